@@ -1,0 +1,58 @@
+# make run    serve Keyway with its demo on http://127.0.0.1:8000 (PORT= changes it)
+# make test   the whole gate          make check   its quick part
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint quick sqlite postgresql tools install install-dev
+
+PYTHON ?= python3
+# uv is taken from the PATH or put under var/; the machine's own Python is never changed.
+UV := $(shell command -v uv || echo var/uv/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+RUN := $(UV) run --locked --no-sync
+PORT ?= 8000
+export PORT
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+run: install
+	@exec $(UV) run --no-sync python -m config.run
+
+test: lint sqlite postgresql
+	@echo "The gate is passed."
+
+check: lint quick
+
+install: $(UV)
+	@$(UV) sync --quiet --locked --no-dev --inexact
+
+install-dev: $(UV)
+	@$(UV) sync --quiet --locked
+
+var/uv/bin/uv:
+	@echo "Installing uv under var/uv"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target var/uv uv
+
+lint: install-dev
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) djlint --quiet --lint templates
+	$(RUN) mypy
+	$(RUN) mypy --strict clients/agent/src
+	$(RUN) lint-imports --no-cache
+	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) python manage.py makemigrations --check --dry-run
+	@$(RUN) python -m tests.deploy_check
+
+# Every test that needs no server, browser, second database or patience.
+quick: install-dev
+	$(RUN) pytest -q -n 2 -m "not server and not browser and not slow"
+
+sqlite: install-dev tools
+	$(RUN) pytest -q -n 2
+
+# Browsers and servers were driven above; here it is what the code asks of the database.
+postgresql: install-dev tools
+	$(RUN) python -m tests.servers.postgres -- pytest -q -n 2 -m "not browser and not server"
+
+tools:
+	@.ci/tools

@@ -1,0 +1,36 @@
+"""The API's description, rendered: Swagger UI under the same strict policy as every other page."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.problems import PROBLEMS
+from config import csp
+
+
+class SchemaView(SpectacularAPIView):
+    """OpenAPI 3.1 as YAML or JSON."""
+
+    authentication_classes = []
+
+
+class ReferenceView(SpectacularSwaggerSplitView):
+    """Swagger UI draws its icons from data: URIs, so this page alone allows them as images."""
+
+    authentication_classes = []
+    template_name = "docs/api.html"
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
+        csp.extend(response, img_src=["data:"])
+        return response
+
+
+def errors(request: HttpRequest) -> HttpResponse:
+    return render(request, "docs/errors.html", {"problems": PROBLEMS})

@@ -1,0 +1,76 @@
+"""`/healthz`: this process answers. `/readyz`: it can do its work. Neither tells strangers more than a word."""
+
+import logging
+import os
+import threading
+import time
+from http import HTTPStatus
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from apikeys import conf
+from config import bare
+
+logger = logging.getLogger(__name__)
+
+# Whoever asks may ask as often as they like; the database is asked this often.
+LOOK_SECONDS = 1.0
+
+
+def alive(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    return bare.text(environ, start_response, HTTPStatus.OK, "alive")
+
+
+def ready(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    missing = readiness.missing()
+    if missing:
+        return bare.text(environ, start_response, HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {', '.join(missing)}")
+    return bare.text(environ, start_response, HTTPStatus.OK, "ready")
+
+
+class Readiness:
+    """Thread-safe; one thread looks at a time, and what it saw holds for a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._looked_at = float("-inf")
+        self._missing: list[str] = []
+        self._is_migrated = False
+
+    def missing(self) -> list[str]:
+        with self._lock:
+            if time.monotonic() >= self._looked_at + LOOK_SECONDS:
+                self._missing = [*self._database(), *_spool()]
+                self._looked_at = time.monotonic()
+            return self._missing
+
+    def _database(self) -> list[str]:
+        close_old_connections()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            # Migrations are only ever added, and new code is a new process: once is enough.
+            self._is_migrated = self._is_migrated or _is_migrated()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("Not ready: %s", error)
+            return ["database"]
+        finally:
+            close_old_connections()
+        return [] if self._is_migrated else ["migrations"]
+
+
+def _is_migrated() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def _spool() -> list[str]:
+    """The spool is made by the first line that is written; until then, what matters is that it can be made."""
+    directory, _ = conf.spool()
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    return [] if os.access(there, os.W_OK | os.X_OK) else ["spool"]
+
+
+readiness = Readiness()

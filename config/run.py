@@ -1,0 +1,82 @@
+"""``python -m config.run``: everything between a fresh clone and a running Keyway on this machine. `make run` calls it.
+
+A second run keeps what the first one made.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from config import secrets_file
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var"
+DEMO = VAR / "demo.json"
+HOST = "127.0.0.1"
+
+
+def main() -> None:
+    port = os.environ.get("PORT", "8000")
+    address = f"http://{HOST}:{port}"
+    _need_free(port)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ.setdefault("KEYWAY_LOG_FORMAT", "console")
+    os.environ |= {"KEYWAY_URL": address, "ALLOWED_HOSTS": f"{HOST},localhost", "PORT": port, "HOST": HOST}
+    if secrets_file.write(VAR / "keyway.env"):
+        _say("Wrote generated secrets to var/keyway.env (mode 0600).")
+    _manage("migrate", "--verbosity", "0")
+    _manage("collectstatic", "--noinput", "--verbosity", "0")
+    _seed()
+    _welcome(address)
+    server = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"]
+    os.execv(sys.executable, server)  # noqa: S606  the server takes this process over, so that signals reach it
+
+
+def _need_free(port: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, int(port)))
+        except (OSError, OverflowError, ValueError):
+            sys.exit(f"Port {port} cannot be used: something listens there, or it is no port. Try: make run PORT=8001")
+
+
+def _seed() -> None:
+    """Fill an empty database with the demo, and keep its sign-ins in a file only this user can read."""
+    seeded = _manage("seed_demo", "--json", "--force", "--if-empty")
+    if seeded.strip():
+        descriptor = os.open(DEMO, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(seeded)
+
+
+def _welcome(address: str) -> None:
+    _say(f"\nKeyway runs at {address}\n")
+    if not DEMO.is_file():
+        return
+    demo = json.loads(DEMO.read_text())
+    _say("The demo's people (kept in var/demo.json):")
+    for user in demo["users"]:
+        _say(f"  {user['email']:24} {user['password']:20} {user['role'] or 'platform staff'}")
+    key = next(key for key in demo["keys"] if key["kind"] == "public" and key["environment"] == "live")
+    _say(f"\nTry:\n  curl -s -H 'X-API-Key: {key['secret']}' '{address}/api/v1/public/audit-activity?limit=2'\n")
+
+
+def _manage(*arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  our own manage.py
+    if done.returncode:
+        sys.exit(f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

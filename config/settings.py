@@ -1,0 +1,261 @@
+"""Every deploy-time value is read here, once. docs/configuration.md lists them; a test keeps it true."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+import environ
+
+from config import logs, redis_options
+from config.peppers import parse_peppers
+from config.rates import parse_rate
+
+# Forms and admin classes name their model, ModelForm[User], also where no type checker looks.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+ENV_FILE = env.path("KEYWAY_ENV_FILE", default=str(BASE_DIR / "var" / "keyway.env"))
+if Path(ENV_FILE).is_file():
+    env.read_env(ENV_FILE)
+
+# --- the installation ---------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+KEYWAY_URL = env.str("KEYWAY_URL", default="https://localhost")
+SECURE = urlsplit(KEYWAY_URL).scheme == "https"
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(KEYWAY_URL).hostname or "localhost"])
+CSRF_TRUSTED_ORIGINS = [KEYWAY_URL.rstrip("/")]
+
+INSTALLED_APPS = [
+    "apikeys",
+    "tenants",
+    "audit",
+    "config.apps.PlatformAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "config.metrics.MetricsMiddleware",
+    "apikeys.middleware.UsageMiddleware",
+    "apikeys.throttling.RateLimitMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.csp.ContentSecurityPolicyMiddleware",
+    "tenants.middleware.LeaseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "tenants.middleware.TimeZoneMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tenants.shell.shell",
+            ],
+            "builtins": ["django.contrib.humanize.templatetags.humanize"],
+        },
+    },
+]
+
+# --- database -----------------------------------------------------------------------------------
+STATEMENT_TIMEOUT_MS = env.int("KEYWAY_STATEMENT_TIMEOUT_MS", default=5000)
+LOCK_TIMEOUT_MS = 3000
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {})
+    DATABASES["default"]["OPTIONS"] |= {
+        "pool": {"min_size": 1, "max_size": env.int("KEYWAY_DATABASE_POOL", default=8), "timeout": 3},
+        "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+        "connect_timeout": 3,
+    }
+
+# Redis is optional. Without it, and while it is away, each process counts its share of every limit for itself.
+REDIS_URL = env.str("REDIS_URL", default="")
+KEYWAY_REDIS_WAIT_MS = env.int("KEYWAY_REDIS_WAIT_MS", default=20)
+KEYWAY_PROCESSES = env.int("KEYWAY_PROCESSES", default=env.int("WEB_CONCURRENCY", default=2))
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "config.cache.RedisOrHereCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": redis_options.options(KEYWAY_REDIS_WAIT_MS / 1000),
+        }
+    }
+
+# --- people signing in --------------------------------------------------------------------------
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "overview"
+ACCOUNT_ADAPTER = "tenants.adapter.AccountAdapter"
+SIGN_IN_RATE = parse_rate("KEYWAY_LIMIT_SIGN_IN", env.str("KEYWAY_LIMIT_SIGN_IN", default="30/m"))
+ACCOUNT_RATE_LIMITS = {"login": SIGN_IN_RATE and SIGN_IN_RATE.share(1 if REDIS_URL else KEYWAY_PROCESSES).for_allauth("ip")}
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("KEYWAY_RECENT_SIGN_IN_SECONDS", default=300)
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Keyway"
+# Nobody registers alone, so nobody can lock a stranger's address behind a second factor of their own.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+USERSESSIONS_TRACK_ACTIVITY = False
+
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_NAME = "__Host-keyway" if SECURE else "keyway"
+CSRF_COOKIE_NAME = "__Host-keyway-csrf" if SECURE else "keyway-csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+
+EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Keyway <keyway@localhost>")
+
+# --- browsers -----------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+KEYWAY_TRUSTED_PROXIES = env.int("KEYWAY_TRUSTED_PROXIES", default=0)
+if KEYWAY_TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# The names are those of Django 6's own policy, which replaces config.csp at the next LTS.
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("KEYWAY_STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- the API ------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.IsCredential"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest_framework.negotiation.DefaultContentNegotiation",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apikeys.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: the schema tells more, and tells it to everybody
+    "URL_FORMAT_OVERRIDE": None,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Keyway API",
+    "DESCRIPTION": "Present a key in the `X-API-Key` header. A refusal is `application/problem+json` with a stable `code`.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "/static/keyway/favicon.svg",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["apikeys.schema.add_problems"],
+}
+
+# --- keys ---------------------------------------------------------------------------------------
+KEYWAY_PEPPERS = parse_peppers(env.str("KEYWAY_PEPPERS", default=""))
+KEYWAY_AGENT_KEY_PREFIX = env.str("KEYWAY_AGENT_KEY_PREFIX", default="ak")
+KEYWAY_PUBLIC_KEY_PREFIX = env.str("KEYWAY_PUBLIC_KEY_PREFIX", default="sk")
+KEYWAY_SCOPES = env.json("KEYWAY_SCOPES", default=[])
+KEYWAY_ACCEPT_BEARER_KEYS = env.bool("KEYWAY_ACCEPT_BEARER_KEYS", default=False)
+KEYWAY_ARGON2_MEMORY_KIB = env.int("KEYWAY_ARGON2_MEMORY_KIB", default=19456)
+KEYWAY_ARGON2_TIME_COST = env.int("KEYWAY_ARGON2_TIME_COST", default=2)
+KEYWAY_LEASE_MS = env.int("KEYWAY_LEASE_MS", default=250)
+KEYWAY_HASH_WAIT_MS = env.int("KEYWAY_HASH_WAIT_MS", default=2000)
+
+# --- limits -------------------------------------------------------------------------------------
+KEYWAY_LIMITS = {
+    "key": parse_rate("KEYWAY_LIMIT_KEY", env.str("KEYWAY_LIMIT_KEY", default="6000/m")),
+    "organization": parse_rate("KEYWAY_LIMIT_ORGANIZATION", env.str("KEYWAY_LIMIT_ORGANIZATION", default="30000/m")),
+    "refused": parse_rate("KEYWAY_LIMIT_REFUSED", env.str("KEYWAY_LIMIT_REFUSED", default="60/m")),
+    "issue": parse_rate("KEYWAY_LIMIT_ISSUE", env.str("KEYWAY_LIMIT_ISSUE", default="10/m")),
+}
+
+# --- usage --------------------------------------------------------------------------------------
+KEYWAY_SPOOL = env.str("KEYWAY_SPOOL", default=str(BASE_DIR / "var" / "spool"))
+KEYWAY_SPOOL_BYTES = env.int("KEYWAY_SPOOL_BYTES", default=1024**3)
+KEYWAY_USAGE_WHEN_FULL = env.str("KEYWAY_USAGE_WHEN_FULL", default="block")
+KEYWAY_USAGE_RETENTION_DAYS = env.int("KEYWAY_USAGE_RETENTION_DAYS", default=90)
+KEYWAY_DRAIN = env.str("KEYWAY_DRAIN", default="thread")
+
+# --- operators ----------------------------------------------------------------------------------
+KEYWAY_METRICS_TOKEN = env.str("KEYWAY_METRICS_TOKEN", default="")
+
+# --- log ----------------------------------------------------------------------------------------
+LOGGING = logs.configuration(
+    level=env.str("KEYWAY_LOG_LEVEL", default="INFO"), form=env.str("KEYWAY_LOG_FORMAT", default="json")
+)
+logs.close_side_doors()

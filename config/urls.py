@@ -1,0 +1,26 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from config import docs
+from tenants.views.overview import organization_overview, overview
+
+urlpatterns = [
+    path("", overview, name="overview"),
+    path("o/<slug:slug>/", organization_overview, name="organization_overview"),
+    path("", include("apikeys.urls")),
+    path("", include("tenants.urls")),
+    path("", include("audit.urls")),
+    path("api/v1/", include("apikeys.api_urls")),
+    path("api/v1/", include("tenants.api_urls")),
+    path("api/v1/", include("audit.api_urls")),
+    path("api/v1/schema", docs.SchemaView.as_view(), name="schema"),
+    path("docs/api/", docs.ReferenceView.as_view(url_name="schema"), name="reference"),
+    path("docs/errors/", docs.errors, name="errors"),
+    path("admin/", admin.site.urls),
+    # The e-mail address is the account's name, and admins give it: to change one's own would be to take another's place.
+    path("accounts/email/", RedirectView.as_view(pattern_name="profile")),
+    path("accounts/", include("allauth.urls")),
+]
+
+handler500 = "config.errors.server_error"
