@@ -1,0 +1,23 @@
+from django.db import models
+
+
+class Action(models.TextChoices):
+    """Everything the trail can tell. A closed vocabulary: what is not here is not recorded."""
+
+    ORGANIZATION_CREATED = "organization.created", "Organization created"
+    ORGANIZATION_SUSPENDED = "organization.suspended", "Organization suspended"
+    ORGANIZATION_RESUMED = "organization.resumed", "Organization resumed"
+    MEMBER_ADDED = "member.added", "Member added"
+    MEMBER_ROLE_CHANGED = "member.role_changed", "Member's role changed"
+    MEMBER_DEACTIVATED = "member.deactivated", "Member deactivated"
+    MEMBER_REACTIVATED = "member.reactivated", "Member reactivated"
+    MEMBER_REMOVED = "member.removed", "Member removed"
+    USER_DEACTIVATED = "user.deactivated", "User deactivated"
+    USER_REACTIVATED = "user.reactivated", "User reactivated"
+    AGENT_REGISTERED = "agent.registered", "Agent registered"
+    AGENT_CONFIGURATION_CHANGED = "agent_configuration.changed", "Agent configuration changed"
+    KEY_ISSUED = "key.issued", "Key issued"
+    KEY_PAUSED = "key.paused", "Key paused"
+    KEY_RESUMED = "key.resumed", "Key resumed"
+    KEY_REVOKED = "key.revoked", "Key revoked"
+    TRAIL_EXPORTED = "trail.exported", "Audit log exported"

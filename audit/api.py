@@ -1,0 +1,130 @@
+"""`POST /api/v1/agent/events` and `GET /api/v1/public/audit-activity`."""
+
+import re
+from typing import Any, cast
+
+import msgspec
+from django.db import transaction
+from django.http import QueryDict
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apikeys.permissions import HasScope, IsAgentKey
+from apikeys.problems import ApiProblem
+from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
+from apikeys.verification import Credential
+from audit import activity, api_schema, batch, ingest
+from audit.batch import Verdict
+from audit.ingest import Outcome, Place
+from audit.parsers import JSON, NDJSON, Accepted, read_body
+from audit.renderers import CsvRenderer, NdjsonRenderer
+from audit.serializers import ActivityQuery
+from config.client_ip import client_ip
+from tenants import agents
+from tenants.agents import Presence
+
+_READERS = {JSON: batch.read_array, NDJSON: batch.read_lines}
+_ACCEPTED = Accepted(
+    media_types=tuple(_READERS), limit=batch.MAX_BYTES, malformed="malformed_batch", too_large="batch_too_large", inflates=True
+)
+_NAME = re.compile(r"[a-z_]{1,32}")
+
+
+class AgentEventsView(APIView):
+    permission_classes = [IsAgentKey, HasScope(WRITE_AGENT_EVENTS)]
+
+    @extend_schema(
+        operation_id="send_events",
+        summary="Send a batch of audit events",
+        description=(
+            "1 to 10,000 events, at most 10 MiB inflated, as a JSON array or NDJSON, optionally with `Content-Encoding: gzip`. "
+            "Answered when everything accepted is stored. Sending an event again is harmless: the same `event_id` "
+            "with the same content counts as `duplicate`; with other content it is rejected as `conflicting_event`."
+        ),
+        tags=["Agent"],
+        request=api_schema.BATCH,
+        responses={200: api_schema.OUTCOME}
+        | api_schema.problems("malformed_batch", "batch_too_large", "unsupported_media_type")
+        | api_schema.problems("invalid_batch", rejected=api_schema.REJECTED),
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(request, _ACCEPTED)
+        outcome = _take_in(request, _READERS[body.media_type](body.content))
+        rejected = msgspec.to_builtins(outcome.rejected)
+        if outcome.is_in_vain:
+            raise ApiProblem("invalid_batch", rejected=rejected)
+        return Response({"accepted": outcome.accepted, "duplicate": outcome.duplicate, "rejected": rejected})
+
+
+@transaction.atomic
+def _take_in(request: Request, verdicts: list[Verdict]) -> Outcome:
+    """Store the events and note the agents they came from: both or neither."""
+    credential, now = cast("Credential", request.auth), timezone.now()
+    organization_id, environment = credential.organization.id, credential.environment
+    outcome = ingest.receive(place=Place(organization_id, environment), verdicts=verdicts, at=now)
+    by = credential.actor(client_ip(request.META))
+    agents.note_batch(Presence(organization_id, environment, credential.key_id, now, by), outcome.hosts)
+    return outcome
+
+
+class AuditActivityView(APIView):
+    permission_classes = [HasScope(READ_AUDIT_ACTIVITY)]
+    renderer_classes = [JSONRenderer, NdjsonRenderer, CsvRenderer]
+
+    @extend_schema(
+        operation_id="list_audit_activity",
+        summary="Read activity, newest first",
+        description=(
+            'Follow `next_cursor` (in every format also `Link: …; rel="next"`) to older events. A cursor holds for the '
+            "key's organization and environment and for the filter it was made with. CSV cells that a spreadsheet "
+            "would compute start with `'`."
+        ),
+        tags=["Activity"],
+        parameters=[ActivityQuery],
+        responses=api_schema.PAGE
+        | api_schema.problems("invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"),
+    )
+    def get(self, request: Request) -> Response:
+        query = _read_query(request.query_params)
+        credential = cast("Credential", request.auth)
+        page = activity.page(
+            credential.organization.id,
+            credential.environment,
+            query.wanted,
+            limit=query.validated_data["limit"],
+            cursor=query.validated_data["cursor"],
+        )
+        headers = {"Cache-Control": "no-store"}
+        if page.next_cursor:
+            headers["Link"] = f'<{_address(request, page.next_cursor)}>; rel="next"'
+        return Response(
+            {"data": [activity.row(event) for event in page.events], "next_cursor": page.next_cursor}, headers=headers
+        )
+
+
+def _read_query(parameters: QueryDict) -> ActivityQuery:
+    """Raise `invalid_parameter` for the first parameter that is unknown, repeated or not understood."""
+    query = ActivityQuery(data=parameters)
+    for name, values in parameters.lists():
+        if name not in query.fields:
+            raise _invalid(name, "There is no such parameter.")
+        if len(values) > 1:
+            raise _invalid(name, "The parameter is there more than once.")
+    if not query.is_valid():
+        name, errors = next(iter(query.errors.items()))
+        raise _invalid(name, " ".join(errors))
+    return query
+
+
+def _invalid(name: str, detail: str) -> ApiProblem:
+    return ApiProblem("invalid_parameter", detail, parameter=name if _NAME.fullmatch(name) else None)
+
+
+def _address(request: Request, cursor: str) -> str:
+    parameters: Any = request.query_params.copy()
+    parameters["cursor"] = cursor
+    return request.build_absolute_uri(f"?{parameters.urlencode()}")

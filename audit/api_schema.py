@@ -1,0 +1,71 @@
+"""How the agent and activity APIs describe themselves: made of the types that do the validating."""
+
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from drf_spectacular.utils import OpenApiResponse
+
+from apikeys.problems import CONTENT_TYPE, PROBLEMS
+from audit.batch import MAX_EVENTS
+from audit.event import Event
+from audit.ingest import Rejection
+
+Schema = dict[str, Any]
+
+
+def schema_of(form: type[msgspec.Struct]) -> Schema:
+    components: dict[str, Schema] = msgspec.json.schema_components([form])[1]
+    return components[form.__name__]
+
+
+def problems(*codes: str, **members: Schema) -> dict[tuple[int, str], OpenApiResponse]:
+    """Describe the refusals a call has of its own; `members` are those its problems carry beside the usual ones."""
+    problem: Schema = {"$ref": "#/components/schemas/Problem"}
+    if members:
+        problem = {"allOf": [problem, {"type": "object", "properties": members}]}
+    by_status = groupby(sorted(codes, key=lambda code: PROBLEMS[code].status), key=lambda code: PROBLEMS[code].status)
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(
+            problem, description=" ".join(f"`{code}`: {PROBLEMS[code].detail}" for code in same)
+        )
+        for status, same in by_status
+    }
+
+
+_EVENT = schema_of(Event)
+REJECTED: Schema = {"type": "array", "items": schema_of(Rejection)}
+BATCH: Schema = {
+    "application/json": {"type": "array", "minItems": 1, "maxItems": MAX_EVENTS, "items": _EVENT},
+    "application/x-ndjson": {"type": "string", "description": "One event a line, as in the JSON array."},
+}
+OUTCOME: Schema = {
+    "type": "object",
+    "required": ["accepted", "duplicate", "rejected"],
+    "properties": {
+        "accepted": {"type": "integer", "description": "Events stored by this call."},
+        "duplicate": {"type": "integer", "description": "Events that were stored before and are the same."},
+        "rejected": REJECTED,
+    },
+}
+_STORED_EVENT: Schema = {
+    "type": "object",
+    "description": "An activity event.",
+    "properties": {
+        "id": {"type": "string", "description": "The event in Keyway, `evt_…`."},
+        **_EVENT["properties"],
+        "received_at": {"type": "string", "format": "date-time"},
+    },
+}
+PAGE: dict[tuple[int, str], Schema] = {
+    (200, "application/json"): {
+        "type": "object",
+        "required": ["data", "next_cursor"],
+        "properties": {
+            "data": {"type": "array", "items": _STORED_EVENT},
+            "next_cursor": {"type": ["string", "null"], "description": "Leads to older events; null on the last page."},
+        },
+    },
+    (200, "application/x-ndjson"): {"type": "string", "description": "One event a line."},
+    (200, "text/csv"): {"type": "string", "description": "A header line, then one event a line."},
+}

@@ -1,0 +1,198 @@
+"""Storing agents' batches: each event once, nothing overwritten, a batch whole or not at all."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Self
+
+import msgspec
+from django.db import IntegrityError, connection, transaction
+
+from audit.batch import Verdict
+from audit.errors import KeywayError
+from audit.event import FIELDS, Event, digest, flaw_in_time
+from audit.models import ActivityEvent
+from audit.strict_json import Flaw
+
+# An agent tells of its own host, a forwarder of several. Each host that is new costs a row and a trail entry.
+MAX_HOSTS = 64
+_ATTEMPTS = 5
+_LOOKUP_SIZE = 500
+_Row = tuple[Any, ...]
+_COLUMNS = ("organization_id", "environment", "received_at", "digest", *FIELDS)
+
+_CONFLICT = Flaw("conflicting_event", "event_id", "Another event with this id is stored, or earlier in this batch.")
+_CROWD = Flaw("too_many_hosts", "host", f"A batch tells of at most {MAX_HOSTS} hosts.")
+
+
+class Contended(KeywayError):
+    code = "unavailable"
+    detail = "Others are sending the same events just now. Nothing of this batch was stored; send it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where events belong. Nothing in one place sees, or collides with, anything in another."""
+
+    organization_id: uuid.UUID
+    environment: str
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """`index` counts the batch's events from 0."""
+
+    index: int
+    code: str
+    field: str | None
+    detail: str
+
+    @classmethod
+    def of(cls, index: int, flaw: Flaw) -> Self:
+        return cls(index, flaw.code, flaw.field, flaw.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch. `hosts` are those of the events that are now stored."""
+
+    accepted: int
+    duplicate: int
+    rejected: Sequence[Rejection]
+    hosts: frozenset[str]
+
+    @property
+    def is_in_vain(self) -> bool:
+        return not self.accepted and not self.duplicate
+
+
+class _Entry(NamedTuple):
+    number: int
+    event: Event
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    fresh: list[_Entry] = field(default_factory=list)
+    duplicate: list[_Entry] = field(default_factory=list)
+    conflicting: list[_Entry] = field(default_factory=list)
+
+
+def receive(*, place: Place, verdicts: Sequence[Verdict], at: datetime) -> Outcome:
+    """Store the batch's good events, all in one transaction. Sending it again stores nothing twice. Raises Contended."""
+    rejected, entries = _judge(verdicts, at)
+    stored = _store(place, entries, at)
+    rejected += [Rejection.of(entry.number, _CONFLICT) for entry in stored.conflicting]
+    return Outcome(
+        accepted=len(stored.fresh),
+        duplicate=len(stored.duplicate),
+        rejected=sorted(rejected, key=lambda rejection: rejection.index),
+        hosts=frozenset(entry.event.host for entry in stored.fresh + stored.duplicate),
+    )
+
+
+def _judge(verdicts: Sequence[Verdict], at: datetime) -> tuple[list[Rejection], list[_Entry]]:
+    rejected: list[Rejection] = []
+    entries: list[_Entry] = []
+    hosts: set[str] = set()
+    for index, verdict in enumerate(verdicts):
+        flaw = verdict if isinstance(verdict, Flaw) else flaw_in_time(verdict, at) or _flaw_in_host(verdict, hosts)
+        if flaw:
+            rejected.append(Rejection.of(index, flaw))
+        elif isinstance(verdict, Event):
+            entries.append(_Entry(index, verdict, digest(verdict)))
+    return rejected, entries
+
+
+def _flaw_in_host(event: Event, hosts: set[str]) -> Flaw | None:
+    if event.host in hosts:
+        return None
+    if len(hosts) == MAX_HOSTS:
+        return _CROWD
+    hosts.add(event.host)
+    return None
+
+
+def _store(place: Place, entries: Sequence[_Entry], at: datetime) -> _Sorted:
+    for _ in range(_ATTEMPTS):
+        try:
+            with transaction.atomic():
+                stored = _sort_out(entries, _lookup(place, [entry.event.event_id for entry in entries]))
+                _insert(place, stored.fresh, at)
+                return stored
+        except IntegrityError:
+            # Somebody sent some of these events at the same time. Look again: theirs are committed now.
+            continue
+    raise Contended()
+
+
+def _sort_out(entries: Sequence[_Entry], known: dict[uuid.UUID, bytes]) -> _Sorted:
+    """Compare with what is stored, and with what came earlier in the batch."""
+    result = _Sorted()
+    for entry in entries:
+        before = known.setdefault(entry.event.event_id, entry.digest)
+        if before is entry.digest:
+            result.fresh.append(entry)
+        elif before == entry.digest:
+            result.duplicate.append(entry)
+        else:
+            result.conflicting.append(entry)
+    # Two senders of the same events insert them in the same order, so that neither waits for the other in a circle.
+    result.fresh.sort(key=lambda entry: entry.event.event_id.int)
+    return result
+
+
+def _lookup(place: Place, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
+    if connection.vendor == "postgresql":
+        return _lookup_in_array(place, ids)
+    rows = ActivityEvent.objects.filter(organization_id=place.organization_id, environment=place.environment)
+    chunks = (ids[start : start + _LOOKUP_SIZE] for start in range(0, len(ids), _LOOKUP_SIZE))
+    return {
+        key: bytes(value)
+        for chunk in chunks
+        for key, value in rows.filter(event_id__in=chunk).values_list("event_id", "digest")
+    }
+
+
+def _lookup_in_array(place: Place, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
+    """One parameter instead of thousands."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_id, digest FROM audit_activityevent"
+            " WHERE organization_id = %s AND environment = %s AND event_id = ANY(%s::uuid[])",
+            [place.organization_id, place.environment, [id_.hex for id_ in ids]],
+        )
+        return {key: bytes(value) for key, value in cursor.fetchall()}
+
+
+def _insert(place: Place, entries: Sequence[_Entry], at: datetime) -> None:
+    if not entries:
+        return
+    if connection.vendor == "postgresql":
+        # Everything as text: psycopg's adapters for dates and UUIDs would cost more than all the rest.
+        _copy(_rows(place, entries, at, moment=datetime.isoformat, blob=lambda data: rf"\x{data.hex()}"))
+    else:
+        _insert_many(_rows(place, entries, at, moment=connection.ops.adapt_datetimefield_value, blob=bytes))
+
+
+def _rows(
+    place: Place, entries: Sequence[_Entry], at: datetime, *, moment: Callable[[datetime], Any], blob: Callable[[bytes], Any]
+) -> Iterator[_Row]:
+    before = (place.organization_id.hex, place.environment, moment(at))
+    for entry in entries:
+        event_id, event_time, *rest = msgspec.structs.astuple(entry.event)
+        yield (*before, blob(entry.digest), event_id.hex, moment(event_time), *rest)
+
+
+def _copy(rows: Iterator[_Row]) -> None:
+    statement = f"COPY audit_activityevent ({', '.join(_COLUMNS)}) FROM STDIN"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _insert_many(rows: Iterator[_Row]) -> None:
+    places = ", ".join(["%s"] * len(_COLUMNS))
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO audit_activityevent ({', '.join(_COLUMNS)}) VALUES ({places})", list(rows))  # noqa: S608  constants

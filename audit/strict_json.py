@@ -1,0 +1,117 @@
+"""JSON objects read strictly: what a lenient reader would let pass is named instead.
+
+Python's reader keeps the last of two equal keys, takes NaN and lets lone surrogates through. The first
+hides half of what was sent, the second is no JSON, and no database stores the third.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+Form = TypeVar("Form", bound=msgspec.Struct)
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+# Longer than any number that a field takes. Python refuses to convert thousands of digits.
+_DIGITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Why an object is refused. `field` is None where no one field is to blame, or its name is not fit to repeat."""
+
+    code: str
+    field: str | None
+    detail: str
+
+
+class Malformed(ValueError):
+    """Not JSON at all, or nested too deeply to be read."""
+
+
+class Pairs(list[tuple[str, Any]]):
+    """An object as it was written: equal keys are all there."""
+
+
+def parse(body: bytes) -> Any:
+    """Read UTF-8 JSON with objects as Pairs. Raises Malformed."""
+    try:
+        return _read(body.decode())
+    except UnicodeDecodeError as error:
+        raise Malformed(f"Byte {error.start} is not UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise Malformed(f"Not JSON, from character {error.pos} on.") from error
+    except RecursionError as error:
+        raise Malformed("Nested too deeply.") from error
+
+
+def _read(text: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise json.JSONDecodeError(f"{constant} is not a number", text, 0)
+
+    return json.loads(
+        text,
+        object_pairs_hook=Pairs,
+        parse_constant=refuse,
+        parse_int=lambda digits: int(digits[:_DIGITS]),
+        parse_float=lambda digits: float(digits[:_DIGITS]),
+    )
+
+
+def read(value: Any, form: type[Form]) -> Form | Flaw:
+    """Make a `form` of one parsed object, or tell its first flaw."""
+    if not isinstance(value, Pairs):
+        return Flaw("not_an_object", None, "Not a JSON object.")
+    if flaw := _flaw_in_names(value, form) or _flaw_in_text(value):
+        return flaw
+    try:
+        return msgspec.convert(dict(value), form)
+    except msgspec.ValidationError as error:
+        return _flaw_in_values(value, form, error)
+
+
+def _flaw_in_names(pairs: Pairs, form: type[Form]) -> Flaw | None:
+    seen: set[str] = set()
+    fields = _fields(form)
+    for name, _ in pairs:
+        if name not in fields:
+            return Flaw("unknown_field", name if _NAME.fullmatch(name) else None, "There is no such field.")
+        if name in seen:
+            return Flaw("duplicate_field", name, "The field is there more than once.")
+        seen.add(name)
+    for name, field in fields.items():
+        if field.required and name not in seen:
+            return Flaw("missing_field", name, "The field is required.")
+    return None
+
+
+def _flaw_in_text(pairs: Pairs) -> Flaw | None:
+    for name, value in pairs:
+        if not isinstance(value, str):
+            continue
+        if "\x00" in value:
+            return Flaw("nul_character", name, "U+0000 cannot be stored.")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return Flaw("lone_surrogate", name, "Half of a surrogate pair is no character.")
+    return None
+
+
+def _flaw_in_values(pairs: Pairs, form: type[Form], error: msgspec.ValidationError) -> Flaw:
+    fields = _fields(form)
+    for name, value in pairs:
+        try:
+            msgspec.convert(value, fields[name].type)
+        except msgspec.ValidationError as reason:
+            # msgspec's sentences name types and limits, never the value.
+            return Flaw("invalid_field", name, f"{reason}.")
+    raise AssertionError("every field is good, yet the whole is not") from error
+
+
+@cache
+def _fields(form: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(form)}

@@ -1,0 +1,150 @@
+"""The trail: `record` is its only writer, `verify` recomputes it.
+
+Entries are chained per organization. The hash of an entry is SHA-256 over 0x02, the previous
+entry's hash and the exact bytes stored in `body` (domain separation as in RFC 6962, 2.1). The bytes
+are stored as text because jsonb would re-space them, and a hash over re-spaced bytes verifies nothing.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, models, transaction
+from django.utils import timezone
+
+from audit.actions import Action
+from audit.actor import Actor, Target
+from audit.errors import TrailUnavailable
+from audit.models import TrailEntry, TrailHead
+
+PLATFORM = uuid.UUID(int=0)
+GENESIS = "0" * 64
+
+
+def chain_hash(previous: str, body: str) -> str:
+    return hashlib.sha256(b"\x02" + bytes.fromhex(previous) + body.encode()).hexdigest()
+
+
+def record(
+    action: Action, *, organization: uuid.UUID = PLATFORM, by: Actor, target: Target, data: Mapping[str, Any] | None = None
+) -> TrailEntry:
+    """Add one entry inside the caller's transaction, so that a change and its entry happen together or not at all.
+
+    Raises TrailUnavailable when it cannot be written, lock and statement timeouts included.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("record() belongs in the transaction of the change it tells of")
+    try:
+        return _append(action, organization, by, target, data or {})
+    except DatabaseError as error:
+        raise TrailUnavailable(str(error)) from error
+
+
+def _append(action: Action, organization: uuid.UUID, by: Actor, target: Target, data: Mapping[str, Any]) -> TrailEntry:
+    # The head row is the lock: entries of one organization are written one after another, without gaps.
+    TrailHead.objects.bulk_create([TrailHead(organization_id=organization, hash=GENESIS)], ignore_conflicts=True)
+    head = TrailHead.objects.select_for_update().get(pk=organization)
+    entry = TrailEntry(
+        organization_id=organization, sequence=head.sequence + 1, occurred_at=timezone.now(), action=action.value,
+        actor_kind=by.kind, actor_id=by.id, actor_name=by.name,
+        target_kind=target.kind, target_id=target.id, target_name=target.name, previous_hash=head.hash,
+    )  # fmt: skip
+    entry.body = canonical(_facts(entry) | {"address": by.address, "data": data})
+    entry.hash = chain_hash(entry.previous_hash, entry.body)
+    entry.save(force_insert=True)
+    TrailHead.objects.filter(pk=organization).update(sequence=entry.sequence, hash=entry.hash)
+    return entry
+
+
+def canonical(facts: Mapping[str, Any]) -> str:
+    """The one spelling of a JSON object: sorted keys, no spaces, UTF-8 (RFC 8785 for the types used here)."""
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _facts(entry: TrailEntry) -> dict[str, Any]:
+    """What the columns say; the same must stand in the body."""
+    return {
+        "id": str(entry.id),
+        "organization": str(entry.organization_id),
+        "sequence": entry.sequence,
+        "occurred_at": entry.occurred_at.isoformat(),
+        "action": entry.action,
+        "actor": {"kind": entry.actor_kind, "id": entry.actor_id, "name": entry.actor_name},
+        "target": {"kind": entry.target_kind, "id": entry.target_id, "name": entry.target_name},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Where a chain does not hold. `sequence` is the first bad entry's, or the first missing one's."""
+
+    organization: uuid.UUID
+    sequence: int
+    reason: str
+
+
+def verify(organizations: Iterable[uuid.UUID] | None = None) -> Iterator[Flaw]:
+    """Recompute every chain and yield every flaw. A tail cut together with the head is beyond a chain's sight."""
+    heads = {head.organization_id: head for head in TrailHead.objects.all()}
+    chains = set(TrailEntry.objects.values_list("organization_id", flat=True).distinct())
+    for organization in sorted(organizations if organizations is not None else chains | heads.keys()):
+        yield from _verify_chain(organization, heads.get(organization))
+
+
+def _verify_chain(organization: uuid.UUID, head: TrailHead | None) -> Iterator[Flaw]:
+    expected, previous = 1, GENESIS
+    entries = TrailEntry.objects.filter(organization_id=organization).order_by("sequence", "id")
+    for entry in entries.iterator(chunk_size=2000):
+        if entry.sequence != expected:
+            yield Flaw(organization, min(expected, entry.sequence), f"expected sequence {expected}, found {entry.sequence}")
+        elif reason := _flaw(entry, previous):
+            yield Flaw(organization, entry.sequence, reason)
+        expected, previous = entry.sequence + 1, entry.hash
+    if head is None:
+        yield Flaw(organization, expected - 1, "the chain has no head")
+    elif (head.sequence, head.hash) != (expected - 1, previous):
+        yield Flaw(
+            organization, min(head.sequence + 1, expected), f"the head says {head.sequence} entries, found {expected - 1}"
+        )
+
+
+def _flaw(entry: TrailEntry, previous: str) -> str | None:
+    if entry.previous_hash != previous:
+        return "does not follow the entry before it"
+    try:
+        if chain_hash(previous, entry.body) != entry.hash:
+            return "its hash is not that of its body"
+        body = json.loads(entry.body)
+    except ValueError:
+        return "its body or a hash cannot be read"
+    if {name: body.get(name) for name in _facts(entry)} != _facts(entry):
+        return "its columns differ from its body"
+    return None
+
+
+def entries(
+    organization: uuid.UUID,
+    *,
+    action: str = "",
+    actor: str = "",
+    target: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> models.QuerySet[TrailEntry]:
+    """The Audit Log's question, newest first: one answer for the page and for its exports."""
+    rows = TrailEntry.objects.filter(organization_id=organization).order_by("-sequence")
+    if action:
+        rows = rows.filter(action=action)
+    if actor:
+        rows = rows.filter(models.Q(actor_id=actor) | models.Q(actor_name__icontains=actor))
+    if target:
+        rows = rows.filter(models.Q(target_id=target) | models.Q(target_name__icontains=target))
+    if since:
+        rows = rows.filter(occurred_at__gte=since)
+    if until:
+        rows = rows.filter(occurred_at__lt=until)
+    return rows

@@ -1,0 +1,59 @@
+"""Activity: what agents sent, filtered and paged."""
+
+import json
+import uuid
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from audit import activity
+from audit.activity import ActivityFilter
+from audit.environment import Environment
+from audit.errors import KeywayError
+from audit.export import rfc3339
+from audit.forms import ActivityForm
+from tenants.access import Access
+from tenants.door import member_page
+from tenants.roles import Permission
+
+PAGE_SIZE = 50
+
+
+@member_page(Permission.READ_ACTIVITY)
+def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
+    form = ActivityForm(request.GET)
+    context: dict[str, Any] = {"organization": access.organization, "form": form, "environment": _environment(request)}
+    if form.is_valid():
+        try:
+            context |= _answer(access.organization.pk, form)
+        except KeywayError as error:
+            context["refusal"] = error
+    return render(request, "audit/activity.html", context)
+
+
+@member_page(Permission.READ_ACTIVITY)
+def activity_event(request: HttpRequest, access: Access, event_id: uuid.UUID) -> HttpResponse:
+    environment = _environment(request)
+    event = activity.find(access.organization.pk, environment, event_id)
+    if event is None:
+        raise Http404
+    raw = json.dumps(activity.row(event), indent=2, ensure_ascii=False)
+    context = {"organization": access.organization, "event": event, "environment": environment, "raw": raw}
+    return render(request, "audit/activity_event.html", context)
+
+
+def _environment(request: HttpRequest) -> Environment:
+    return Environment.TEST if request.GET.get("environment") == Environment.TEST else Environment.LIVE
+
+
+def _answer(organization_id: uuid.UUID, form: ActivityForm) -> dict[str, Any]:
+    """Raises KeywayError."""
+    environment, cursor = form.cleaned_data["environment"], form.cleaned_data["cursor"]
+    page = activity.page(organization_id, environment, form.wanted, limit=PAGE_SIZE, cursor=cursor)
+    everything = activity.matching(organization_id, environment, ActivityFilter())
+    return {
+        "page": page,
+        "at": rfc3339(form.cleaned_data["at"]) if form.cleaned_data["span"] else None,
+        "is_blank": not page.events and not everything.exists(),
+    }
