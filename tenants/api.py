@@ -1,0 +1,126 @@
+"""`GET /api/v1/agent/config` and `POST /api/v1/agent/heartbeat`."""
+
+from typing import Annotated, Any, cast
+
+import msgspec
+from django.utils import timezone
+from django.utils.http import parse_etags
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from msgspec import Meta
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apikeys.permissions import HasScope, IsAgentKey
+from apikeys.problems import ApiProblem
+from apikeys.scopes import READ_AGENT_CONFIG, WRITE_AGENT_HEARTBEAT
+from apikeys.verification import Credential
+from audit import strict_json
+from audit.api_schema import problems, schema_of
+from audit.parsers import JSON, Accepted, read_body
+from audit.strict_json import Flaw, Malformed
+from config.client_ip import client_ip
+from tenants import agents
+from tenants.agents import Presence
+from tenants.models import AgentConfiguration
+
+_ACCEPTED = Accepted(media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large")
+
+
+class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an agent tells of itself. The limits of numbers are those of the columns."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=256)]
+    version: Annotated[str, Meta(max_length=64)]
+    configuration_version: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    queue_depth: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
+    configuration_version = serializers.IntegerField(help_text="The version in force; fetch it when it is not the one applied.")
+    heartbeat_interval_seconds = serializers.IntegerField()
+    rotating_out = serializers.BooleanField(help_text="Whether the secret presented is being replaced: take the new one soon.")
+
+
+class AgentConfigurationSerializer(serializers.ModelSerializer[AgentConfiguration]):
+    actions = serializers.ListField(child=serializers.CharField(), help_text="Action ids to collect; empty collects all.")
+    include_objects = serializers.ListField(
+        child=serializers.CharField(), help_text="Patterns of `database.schema.object`; empty includes all."
+    )
+    exclude_objects = serializers.ListField(child=serializers.CharField(), help_text="Patterns of `database.schema.object`.")
+
+    class Meta:
+        model = AgentConfiguration
+        fields = ("version", "heartbeat_interval_seconds", "batch_size", "actions", "include_objects", "exclude_objects")
+
+
+class AgentHeartbeatView(APIView):
+    permission_classes = [IsAgentKey, HasScope(WRITE_AGENT_HEARTBEAT)]
+
+    @extend_schema(
+        operation_id="send_heartbeat",
+        summary="Tell that an agent is alive",
+        description="The first heartbeat of a host registers its agent.",
+        tags=["Agent"],
+        request={JSON: schema_of(Heartbeat)},
+        responses={200: HeartbeatAnswerSerializer} | problems("malformed_body", "body_too_large", "unsupported_media_type"),
+    )
+    def post(self, request: Request) -> Response:
+        heartbeat = _read_heartbeat(request)
+        presence = _presence(request)
+        agents.heartbeat(presence, **msgspec.structs.asdict(heartbeat))
+        configuration = agents.configuration_in_force(presence.organization_id)
+        return Response(
+            {
+                "configuration_version": configuration.version,
+                "heartbeat_interval_seconds": configuration.heartbeat_interval_seconds,
+                # A key has one secret until rotation overlaps two.
+                "rotating_out": False,
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+
+class AgentConfigurationView(APIView):
+    permission_classes = [IsAgentKey, HasScope(READ_AGENT_CONFIG)]
+
+    @extend_schema(
+        operation_id="get_agent_configuration",
+        summary="Fetch the configuration in force",
+        description="`ETag` is the version in quotes. Send it back as `If-None-Match`: 304 says that nothing changed.",
+        tags=["Agent"],
+        parameters=[OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER)],
+        responses={200: AgentConfigurationSerializer, 304: OpenApiResponse(description="The version named is in force.")},
+    )
+    def get(self, request: Request) -> Response:
+        configuration = agents.configuration_in_force(cast("Credential", request.auth).organization.id)
+        etag = f'"{configuration.version}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+        if _names(request.META.get("HTTP_IF_NONE_MATCH", ""), etag):
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        return Response(AgentConfigurationSerializer(configuration).data, headers=headers)
+
+
+def _read_heartbeat(request: Request) -> Heartbeat:
+    body = read_body(request, _ACCEPTED)
+    try:
+        heartbeat = strict_json.read(strict_json.parse(body.content), Heartbeat)
+    except Malformed as error:
+        raise ApiProblem("malformed_body", str(error)) from error
+    if isinstance(heartbeat, Flaw):
+        raise ApiProblem("malformed_body", heartbeat.detail, field=heartbeat.field)
+    return heartbeat
+
+
+def _presence(request: Request) -> Presence:
+    credential = cast("Credential", request.auth)
+    by = credential.actor(client_ip(request.META))
+    return Presence(credential.organization.id, credential.environment, credential.key_id, timezone.now(), by)
+
+
+def _names(header: str, etag: str) -> bool:
+    """Compare as RFC 9110, 13.1.2 does: weakly, and `*` names every version."""
+    named = parse_etags(header)
+    return "*" in named or etag in {tag.removeprefix("W/") for tag in named}

@@ -1,0 +1,184 @@
+"""What people type about themselves, their organization's members and its agents."""
+
+import re
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from tenants.models import AgentConfiguration, Theme, User
+from tenants.roles import Role
+from tenants.text import is_visible
+
+ACTION_ID = re.compile(r"[A-Za-z0-9_ -]{1,16}\Z", re.ASCII)
+PATTERN_LENGTH = 256
+LINES = 200
+
+# What auditors ask for first, as SQL Server names it (sys.dm_audit_actions); anything else can be typed.
+COMMON_ACTIONS: dict[str, dict[str, str]] = {
+    "Data": {"SL": "SELECT", "IN": "INSERT", "UP": "UPDATE", "DL": "DELETE", "EX": "EXECUTE"},
+    "Sign-in": {"LGIS": "LOGIN SUCCEEDED", "LGIF": "LOGIN FAILED", "LGO": "LOGOUT", "IMP": "IMPERSONATE"},
+    "Objects": {"CR": "CREATE", "AL": "ALTER", "DR": "DROP", "TO": "TAKE OWNERSHIP"},
+    "Permissions": {
+        "G": "GRANT",
+        "R": "REVOKE",
+        "D": "DENY",
+        "APRL": "ADD MEMBER",
+        "DPRL": "DROP MEMBER",
+        "PWC": "CHANGE PASSWORD",
+    },
+    "Server": {"BA": "BACKUP", "RS": "RESTORE", "ALST": "ALTER SETTINGS", "AUSC": "AUDIT SESSION CHANGED"},
+}
+
+
+class LineField(forms.CharField):
+    """One line that shows as it is: no control characters, nothing zero-width, nothing that turns text around."""
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        if not is_visible(value):
+            raise forms.ValidationError("Remove the invisible or control characters.", code="invisible")
+
+
+class ProfileForm(forms.ModelForm[User]):
+    name = LineField(max_length=255, required=False, help_text="Shown to the people you work with.")
+    time_zone = forms.ChoiceField(help_text="Times on these pages, and the end of the day a key expires on.")
+    theme = forms.ChoiceField(label="Appearance", choices=Theme.choices, widget=forms.RadioSelect)
+
+    class Meta:
+        model = User
+        fields = ("name", "time_zone", "theme")
+
+    def __init__(self, data: Mapping[str, Any] | None, *, instance: User) -> None:
+        super().__init__(data, instance=instance)
+        field = self.fields["time_zone"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  so the class says
+        field.choices = [(name, name.replace("_", " ")) for name in time_zones()]
+
+
+def time_zones() -> list[str]:
+    places = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    return ["UTC", *places]
+
+
+class RoleForm(forms.Form):
+    """`roles` are those that the person who asks may give."""
+
+    role = forms.ChoiceField(choices=Role.choices, widget=forms.RadioSelect)
+
+    def __init__(self, data: Mapping[str, Any] | None, *, roles: Sequence[Role], initial: Role) -> None:
+        super().__init__(data, initial={"role": initial})
+        field = self.fields["role"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  so the class says
+        field.choices = [(role.value, role.label) for role in roles]
+
+
+class MemberForm(RoleForm):
+    email = forms.EmailField(label="E-mail address", max_length=254)
+    field_order = ("email", "role")
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].lower()
+        if not is_visible(email):
+            raise forms.ValidationError("Remove the invisible or control characters.", code="invisible")
+        return email
+
+
+class LinesField(forms.CharField):
+    """Several values, one a line; becomes a list without blanks and repetitions."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = (line.strip() for line in (super().to_python(value) or "").splitlines())
+        return list(dict.fromkeys(line for line in lines if line))
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if len(value) > LINES:
+            raise forms.ValidationError(f"At most {LINES} lines.")
+        for number, line in enumerate(value, start=1):
+            if reason := self.refusal(line):
+                raise forms.ValidationError(f"Line {number}: {reason}")
+
+    def run_validators(self, value: Any) -> None:
+        """Those of a CharField take text; here each line is judged by `refusal`."""
+
+    def refusal(self, line: str) -> str:
+        """Say why a line is refused, "" when it is not."""
+        return "" if is_visible(line) else "remove the invisible or control characters."
+
+
+class PatternsField(LinesField):
+    """Patterns of ``database.schema.object``, each part a name that may hold ``*`` and ``?``."""
+
+    def refusal(self, line: str) -> str:
+        if len(line) > PATTERN_LENGTH:
+            return f"a pattern has at most {PATTERN_LENGTH} characters."
+        parts = line.split(".")
+        if len(parts) != 3 or not all(part.strip() for part in parts):
+            return "a pattern is database.schema.object, with * for any; for example *.hr.* or sales.dbo.orders."
+        return super().refusal(line)
+
+
+class ActionsField(LinesField):
+    """Action ids; agents compare them as they are, in capitals."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(str(value or "").upper())
+
+    def refusal(self, line: str) -> str:
+        return "" if ACTION_ID.match(line) else "an action id has 1 to 16 letters, digits or underscores, for example BA."
+
+
+class ConfigurationForm(forms.Form):
+    """`version` is the one that was being edited: saving on top of a newer one is refused."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+    heartbeat_interval_seconds = forms.IntegerField(
+        label="Heartbeat interval, in seconds",
+        min_value=5,
+        max_value=3600,
+        help_text="From 5 seconds to 1 hour. Two without a sign of life, and an agent is late.",
+    )
+    batch_size = forms.IntegerField(
+        min_value=1, max_value=10_000, help_text="At most this many events in one batch, from 1 to 10,000."
+    )
+    common_actions = forms.MultipleChoiceField(required=False, label="Actions to collect")
+    other_actions = ActionsField(
+        required=False, help_text="Action ids that are not in the list, one a line, for example VACUUM."
+    )
+    include_objects = PatternsField(
+        required=False, help_text="Patterns of database.schema.object, one a line. Empty includes everything."
+    )
+    exclude_objects = PatternsField(
+        required=False, help_text="Patterns of database.schema.object, one a line. They win over those above."
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None, *, current: AgentConfiguration) -> None:
+        common = {action: name for group in COMMON_ACTIONS.values() for action, name in group.items()}
+        super().__init__(
+            data,
+            initial={
+                "version": current.version,
+                "heartbeat_interval_seconds": current.heartbeat_interval_seconds,
+                "batch_size": current.batch_size,
+                "common_actions": [action for action in current.actions if action in common],
+                "other_actions": [action for action in current.actions if action not in common],
+                "include_objects": current.include_objects,
+                "exclude_objects": current.exclude_objects,
+            },
+        )
+        field = self.fields["common_actions"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  so the class says
+        field.choices = list(common.items())
+
+    def changes(self) -> dict[str, Any]:
+        """The values to save, by the model's names. Call once valid."""
+        names = ("heartbeat_interval_seconds", "batch_size", "include_objects", "exclude_objects")
+        actions = dict.fromkeys([*self.cleaned_data["common_actions"], *self.cleaned_data["other_actions"]])
+        return {name: self.cleaned_data[name] for name in names} | {"actions": list(actions)}

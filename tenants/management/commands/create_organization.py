@@ -1,0 +1,41 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.core.validators import validate_email, validate_slug
+from django.db import IntegrityError, transaction
+
+from audit.actor import Actor
+from tenants import services
+from tenants.models import User
+from tenants.roles import Role
+
+
+class Command(BaseCommand):
+    help = "Create an organization and make a person its owner; a person who is new gets an account without a password."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="short name for addresses: lower-case letters, digits, hyphens")
+        parser.add_argument("--name", help="as people write it (default: the slug)")
+        parser.add_argument("--owner", required=True, metavar="EMAIL")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        slug, email = options["slug"].lower(), options["owner"].strip().lower()
+        try:
+            validate_slug(slug)
+            validate_email(email)
+            with transaction.atomic():
+                by = Actor.system("create_organization")
+                organization = services.create_organization(name=options["name"] or slug, slug=slug, by=by)
+                owner = User.objects.filter(email__iexact=email).first() or User.objects.create_user(email)
+                services.add_member(organization=organization, user=owner, role=Role.OWNER, by=by)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except IntegrityError as error:
+            raise CommandError(f"There is an organization {slug} already.") from error
+        self.stdout.write(f"Created {organization.name} ({organization.public_id}); {owner.email} owns it.")
+        if not owner.has_usable_password():
+            self.stdout.write(
+                f"Set a password: manage.py changepassword {owner.email}, or “Forgot your password?” on the sign-in page."
+            )

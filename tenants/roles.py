@@ -1,0 +1,41 @@
+"""Roles, and what each may do. Nothing else in the code compares roles."""
+
+from enum import Enum, auto
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    OWNER = "owner", "Owner"
+    ADMIN = "admin", "Admin"
+    MEMBER = "member", "Member"
+    AUDITOR = "auditor", "Auditor"
+
+
+class Permission(Enum):
+    READ_ACTIVITY = auto()
+    READ_TRAIL = auto()
+    READ_AGENTS = auto()
+    READ_MEMBERS = auto()
+    ISSUE_OWN_KEYS = auto()
+    MANAGE_AGENTS = auto()
+    MANAGE_MEMBERS = auto()
+    MANAGE_OWNERS = auto()
+
+
+_READING = frozenset({Permission.READ_ACTIVITY, Permission.READ_TRAIL, Permission.READ_AGENTS, Permission.READ_MEMBERS})
+_ADMIN = _READING | {Permission.ISSUE_OWN_KEYS, Permission.MANAGE_AGENTS, Permission.MANAGE_MEMBERS}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.OWNER: _ADMIN | {Permission.MANAGE_OWNERS},
+    Role.ADMIN: _ADMIN,
+    Role.MEMBER: frozenset({Permission.READ_ACTIVITY, Permission.ISSUE_OWN_KEYS}),
+    Role.AUDITOR: _READING,
+}
+# Platform staff run the installation: they look after every organization's agents, not its data.
+STAFF_PERMISSIONS = frozenset({Permission.READ_AGENTS, Permission.MANAGE_AGENTS})
+
+
+def permission_to_touch(role: Role) -> Permission:
+    """What it takes to give somebody this role, or to change the membership of somebody who has it."""
+    return Permission.MANAGE_OWNERS if role is Role.OWNER else Permission.MANAGE_MEMBERS

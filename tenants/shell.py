@@ -1,0 +1,63 @@
+"""What every page shows around its content: the organizations one may switch to, and where one is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from tenants.access import Access, everywhere
+from tenants.door import LAST_ORGANIZATION
+from tenants.roles import Permission
+
+
+@dataclass(frozen=True)
+class Shell:
+    access: Access | None
+    places: list[Access]
+    sees_tenants: bool
+
+    def may(self, permission: Permission) -> bool:
+        return bool(self.access and self.access.may(permission))
+
+    @property
+    def sees_activity(self) -> bool:
+        return self.may(Permission.READ_ACTIVITY)
+
+    @property
+    def sees_agents(self) -> bool:
+        return self.may(Permission.READ_AGENTS)
+
+    @property
+    def manages_agents(self) -> bool:
+        return self.may(Permission.MANAGE_AGENTS)
+
+    @property
+    def sees_trail(self) -> bool:
+        return self.may(Permission.READ_TRAIL)
+
+    @property
+    def sees_members(self) -> bool:
+        return self.may(Permission.READ_MEMBERS)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context processor. Lazy: a page that shows no shell asks the database nothing."""
+    return {"shell": SimpleLazyObject(lambda: _build(request))}
+
+
+def _build(request: HttpRequest) -> Shell | None:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    places = everywhere(user)
+    here = getattr(request, "access", None) or _last(request, places)
+    sees_tenants = any(place.may(Permission.READ_AGENTS) for place in places)
+    return Shell(here, places, sees_tenants)
+
+
+def _last(request: HttpRequest, places: list[Access]) -> Access | None:
+    """The organization whose page was open last, the first one otherwise."""
+    slug = str(request.session.get(LAST_ORGANIZATION, ""))
+    by_slug = {place.organization.slug: place for place in places}
+    return by_slug.get(slug) or next(iter(places), None)

@@ -1,0 +1,202 @@
+"""Administration → Members: who belongs to an organization, as what, and until when."""
+
+import uuid
+from collections.abc import Callable
+from smtplib import SMTPException
+from typing import Any
+
+from allauth.account.forms import ResetPasswordForm
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apikeys.models import Key
+from audit.errors import KeywayError
+from tenants import services
+from tenants.access import Access
+from tenants.door import member_page
+from tenants.forms import MemberForm, RoleForm
+from tenants.invitations import invite
+from tenants.models import Membership, MembershipQuerySet, User
+from tenants.roles import Permission, Role, permission_to_touch
+from tenants.sign_in import kept_fields, recent_sign_in
+
+PER_PAGE = 50
+QUERY_LENGTH = 200
+ONLY_OWNERS = "Only an owner can make somebody an owner, or change an owner's membership."
+
+
+@require_safe
+@member_page(Permission.READ_MEMBERS)
+def members(request: HttpRequest, access: Access) -> HttpResponse:
+    now = timezone.now()
+    usable = Q(keys__revoked_at=None, keys__paused_at=None) & (Q(keys__expires_at=None) | Q(keys__expires_at__gt=now))
+    found = _present(access).annotate(usable_keys=Count("keys", filter=usable)).order_by("user__name", "user__email", "pk")
+    # Unprintable characters match no name, and PostgreSQL takes no NUL.
+    query = "".join(c for c in request.GET.get("q", "")[:QUERY_LENGTH] if c.isprintable()).strip()
+    if query:
+        found = found.filter(Q(user__name__icontains=query) | Q(user__email__icontains=query))
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "organization": access.organization,
+        "may_manage": access.may(Permission.MANAGE_MEMBERS),
+        "may_touch_owners": access.may(Permission.MANAGE_OWNERS),
+        "page": page,
+        "query": query,
+        "searchable": query or page.paginator.num_pages > 1,
+    }
+    return render(request, "tenants/members.html", context)
+
+
+def _present(access: Access) -> MembershipQuerySet:
+    return Membership.objects.for_organization(access.organization).present().select_related("user")
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_MEMBERS)
+@recent_sign_in
+def member_add(request: HttpRequest, access: Access) -> HttpResponse:
+    sent = request.POST if request.method == "POST" else kept_fields(request)
+    form = MemberForm(sent, roles=_roles(access), initial=Role.MEMBER)
+    if request.method == "POST" and form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            membership = invite(organization=access.organization, email=form.cleaned_data["email"], role=role, by=access.actor)
+        except KeywayError as error:
+            form.add_error("email", error.detail)
+        else:
+            _welcome(request, membership.user)
+            return redirect("members", access.organization.slug)
+    context = {"form": form, "organization": access.organization}
+    return render(request, "tenants/member_add.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _roles(access: Access) -> list[Role]:
+    """The roles that may be given."""
+    return [role for role in Role if access.may(permission_to_touch(role))]
+
+
+def _welcome(request: HttpRequest, user: User) -> None:
+    """Say the same whether the person was known or not: an admin of one organization learns nothing of another."""
+    messages.success(request, f"Added {user.email}. Whoever has no password yet is sent a link to choose one.")
+    if user.has_usable_password():
+        return
+    form = ResetPasswordForm({"email": user.email})
+    try:
+        if form.is_valid():
+            form.save(request)
+    except (SMTPException, OSError):
+        messages.warning(
+            request, f"The mail to {user.email} could not be sent. “Forgot your password?” on the sign-in page sends another."
+        )
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_MEMBERS)
+@recent_sign_in
+def member_role(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
+    member = _find(access, membership_id)
+    sent = request.POST if request.method == "POST" else kept_fields(request)
+    form = RoleForm(sent, roles=_roles(access), initial=Role(member.role))
+    if request.method != "POST" or not form.is_valid():
+        context = {"form": form, "member": member, "organization": access.organization}
+        return render(request, "tenants/member_role.html", context, status=422 if request.method == "POST" else 200)
+    role = Role(form.cleaned_data["role"])
+    return _change(
+        request,
+        access,
+        membership_id,
+        lambda membership: services.change_role(membership=membership, role=role, by=access.actor),
+        done=f"{member.user.email} is now {role.label.lower()}.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_MEMBERS)
+@recent_sign_in
+def member_deactivate(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
+    member = _find(access, membership_id)
+    if request.method != "POST":
+        return _confirm(request, access, member, "tenants/member_deactivate.html")
+    return _change(
+        request,
+        access,
+        membership_id,
+        lambda membership: services.deactivate_member(membership=membership, by=access.actor),
+        done=f"Deactivated {member.user.email}. Their public keys here are refused from now on.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_MEMBERS)
+@recent_sign_in
+def member_reactivate(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
+    member = _find(access, membership_id)
+    if request.method != "POST":
+        return _confirm(request, access, member, "tenants/member_reactivate.html")
+    return _change(
+        request,
+        access,
+        membership_id,
+        lambda membership: services.reactivate_member(membership=membership, by=access.actor),
+        done=f"Reactivated {member.user.email}.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_MEMBERS)
+@recent_sign_in
+def member_remove(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
+    member = _find(access, membership_id)
+    if request.method != "POST":
+        return _confirm(request, access, member, "tenants/member_remove.html")
+    return _change(
+        request,
+        access,
+        membership_id,
+        lambda membership: services.remove_member(membership=membership, by=access.actor),
+        done=f"Removed {member.user.email}. Their public keys here are refused for good.",
+    )
+
+
+def _find(access: Access, membership_id: uuid.UUID, *, lock: bool = False) -> Membership:
+    """Answers 404 to ids of other organizations and of members who left, 403 where only owners may act."""
+    members = _present(access)
+    member = get_object_or_404(members.select_for_update(of=("self",)) if lock else members, pk=membership_id)
+    if not access.may(permission_to_touch(Role(member.role))):
+        raise PermissionDenied(ONLY_OWNERS)
+    return member
+
+
+def _confirm(request: HttpRequest, access: Access, member: Membership, template: str) -> HttpResponse:
+    keys = Key.objects.for_organization(access.organization).filter(owner=member)
+    context: dict[str, Any] = {
+        "organization": access.organization,
+        "member": member,
+        "usable_keys": keys.usable(timezone.now()).count(),
+        "is_self": member.user_id == access.user.pk,
+    }
+    return render(request, template, context)
+
+
+def _change(
+    request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Callable[[Membership], object], *, done: str
+) -> HttpResponse:
+    """Carry out one change on the locked row: a role given meanwhile must not slip past the question who may act on it."""
+    try:
+        with transaction.atomic():
+            member = _find(access, membership_id, lock=True)
+            change(member)
+    except KeywayError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, done)
+        if member.user_id == access.user.pk:
+            return redirect("overview")  # one's own page of members may be out of reach now
+    return redirect("members", access.organization.slug)

@@ -1,0 +1,38 @@
+"""The Profile page: who I am, how I sign in, how Keyway looks to me, and my API keys."""
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from apikeys.models import Key
+from apikeys.views.listing import list_keys
+from tenants.access import everywhere
+from tenants.forms import ProfileForm
+from tenants.models import User
+from tenants.roles import Permission
+from tenants.sign_in import person
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def profile(request: HttpRequest) -> HttpResponse:
+    # Forms write into their instance while they validate: a refused name must not stand in the page's header.
+    user = User.objects.get(pk=person(request).pk)
+    form = ProfileForm(request.POST if request.method == "POST" else None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Saved your profile.")
+        return redirect("profile")
+    places = everywhere(person(request))
+    context = {
+        "form": form,
+        "places": places,
+        "may_issue": any(place.membership and place.may(Permission.ISSUE_OWN_KEYS) for place in places),
+        "has_second_factor": is_mfa_enabled(person(request)),
+        "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, timezone.now()),
+    }
+    return render(request, "tenants/profile.html", context, status=422 if request.method == "POST" else 200)
