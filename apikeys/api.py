@@ -1,0 +1,82 @@
+"""`GET /api/v1/whoami`: what the presented credential is."""
+
+from datetime import UTC
+from typing import Any, cast
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apikeys.kind import Kind
+from apikeys.limits.rules import Standing
+from apikeys.throttling import standings
+from apikeys.verification import Credential
+from audit.environment import Environment
+from audit.ids import encode
+
+
+class OrganizationSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="`org_…`")
+    name = serializers.CharField()
+    slug = serializers.CharField()
+
+
+class OwnerSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="`usr_…`")
+    email = serializers.EmailField()
+
+
+class LimitSerializer(serializers.Serializer[Any]):
+    limit = serializers.CharField(help_text="`key` or `organization`.")
+    quota = serializers.IntegerField(help_text="So many requests in any `window_seconds`.")
+    window_seconds = serializers.IntegerField()
+    remaining = serializers.IntegerField(help_text="Left after this request.")
+    resets_in_seconds = serializers.IntegerField(help_text="When there will be more than `remaining` again.")
+
+
+class WhoamiSerializer(serializers.Serializer[Any]):
+    """Describes the answer. It does not make it: a serializer copies all its fields for every request."""
+
+    key_id = serializers.CharField(help_text="`key_…`; stays the same through rotation.")
+    name = serializers.CharField(help_text="The key's label.")
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    environment = serializers.ChoiceField(choices=Environment.choices)
+    organization = OrganizationSerializer()
+    owner = OwnerSerializer(allow_null=True, help_text="Null for agent keys.")
+    scopes = serializers.ListField(child=serializers.CharField())
+    expires_at = serializers.DateTimeField(allow_null=True)
+    limits = LimitSerializer(many=True, help_text="Where this key stands under the limits in force.")
+
+
+class WhoamiView(APIView):
+    @extend_schema(operation_id="whoami", summary="What this key is", responses=WhoamiSerializer, tags=["Credential"])
+    def get(self, request: Request) -> Response:
+        whoami = _describe(cast("Credential", request.auth)) | {"limits": [_tell(at) for at in standings(request.META)]}
+        return Response(whoami, headers={"Cache-Control": "no-store"})
+
+
+def _describe(credential: Credential) -> dict[str, Any]:
+    organization, expires_at = credential.organization, credential.expires_at
+    return {
+        "key_id": credential.public_id,
+        "name": credential.name,
+        "kind": credential.kind,
+        "environment": credential.environment,
+        "organization": {"id": organization.public_id, "name": organization.name, "slug": organization.slug},
+        "owner": {"id": encode("usr", credential.owner_id), "email": credential.owner_email} if credential.owner_id else None,
+        "scopes": sorted(credential.scopes),
+        "expires_at": expires_at.astimezone(UTC) if expires_at else None,
+    }
+
+
+def _tell(standing: Standing) -> dict[str, Any]:
+    rule, remaining, seconds = standing
+    return {
+        "limit": rule.name,
+        "quota": rule.quota,
+        "window_seconds": rule.seconds,
+        "remaining": remaining,
+        "resets_in_seconds": seconds,
+    }

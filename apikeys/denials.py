@@ -1,0 +1,45 @@
+"""Every reason for which a presentation is refused. What HTTP makes of them is in apikeys.problems."""
+
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    MISSING_KEY = "missing_key"
+    KEY_IN_BEARER = "key_in_bearer"
+    SEVERAL_CREDENTIALS = "several_credentials"
+    INVALID_KEY = "invalid_key"
+    EXPIRED_KEY = "expired_key"
+    REVOKED_KEY = "revoked_key"
+    PAUSED_KEY = "paused_key"
+    OWNER_INACTIVE = "owner_inactive"
+    ORGANIZATION_SUSPENDED = "organization_suspended"
+    WRONG_KEY_TYPE = "wrong_key_type"
+    WRONG_ORGANIZATION = "wrong_organization"
+    WRONG_ENVIRONMENT = "wrong_environment"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """Whose secret was presented, once its proof held."""
+
+    key_id: uuid.UUID
+    secret_id: uuid.UUID
+    organization_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A refused presentation. `detail` replaces the reason's own words where there is more to say.
+
+    `retry_after` is in seconds, where it is known.
+    """
+
+    reason: Reason
+    detail: str = ""
+    retry_after: int | None = None
+    presented: Presented | None = field(default=None, compare=False)

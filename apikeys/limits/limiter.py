@@ -1,0 +1,41 @@
+"""Spending under the limits in force: in Redis where there is one, otherwise in this process for its share of them."""
+
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+
+from apikeys import conf
+from apikeys.limits import shared
+from apikeys.limits.rules import Claim, Rule, Verdict
+from apikeys.limits.window import Windows
+from config.rates import Rate
+
+_here = Windows()
+
+
+def spend(**subjects: str) -> Verdict:
+    """Spend one of each limit, named with whose it is, or of none: ``spend(key=…, organization=…)``.
+
+    A limit that is off allows everything and is not among the standings.
+    """
+    redis = conf.redis()
+    if redis and (claims := _claims(subjects, processes=1)):
+        verdict = shared.connect(*redis).spend(claims)
+        if verdict is not None:
+            return verdict
+    return _here.spend(_claims(subjects, conf.processes()), time.monotonic())
+
+
+def forget() -> None:
+    """Drop what this process has counted."""
+    _here.clear()
+
+
+def _claims(subjects: Mapping[str, str], processes: int) -> list[Claim]:
+    rates = conf.limits()
+    return [Claim(_rule(name, rate, processes), subject) for name, subject in subjects.items() if (rate := rates[name])]
+
+
+@lru_cache(maxsize=64)
+def _rule(name: str, rate: Rate, processes: int) -> Rule:
+    return Rule(name, *rate.share(processes))

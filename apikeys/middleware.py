@@ -1,0 +1,39 @@
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from apikeys import problems
+from apikeys.problems import ApiProblem
+from apikeys.recording import record
+from apikeys.usage.recorder import recorder
+
+
+class UsageMiddleware:
+    """Records each request that presented a secret before its answer leaves; a streamed one before it begins.
+
+    Outermost, so that it sees what is really answered, errors included, and how long it took.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        recorder()  # a server of browsers only has to drain what others left
+        began = time.perf_counter()
+        response = self.get_response(request)
+        route = f"/{request.resolver_match.route}" if request.resolver_match else ""
+        if record(request.META, began=began, status=response.status_code, route=route):
+            return response
+        # The response that is dropped is not closed: closing one ends the request, and this one's answer does that.
+        return _unavailable()
+
+
+def _unavailable() -> HttpResponse:
+    problem = ApiProblem("unavailable")
+    return JsonResponse(
+        problems.body(problem),
+        status=problem.status_code,
+        content_type=problems.CONTENT_TYPE,
+        headers=problems.headers(problem),
+    )

@@ -1,0 +1,10 @@
+from django.db import migrations
+
+from apikeys.guards import GUARDS
+from audit.triggers import install
+
+
+class Migration(migrations.Migration):
+    dependencies = [("apikeys", "0001_initial")]
+
+    operations = [install(GUARDS)]

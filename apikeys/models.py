@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from apikeys.kind import Kind
+from apikeys.scopes import agent_scopes
+from apikeys.usage.lines import MOST_USER_AGENT
+from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
+from audit.actor import Target
+from audit.environment import Environment
+from audit.ids import encode, uuid7
+from tenants.models import Membership, Organization, User
+
+__all__ = ["Key", "KeyQuerySet", "Secret", "SpoolSegment", "Status", "UnprovenCount", "UsageGap", "Use", "UseCount"]
+
+EXPIRING_WITHIN = timedelta(days=14)
+
+
+class Status(models.TextChoices):
+    ACTIVE = "active", "Active"
+    EXPIRING = "expiring", "Expiring"
+    PAUSED = "paused", "Paused"
+    INACTIVE = "inactive", "Owner inactive"
+    EXPIRED = "expired", "Expired"
+    REVOKED = "revoked", "Revoked"
+
+
+class KeyQuerySet(models.QuerySet["Key"]):
+    def for_organization(self, organization: Organization) -> KeyQuerySet:
+        return self.filter(organization=organization)
+
+    def for_owner(self, user: User) -> KeyQuerySet:
+        """A person's public keys in every organization, those of memberships that ended included."""
+        return self.filter(kind=Kind.PUBLIC, owner__user=user)
+
+    def of_kind(self, kind: Kind) -> KeyQuerySet:
+        return self.filter(kind=kind)
+
+    def usable(self, at: datetime) -> KeyQuerySet:
+        """Neither revoked, paused nor expired. Whether an owner or an organization is active is not asked."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=at), revoked_at=None, paused_at=None)
+
+    def soonest_expiry_first(self) -> KeyQuerySet:
+        return self.order_by(F("expires_at").asc(nulls_last=True), "name", "pk")
+
+
+class Key(models.Model):
+    """A named permission to call the API. Never deleted; keeps its id while secrets come and go beneath it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="keys")
+    kind = models.CharField(max_length=8, choices=Kind)
+    environment = models.CharField(max_length=4, choices=Environment, default=Environment.LIVE)
+    owner = models.ForeignKey(Membership, models.PROTECT, null=True, blank=True, related_name="keys")
+    name = models.CharField("label", max_length=255)
+    description = models.CharField(max_length=500, blank=True)
+    scopes = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="issued_keys", editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoke_reason = models.CharField(max_length=255, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_ip = models.GenericIPAddressField(null=True, blank=True)
+    last_used_user_agent = models.CharField(max_length=MOST_USER_AGENT, null=True, blank=True)
+    # One form or request issues one key, however often it is sent.
+    idempotency_key = models.CharField(max_length=64, null=True, blank=True, editable=False)
+
+    objects = KeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="key_kind_is_known"),
+            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="key_environment_is_known"),
+            models.CheckConstraint(condition=~Q(name=""), name="key_has_a_name"),
+            models.CheckConstraint(
+                condition=~Q(kind=Kind.AGENT) | Q(owner=None, scopes=[]), name="agent_key_has_no_owner_and_no_chosen_scopes"
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=Kind.PUBLIC) | (Q(owner__isnull=False) & ~Q(scopes=[])),
+                name="public_key_has_owner_and_scopes",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="key_expires_after_issue"
+            ),
+            models.UniqueConstraint(fields=["created_by", "idempotency_key"], name="one_request_issues_one_key"),
+        ]
+        indexes = [models.Index(fields=["organization", "kind", "revoked_at"], name="keys_of_organization")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public_id(self) -> str:
+        return encode("key", self.id)
+
+    @property
+    def effective_scopes(self) -> frozenset[str]:
+        return agent_scopes() if self.kind == Kind.AGENT else frozenset(self.scopes)
+
+    @property
+    def mask(self) -> str:
+        newest = max(self.secrets.all(), key=lambda secret: secret.created_at, default=None)
+        return newest.mask if newest else ""
+
+    def status(self, at: datetime) -> Status:
+        if self.revoked_at:
+            return Status.REVOKED
+        if self.expires_at and self.expires_at <= at:
+            return Status.EXPIRED
+        if self.owner and not (self.owner.user.is_active and not self.owner.deactivated_at and not self.owner.removed_at):
+            return Status.INACTIVE
+        if self.paused_at:
+            return Status.PAUSED
+        return Status.EXPIRING if self.expires_at and self.expires_at <= at + EXPIRING_WITHIN else Status.ACTIVE
+
+    def as_target(self) -> Target:
+        return Target(kind="key", id=self.public_id, name=self.name)
+
+
+class Secret(models.Model):
+    """What is known of a secret: where to find it and how to prove it, never the secret itself."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key = models.ForeignKey(Key, models.PROTECT, related_name="secrets")
+    lookup = models.BigIntegerField(unique=True, help_text="8 bytes of a keyed hash: finds the row, proves nothing.")
+    proof = models.CharField(max_length=256)
+    pepper_version = models.PositiveSmallIntegerField()
+    mask = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key"], condition=Q(retired_at=None), name="key_has_one_live_secret"),
+            models.CheckConstraint(condition=Q(proof__startswith="$argon2id$"), name="proof_is_argon2id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.mask

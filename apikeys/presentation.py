@@ -1,0 +1,56 @@
+"""One presentation of a credential, whoever asks: found in the request, judged, noted.
+
+Django REST framework (apikeys.authentication) and the gateway (apikeys.gateway) both come here, so that a
+key means the same at both. `meta` is a WSGI environment, which is what Django calls META.
+"""
+
+from collections.abc import Mapping, MutableMapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from apikeys import conf, recording, secret, throttling
+from apikeys.denials import Denial, Reason
+from apikeys.verification import Credential, authorize, verify
+
+
+def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Denial | None:
+    """Return whose credential was presented, why it is refused, or None where there was none."""
+    presented = find(meta)
+    if presented is None:
+        return None
+    outcome = recording.admit(meta, _judge(meta, presented, at))
+    if isinstance(outcome, Denial):
+        return outcome
+    organization = meta.get("HTTP_X_ORGANIZATION_ID")
+    if organization is not None and (denial := authorize(outcome, organization=organization)):
+        return denial
+    return outcome
+
+
+def _judge(meta: MutableMapping[str, Any], presented: str | Denial, at: datetime) -> Credential | Denial:
+    if isinstance(presented, Denial):
+        return throttling.refuse(meta, presented) or presented
+    return throttling.judge(meta, presented, lambda text: verify(text, now=at))
+
+
+def find(meta: Mapping[str, Any]) -> str | Denial | None:
+    """Find the one credential of a request. Repeated X-API-Key headers arrive joined by a comma."""
+    header: str | None = meta.get("HTTP_X_API_KEY")
+    authorization: str | None = meta.get("HTTP_AUTHORIZATION")
+    bearer = _bearer(authorization) if authorization else None
+    if header is not None and ("," in header or bearer is not None):
+        return Denial(Reason.SEVERAL_CREDENTIALS)
+    if bearer is None or not _looks_like_a_key(bearer):
+        return header.strip() if header is not None else None
+    return bearer if settings.KEYWAY_ACCEPT_BEARER_KEYS else Denial(Reason.KEY_IN_BEARER)
+
+
+def _bearer(authorization: str) -> str | None:
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _looks_like_a_key(token: str) -> bool:
+    return secret.parse(token) is not None or token.startswith(tuple(f"{prefix}_" for prefix in conf.prefixes().values()))

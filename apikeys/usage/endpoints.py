@@ -1,0 +1,38 @@
+"""How many endpoints a key is counted by: bounded, or paths that a caller made up would slow its statistics down."""
+
+from collections.abc import Collection
+
+from apikeys.usage.models import Period, UseCount
+
+MOST_ENDPOINTS = 200
+MOST_KEYS = 20_000
+OTHER = "(other)"
+
+Endpoint = tuple[str, str]
+
+
+class Endpoints:
+    """What each key is counted by, as far as one drainer knows. Not thread-safe; two may exceed the bound a little."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, set[Endpoint]] = {}
+
+    def learn(self, keys: Collection[str]) -> None:
+        """Read what is counted already of the keys that were not seen before, in one query."""
+        if len(self._known) > MOST_KEYS:
+            self._known.clear()
+        unknown = [key for key in keys if key not in self._known]
+        if not unknown:
+            return
+        self._known |= {key: set() for key in unknown}
+        counted = UseCount.objects.filter(key_id__in=unknown, period=Period.EVER).values_list("key_id", "method", "route")
+        for key, method, route in counted.distinct():
+            self._known[key.hex].add((method, route))
+
+    def fold(self, key: str, method: str, route: str) -> Endpoint:
+        """Name the endpoint to count by: the request's own, or with the others where the key has enough of them."""
+        known = self._known[key]
+        if (method, route) in known or len(known) < MOST_ENDPOINTS:
+            known.add((method, route))
+            return method, route
+        return method, OTHER

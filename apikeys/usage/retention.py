@@ -1,0 +1,26 @@
+"""Removing usage that is older than it has to be kept, a slice a transaction. Days and all time are kept for good."""
+
+from datetime import datetime, timedelta
+
+from apikeys.usage.models import Period, UnprovenCount, Use, UseCount
+
+SLICE = 5000
+_AT_ONCE = timedelta(hours=1)
+
+
+def prune(*, before: datetime) -> None:
+    while _prune_uses(before):
+        pass
+    hours = UseCount.objects.filter(period=Period.HOUR)
+    while oldest := hours.filter(starts_at__lt=before).order_by("starts_at").values_list("starts_at", flat=True).first():
+        hours.filter(starts_at=oldest).delete()
+    unproven = UnprovenCount.objects.order_by("minute")
+    while oldest := unproven.filter(minute__lt=before).values_list("minute", flat=True).first():
+        UnprovenCount.objects.filter(minute__lt=min(oldest + _AT_ONCE, before)).delete()
+
+
+def _prune_uses(before: datetime) -> int:
+    """Remove one slice from the old end, which is that of the lowest ids: what was drained late goes when they get to it."""
+    oldest = Use.objects.order_by("pk").values_list("pk", flat=True)[:SLICE]
+    last = max(oldest, default=0)
+    return Use.objects.filter(pk__lte=last, at__lt=before).delete()[0]

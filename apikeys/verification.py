@@ -1,0 +1,213 @@
+"""The only judge: whose key is this, what may it do, right now? Writes nothing.
+
+The order is shape, tag, row, proof, state. Whatever fails before the proof is `invalid_key`, so that
+only somebody who holds a secret learns anything of it.
+"""
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from django.db.models import F
+
+from apikeys import conf, hashing, secret
+from apikeys.denials import Denial, Presented, Reason
+from apikeys.kind import Kind
+from apikeys.models import Secret
+from apikeys.scopes import agent_scopes
+from audit.actor import Actor
+from audit.ids import encode
+from tenants.leases import Leases, register
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationFacts:
+    id: uuid.UUID
+    name: str
+    slug: str
+    suspended_at: datetime | None
+
+    @property
+    def public_id(self) -> str:
+        return encode("org", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the database says of one secret, read in one statement: what a lease will hold."""
+
+    secret_id: uuid.UUID
+    proof: str
+    retired_at: datetime | None
+    key_id: uuid.UUID
+    name: str
+    kind: Kind
+    environment: str
+    scopes: frozenset[str]
+    expires_at: datetime | None
+    paused_at: datetime | None
+    revoked_at: datetime | None
+    organization: OrganizationFacts
+    owner_id: uuid.UUID | None
+    owner_email: str | None
+    owner_is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a verified secret resolves to."""
+
+    key_id: uuid.UUID
+    secret_id: uuid.UUID
+    name: str
+    kind: Kind
+    environment: str
+    scopes: frozenset[str]
+    organization: OrganizationFacts
+    owner_id: uuid.UUID | None
+    owner_email: str | None
+    expires_at: datetime | None
+
+    @property
+    def public_id(self) -> str:
+        return encode("key", self.key_id)
+
+    @property
+    def presented(self) -> Presented:
+        return Presented(self.key_id, self.secret_id, self.organization.id)
+
+    def actor(self, address: str = "") -> Actor:
+        return Actor(kind="key", id=self.public_id, name=self.name, address=address)
+
+
+_leases: Leases[Facts] = register(Leases())
+
+
+def verify(presented: str, *, now: datetime) -> Credential | Denial:
+    """Resolve a presented secret. A cause of our own is `unavailable`, never a refusal of the key."""
+    plaintext = secret.parse(presented)
+    tagged = secret.check_tag(plaintext, conf.peppers()) if plaintext else None
+    if tagged is None:
+        return Denial(Reason.INVALID_KEY)
+    try:
+        facts = _leases.get(tagged.lookup, lambda: _read(tagged.lookup))
+        if facts is None or not hashing.holds(tagged.plaintext.reveal(), facts.proof):
+            return Denial(Reason.INVALID_KEY)
+    except hashing.PoolFull:
+        return Denial(Reason.UNAVAILABLE)
+    except (DatabaseError, InterfaceError) as error:
+        logger.error("Verification could not read the database: %s", error)
+        return Denial(Reason.UNAVAILABLE)
+    reason = _judge(facts, now)
+    return Denial(reason, presented=_presented(facts)) if reason else _credential(facts)
+
+
+def authorize(
+    credential: Credential,
+    *,
+    kind: Kind | None = None,
+    environment: str | None = None,
+    scope: str | None = None,
+    organization: str | None = None,
+) -> Denial | None:
+    """Ask more of a credential. `organization` is the one the caller believes it is in, ``org_…`` or slug."""
+    if organization is not None and organization not in (credential.organization.public_id, credential.organization.slug):
+        return Denial(Reason.WRONG_ORGANIZATION)
+    if kind is not None and credential.kind != kind:
+        return Denial(Reason.WRONG_KEY_TYPE, f"This call takes {_A_KEY[kind]}; this is {_A_KEY[credential.kind]}.")
+    if environment is not None and credential.environment != environment:
+        return Denial(Reason.WRONG_ENVIRONMENT, f"This call takes {environment} keys; this is a {credential.environment} key.")
+    if scope is not None and scope not in credential.scopes:
+        return Denial(Reason.INSUFFICIENT_SCOPE, f"This call needs the scope {scope}, which this key does not have.")
+    return None
+
+
+_A_KEY = {Kind.AGENT: "an agent key", Kind.PUBLIC: "a public key"}
+
+# Read in one statement, with names of their own.
+_COLUMNS = {
+    "secret_id": F("id"),
+    "name": F("key__name"),
+    "kind": F("key__kind"),
+    "environment": F("key__environment"),
+    "scopes": F("key__scopes"),
+    "expires_at": F("key__expires_at"),
+    "paused_at": F("key__paused_at"),
+    "revoked_at": F("key__revoked_at"),
+    "organization_id": F("key__organization_id"),
+    "organization_name": F("key__organization__name"),
+    "organization_slug": F("key__organization__slug"),
+    "suspended_at": F("key__organization__suspended_at"),
+    "owner_id": F("key__owner__user_id"),
+    "owner_email": F("key__owner__user__email"),
+    "user_is_active": F("key__owner__user__is_active"),
+    "deactivated_at": F("key__owner__deactivated_at"),
+    "removed_at": F("key__owner__removed_at"),
+}
+
+
+def _read(lookup: int) -> Facts | None:
+    rows: Any = Secret.objects.filter(lookup=lookup).values("proof", "retired_at", "key_id", **_COLUMNS)
+    row = rows.first()
+    if row is None:
+        return None
+    kind = Kind(row["kind"])
+    return Facts(
+        secret_id=row["secret_id"],
+        proof=row["proof"],
+        retired_at=row["retired_at"],
+        key_id=row["key_id"],
+        name=row["name"],
+        kind=kind,
+        environment=row["environment"],
+        scopes=agent_scopes() if kind is Kind.AGENT else frozenset(row["scopes"]),
+        expires_at=row["expires_at"],
+        paused_at=row["paused_at"],
+        revoked_at=row["revoked_at"],
+        organization=OrganizationFacts(
+            row["organization_id"], row["organization_name"], row["organization_slug"], row["suspended_at"]
+        ),
+        owner_id=row["owner_id"],
+        owner_email=row["owner_email"],
+        owner_is_active=row["owner_id"] is None
+        or (row["user_is_active"] and row["deactivated_at"] is None and row["removed_at"] is None),
+    )
+
+
+def _judge(facts: Facts, now: datetime) -> Reason | None:
+    """The state of a key whose secret was proved. The clock decides expiry, to the microsecond."""
+    if facts.revoked_at or facts.retired_at:
+        return Reason.REVOKED_KEY
+    if facts.expires_at and facts.expires_at <= now:
+        return Reason.EXPIRED_KEY
+    if facts.paused_at:
+        return Reason.PAUSED_KEY
+    if not facts.owner_is_active:
+        return Reason.OWNER_INACTIVE
+    if facts.organization.suspended_at:
+        return Reason.ORGANIZATION_SUSPENDED
+    return None
+
+
+def _presented(facts: Facts) -> Presented:
+    return Presented(facts.key_id, facts.secret_id, facts.organization.id)
+
+
+def _credential(facts: Facts) -> Credential:
+    return Credential(
+        key_id=facts.key_id,
+        secret_id=facts.secret_id,
+        name=facts.name,
+        kind=facts.kind,
+        environment=facts.environment,
+        scopes=facts.scopes,
+        organization=facts.organization,
+        owner_id=facts.owner_id,
+        owner_email=facts.owner_email,
+        expires_at=facts.expires_at,
+    )

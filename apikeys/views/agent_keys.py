@@ -1,0 +1,102 @@
+"""Tenant Agents → Manage API Keys: the API Key Management dialog, which is a page where there is no JavaScript."""
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apikeys import services, throttling
+from apikeys.errors import AlreadyIssued
+from apikeys.forms import AgentKeyForm
+from apikeys.kind import Kind
+from apikeys.models import Key, KeyQuerySet
+from apikeys.views.confirm import DELETE, PAUSE, RESUME, Change, Place, confirm
+from apikeys.views.listing import list_keys
+from apikeys.views.one_time import already_created, reveal
+from audit.errors import KeywayError
+from tenants.access import Access
+from tenants.door import member_page
+from tenants.roles import Permission
+from tenants.sign_in import kept_fields, recent_sign_in
+
+
+@require_safe
+@member_page(Permission.READ_AGENTS)
+def agent_keys(request: HttpRequest, access: Access) -> HttpResponse:
+    listing = list_keys(_keys(access), request.GET, timezone.now())
+    return render(request, "apikeys/agent_keys.html", {"listing": listing, **_shown(access)})
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_AGENTS)
+@recent_sign_in
+def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
+    sent = request.POST if request.method == "POST" else kept_fields(request)
+    form = AgentKeyForm(sent, user=access.user, now=timezone.now())
+    if request.method != "POST" or not form.is_valid():
+        return _form(request, access, form)
+    try:
+        throttling.issue(by=access.user)
+        issued = services.issue_agent_key(
+            organization=access.organization, order=form.order(), by=access.actor, created_by=access.user
+        )
+    except AlreadyIssued:
+        return already_created(request, idempotency_key=form.idempotency_key, **_ways_on(access))
+    except KeywayError as error:
+        form.add_error(None, error.detail)
+        return _form(request, access, form)
+    return reveal(request, "apikeys/agent_key_reveal.html", issued, **_shown(access))
+
+
+def _form(request: HttpRequest, access: Access, form: AgentKeyForm) -> HttpResponse:
+    context = {"form": form, **_shown(access)}
+    return render(request, "apikeys/agent_key_new.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _shown(access: Access) -> dict[str, object]:
+    return {"organization": access.organization, "may_manage": access.may(Permission.MANAGE_AGENTS)}
+
+
+def _ways_on(access: Access) -> dict[str, object]:
+    slug = access.organization.slug
+    return {
+        "back": reverse("agent_keys", args=[slug]),
+        "again": reverse("agent_key_new", args=[slug]),
+        "organization": access.organization,
+    }
+
+
+def _keys(access: Access) -> KeyQuerySet:
+    return Key.objects.for_organization(access.organization).of_kind(Kind.AGENT)
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_AGENTS)
+@recent_sign_in
+def agent_key_delete(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponse:
+    """Delete is the word for administrators of agents; the key is revoked, and its row stays."""
+    return _confirm(request, access, DELETE, key_id)
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_AGENTS)
+@recent_sign_in
+def agent_key_pause(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponse:
+    return _confirm(request, access, PAUSE, key_id)
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.MANAGE_AGENTS)
+@recent_sign_in
+def agent_key_resume(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponse:
+    return _confirm(request, access, RESUME, key_id)
+
+
+def _confirm(request: HttpRequest, access: Access, change: Change, key_id: uuid.UUID) -> HttpResponse:
+    key = get_object_or_404(_keys(access).select_related("organization"), pk=key_id)
+    slug = access.organization.slug
+    place = Place(reverse("agent_keys", args=[slug]), reverse("agent_key_pause", args=[slug, key.pk]), is_agent=True)
+    return confirm(request, change, key=key, by=access.actor, place=place)

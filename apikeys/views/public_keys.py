@@ -1,0 +1,99 @@
+"""A person's own keys: New API Key, Revoke, pause and resume. They are listed on the Profile page."""
+
+import uuid
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from apikeys import scopes, services, throttling
+from apikeys.errors import AlreadyIssued
+from apikeys.forms import PublicKeyForm
+from apikeys.kind import Kind
+from apikeys.models import Key
+from apikeys.views.confirm import PAUSE, RESUME, REVOKE, Change, Place, confirm
+from apikeys.views.one_time import already_created, reveal
+from audit.errors import KeywayError
+from config.client_ip import client_ip
+from tenants.access import Access, actor, everywhere
+from tenants.roles import Permission
+from tenants.sign_in import kept_fields, person, recent_sign_in
+
+CANNOT_ISSUE = "Your role does not allow creating API keys. An admin of your organization can change it."
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@recent_sign_in
+def public_key_new(request: HttpRequest) -> HttpResponse:
+    sent = request.POST if request.method == "POST" else kept_fields(request)
+    preferred = request.GET.get("organization", "")
+    form = PublicKeyForm(
+        sent, user=person(request), now=timezone.now(), places=places_to_issue_in(request), preferred=preferred
+    )
+    if request.method != "POST" or not form.is_valid():
+        return _form(request, form)
+    owner = form.place.membership
+    assert owner is not None  # noqa: S101  places_to_issue_in leaves no other
+    try:
+        throttling.issue(by=owner.user)
+        issued = services.issue_public_key(
+            owner=owner, order=form.order(), scopes=form.cleaned_data["scopes"], by=form.place.actor
+        )
+    except AlreadyIssued:
+        return already_created(request, idempotency_key=form.idempotency_key, **_ways_on())
+    except KeywayError as error:
+        form.add_error(None, error.detail)
+        return _form(request, form)
+    return reveal(request, "apikeys/public_key_reveal.html", issued)
+
+
+def places_to_issue_in(request: HttpRequest) -> list[Access]:
+    """The memberships that may hold a public key. Raises PermissionDenied when there is none."""
+    everything = everywhere(person(request), address=client_ip(request.META))
+    places = [place for place in everything if place.membership and place.may(Permission.ISSUE_OWN_KEYS)]
+    if not places:
+        raise PermissionDenied(CANNOT_ISSUE)
+    return places
+
+
+def _form(request: HttpRequest, form: PublicKeyForm) -> HttpResponse:
+    context = {"form": form, "scopes": scopes.of_kind(Kind.PUBLIC)}
+    return render(request, "apikeys/public_key_new.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _ways_on() -> dict[str, str]:
+    return {"back": f"{reverse('profile')}#api-keys", "again": reverse("public_key_new")}
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@recent_sign_in
+def public_key_revoke(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
+    return _confirm(request, REVOKE, key_id)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@recent_sign_in
+def public_key_pause(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
+    return _confirm(request, PAUSE, key_id)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@recent_sign_in
+def public_key_resume(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
+    return _confirm(request, RESUME, key_id)
+
+
+def _confirm(request: HttpRequest, change: Change, key_id: uuid.UUID) -> HttpResponse:
+    """A key of somebody else is as unknown as one that does not exist."""
+    mine = Key.objects.for_owner(person(request)).select_related("organization", "owner__user")
+    key = get_object_or_404(mine, pk=key_id)
+    place = Place(reverse("profile"), reverse("public_key_pause", args=[key.pk]), is_agent=False)
+    return confirm(request, change, key=key, by=actor(person(request), client_ip(request.META)), place=place)

@@ -1,0 +1,83 @@
+"""View Activity: what a key was used for, as a page that also is a dialog, and as CSV."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from apikeys.kind import Kind
+from apikeys.models import Key, KeyQuerySet
+from apikeys.usage import statistics
+from apikeys.usage.statistics import Span, Tally, Window
+from apikeys.views.usage_chart import Chart
+from audit.export import csv_lines
+from tenants.access import Access
+from tenants.door import member_page
+from tenants.roles import Permission
+from tenants.sign_in import person
+
+LATEST = 10
+# So that the parts of the axis are equal: 24, 7, 30 and 90 columns.
+_LABELS = {Window.DAY: 6, Window.WEEK: 7, Window.MONTH: 6, Window.QUARTER: 6}
+EXPORTED = ("starts_at", "requests", "ok", "errors", "denied")
+
+
+@require_safe
+@login_required
+def public_key_usage(request: HttpRequest, key_id: uuid.UUID) -> HttpResponseBase:
+    return _usage(request, Key.objects.for_owner(person(request)), key_id, back=f"{reverse('profile')}#api-keys")
+
+
+@require_safe
+@member_page(Permission.READ_AGENTS)
+def agent_key_usage(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponseBase:
+    agent_keys = Key.objects.for_organization(access.organization).of_kind(Kind.AGENT)
+    return _usage(request, agent_keys, key_id, back=reverse("agent_keys", args=[access.organization.slug]))
+
+
+def _usage(request: HttpRequest, keys: KeyQuerySet, key_id: uuid.UUID, *, back: str) -> HttpResponseBase:
+    key = get_object_or_404(keys.select_related("organization", "owner__user").prefetch_related("secrets"), pk=key_id)
+    asked = request.GET.get("range")
+    window, at = Window(asked) if asked in Window.values else Window.WEEK, timezone.now()
+    tally = Tally.of(key, Span.of(window, at))
+    if request.GET.get("format") == "csv":
+        return _export(key, window, tally)
+    context = {"key": key, "back": back, "window": window, "windows": Window, "is_agent": key.kind == Kind.AGENT}
+    return render(request, "apikeys/usage.html", context | _told(key, tally, window))
+
+
+def _told(key: Key, tally: Tally, window: Window) -> dict[str, Any]:
+    now = timezone.now()
+    return {
+        "tally": tally,
+        "chart": Chart(tally.bars, _LABELS[window]),
+        "denials": statistics.ranked(tally.figures.denials),
+        "endpoints": statistics.top_endpoints(key, tally.span),
+        "statistics": statistics.of_key(key, now),
+        "incomplete": statistics.incomplete(tally.span.since),
+        "latest": statistics.latest(key, LATEST),
+    }
+
+
+def _export(key: Key, window: Window, tally: Tally) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(csv_lines(_rows(tally), EXPORTED), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="usage-{key.public_id}-{window.value}.csv"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _rows(tally: Tally) -> Iterator[Mapping[str, Any]]:
+    for starts_at, figures in tally.bars:
+        yield {
+            "starts_at": starts_at,
+            "requests": figures.requests,
+            "ok": figures.ok,
+            "errors": figures.errors,
+            "denied": figures.denied,
+        }
