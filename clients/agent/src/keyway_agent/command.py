@@ -1,0 +1,63 @@
+"""The server's orders as the agent has them: asked for with an ETag, kept for a start without a server."""
+
+import json
+import logging
+import threading
+
+from keyway_agent.answers import Obstacle
+from keyway_agent.orders import Orders, read_orders
+from keyway_agent.server import Server
+from keyway_agent.state import StateDirectory
+
+logger = logging.getLogger(__name__)
+
+NAME = "configuration.json"
+
+
+class Command:
+    """`orders` are in force. The heartbeat's thread sets `changed`; only the main thread asks."""
+
+    def __init__(self, server: Server, state: StateDirectory) -> None:
+        self._server, self._state = server, state
+        self._etag = ""
+        self.orders = Orders()
+        self.changed = threading.Event()
+        self.changed.set()
+        self._recall()
+
+    def note(self, version: object) -> None:
+        """Take the version that the server has."""
+        if version != self.orders.version:
+            self.changed.set()
+
+    def refresh(self) -> None:
+        """Ask for the orders if they may have changed. Without an answer the old ones stay. Raises Refused."""
+        if not self.changed.is_set():
+            return
+        self.changed.clear()  # a heartbeat that finds them different still will set it again
+        try:
+            answer = self._server.configuration(self._etag)
+            if answer is None:
+                return
+            content, etag = answer
+            self.orders = read_orders(content)
+        except Obstacle as obstacle:
+            logger.warning("No configuration from the server (%s); going on with %s.", obstacle, self._described())
+        except (KeyError, TypeError, ValueError) as error:
+            logger.error("The server's configuration cannot be understood (%r); going on with %s.", error, self._described())
+        else:
+            self._etag = etag
+            self._state.replace(NAME, json.dumps({"etag": etag, "configuration": content}).encode())
+            logger.info("Applied %s.", self._described())
+
+    def _recall(self) -> None:
+        try:
+            saved = json.loads(self._state.read(NAME) or b"{}")
+            if saved:
+                self.orders, self._etag = read_orders(saved["configuration"]), str(saved["etag"])
+        except (KeyError, TypeError, ValueError):
+            logger.warning("%s is damaged; asking the server again.", NAME)
+
+    def _described(self) -> str:
+        version = self.orders.version
+        return "the defaults: everything is sent" if version is None else f"configuration version {version}"

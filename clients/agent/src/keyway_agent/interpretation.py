@@ -1,0 +1,118 @@
+"""What a log record tells of: a statement, a session's beginning or end, a failure, a change of the server itself."""
+
+import re
+
+from keyway_agent import actions, pgaudit
+from keyway_agent.actions import Action
+from keyway_agent.draft import Draft, Part
+from keyway_agent.meaning import Name, of_sql
+from keyway_agent.record import Record
+
+_STATEMENT = re.compile(
+    r"(?:duration: (?P<ms>[\d.]+) ms  )?(?:statement|execute (?P<fetch>fetch from )?(?P<prepared>.*?)): (?P<sql>.*)", re.DOTALL
+)
+_END_OF_STATEMENT = re.compile(r"duration: [\d.]+ ms(?:  (?:parse|bind) .*)?", re.DOTALL)
+_FASTPATH = re.compile(r'fastpath function call: "(?P<function>.*)" \(OID \d+\)', re.DOTALL)
+_REPLICATION = "received replication command: "
+_SETTING = re.compile(r'parameter "(?P<name>[^"]*)" (?:changed to|removed from) .*', re.DOTALL)
+_LOGGED_IN = re.compile(r"(?:replication )?connection authorized: .*", re.DOTALL)
+_LOGGED_OUT = "disconnection: session time: "
+_OF_THE_SERVER = {
+    "database system is ready to accept connections": actions.SERVER_STARTED,
+    "database system is ready to accept read-only connections": actions.SERVER_STARTED,
+    "received smart shutdown request": actions.SERVER_SHUTDOWN,
+    "received fast shutdown request": actions.SERVER_SHUTDOWN,
+    "received immediate shutdown request": actions.SERVER_SHUTDOWN,
+}
+_BEFORE_A_SESSION = frozenset({"authentication", "startup", ""})
+_SEVERITIES = frozenset({"LOG", "INFO", "NOTICE", "WARNING", "ERROR", "FATAL", "PANIC"})
+
+
+def interpret(record: Record) -> Draft | None:
+    """Return what the record tells, None where that is nothing for an auditor."""
+    if record.failed:
+        return _failure(record)
+    if draft := pgaudit.read(record):
+        return draft
+    # RAISE LOG can write any message, but never without a context: nobody forges a statement that way.
+    if record.severity != "LOG" or record.context:
+        return None
+    return _of_session(record) if record.user else _of_server(record)
+
+
+def ends_statement(record: Record) -> bool:
+    """Whether the record shows that the session's statement before it went through, without telling of a new one."""
+    return record.severity == "LOG" and not record.context and _END_OF_STATEMENT.fullmatch(record.message) is not None
+
+
+def is_in_english(record: Record) -> bool:
+    """Messages are told apart by their words: ``lc_messages`` must be C or English."""
+    return record.severity in _SEVERITIES or record.severity.startswith("DEBUG")
+
+
+def _of_session(record: Record) -> Draft | None:
+    message = record.message
+    if match := _STATEMENT.fullmatch(message):
+        return _statement(record, match)
+    if _LOGGED_IN.fullmatch(message):
+        return Draft(record, Part.OPENS, actions.LOGIN_SUCCEEDED, notes={"message": message})
+    if message.startswith(_LOGGED_OUT):
+        return Draft(record, Part.STANDS, actions.LOGOUT, notes={"message": message})
+    if message.startswith(_REPLICATION):
+        return _draft(record, Part.OPENS, message.removeprefix(_REPLICATION))
+    if match := _FASTPATH.fullmatch(message):
+        return Draft(record, Part.OPENS, actions.EXECUTE, Name(object=match["function"]), text=message, statement=message)
+    return None
+
+
+def _statement(record: Record, match: re.Match[str]) -> Draft:
+    draft = _draft(record, Part.STANDS if match["ms"] else Part.OPENS, match["sql"])
+    if match["ms"]:
+        draft.notes["duration_ms"] = float(match["ms"])
+    if match["fetch"]:
+        draft.notes["fetch_from"] = match["prepared"]
+    if record.detail:
+        draft.notes["detail"] = record.detail
+    return draft
+
+
+def _of_server(record: Record) -> Draft | None:
+    if action := _OF_THE_SERVER.get(record.message):
+        return Draft(record, Part.STANDS, action, notes={"message": record.message})
+    if match := _SETTING.fullmatch(record.message):
+        audits = match["name"].startswith(("log_", "pgaudit."))
+        action = actions.AUDIT_CHANGED if audits else actions.ALTER_SETTINGS
+        return Draft(record, Part.STANDS, action, Name(object=match["name"]), notes={"message": record.message})
+    return None
+
+
+def _failure(record: Record) -> Draft | None:
+    notes: dict[str, object] = {"error": record.message, "sqlstate": record.sqlstate}
+    if record.detail:
+        notes["detail"] = record.detail
+    draft = None
+    if record.query:
+        draft = _draft(record, Part.FAILS, record.query)
+    elif record.user and record.severity == "FATAL" and record.command_tag in _BEFORE_A_SESSION:
+        draft = Draft(record, Part.FAILS, actions.LOGIN_FAILED)
+    elif record.user and record.severity == "ERROR":
+        draft = Draft(record, Part.FAILS, _by_tag(record))
+    if draft:
+        draft.succeeded = False
+        draft.notes |= notes
+    return draft
+
+
+def _draft(record: Record, part: Part, sql: str) -> Draft:
+    """The text's own words, unless the server's name for the command is weightier.
+
+    The name of a prepared statement stands before its text and is its client's to choose.
+    """
+    meaning = of_sql(sql)
+    action = actions.heavier(meaning.action, _by_tag(record))
+    name = meaning.name if action is meaning.action else Name()
+    return Draft(record, part, action, name, statement=sql, text=meaning.text)
+
+
+def _by_tag(record: Record) -> Action:
+    return actions.of_verb(record.command_tag.partition(" ")[0])

@@ -1,0 +1,140 @@
+"""One event for one statement: what a record told, joined with the failure that a later record of its session tells.
+
+PostgreSQL logs a statement before it runs it and an error when it fails, as two records. A draft is therefore
+held until its session goes on, or for WINDOW at most. What is joined depends on the log alone, never on when it
+was read: an agent that was killed and reads again makes the very same events.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from keyway_agent import actions
+from keyway_agent.draft import Draft, Part
+from keyway_agent.interpretation import ends_statement, interpret
+from keyway_agent.record import Place, Record
+
+# A statement that fails later than this is told again, as a failure.
+WINDOW = timedelta(seconds=2)
+# How late a record may be in the file by its own time.
+LATENESS = timedelta(seconds=1)
+# Bytes of log that are held at most, whatever is still open: whoever can flood the log must not fill our memory.
+HELD_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Item:
+    """A record that was read. `draft` is None where there is nothing to tell; `failed_at` is the record joined to it."""
+
+    place: Place
+    logged_at: datetime
+    draft: Draft | None
+    is_open: bool = False
+    failed_at: Place | None = None
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """Feed it records in the log's order; take the items that are settled, in the same order.
+
+    `joined` are the failures that an earlier life of this agent joined to what it has sent already.
+    """
+
+    joined: set[tuple[str, int]] = field(default_factory=set)
+    _items: deque[Item] = field(default_factory=deque)
+    _open: dict[str, list[tuple[Item, Draft]]] = field(default_factory=dict)
+    _latest: datetime | None = None
+    _bytes: int = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def skip(self, place: Place) -> None:
+        """Take bytes that are no record, so that the place moves over them in its turn."""
+        self._hold(Item(place, datetime.min.replace(tzinfo=UTC), None))
+
+    def feed(self, record: Record) -> None:
+        self._latest = record.logged_at
+        draft = interpret(record)
+        if draft and draft.part is Part.FAILS and self._join(draft):
+            draft = None
+        item = Item(record.place, record.logged_at, draft)
+        self._hold(item)
+        if draft:
+            self._begin(draft, item)
+        elif ends_statement(record):
+            self._close(record.session)
+
+    def settled(self, caught_up_at: datetime | None) -> Iterator[Item]:
+        """Yield what nothing can change any more. `caught_up_at`: when the whole log had been read, None if it has not."""
+        while self._items and self._is_settled(self._items[0], caught_up_at):
+            item = self._items.popleft()
+            self._bytes -= item.place.size
+            if item.is_open and item.draft:
+                self._forget(item, item.draft.record.session)
+            yield item
+
+    def _is_settled(self, item: Item, caught_up_at: datetime | None) -> bool:
+        end = item.logged_at + WINDOW + LATENESS
+        times = (self._latest, caught_up_at)
+        return not item.is_open or any(time > end for time in times if time) or self._bytes > HELD_BYTES
+
+    def _hold(self, item: Item) -> None:
+        self._items.append(item)
+        self._bytes += item.place.size
+
+    def _join(self, failure: Draft) -> bool:
+        """Turn what the failure is of into a failure. False when nothing that is held is meant by it."""
+        session, place = failure.record.session, failure.record.place
+        if (place.file, place.start) in self.joined:
+            self.joined.discard((place.file, place.start))
+            self._close(session)
+            return True
+        meant = [(item, told) for item, told in self._open.get(session, ()) if _is_of(failure, told)]
+        for item, told in meant:
+            item.failed_at = place
+            told.succeeded = False
+            told.notes |= failure.notes
+            if failure.action is actions.LOGIN_FAILED:
+                told.action = actions.LOGIN_FAILED
+        if meant:
+            self._close(session)
+        return bool(meant)
+
+    def _begin(self, draft: Draft, item: Item) -> None:
+        """A new statement ends the one before. pgAudit tells of one statement in several records."""
+        session = draft.record.session
+        self._close(session, keeping=draft.audit_id)
+        if draft.part is Part.OPENS:
+            item.is_open = True
+            self._open.setdefault(session, []).append((item, draft))
+
+    def _close(self, session: str, keeping: str = "") -> None:
+        kept = []
+        for item, draft in self._open.pop(session, ()):
+            if keeping and draft.audit_id in {"", keeping}:
+                kept.append((item, draft))
+            else:
+                item.is_open = False
+        if kept:
+            self._open[session] = kept
+
+    def _forget(self, item: Item, session: str) -> None:
+        kept = [held for held in self._open.pop(session, ()) if held[0] is not item]
+        if kept:
+            self._open[session] = kept
+
+
+def _is_of(failure: Draft, told: Draft) -> bool:
+    """Whether the failure is that of what was told: the same text, or the same transaction where the log keeps no text."""
+    error, record = failure.record, told.record
+    if error.logged_at - record.logged_at > WINDOW:
+        return False
+    if failure.action is actions.LOGIN_FAILED or told.action is actions.LOGIN_SUCCEEDED:
+        return failure.action is actions.LOGIN_FAILED and told.action is actions.LOGIN_SUCCEEDED
+    if error.command_tag in {"PARSE", "BIND"}:
+        return False  # of the next one, which was never executed
+    if failure.statement:
+        return failure.statement == told.statement
+    return bool(error.transaction) and error.transaction == record.transaction

@@ -1,0 +1,66 @@
+"""pgAudit's records: ``AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.t,"select …",<none>``."""
+
+import re
+
+from keyway_agent import actions
+from keyway_agent.actions import Action
+from keyway_agent.draft import Draft, Part
+from keyway_agent.meaning import Name, of_sql, qualified_name
+from keyway_agent.record import Record
+
+_MARK = "AUDIT: "
+_TYPES = ("SESSION", "OBJECT")
+# pgAudit quotes a field with a comma, a quote or a line break in it.
+_FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^,]*+))(,|\Z)', re.DOTALL)
+_NOT_THERE = frozenset({"", "<none>", "<not logged>", "<previously logged>"})
+# One command for several actions.
+_SAY_LITTLE = frozenset({"ALTER", "GRANT", "REVOKE", "SET", "RESET"})
+# The context of a statement inside a function. A RAISE names its PL/pgSQL function first.
+_INNER = ("SQL ", "PL/pgSQL assignment ")
+
+
+def read(record: Record) -> Draft | None:
+    """Return what a pgAudit record tells; None for any other, and for one that somebody's RAISE made up."""
+    if not record.message.startswith(_MARK) or (record.context and not record.context.startswith(_INNER)):
+        return None
+    fields = _fields(record.message.removeprefix(_MARK))
+    if len(fields) < 8 or fields[0] not in _TYPES:
+        return None
+    kind, statement_id, substatement_id, group, command, object_type, object_name, statement, *rest = fields
+    statement = "" if statement in _NOT_THERE else statement
+    notes: dict[str, object] = {"pgaudit": kind, "class": group, "command": command}
+    notes |= {"statement_id": statement_id, "substatement_id": substatement_id}
+    more = {"object_type": object_type} | dict(zip(("parameters", "rows"), rest, strict=False))
+    notes |= {name: value for name, value in more.items() if value not in _NOT_THERE}
+    name = qualified_name(object_name) if object_name else Name()
+    draft = Draft(record, Part.OPENS, _action(command, group), name, notes=notes, audit_id=statement_id)
+    if statement:
+        _add_statement(draft, command, statement)
+    return draft
+
+
+def _action(command: str, group: str) -> Action:
+    if command == "COPY":
+        return actions.INSERT if group == "WRITE" else actions.SELECT
+    return actions.of_verb(command.partition(" ")[0])
+
+
+def _add_statement(draft: Draft, command: str, statement: str) -> None:
+    """pgAudit knows the command and the object; the text tells a password from an owner, and fills gaps."""
+    meaning = of_sql(statement)
+    draft.statement, draft.text = statement, meaning.text
+    if command.partition(" ")[0] in _SAY_LITTLE and meaning.action is not actions.UNKNOWN:
+        draft.action = meaning.action
+    if not draft.name.object and meaning.action is draft.action:
+        draft.name = meaning.name
+
+
+def _fields(text: str) -> list[str]:
+    found, position = [], 0
+    while match := _FIELD.match(text, position):
+        quoted, plain, end = match.groups()
+        found.append(plain if quoted is None else quoted.replace('""', '"'))
+        position = match.end()
+        if not end:
+            break
+    return found

@@ -1,0 +1,111 @@
+"""The source that tails a PostgreSQL server's csvlog."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keyway_agent import event
+from keyway_agent.csvlog import Row
+from keyway_agent.cursor import Cursor
+from keyway_agent.interpretation import is_in_english
+from keyway_agent.log_directory import LogDirectory
+from keyway_agent.log_time import LogClock
+from keyway_agent.outcomes import Item, Outcomes
+from keyway_agent.record import Place, Record, read_record
+from keyway_agent.source import Parcel
+from keyway_agent.state import StateDirectory
+from keyway_agent.tail import Found, Tail, Torn
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE = "unreadable.ndjson"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`zone` is the server's ``log_timezone``, `instance` its name in events. `from_end`: leave out what is there at first."""
+
+    path: Path
+    zone: str
+    instance: str
+    from_end: bool
+
+
+class CsvLog:
+    """Raises Unreadable when the log is not there to be read."""
+
+    def __init__(self, settings: LogSettings, *, host: str, state: StateDirectory, now: Callable[[], datetime] = _now) -> None:
+        self._settings, self._host, self._state, self._now = settings, host, state, now
+        self._clock = LogClock(settings.zone)
+        self._directory = LogDirectory(settings.path, self._clock)
+        self._overview = LogDirectory(settings.path, self._clock)
+        self._cursor = Cursor(state)
+        self._find_place()
+        self._tail = Tail(self._directory, self._cursor.offsets)
+        self._outcomes = Outcomes(joined=set(self._cursor.joined))
+        self._told_of_language = False
+
+    def read(self) -> Sequence[Parcel]:
+        started_at = self._now()
+        found = self._tail.read()
+        for each in found:
+            self._take(each)
+        return [self._parcel(item) for item in self._outcomes.settled(None if found else started_at)]
+
+    def delivered(self, parcels: Sequence[Parcel]) -> None:
+        self._cursor.advance(parcel.receipt for parcel in parcels if isinstance(parcel.receipt, Item))
+        self._cursor.save(existing=self._directory.known())
+
+    def behind(self) -> int:
+        """Bytes of log. Looks for itself, so that another thread may ask."""
+        return sum(max(0, file.size - self._cursor.offsets.get(file.identity, 0)) for file in self._overview.files())
+
+    def is_exhausted(self) -> bool:
+        return not len(self._outcomes) and not self._tail.behind()
+
+    def _find_place(self) -> None:
+        files = {file.identity: file for file in self._directory.files()}
+        if self._cursor.is_new and self._settings.from_end:
+            self._cursor.offsets = {file.identity: file.size for file in files.values()}
+            self._cursor.save(existing=set(files))
+        elif gone := len(self._cursor.offsets.keys() - files.keys()):
+            logger.warning("%d log files that were read before are gone. What was in them and not yet sent is lost.", gone)
+
+    def _take(self, found: Found) -> None:
+        piece = found.piece
+        if isinstance(piece, Torn):
+            self._set_aside(found.file, piece, piece.sample)
+            return
+        try:
+            record = read_record(piece, found.file, self._clock)
+        except ValueError:
+            self._set_aside(found.file, piece, repr(piece.columns[:9]).encode())
+            return
+        self._check_language(record)
+        self._outcomes.feed(record)
+
+    def _set_aside(self, file: str, piece: Row | Torn, sample: bytes) -> None:
+        """Keep what cannot be read where somebody can look at it; everything after it goes on."""
+        logger.warning(
+            "%d bytes of log are no record, torn by a full disk or a crash: see %s.", piece.end - piece.start, UNREADABLE
+        )
+        note = {"file": file, "start": piece.start, "end": piece.end, "begins": str(sample, "utf-8", "replace")}
+        self._state.append(UNREADABLE, json.dumps(note).encode() + b"\n")
+        self._outcomes.skip(Place(file, piece.start, piece.end))
+
+    def _check_language(self, record: Record) -> None:
+        if not self._told_of_language and not is_in_english(record):
+            self._told_of_language = True
+            logger.error("The log is not in English, so that nothing can be told from it. Set lc_messages = 'C' on the server.")
+
+    def _parcel(self, item: Item) -> Parcel:
+        draft = item.draft
+        built = event.build(draft, host=self._host, instance=self._settings.instance) if draft else None
+        return Parcel(built, item)

@@ -1,0 +1,89 @@
+"""Keyway's agent API, spoken over one connection a request. The key leaves in one header and in no error."""
+
+import gzip
+import http.client
+import json
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from keyway_agent import __version__
+from keyway_agent.answers import Puzzling, Unreachable, judge, printable
+from keyway_agent.errors import Misconfigured
+from keyway_agent.settings import Settings
+
+TIMEOUT_SECONDS = 60
+_ANSWER_LIMIT = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+    def json(self) -> dict[str, Any]:
+        """Raises Puzzling where the body is no JSON object."""
+        try:
+            content = json.loads(self.body)
+        except (ValueError, RecursionError):
+            content = None
+        if not isinstance(content, dict):
+            raise Puzzling(f"The server answered {self.status} with something that is not Keyway's. Is ServerUrl right?")
+        return content
+
+
+class Server:
+    """Every method raises one of keyway_agent.answers for what is not the answer hoped for."""
+
+    def __init__(self, settings: Settings) -> None:
+        parts = urlsplit(settings.server_url)
+        self._address, self._port = parts.hostname or "", parts.port
+        self._path = parts.path.rstrip("/")
+        self._key = settings.api_key
+        self._tls = _tls(settings.ca_file) if parts.scheme == "https" else None
+
+    def whoami(self) -> dict[str, Any]:
+        return self._ask("GET", "/api/v1/whoami").json()
+
+    def send(self, lines: bytes) -> dict[str, Any]:
+        """Send NDJSON; return the verdicts."""
+        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        return self._ask("POST", "/api/v1/agent/events", gzip.compress(lines, 6, mtime=0), headers).json()
+
+    def heartbeat(self, beat: dict[str, Any]) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        return self._ask("POST", "/api/v1/agent/heartbeat", json.dumps(beat).encode(), headers).json()
+
+    def configuration(self, etag: str) -> tuple[dict[str, Any], str] | None:
+        """Return the configuration and its ETag, None when it is still the one of `etag`."""
+        answer = self._ask("GET", "/api/v1/agent/config", headers={"If-None-Match": etag} if etag else {})
+        return None if answer.status == 304 else (answer.json(), answer.headers.get("etag", ""))
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+        sent = {"X-API-Key": self._key.reveal(), "User-Agent": f"keyway-agent/{__version__}", "Accept": "application/json"}
+        connection = self._connection()
+        try:
+            connection.request(method, self._path + path, body, sent | (headers or {}))
+            response = connection.getresponse()
+            content = response.read(_ANSWER_LIMIT)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self._address}: {printable(str(error)) or type(error).__name__}") from error
+        finally:
+            connection.close()
+        answer = Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+        judge(answer.status, answer.headers, answer.body)
+        return answer
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls:
+            return http.client.HTTPSConnection(self._address, self._port, timeout=TIMEOUT_SECONDS, context=self._tls)
+        return http.client.HTTPConnection(self._address, self._port, timeout=TIMEOUT_SECONDS)
+
+
+def _tls(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as error:
+        raise Misconfigured(f"CaFile: {ca_file}: {error.strerror or error}.") from error
