@@ -1,0 +1,73 @@
+"""csvlogs that a real PostgreSQL 15 wrote, and a source that reads copies of them."""
+
+import csv
+import io
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from keyway_agent.event import Event
+from keyway_agent.postgresql import CsvLog, LogSettings
+from keyway_agent.source import Parcel
+from keyway_agent.state import StateDirectory
+
+SAMPLES = Path(__file__).parent / "csvlog"
+# With log_statement = all, with log_min_duration_statement = 0, with both and log_timezone = Europe/Berlin.
+STATEMENTS, DURATIONS, BOTH = (SAMPLES / name for name in ("statements.csv", "durations.csv", "both_in_berlin.csv"))
+LONG_AFTER = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def put(folder: Path, *samples: Path) -> Path:
+    """Copy samples into a log directory."""
+    folder.mkdir(exist_ok=True)
+    for sample in samples:
+        shutil.copy(sample, folder)
+    return folder
+
+
+class Reader:
+    """A source over a log directory; each opens() is one life of an agent."""
+
+    def __init__(self, logs: Path, state: Path, **settings: Any) -> None:
+        self.logs, self.state, self.now = logs, state, LONG_AFTER
+        self._settings = {"zone": "Europe/Berlin", "instance": "db1", "from_end": False} | settings
+        self._open: StateDirectory | None = None
+
+    def opens(self) -> CsvLog:
+        self.dies()
+        self._open = StateDirectory(self.state)
+        return CsvLog(LogSettings(path=self.logs, **self._settings), host="db1", state=self._open, now=lambda: self.now)
+
+    def dies(self) -> None:
+        if self._open:
+            self._open.release()
+        self._open = None
+
+
+def parcels(source: CsvLog) -> list[Parcel]:
+    """All that the source has now; what it holds for its outcome stays there."""
+    found: list[Parcel] = []
+    while source._tail.behind():
+        found += source.read()
+    return [*found, *source.read()]
+
+
+def events(source: CsvLog) -> list[Event]:
+    return [parcel.event for parcel in parcels(source) if parcel.event]
+
+
+def told(happened: list[Event]) -> list[tuple[str, bool, str]]:
+    return [(str(event["action_id"]), bool(event["succeeded"]), str(event["statement"])) for event in happened]
+
+
+def row(number: int, message: str, **columns: str) -> bytes:
+    """One record of alice's session, `number` seconds into the log: ``row(3, "…", log="ERROR", tag="BIND", query="…")``."""
+    at = f"2026-11-21 04:{number // 60:02}:{number % 60:02}.000 UTC"
+    usual = {"session": "6b01.1", "tag": "SELECT", "transaction": "3/4", "log": "LOG", "detail": "", "context": "", "query": ""}
+    facts = usual | columns
+    head = [at, "alice", "shop", "1", "10.0.0.1:5", facts["session"], str(number), facts["tag"], f"{at[:19]} UTC"]
+    body = [facts["transaction"], "0", facts["log"], "00000", message, facts["detail"], "", "", "", facts["context"]]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([*head, *body, facts["query"], "", "", "app", "client backend", "", "0"])
+    return text.getvalue().encode()

@@ -1,0 +1,152 @@
+"""Killed at any moment: the next life sends the same events, with the same ids and bodies, and no others."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from keyway_agent import outcomes, tail
+from keyway_agent.event import Event
+
+from tests.agent.logs import BOTH, DURATIONS, STATEMENTS, Reader, events, parcels, put, row, told
+
+
+@pytest.fixture
+def reader(tmp_path: Path):
+    reader = Reader(tmp_path / "log", tmp_path / "state")
+    yield reader
+    reader.dies()
+
+
+@pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
+def test_agent_that_dies_after_any_delivery_makes_the_same_events(tmp_path: Path, sample: Path) -> None:
+    logs = put(tmp_path / "log", sample)
+    whole = Reader(logs, tmp_path / "whole")
+    expected = events(whole.opens())
+    whole.dies()
+    for cut in range(1, len(expected) + 5):
+        reader = Reader(logs, tmp_path / f"state{cut}")
+        source = reader.opens()
+        first = parcels(source)[:cut]
+        source.delivered(first)
+        sent = [parcel.event for parcel in first if parcel.event] + events(reader.opens())
+        reader.dies()
+        assert sent == expected, f"killed after {cut}"
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_agent_that_dies_after_every_few_events_sends_each_once(reader: Reader, step: int) -> None:
+    put(reader.logs, BOTH)
+    expected = events(reader.opens())
+    sent: list[Event] = []
+    while some := parcels(source := reader.opens())[:step]:
+        source.delivered(some)
+        sent += [parcel.event for parcel in some if parcel.event]
+    assert sent == expected
+
+
+def test_what_was_not_delivered_comes_again(reader: Reader) -> None:
+    put(reader.logs, STATEMENTS)
+    expected = events(reader.opens())
+    assert events(reader.opens()) == expected
+
+
+def test_statement_is_held_for_its_failure_and_then_let_go(reader: Reader) -> None:
+    """While the session is idle nothing says that its last statement went well."""
+    log = put(reader.logs, STATEMENTS) / STATEMENTS.name
+    lines = log.read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b"statement: select 1/0" in line)
+    log.write_bytes(b"".join(lines[: at + 1]))
+    logged_at = datetime(2026, 11, 21, 4, 42, 45, 914_000, tzinfo=UTC)
+    reader.now = logged_at + timedelta(seconds=2)
+    source = reader.opens()
+    assert "select 1/0" not in [event["statement"] for event in events(source)]
+    reader.now = logged_at + timedelta(seconds=3.1)
+    assert [(event["statement"], event["succeeded"]) for event in events(source)] == [("select 1/0", True)]
+
+
+def test_failure_that_comes_in_time_makes_one_event(reader: Reader) -> None:
+    log = put(reader.logs, STATEMENTS) / STATEMENTS.name
+    lines = log.read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b"statement: select 1/0" in line)
+    log.write_bytes(b"".join(lines[: at + 1]))
+    reader.now = datetime(2026, 11, 21, 4, 42, 46, tzinfo=UTC)
+    source = reader.opens()
+    events(source)
+    with log.open("ab") as file:
+        file.write(lines[at + 1])
+    assert [(event["statement"], event["succeeded"]) for event in events(source)] == [("select 1/0", False)]
+
+
+def test_place_between_a_statement_and_its_failure_is_kept(reader: Reader, tmp_path: Path) -> None:
+    """The failure was sent with its statement; reading on from between the two must not tell it again."""
+    put(reader.logs, STATEMENTS)
+    source = reader.opens()
+    everything = parcels(source)
+    at = next(i for i, parcel in enumerate(everything) if parcel.event and parcel.event["statement"] == "select 1/0")
+    source.delivered(everything[: at + 1])
+    assert '"joined": [[' in (tmp_path / "state" / "cursor.json").read_text()
+    again = parcels(source := reader.opens())
+    assert "select 1/0" not in [parcel.event["statement"] for parcel in again if parcel.event]
+    source.delivered(again)
+    assert '"joined": []' in (tmp_path / "state" / "cursor.json").read_text()
+
+
+@pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
+@pytest.mark.parametrize("chunk", [100, 1000])
+def test_old_log_makes_the_same_events_in_chunks_of_any_size(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, sample: Path, chunk: int
+) -> None:
+    """Long after the fact the clock says that nothing more can come, while its failure is in the next chunk."""
+    put(reader.logs, sample)
+    expected = events(reader.opens())
+    monkeypatch.setattr(tail, "_CHUNK", chunk)
+    assert events(reader.opens()) == expected
+
+
+def joined(reader: Reader, *rows: bytes) -> list[tuple[str, bool, str]]:
+    reader.logs.mkdir()
+    (reader.logs / "a.csv").write_bytes(b"".join(rows))
+    return told(events(reader.opens()))
+
+
+def test_failure_before_execution_is_not_that_of_the_same_text_before(reader: Reader) -> None:
+    """A client sends a prepared statement twice; the second time its parameters cannot be read."""
+    happened = joined(
+        reader,
+        row(1, "execute s: select $1::int"),
+        row(1, "invalid input syntax", log="ERROR", tag="BIND", query="select $1::int"),
+    )
+    assert happened == [("SL", True, "select $1::int"), ("SL", False, "select $1::int")]
+
+
+@pytest.mark.parametrize(
+    ("transaction", "expected"),
+    [("3/4", [("SL", False, "select 1/0")]), ("3/5", [("SL", True, "select 1/0"), ("SL", False, "")])],
+)
+def test_failure_without_its_text_is_known_by_the_transaction(
+    reader: Reader, transaction: str, expected: list[tuple[str, bool, str]]
+) -> None:
+    """log_min_error_statement = panic."""
+    failure = row(1, "division by zero", log="ERROR", transaction=transaction)
+    assert joined(reader, row(1, "statement: select 1/0"), failure) == expected
+
+
+def test_failure_belongs_to_the_last_of_equal_statements_of_its_own_session(reader: Reader) -> None:
+    select = "statement: select 1/(a-1) from t"
+    happened = joined(
+        reader,
+        row(1, select),
+        row(1, select, session="6b01.2"),
+        row(1, select),
+        row(1, "division by zero", log="ERROR", query=select.removeprefix("statement: ")),
+        row(1, "statement: select 2", session="6b01.2"),
+    )
+    assert [succeeded for _, succeeded, _ in happened] == [True, True, False, True]
+
+
+def test_flood_of_open_statements_is_let_go(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "HELD_BYTES", 2000)
+    reader.logs.mkdir()
+    (reader.logs / "a.csv").write_bytes(b"".join(row(1, f"statement: select {n}", session=f"6b01.{n:x}") for n in range(50)))
+    source = reader.opens()
+    assert 30 < len(source.read()) < 50

@@ -1,0 +1,200 @@
+"""nginx as docs/gateway.md configures it, in front of a service that knows nothing of keys, with a real Keyway beside."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.servers.echo import echo_server
+from tests.servers.keyway import KeywayServer, free_port
+from tests.servers.nginx import MISSING, NginxServer, find_nginx
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMANDS = "scope=read:audit-activity&environment=live"
+
+pytestmark = [pytest.mark.server, pytest.mark.skipif(find_nginx() is None, reason=MISSING)]
+
+
+def documented() -> str:
+    found = re.search(r"^```nginx\n(.*?)^```", (ROOT / "docs" / "gateway.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def site(**addresses: int) -> str:
+    """The documented configuration at other ports."""
+    text = documented()
+    for default, port in (("8000", "keyway"), ("9000", "service"), ("8080", "nginx")):
+        assert text.count(f"127.0.0.1:{default};") == 1
+        text = text.replace(f"127.0.0.1:{default};", f"127.0.0.1:{addresses[port]};")
+    return text
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[int]:
+    with echo_server() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KeywayServer]:
+    with KeywayServer(KEYWAY_TRUSTED_PROXIES="1", KEYWAY_LIMIT_KEY="60/m") as running:
+        yield running
+
+
+@pytest.fixture
+def front(server: KeywayServer, service: int) -> Iterator[str]:
+    port = free_port()
+    with NginxServer(site(keyway=server.port, service=service, nginx=port), port=port):
+        yield f"http://127.0.0.1:{port}"
+
+
+def secret_of(server: KeywayServer, **facts: Any) -> str:
+    return str(server.key(**({"kind": "public", "environment": "live"} | facts))["secret"])
+
+
+def issue(server: KeywayServer) -> str:
+    """A fresh key of the same owner, so that a test may spoil it."""
+    code = """
+from django.utils import timezone
+from apikeys.models import Key
+from apikeys.services import Order, issue_public_key
+from audit.actor import Actor
+owner = Key.objects.filter(kind="public", revoked_at=None, owner__removed_at=None, owner__deactivated_at=None).first().owner
+order = Order(name="Spoiled by a test")
+issued = issue_public_key(owner=owner, order=order, scopes=["read:audit-activity"], by=Actor.system("tests"))
+print("SECRET", issued.plaintext.reveal())
+"""
+    return server.manage("shell", "-c", code).split("SECRET ")[1].strip()
+
+
+def revoke(server: KeywayServer, key_id: str) -> None:
+    code = f"""
+from apikeys.models import Key
+from apikeys.services import revoke
+from audit.actor import Actor
+from audit.ids import decode
+revoke(key=Key.objects.get(pk=decode("key", "{key_id}")), by=Actor.system("tests"))
+"""
+    server.manage("shell", "-c", code)
+
+
+def values(answer: requests.Response, prefix: str) -> dict[str, list[str]]:
+    """What the service was sent under names that begin so."""
+    found: dict[str, list[str]] = {}
+    for name, value in answer.json()["headers"]:
+        if name.startswith(prefix):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_an_allowed_request_reaches_the_service_with_the_credential(front: str, server: KeywayServer) -> None:
+    secret = secret_of(server)
+    answer = requests.post(f"{front}/orders?page=2", data="a body", headers={"X-API-Key": secret}, timeout=10)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["method"], told["path"], told["body"]) == ("POST", "/orders?page=2", "a body")
+    direct = requests.get(f"{server.url}/api/v1/verify?{DEMANDS}", headers={"X-API-Key": secret}, timeout=10)
+    expected = {name.lower(): [value] for name, value in direct.headers.items() if name.lower().startswith("x-keyway-")}
+    assert len(expected) == 6
+    assert values(answer, "x-keyway-") == expected
+    assert secret not in answer.text
+
+
+def test_a_callers_own_keyway_headers_never_reach_the_service(front: str, server: KeywayServer) -> None:
+    spoofed = {
+        "X-Keyway-Organization": "org_evil",
+        "X-Keyway-Owner": "usr_evil",
+        "x-keyway-scopes": "admin:evil",
+        "X_Keyway_Key": "key_evil",
+    }
+    answer = requests.get(front, headers=spoofed | {"X-API-Key": secret_of(server)}, timeout=10)
+    assert answer.status_code == 200
+    assert "evil" not in answer.text
+
+
+def test_what_keyway_does_not_send_arrives_empty_not_spoofed(server: KeywayServer, service: int) -> None:
+    """An agent key has no owner."""
+    port = free_port()
+    text = site(keyway=server.port, service=service, nginx=port).replace(DEMANDS, "environment=live")
+    with NginxServer(text, port=port):
+        headers = {"X-API-Key": secret_of(server, kind="agent"), "X-Keyway-Owner": "usr_evil"}
+        answer = requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10)
+    assert answer.status_code == 200
+    assert values(answer, "x-keyway-kind") == {"x-keyway-kind": ["agent"]}
+    assert values(answer, "x-keyway-owner") == {}
+
+
+def test_a_denial_keeps_its_status_its_code_and_its_challenge(front: str, server: KeywayServer) -> None:
+    secret = secret_of(server)
+    refusals = [
+        ({}, 401, "missing_key"),
+        ({"X-API-Key": f"{secret[:-1]}{'0' if secret[-1] != '0' else '1'}"}, 401, "invalid_key"),
+        ({"X-API-Key": secret_of(server, kind="agent")}, 403, "insufficient_scope"),
+    ]
+    assert requests.get(front, headers={"X-API-Key": secret}, timeout=10).status_code == 200
+    for headers, status, code in refusals:
+        answer = requests.get(front, headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+
+
+def test_a_revoked_key_is_refused_from_the_moment_the_revocation_was_answered(front: str, server: KeywayServer) -> None:
+    headers = {"X-API-Key": issue(server)}
+    for _ in range(20):  # both workers hold a lease
+        allowed = requests.get(front, headers=headers, timeout=10)
+        assert allowed.status_code == 200
+    revoke(server, values(allowed, "x-keyway-key")["x-keyway-key"][0])
+    for _ in range(20):
+        refused = requests.get(front, headers=headers, timeout=10)
+        assert (refused.status_code, refused.json()["code"]) == (401, "revoked_key")
+
+
+def test_a_limited_key_is_told_when_to_come_back(front: str, server: KeywayServer) -> None:
+    headers = {"X-API-Key": issue(server)}
+    answers = [requests.get(front, headers=headers, timeout=10) for _ in range(80)]
+    assert 30 <= [answer.status_code for answer in answers].count(200) <= 60
+    refused = answers[-1]
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert re.match(rf'"key";r=0;t={refused.headers["Retry-After"]}, ', refused.headers["RateLimit"])
+    assert refused.headers["RateLimit-Policy"].startswith('"key";q=30;w=60')
+
+
+def test_a_mistyped_demand_lets_nobody_in(server: KeywayServer, service: int) -> None:
+    port = free_port()
+    text = site(keyway=server.port, service=service, nginx=port).replace("?scope=", "?scop=")
+    with NginxServer(text, port=port):
+        answer = requests.get(f"http://127.0.0.1:{port}/", headers={"X-API-Key": secret_of(server)}, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+
+
+def test_the_subrequests_address_is_not_open_to_callers(front: str, server: KeywayServer) -> None:
+    answer = requests.get(f"{front}/keyway-verify", headers={"X-API-Key": secret_of(server)}, timeout=10)
+    assert answer.status_code == 404
+
+
+def test_the_services_own_errors_are_passed_on(front: str, server: KeywayServer) -> None:
+    answer = requests.request("BREW", front, headers={"X-API-Key": secret_of(server)}, timeout=10)
+    assert answer.status_code == 501
+
+
+def test_without_keyway_nothing_gets_through(server: KeywayServer, service: int) -> None:
+    port = free_port()
+    headers = {"X-API-Key": secret_of(server)}
+    with NginxServer(site(keyway=server.port, service=service, nginx=port), port=port):
+        assert requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10).status_code == 200
+        server.stop()
+        try:
+            for _ in range(3):
+                refused = requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10)
+                assert (refused.status_code, json.loads(refused.text)["code"]) == (503, "unavailable")
+        finally:
+            server.start()
+        allowed = [requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10) for _ in range(3)]
+        assert allowed[-1].status_code == 200

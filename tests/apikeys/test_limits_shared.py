@@ -1,0 +1,206 @@
+"""Counting in a real Redis, and what happens when it is killed, hung, slow, or refuses."""
+
+import multiprocessing
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from pytest_django import Settings
+
+from apikeys.limits import limiter
+from apikeys.limits.rules import SLICES_A_WINDOW, Claim, Rule
+from apikeys.limits.shared import Shared
+from config.breaker import LOOK_AGAIN_SECONDS
+from config.rates import Rate
+from tests.apikeys.test_limits import burst
+from tests.servers.redis import MISSING, RedisServer, find_redis
+from tests.servers.slow import SlowLink
+
+pytestmark = [pytest.mark.server, pytest.mark.skipif(find_redis() is None, reason=MISSING)]
+TEN = Rule("key", 10, 60)
+WAIT = timedelta(milliseconds=20)
+MOST_ADDED_SECONDS = 0.050
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(running: RedisServer, settings: Settings) -> RedisServer:
+    running.resume()
+    with running.client as client:
+        client.flushall()
+    settings.REDIS_URL = running.url
+    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"key": Rate(10, 60), "organization": Rate(15, 60)}
+    return running
+
+
+def warm(shared: Shared) -> Shared:
+    """Connect, patiently: the machine may be busy."""
+    deadline = time.monotonic() + 20
+    while shared.spend([Claim(TEN, "warm")]) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return shared
+
+
+def spend_until_answered(shared: Shared, claims: list[Claim]) -> bool:
+    """Ask again when this busy machine did not let Redis answer in time: here it is Redis's counting that is looked at."""
+    deadline = time.monotonic() + 20
+    while (verdict := shared.spend(claims)) is None:
+        assert time.monotonic() < deadline
+        shared._breaker._until = 0.0
+    return verdict.is_allowed
+
+
+def hammer(url: str, subject: str, requests: int) -> int:
+    shared = Shared(url, WAIT)
+    with ThreadPoolExecutor(4) as threads:
+        return sum(threads.map(lambda _: spend_until_answered(shared, [Claim(TEN, subject)]), range(requests)))
+
+
+def test_ten_of_a_burst_of_a_hundred_are_accepted_whatever_the_threads_and_processes(redis: RedisServer) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as processes:
+        accepted = processes.starmap(hammer, [(redis.url, "a", 40)] * 3)
+    # An answer that came too late was spent all the same: never more than ten.
+    assert 0 < sum(accepted) <= 10
+    assert not spend_until_answered(Shared(redis.url, WAIT), [Claim(TEN, "a")])
+
+
+def test_the_burst_is_exact_when_every_answer_is_heard(redis: RedisServer) -> None:
+    shared = Shared(redis.url, timedelta(seconds=10))
+    for subject in ("a", "b", "c"):
+        claim = [Claim(TEN, subject)]
+        assert burst(lambda claim=claim: shared.spend(claim)) == 10  # type: ignore[misc,arg-type,return-value]
+
+
+def test_a_refused_request_spends_nothing_of_any_limit(redis: RedisServer) -> None:
+    shared = warm(Shared(redis.url, WAIT))
+    wide = Rule("organization", 15, 60)
+    both, other = [Claim(TEN, "a"), Claim(wide, "o")], [Claim(TEN, "b"), Claim(wide, "o")]
+    assert sum(spend_until_answered(shared, both) for _ in range(30)) == 10
+    assert sum(spend_until_answered(shared, other) for _ in range(30)) == 5
+
+
+def test_standings_are_those_of_a_count_in_process(redis: RedisServer) -> None:
+    shared = warm(Shared(redis.url, WAIT))
+    for left in (*range(9, -1, -1), 0):
+        verdict = shared.spend([Claim(TEN, "a")])
+        assert verdict is not None
+        assert verdict.standings[0].remaining == left
+        assert 58 <= verdict.standings[0].seconds <= 61
+    assert not verdict.is_allowed
+
+
+def test_what_was_spent_comes_back_after_a_window_and_is_forgotten_after(redis: RedisServer) -> None:
+    shared, brief = warm(Shared(redis.url, WAIT)), Rule("key", 3, 1)
+    began = time.monotonic()
+    assert [spend_until_answered(shared, [Claim(brief, "a")]) for _ in range(4)] == [True, True, True, False]
+    assert time.monotonic() - began < 1
+    time.sleep(1 + 1 / SLICES_A_WINDOW)
+    assert spend_until_answered(shared, [Claim(brief, "a")])
+    time.sleep(1.1 + 1 / SLICES_A_WINDOW)
+    with redis.client as client:
+        assert not client.exists("keyway:limit:key:1:a")
+
+
+def test_a_count_takes_the_memory_of_a_window_and_not_of_its_quota(redis: RedisServer) -> None:
+    rule, shared = Rule("key", 10**9, 1), warm(Shared(redis.url, WAIT))
+    until = time.monotonic() + 2.5
+    while time.monotonic() < until:
+        shared.spend([Claim(rule, "a")])
+    with redis.client as client:
+        assert client.hlen("keyway:limit:key:1:a") <= SLICES_A_WINDOW + 2
+
+
+def durations(work: Callable[[], object], seconds: float) -> list[float]:
+    found, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        began = time.monotonic()
+        work()
+        found.append(time.monotonic() - began)
+        time.sleep(0.002)
+    return found
+
+
+def p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]
+
+
+@pytest.mark.parametrize("fault", ["kill", "hang"])
+def test_without_redis_limits_hold_for_this_process_and_nobody_waits(fault: str, redis: RedisServer) -> None:
+    spend = lambda: limiter.spend(key="a")  # noqa: E731
+    warm(Shared(redis.url, WAIT))
+    spend()
+    getattr(redis, fault)()
+    try:
+        waits = durations(spend, 3)
+        assert p99(waits) < MOST_ADDED_SECONDS
+        assert sum(limiter.spend(key="b").is_allowed for _ in range(100)) == 10
+    finally:
+        redis.resume() if fault == "hang" else redis.start()
+    assert_back_within(5, redis)
+
+
+def assert_back_within(seconds: float, redis: RedisServer) -> None:
+    until = time.monotonic() + seconds
+    with redis.client as client:
+        while not client.exists("keyway:limit:key:60:back"):
+            assert time.monotonic() < until
+            limiter.spend(key="back")
+            time.sleep(0.05)
+
+
+def test_of_many_threads_one_looks_whether_a_redis_that_hangs_is_back(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, asked = warm(Shared(redis.url, WAIT)), []
+    evaluate = shared._redis.eval
+    monkeypatch.setattr(shared._redis, "eval", lambda *args: asked.append(args) or evaluate(*args))
+    redis.hang()
+    try:
+        assert shared.spend([Claim(TEN, "a")]) is None
+        time.sleep(LOOK_AGAIN_SECONDS + 0.05)
+        asked.clear()
+        with ThreadPoolExecutor(8) as threads:
+            gate = threading.Barrier(8)
+            verdicts = list(threads.map(lambda _: gate.wait() >= 0 and shared.spend([Claim(TEN, "a")]), range(8)))
+    finally:
+        redis.resume()
+    assert (verdicts, len(asked)) == ([None] * 8, 1)
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.1, 3.0])
+def test_a_slow_redis_adds_no_more_than_fifty_milliseconds(delay: float, redis: RedisServer, settings: Settings) -> None:
+    with SlowLink(redis.port, delay=delay) as link:
+        settings.REDIS_URL = f"redis://127.0.0.1:{link.port}/0"
+        limiter.spend(key="a")
+        assert p99(durations(lambda: limiter.spend(key="a"), 2)) < MOST_ADDED_SECONDS
+
+
+def test_a_redis_that_refuses_is_as_good_as_none(redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    shared = warm(Shared(redis.url, WAIT))
+    with redis.client as client:
+        client.config_set("maxmemory", "1")
+        try:
+            assert shared.spend([Claim(TEN, "fresh")]) is None
+        finally:
+            client.config_set("maxmemory", "0")
+    assert "Redis, for limits, does not answer" in caplog.text
+
+
+def test_the_limiter_counts_in_redis_when_there_is_one(redis: RedisServer) -> None:
+    warm(Shared(redis.url, WAIT))
+    limiter.spend(key="a", organization="o")
+    with redis.client as client:
+        assert {key.decode() for key in client.keys("keyway:limit:*:60:[ao]")} == {
+            "keyway:limit:key:60:a",
+            "keyway:limit:organization:60:o",
+        }

@@ -1,0 +1,178 @@
+"""Tenant Agents → Manage API Keys: who may do what with an organization's agent keys, and what it changes."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys import services as keys
+from apikeys.denials import Denial, Reason
+from apikeys.models import Key
+from apikeys.services import Issued
+from apikeys.verification import Credential, verify
+from audit.models import TrailEntry
+from tenants import services as tenants
+from tenants.models import Organization, User
+from tests.conftest import SYSTEM, IssueKey, client_of
+from tests.pages import nonce_of, secret_of
+
+pytestmark = pytest.mark.django_db
+LIST = "/o/acme/agents/api-keys/"
+NEW = f"{LIST}new/"
+ACTIONS = ("delete", "pause", "resume")
+
+
+def page(key: Key, action: str, slug: str = "acme") -> str:
+    return f"/o/{slug}/agents/api-keys/{key.public_id}/{action}/"
+
+
+def fields(client: Client, **changes: Any) -> dict[str, Any]:
+    return {"name": "Production SQL 01 Agent", "environment": "live", "nonce": nonce_of(client.get(NEW)), **changes}
+
+
+def outcome(issued: Issued) -> Credential | Denial:
+    return verify(issued.plaintext.reveal(), now=timezone.now())
+
+
+def test_an_admin_creates_the_organizations_key(alice: User, acme: Organization) -> None:
+    client = client_of(alice)
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    response = client.post(NEW, fields(client, expires_on=tomorrow.isoformat(), environment="test"))
+    html = response.content.decode()
+    key = Key.objects.get()
+    assert response.status_code == 200
+    assert secret_of(response).startswith("ak_test_")
+    assert '"AgentApiKey": "' in html.replace("&quot;", '"')
+    assert (key.kind, key.owner, key.scopes, key.organization, key.created_by) == ("agent", None, [], acme, alice)
+    assert key.expires_at is not None
+    assert key.expires_at.date() == tomorrow
+
+
+def test_an_empty_expiry_date_never_expires(alice: User) -> None:
+    client = client_of(alice)
+    assert client.post(NEW, fields(client, expires_on="")).status_code == 200
+    assert Key.objects.get().expires_at is None
+
+
+@pytest.mark.parametrize("expires_on", ["2020-01-01", "9999-12-31", "soon"])
+def test_an_expiry_that_cannot_be_is_refused(alice: User, expires_on: str) -> None:
+    client = client_of(alice)
+    assert client.post(NEW, fields(client, expires_on=expires_on)).status_code == 422
+    assert not Key.objects.exists()
+
+
+def test_platform_staff_create_keys_for_any_organization(staff: User, acme: Organization) -> None:
+    client = client_of(staff)
+    assert client.post(NEW, fields(client)).status_code == 200
+    assert Key.objects.get().created_by == staff
+
+
+def test_the_dialogs_words_are_the_documents(alice: User, agent_key: Issued) -> None:
+    html = client_of(alice).get(LIST).content.decode()
+    for words in ("<h1>API Key Management</h1>", "Create Key", "data-dialog-content", "Delete", agent_key.plaintext.mask):
+        assert words in html
+    assert "Rotate" not in html
+
+
+def test_members_neither_see_nor_manage_agent_keys(bob: User, agent_key: Issued) -> None:
+    client = client_of(bob)
+    addresses = [LIST, NEW, *(page(agent_key.key, action) for action in ACTIONS)]
+    for address in addresses:
+        assert client.get(address).status_code == 403
+        assert client.post(address, {"name": "x", "environment": "live"}).status_code in {403, 405}
+    assert isinstance(outcome(agent_key), Credential)
+    assert Key.objects.count() == 1
+
+
+def test_auditors_read_agent_keys_and_change_nothing(carol: User, agent_key: Issued) -> None:
+    client = client_of(carol)
+    html = client.get(LIST).content.decode()
+    assert agent_key.plaintext.mask in html
+    assert "Create Key" not in html
+    assert "Delete<" not in html
+    for address in [NEW, *(page(agent_key.key, action) for action in ACTIONS)]:
+        assert client.get(address).status_code == 403
+        assert client.post(address, {"name": "x", "environment": "live"}).status_code == 403
+    assert isinstance(outcome(agent_key), Credential)
+
+
+def test_outsiders_get_what_they_would_get_for_nothing(
+    mallory: User, agent_key: Issued, globex_agent_key: Issued, bob: User
+) -> None:
+    client = client_of(mallory)
+    for action in ACTIONS:
+        for address in (page(agent_key.key, action), page(agent_key.key, action, "globex"), page(agent_key.key, action, "no")):
+            assert client.get(address).status_code == 404
+            assert client.post(address).status_code == 404
+    assert client.get(LIST).status_code == 404
+    assert client.get(page(globex_agent_key.key, "delete", "globex")).status_code == 200
+    assert isinstance(outcome(agent_key), Credential)
+
+
+def test_a_public_key_is_not_managed_here(alice: User, public_key: Issued, agent_key: Issued) -> None:
+    client = client_of(alice)
+    for action in ACTIONS:
+        assert client.post(page(public_key.key, action)).status_code == 404
+        assert client.get(page(agent_key.key, action)).status_code == 200
+    assert public_key.plaintext.mask not in client.get(f"{LIST}?status=all").content.decode()
+
+
+def test_deleting_revokes_and_the_row_stays(alice: User, agent_key: Issued, issue_agent_key: IssueKey) -> None:
+    bystander = issue_agent_key(name="Bystander")
+    client = client_of(alice)
+    assert isinstance(outcome(agent_key), Credential)
+    response = client.post(page(agent_key.key, "delete"), {"reason": "Replaced"}, follow=True)
+    assert "Deleted Production SQL 01 Agent" in response.content.decode()
+    assert outcome(agent_key) == Denial(Reason.REVOKED_KEY)
+    assert isinstance(outcome(bystander), Credential)
+    assert Key.objects.get(pk=agent_key.key.pk).revoke_reason == "Replaced"
+    assert agent_key.plaintext.mask in client.get(f"{LIST}?status=revoked").content.decode()
+    assert '"action":"key.revoked"' in TrailEntry.objects.latest("sequence").body
+
+
+def test_deleting_warns_about_use_and_offers_to_pause(alice: User, agent_key: Issued) -> None:
+    Key.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
+    html = client_of(alice).get(page(agent_key.key, "delete")).content.decode()
+    for words in ("Delete API key", "Production SQL 01 Agent", agent_key.plaintext.mask, "2\xa0minutes ago: still in use"):
+        assert words in html
+    assert page(agent_key.key, "pause") in html
+
+
+def test_pausing_is_taken_back_by_resuming(alice: User, agent_key: Issued) -> None:
+    client = client_of(alice)
+    client.post(page(agent_key.key, "pause"))
+    assert outcome(agent_key) == Denial(Reason.PAUSED_KEY)
+    assert page(agent_key.key, "resume") in client.get(f"{LIST}?status=paused").content.decode()
+    client.post(page(agent_key.key, "resume"))
+    assert isinstance(outcome(agent_key), Credential)
+
+
+def test_in_a_suspended_organization_keys_are_read_and_not_changed(alice: User, acme: Organization, agent_key: Issued) -> None:
+    client = client_of(alice)
+    tenants.suspend_organization(organization=acme, by=SYSTEM)
+    assert client.get(LIST).status_code == 200
+    assert client.post(NEW, {"name": "x"}).status_code == 403
+    assert client.post(page(agent_key.key, "delete")).status_code == 403
+    assert Key.objects.get().revoked_at is None
+
+
+def test_a_hostile_label_is_text_in_the_title_too(alice: User, issue_agent_key: IssueKey, acme: Organization) -> None:
+    acme.name = "</title><script>alert(2)</script>"
+    acme.save()
+    key = issue_agent_key(name="</title><script>alert(1)</script>").key
+    client = client_of(alice)
+    for address in (LIST, NEW, *(page(key, action) for action in ACTIONS), "/administration/tenant-agents/", "/o/acme/agents/"):
+        html = client.get(address).content.decode()
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;alert(2)" in html
+
+
+def test_a_lost_race_to_revoke_is_told_and_changes_nothing_more(alice: User, agent_key: Issued) -> None:
+    client = client_of(alice)
+    client.get(page(agent_key.key, "delete"))
+    keys.revoke(key=agent_key.key, by=SYSTEM, reason="somebody else was faster")
+    response = client.post(page(agent_key.key, "delete"), {"reason": "mine"}, follow=True)
+    assert "revoked already" in response.content.decode()
+    assert Key.objects.get().revoke_reason == "somebody else was faster"

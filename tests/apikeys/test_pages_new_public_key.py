@@ -1,0 +1,165 @@
+"""Profile → New API Key: what the form takes, what it refuses, and who may send it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.denials import Denial
+from apikeys.models import Key
+from apikeys.verification import Credential, verify
+from tenants import services as tenants
+from tenants.models import Organization, User
+from tenants.roles import Role
+from tests.conftest import SYSTEM, client_of
+from tests.pages import nonce_of, secret_of
+
+pytestmark = pytest.mark.django_db
+NEW = "/profile/api-keys/new/"
+
+
+def fields(client: Client, **changes: Any) -> dict[str, Any]:
+    """A form filled in correctly, with a nonce of its own."""
+    return {
+        "name": "SIEM Integration",
+        "scopes": ["read:audit-activity"],
+        "environment": "live",
+        "expires": "never",
+        "nonce": nonce_of(client.get(NEW)),
+        **changes,
+    }
+
+
+def outcome(secret: str) -> Credential | Denial:
+    return verify(secret, now=timezone.now())
+
+
+def test_a_created_key_is_what_the_form_asked_for(bob: User) -> None:
+    client = client_of(bob)
+    sent = fields(client, name="  Audit Export Script ", description="nightly", environment="test", expires="30")
+    response = client.post(NEW, sent)
+    key = Key.objects.for_owner(bob).get()
+    assert response.status_code == 200
+    assert (key.name, key.description, key.environment) == ("Audit Export Script", "nightly", "test")
+    assert key.scopes == ["read:audit-activity"]
+    assert key.expires_at is not None
+    assert key.expires_at.date() == timezone.localdate() + timedelta(days=30)
+    assert (key.expires_at.hour, key.expires_at.minute, key.expires_at.second) == (23, 59, 59)
+    credential = outcome(secret_of(response))
+    assert isinstance(credential, Credential)
+    assert credential.key_id == key.pk
+
+
+def test_expiry_is_the_end_of_the_chosen_day_where_the_person_is(bob: User) -> None:
+    User.objects.filter(pk=bob.pk).update(time_zone="Pacific/Auckland")
+    client = client_of(bob)
+    assert client.post(NEW, fields(client, expires="custom", expires_on="2027-06-15")).status_code == 200
+    assert Key.objects.get().expires_at == datetime(2027, 6, 15, 11, 59, 59, tzinfo=UTC)
+
+
+def test_no_scope_is_chosen_beforehand_and_coming_ones_are_disabled(bob: User) -> None:
+    html = client_of(bob).get(NEW).content.decode()
+    for name in ("alerts", "findings", "compliance", "reports"):
+        assert f'value="read:{name}" disabled' in html
+    assert 'value="read:audit-activity">' in html
+    assert html.count("Coming soon") == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"scopes": ["read:alerts"]}, "scopes", "Read Alerts: coming soon"),
+        ({"scopes": ["read:audit-activity", "read:reports"]}, "scopes", "Read Reports: coming soon"),
+        ({"scopes": ["write:agent-events"]}, "scopes", "not one of the available choices"),
+        ({"scopes": ["*"]}, "scopes", "not one of the available choices"),
+        ({"scopes": []}, "scopes", "Choose at least one scope"),
+        ({"name": ""}, "name", "Enter a label"),
+        ({"name": "  \t "}, "name", "Enter a label"),
+        ({"name": "x" * 256}, "name", "at most 255 characters"),
+        ({"name": "x" * 100_000}, "name", "at most 255 characters"),
+        ({"name": "a\0b"}, "name", "invisible or control"),
+        ({"name": "a\nb"}, "name", "invisible or control"),
+        ({"name": "a\u202egpj.exe"}, "name", "invisible or control"),
+        ({"name": "pay\u200bpal"}, "name", "invisible or control"),
+        ({"name": "\u3164"}, "name", "invisible or control"),
+        ({"description": "a\u2066b"}, "description", "invisible or control"),
+        ({"environment": "production"}, "environment", "not one of the available choices"),
+        ({"expires": "36500"}, "expires", "not one of the available choices"),
+        ({"expires": "custom"}, "expires_on", "Choose the day"),
+        ({"expires": "custom", "expires_on": "2020-01-01"}, "expires_on", "tomorrow or a later day"),
+        ({"expires": "custom", "expires_on": "9999-12-31"}, "expires_on", "within ten years"),
+        ({"expires": "custom", "expires_on": "-1"}, "expires_on", "Enter a date"),
+        ({"expires": "custom", "expires_on": "1e400"}, "expires_on", "Enter a date"),
+    ],
+)
+def test_what_the_form_refuses_issues_nothing_and_says_where(bob: User, changes: Any, field: str, words: str) -> None:
+    client = client_of(bob)
+    sent = fields(client)
+    response = client.post(NEW, sent | changes)
+    assert response.status_code == 422
+    assert words in " ".join(response.context["form"].errors[field])
+    assert f'id="id_{field}_error"' in response.content.decode()
+    assert not Key.objects.exists()
+    assert client.post(NEW, sent).status_code == 200, "the same form without that is accepted"
+
+
+def test_a_refused_form_keeps_what_was_typed(bob: User) -> None:
+    client = client_of(bob)
+    sent = fields(client, name="Kept <label>", expires="custom", expires_on="2020-01-01")
+    html = client.post(NEW, sent).content.decode()
+    assert 'value="Kept &lt;label&gt;"' in html
+    assert 'value="read:audit-activity" checked' in html
+    assert 'value="custom" checked' in html
+    assert 'value="2020-01-01"' in html
+
+
+def test_fields_that_are_not_asked_for_change_nothing(bob: User, alice: User, globex: Organization) -> None:
+    client = client_of(bob)
+    extra = {"id": "key_1", "organization": "globex", "owner": str(alice.pk), "kind": "agent", "revoked_at": "2020-01-01"}
+    assert client.post(NEW, fields(client, **extra)).status_code == 200
+    key = Key.objects.get()
+    assert (key.organization.slug, key.owner.user, key.kind, key.revoked_at) == ("acme", bob, "public", None)  # type: ignore[union-attr]
+
+
+def test_the_organization_is_asked_for_only_where_there_is_a_choice(bob: User, globex: Organization) -> None:
+    client = client_of(bob)
+    assert 'name="organization"' not in client.get(NEW).content.decode()
+    tenants.add_member(organization=globex, user=bob, role=Role.AUDITOR, by=SYSTEM)
+    assert 'name="organization"' not in client.get(NEW).content.decode(), "an auditor has no keys"
+    tenants.remove_member(membership=globex.memberships.get(), by=SYSTEM)
+    tenants.add_member(organization=globex, user=bob, role=Role.MEMBER, by=SYSTEM)
+    assert '<option value="globex" selected>' in client.get(f"{NEW}?organization=globex").content.decode()
+    assert client.post(NEW, fields(client, organization="globex")).status_code == 200
+    assert Key.objects.get().organization == globex
+
+
+def test_a_foreign_organization_is_refused_like_an_unknown_one(bob: User, globex: Organization, acme: Organization) -> None:
+    umbrella = tenants.create_organization(name="Umbrella", slug="umbrella", by=SYSTEM)
+    tenants.add_member(organization=umbrella, user=bob, role=Role.MEMBER, by=SYSTEM)
+    client = client_of(bob)
+    errors = [
+        client.post(NEW, fields(client, organization=slug)).context["form"].errors["organization"][0].replace(slug, "")
+        for slug in ("globex", "nowhere")
+    ]
+    assert errors[0] == errors[1]
+    assert not Key.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_auditor_is_told_why_there_are_no_keys(carol: User, method: str) -> None:
+    response = getattr(client_of(carol), method)(NEW)
+    assert response.status_code == 403
+    assert "Your role does not allow creating API keys" in response.content.decode()
+    profile = client_of(carol).get("/profile/").content.decode()
+    assert "You cannot create API keys" in profile
+    assert "New API Key" not in profile
+
+
+def test_nobody_creates_keys_in_a_suspended_organization(bob: User, acme: Organization) -> None:
+    client = client_of(bob)
+    sent = fields(client)
+    tenants.suspend_organization(organization=acme, by=SYSTEM)
+    assert client.post(NEW, sent).status_code == 403
+    assert not Key.objects.exists()

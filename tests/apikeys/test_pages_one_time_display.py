@@ -1,0 +1,200 @@
+"""A secret is in exactly one response, and one form makes one key."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.signing import TimestampSigner
+from django.db import DatabaseError, connection, connections
+from django.test import Client
+
+from apikeys import forms, hashing
+from apikeys.models import Key
+from audit import trail
+from audit.models import TrailEntry
+from tenants import services as tenants
+from tenants.models import Organization, User
+from tenants.roles import Role
+from tests.conftest import SYSTEM, client_of
+from tests.pages import nonce_of, secret_of
+
+pytestmark = pytest.mark.django_db
+PUBLIC = "/profile/api-keys/new/"
+AGENT = "/o/acme/agents/api-keys/new/"
+LISTS = {PUBLIC: "/profile/?status=all", AGENT: "/o/acme/agents/api-keys/?status=all"}
+both_kinds = pytest.mark.parametrize("address", [PUBLIC, AGENT], ids=["public", "agent"])
+
+
+def filled(client: Client, address: str, **changes: Any) -> dict[str, Any]:
+    nonce = nonce_of(client.get(address))
+    common = {"name": "One of a kind", "environment": "live", "nonce": nonce}
+    return common | ({"scopes": "read:audit-activity", "expires": "90"} if address == PUBLIC else {}) | changes
+
+
+def windows(secret: str) -> set[str]:
+    """Every stretch of 12 characters; the prefix is in every mask and tells nothing."""
+    body = secret.split("_", 2)[2]
+    return {body[i : i + 12] for i in range(len(body) - 11)}
+
+
+@both_kinds
+def test_the_secret_is_in_the_answer_to_the_form_and_nowhere_else(alice: User, address: str) -> None:
+    client = client_of(alice)
+    sent = filled(client, address)
+    response = client.post(address, sent)
+    pieces = windows(secret_of(response))
+    key = Key.objects.get()
+    others = [
+        client.post(address, sent),
+        client.get(address),
+        client.head(address),
+        client.get(LISTS[address]),
+        client.get(f"/profile/api-keys/{key.public_id}/revoke/"),
+        client.get(f"/o/acme/agents/api-keys/{key.public_id}/delete/"),
+        client.get("/o/acme/"),
+        client.get("/o/acme/audit-log/"),
+        client.get("/o/acme/audit-log/?format=csv"),
+    ]
+    seen = [other.getvalue().decode() for other in others]
+    seen += [json.dumps(row.get_decoded()) for row in Session.objects.all()]
+    seen += list(TrailEntry.objects.values_list("body", flat=True))
+    seen += [repr(vars(key)), *(repr(vars(secret)) for secret in key.secrets.all())]
+    seen += [str(client.cookies), response["Content-Security-Policy"], repr(response.context["plaintext"])]
+    for text in seen:
+        assert not any(piece in text for piece in pieces)
+
+
+@both_kinds
+def test_the_reveal_may_be_neither_stored_nor_told_to_another_page(alice: User, address: str) -> None:
+    client = client_of(alice)
+    response = client.post(address, filled(client, address))
+    assert response.status_code == 200
+    assert response["Cache-Control"] == "no-store"
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert "Location" not in response
+
+
+@both_kinds
+def test_the_revealed_field_is_not_part_of_any_form(alice: User, address: str) -> None:
+    client = client_of(alice)
+    html = client.post(address, filled(client, address)).content.decode()
+    field = html[html.index('<input id="secret"') :].split(">", 1)[0]
+    assert "readonly" in field
+    assert "data-secret" in field
+    assert 'autocomplete="off"' in field
+    assert "name=" not in field
+    assert html.index('<input id="secret"') < html.index("data-reveal-done")
+
+
+@both_kinds
+def test_sending_the_form_again_makes_no_second_key_and_shows_the_way_on(alice: User, address: str) -> None:
+    client = client_of(alice)
+    sent = filled(client, address)
+    client.post(address, sent)
+    key = Key.objects.get()
+    for again in (sent, sent | {"name": "Another label"}):
+        response = client.post(address, again)
+        html = response.content.decode()
+        assert response.status_code == 409
+        assert "Already created" in html
+        assert key.mask in html
+        assert f'href="{address}"' in html
+    assert Key.objects.get() == key
+
+
+@both_kinds
+def test_a_form_that_was_corrected_is_still_one_form(alice: User, address: str) -> None:
+    client = client_of(alice)
+    sent = filled(client, address)
+    refused = client.post(address, sent | {"name": ""})
+    assert refused.status_code == 422
+    assert nonce_of(refused) == sent["nonce"]
+    assert client.post(address, sent).status_code == 200
+    assert client.post(address, sent | {"nonce": nonce_of(refused)}).status_code == 409
+
+
+@both_kinds
+def test_a_nonce_that_was_not_made_for_this_person_issues_nothing(
+    alice: User, bob: User, acme: Organization, address: str
+) -> None:
+    client = client_of(alice)
+    sent = filled(client, address)
+    bobs = forms.new_nonce(bob)
+    unsigned = sent["nonce"].split(":", maxsplit=1)[0]
+    elsewhere = TimestampSigner(salt="something else").sign(unsigned)
+    for nonce in ("", "x", unsigned, bobs, elsewhere, f"{sent['nonce']}x", "\0"):
+        response = client.post(address, sent | {"nonce": nonce})
+        assert response.status_code == 422
+        assert forms.STALE_FORM in response.content.decode()
+        assert nonce_of(response) != nonce
+    assert not Key.objects.exists()
+    del sent["nonce"]
+    response = client.post(address, sent)
+    assert response.status_code == 422
+    assert client.post(address, sent | {"nonce": nonce_of(response)}).status_code == 200
+
+
+@both_kinds
+def test_a_form_of_yesterday_is_served_afresh(alice: User, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_of(alice)
+    sent = filled(client, address)
+    with monkeypatch.context() as patched:
+        patched.setattr(forms, "NONCE_LIFETIME", -forms.NONCE_LIFETIME)
+        assert client.post(address, sent).status_code == 422
+    assert not Key.objects.exists()
+    assert client.post(address, sent).status_code == 200
+
+
+@both_kinds
+def test_two_forms_make_two_keys(alice: User, address: str) -> None:
+    client = client_of(alice)
+    one, other = filled(client, address), filled(client, address)
+    assert secret_of(client.post(address, one)) != secret_of(client.post(address, other))
+    assert Key.objects.count() == 2
+
+
+@both_kinds
+def test_what_cannot_be_hashed_or_trailed_now_is_not_issued_and_the_form_works_later(
+    alice: User, address: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KEYWAY_HASH_WAIT_MS = 20
+    client = client_of(alice)
+    client.raise_request_exception = False
+    sent = filled(client, address)
+    with monkeypatch.context() as patched:
+        patched.setattr(hashing, "pool", hashing._Pool(1))
+        with hashing.pool:
+            busy = client.post(address, sent)
+    with monkeypatch.context() as patched:
+        patched.setattr(trail, "_append", lambda *facts: (_ for _ in ()).throw(DatabaseError("no space left")))
+        untold = client.post(address, sent)
+    for refused in (busy, untold):
+        assert (refused.status_code, refused["Retry-After"]) == (503, "2")
+    assert not Key.objects.exists()
+    assert client.post(address, sent).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="the SQLite of these tests is one connection in memory")
+def test_a_form_sent_twice_at_once_makes_one_key(acme: Organization, alice: User) -> None:
+    tenants.add_member(organization=acme, user=User.objects.create_user("dora@acme.example"), role=Role.OWNER, by=SYSTEM)
+    browsers = [client_of(alice) for _ in range(4)]
+    sent = filled(browsers[0], PUBLIC)
+    barrier = threading.Barrier(len(browsers))
+    statuses: list[int] = []
+
+    def send(browser: Client) -> None:
+        barrier.wait()
+        statuses.append(browser.post(PUBLIC, sent).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=send, args=(browser,)) for browser in browsers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200, 409, 409, 409]
+    assert Key.objects.count() == 1
+    assert connection.vendor == "postgresql"

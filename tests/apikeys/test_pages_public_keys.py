@@ -1,0 +1,142 @@
+"""Profile → Revoke, pause and resume; and labels that mean harm."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys import services as keys
+from apikeys.denials import Denial, Reason
+from apikeys.models import Key
+from apikeys.services import Issued
+from apikeys.verification import Credential, verify
+from audit.models import TrailEntry
+from tenants.models import User
+from tests.conftest import SYSTEM, IssueKey, client_of
+from tests.pages import nonce_of
+
+pytestmark = pytest.mark.django_db
+NEW = "/profile/api-keys/new/"
+
+
+def page(key: Key, action: str) -> str:
+    return f"/profile/api-keys/{key.public_id}/{action}/"
+
+
+def outcome(secret: str) -> Credential | Denial:
+    return verify(secret, now=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"), [("revoke", Reason.REVOKED_KEY), ("pause", Reason.PAUSED_KEY)], ids=["revoke", "pause"]
+)
+def test_taking_a_key_away_refuses_it_on_the_next_request_and_no_other(
+    bob: User, public_key: Issued, issue_public_key: IssueKey, action: str, reason: Reason
+) -> None:
+    bystander = issue_public_key(name="Bystander")
+    client = client_of(bob)
+    assert isinstance(outcome(public_key.plaintext.reveal()), Credential)
+    response = client.post(page(public_key.key, action), {"reason": "Not needed"})
+    assert (response.status_code, response["Location"]) == (302, "/profile/")
+    assert outcome(public_key.plaintext.reveal()) == Denial(reason)
+    assert isinstance(outcome(bystander.plaintext.reveal()), Credential)
+    assert TrailEntry.objects.latest("sequence").actor_name == bob.email
+
+
+def test_a_resumed_key_works_again(bob: User, public_key: Issued) -> None:
+    keys.pause(key=public_key.key, by=SYSTEM)
+    assert client_of(bob).post(page(public_key.key, "resume")).status_code == 302
+    assert isinstance(outcome(public_key.plaintext.reveal()), Credential)
+
+
+@pytest.mark.parametrize("action", ["revoke", "pause", "resume"])
+def test_asking_changes_nothing(bob: User, public_key: Issued, action: str) -> None:
+    if action == "resume":
+        keys.pause(key=public_key.key, by=SYSTEM)
+    before = Key.objects.values().get()
+    response = client_of(bob).get(page(public_key.key, action))
+    assert response.status_code == 200
+    assert public_key.plaintext.mask in response.content.decode()
+    assert Key.objects.values().get() == before
+
+
+def test_revoking_names_the_key_and_warns_when_it_was_just_used(bob: User, public_key: Issued) -> None:
+    client = client_of(bob)
+    assert "still in use" not in client.get(page(public_key.key, "revoke")).content.decode()
+    Key.objects.update(last_used_at=timezone.now() - timedelta(minutes=2), last_used_ip="10.1.2.3")
+    html = client.get(page(public_key.key, "revoke")).content.decode()
+    assert "Last used 2\xa0minutes ago: still in use" in html
+    for words in ("SIEM Integration", "read:audit-activity", "10.1.2.3", "Pause it instead", "cannot be undone"):
+        assert words in html
+
+
+def test_a_second_revocation_says_so_and_is_not_trailed(bob: User, public_key: Issued) -> None:
+    client = client_of(bob)
+    client.post(page(public_key.key, "revoke"))
+    before = TrailEntry.objects.count()
+    response = client.post(page(public_key.key, "revoke"), follow=True)
+    assert "revoked already" in response.content.decode()
+    assert TrailEntry.objects.count() == before
+    assert "There is nothing left to do" in client.get(page(public_key.key, "revoke")).content.decode()
+
+
+def test_a_reason_that_cannot_be_shown_is_refused(bob: User, public_key: Issued) -> None:
+    response = client_of(bob).post(page(public_key.key, "revoke"), {"reason": "x\u202ey"})
+    assert response.status_code == 422
+    assert Key.objects.get().revoked_at is None
+
+
+@pytest.fixture
+def cast(bob: User, alice: User, mallory: User) -> tuple[User, User, User]:
+    return bob, alice, mallory
+
+
+@pytest.mark.parametrize("action", ["revoke", "pause", "resume"])
+def test_somebody_elses_key_is_as_unknown_as_one_that_does_not_exist(
+    cast: tuple[User, User, User], public_key: Issued, agent_key: Issued, action: str
+) -> None:
+    bob, *others = cast
+    nobodys = f"/profile/api-keys/key_01m7y6g20mf5srss9tgh6dpnn7/{action}/"
+    for person in others:
+        client = client_of(person)
+        for method in (client.get, client.post):
+            for theirs in (public_key.key, agent_key.key):
+                assert method(page(theirs, action)).status_code == 404
+            assert method(nobodys).status_code == 404
+    assert Key.objects.filter(revoked_at=None, paused_at=None).count() == 2
+    assert client_of(bob).get(page(public_key.key, action)).status_code == 200
+
+
+@pytest.mark.parametrize("action", ["new", "revoke"])
+def test_a_form_from_elsewhere_is_refused(bob: User, public_key: Issued, action: str) -> None:
+    address = NEW if action == "new" else page(public_key.key, action)
+    client = client_of(bob)
+    sent = {"name": "x", "scopes": "read:audit-activity", "environment": "live", "expires": "7"}
+    sent["nonce"] = nonce_of(client.get(NEW))
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    assert strict.post(address, sent).status_code == 403
+    assert Key.objects.filter(revoked_at=None).count() == 1
+    assert client.post(address, sent).status_code in {200, 302}
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
+def test_other_methods_are_not_taken(bob: User, public_key: Issued, method: str) -> None:
+    client = client_of(bob)
+    for address in (NEW, page(public_key.key, "revoke")):
+        assert getattr(client, method)(address).status_code == 405
+
+
+def test_a_hostile_label_is_text_wherever_it_shows(bob: User, issue_public_key: IssueKey) -> None:
+    label = "</title><script>alert(1)</script>\"'><img src=x onerror=1>{{7*7}}"
+    key = issue_public_key(name=label, description=label).key
+    client = client_of(bob)
+    for address in ("/profile/", page(key, "revoke"), page(key, "pause")):
+        html = client.get(address).content.decode()
+        assert "&lt;script&gt;alert(1)" in html
+        assert "<script>alert" not in html
+        assert "<img src=x" not in html
+    revoked = client.post(page(key, "revoke"), follow=True).content.decode()
+    assert "Revoked &lt;/title&gt;" in revoked
+    assert "<script>alert" not in revoked

@@ -1,0 +1,32 @@
+"""Every test here has a spool of its own, which is drained when the test says so."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from apikeys.usage import recorder
+from apikeys.usage.drain import Drainer
+
+Drain = Callable[[], int]
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, settings: Settings) -> Iterator[Path]:
+    """The directory. It is made by the first line."""
+    recorder.stop()
+    settings.KEYWAY_SPOOL = str(tmp_path / "spool")
+    yield tmp_path / "spool"
+    recorder.stop()
+
+
+@pytest.fixture
+def drain(spool: Path) -> Drain:
+    """Move what was recorded so far into the database, as another process would."""
+
+    def drained() -> int:
+        recorder.recorder().flush()
+        return Drainer(spool).drain()
+
+    return drained

@@ -1,0 +1,356 @@
+"""The spool by itself: whole lines or none, bounded, and shared by processes that die."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apikeys.usage import segment
+from apikeys.usage import spool as spools
+from apikeys.usage.lines import UnprovenLine, UseLine, decode, encode, text
+from apikeys.usage.segment import HEADER_BYTES, Gap, Segment
+from apikeys.usage.spool import Spool, SpoolFailed
+from apikeys.usage.unproven import ELSEWHERE, MOST_NETWORKS, Counters, network
+
+PLENTY = 10**9
+
+
+def use(number: int = 0) -> UseLine:
+    ids = "1" * 32, "2" * 32, "3" * 32
+    return UseLine(number, *ids, "GET", "/x", 200, "", "127.0.0.1", "tests", 1)
+
+
+def lines(directory: Path) -> list[bytes]:
+    found = []
+    for name in segment.names(directory):
+        found += [line for line in segment.read(directory / name, 0, most_lines=10**6).lines if line]
+    return found
+
+
+def numbers(directory: Path) -> list[int]:
+    decoded = [decode(line) for line in lines(directory)]
+    return [line.at for line in decoded if isinstance(line, UseLine)]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "lines"
+
+
+@pytest.fixture
+def opened(directory: Path) -> Iterator[Callable[..., Spool]]:
+    made: list[Spool] = []
+
+    def make(most_bytes: int = PLENTY) -> Spool:
+        made.append(Spool(directory, most_bytes=most_bytes))
+        return made[-1]
+
+    yield make
+    for spool in made:
+        spool.close()
+
+
+def test_what_was_written_is_read_back_in_order(opened: Callable[..., Spool], directory: Path) -> None:
+    spool = opened()
+    for number in range(100):
+        spool.write(encode(use(number)))
+    assert numbers(directory) == list(range(100))
+
+
+def test_threads_never_mix_their_lines(opened: Callable[..., Spool], directory: Path) -> None:
+    spool = opened()
+
+    def write(first: int) -> None:
+        for number in range(first, first + 500):
+            spool.write(encode(use(number)))
+
+    threads = [threading.Thread(target=write, args=[first]) for first in range(0, 4000, 500)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(numbers(directory)) == list(range(4000))
+
+
+def test_a_segment_is_rotated_and_complete_once_synced(
+    opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spools, "SEGMENT_BYTES", 1000)
+    spool = opened()
+    for number in range(30):
+        spool.write(encode(use(number)))
+    names = segment.names(directory)
+    assert len(names) > 3
+    spool.sync()
+    assert numbers(directory) == list(range(30))
+    for name in names:
+        with segment.complete(directory / name) as is_complete:
+            assert is_complete == (name != names[-1])
+
+
+@pytest.mark.parametrize("part", [1, 50, -1])
+def test_a_part_of_a_line_is_taken_back(
+    part: int, opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, real = opened(), os.write
+    spool.write(encode(use(1)))
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, line: real(descriptor, line[:part]))
+        with pytest.raises(SpoolFailed):
+            spool.write(encode(use(2)))
+    assert numbers(directory) == [1]
+    assert not spool.has_room()
+    time.sleep(spools.RETRY_SECONDS)
+    assert spool.has_room()
+    spool.write(encode(use(3)))
+    assert numbers(directory) == [1, 3]
+    assert len(segment.names(directory)) == 1
+
+
+def test_a_part_that_cannot_be_taken_back_is_never_written_behind(
+    opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, real = opened(), os.write
+    spool.write(encode(use(1)))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", lambda descriptor, line: real(descriptor, line[:50]))
+        broken.setattr(os, "ftruncate", refuse)
+        with pytest.raises(SpoolFailed):
+            spool.write(encode(use(2)))
+    time.sleep(spools.RETRY_SECONDS)
+    spool.write(encode(use(3)))
+    assert len(segment.names(directory)) == 2
+    assert numbers(directory) == [1, 3]
+
+
+def test_a_full_spool_has_no_room_until_something_is_drained(opened: Callable[..., Spool], directory: Path) -> None:
+    spool = opened(most_bytes=64 * 1024)
+    written = 0
+    while spool.has_room():
+        spool.write(encode(use(written)))
+        written += 1
+        assert written < 10_000
+        time.sleep(0.0005)
+    assert numbers(directory) == list(range(written))
+    spool.sync()
+    for name in segment.names(directory):
+        with segment.complete(directory / name) as is_complete:
+            assert is_complete, "what is full must be drainable to the last byte"
+        segment.remove(directory / name)
+    time.sleep(spools.LOOK_SECONDS)
+    assert spool.has_room()
+
+
+def test_a_spool_that_others_filled_can_be_drained_of_what_is_ours(opened: Callable[..., Spool], directory: Path) -> None:
+    spool = opened(most_bytes=64 * 1024)
+    spool.write(encode(use()))
+    (directory / "of-another.process").write_bytes(b"x" * 64 * 1024)
+    time.sleep(spools.LOOK_SECONDS)
+    assert not spool.has_room()
+    spool.sync()
+    (name,) = segment.names(directory)
+    with segment.complete(directory / name) as is_complete:
+        assert is_complete
+
+
+def test_a_warning_is_logged_once_at_four_fifths(
+    opened: Callable[..., Spool], directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = opened(most_bytes=100_000)
+    spool.write(encode(use()))
+    (directory / "of-another-process.seg").write_bytes(b"x" * 81_000)
+    for _ in range(3):
+        time.sleep(spools.LOOK_SECONDS)
+        assert spool.has_room()
+    assert len([record for record in caplog.records if "100000 bytes" in record.getMessage()]) == 1
+
+
+def test_what_is_missed_is_counted_in_the_segment_itself(opened: Callable[..., Spool], directory: Path) -> None:
+    spool = opened()
+    spool.write(encode(use(1)))
+    for served in (True, True, False):
+        spool.miss(served=served)
+    spool.write(encode(use(2)))
+    (name,) = segment.names(directory)
+    gap = segment.read(directory / name, 0, most_lines=9).gap
+    assert (gap.served, gap.refused) == (2, 1)
+    assert 0 < gap.since <= gap.until
+    assert numbers(directory) == [1, 2]
+
+
+def test_what_is_missed_without_a_segment_is_carried_into_the_next(
+    opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.write_text("a file where the directory should be")
+    spool = opened()
+    with pytest.raises(SpoolFailed):
+        spool.write(encode(use(1)))
+    for _ in range(3):
+        spool.miss(served=True)
+    directory.unlink()
+    time.sleep(spools.RETRY_SECONDS)
+    assert spool.has_room()
+    (name,) = segment.names(directory)
+    assert segment.read(directory / name, 0, most_lines=9).gap.served == 3
+
+
+def test_a_spool_that_stays_full_makes_no_heap_of_segments(opened: Callable[..., Spool], directory: Path) -> None:
+    spool = opened(most_bytes=64 * 1024)
+    while spool.has_room():
+        spool.write(encode(use()))
+    before = len(segment.names(directory))
+    for _ in range(5):
+        assert not spool.has_room()
+        spool.miss(served=False)
+        time.sleep(spools.LOOK_SECONDS)
+    assert len(segment.names(directory)) <= before + 1
+
+
+def test_what_is_missed_where_nothing_can_be_written_any_more_is_carried_on(
+    opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened()
+    spool.write(encode(use(1)))
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", read_only)
+        spool.miss(served=True)
+    spool.close()
+    time.sleep(spools.RETRY_SECONDS)
+    spool.write(encode(use(2)))
+    assert [segment.look(directory / name)[1].served for name in segment.names(directory)] == [0, 1]
+
+
+def test_a_segment_is_locked_before_anybody_can_find_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory.mkdir()
+    seen: list[list[str]] = []
+    real = fcntl.flock
+
+    def flock(descriptor: int, how: int) -> None:
+        seen.append(segment.names(directory))
+        real(descriptor, how)
+
+    with monkeypatch.context() as watched:
+        watched.setattr(fcntl, "flock", flock)
+        made = Segment.create(directory, Gap())
+    assert seen == [[]]
+    assert segment.names(directory) == [made.path.name]
+    made.close()
+
+
+def test_what_a_killed_process_could_not_name_is_swept_away_later(directory: Path) -> None:
+    directory.mkdir()
+    fresh, old = directory / "1-1-a.new", directory / "2-2-b.new"
+    for path in (fresh, old):
+        path.write_bytes(b"")
+    os.utime(old, (0, 0))
+    segment.sweep(directory)
+    assert [path.name for path in directory.iterdir()] == [fresh.name]
+
+
+CHILD = """
+import os, sys, pathlib, time
+from apikeys.usage.spool import Spool
+spool = Spool(pathlib.Path(sys.argv[1]), most_bytes=10**9)
+spool.write(b"parent\\n")
+child = os.fork()
+if not child:
+    spool.abandon()
+    os.write(1, b"forked\\n")
+    time.sleep(60)
+os.write(1, b"%d\\n" % child)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_fork_that_lives_on_does_not_hold_the_segment_of_its_killed_parent(directory: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", CHILD, str(directory)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    with parent.stdout:
+        told = [parent.stdout.readline().strip() for _ in range(2)]
+    child = next(int(line) for line in told if line.isdigit())
+    try:
+        parent.wait(10)
+        (name,) = segment.names(directory)
+        with segment.complete(directory / name) as is_complete:
+            assert is_complete
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_only_what_was_encoded_is_decoded(garbage: bytes) -> None:
+    assert decode(garbage) is None
+
+
+@settings(deadline=None)
+@given(st.integers(0, 200), st.integers(1, 255))
+def test_a_line_with_one_byte_changed_is_not_a_line(at: int, by: int) -> None:
+    line = bytearray(encode(use(7))[:-1])
+    at %= len(line)
+    line[at] ^= by
+    changed = decode(bytes(line))
+    assert changed is None or (at < 8 and changed == use(7)), "only the case of a checksum's digit may differ"
+
+
+@settings(deadline=None)
+@given(st.text(), st.integers(1, 40))
+def test_a_callers_text_is_bounded_and_printable(value: str, most: int) -> None:
+    bounded = text(value, most)
+    assert len(bounded) == min(len(value), most)
+    assert bounded.isprintable()
+    line = encode(UnprovenLine(0, bounded[:64], "invalid_key", 1))
+    assert line.count(b"\n") == 1
+
+
+def test_the_first_line_has_a_fixed_length() -> None:
+    assert len(Gap().spell()) == len(Gap(10**15, 10**15, 10**18, 10**18).spell()) == HEADER_BYTES
+    assert Gap.read(Gap(1, 2, 3, 4).spell()) == Gap(1, 2, 3, 4)
+    with pytest.raises(ValueError, match="not a segment"):
+        Gap.read(b"\0" * HEADER_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("198.51.100.7", "198.51.100.0/24"),
+        ("::ffff:198.51.100.7", "198.51.100.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_networks_are_24_and_48_bits(address: str, expected: str) -> None:
+    assert network(address) == expected
+
+
+def test_counters_are_bounded_and_lose_nothing() -> None:
+    counters = Counters()
+    for number in range(MOST_NETWORKS * 2):
+        counters.add(minute=1, address=f"10.{number // 250}.{number % 250}.1", reason="invalid_key")
+    taken = counters.take()
+    assert len(taken) <= MOST_NETWORKS + 1
+    assert sum(line.requests for line in taken) == MOST_NETWORKS * 2
+    assert {line.network for line in taken} >= {ELSEWHERE}
+    assert not counters
+    for line in taken:
+        counters.put_back(line)
+    assert sum(line.requests for line in counters.take()) == MOST_NETWORKS * 2

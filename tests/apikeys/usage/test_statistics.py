@@ -1,0 +1,217 @@
+"""Sent N, counted N, shown N; and who is shown it."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from apikeys import services as keys
+from apikeys.models import Key, Secret, UsageGap, Use, UseCount
+from apikeys.services import Issued
+from apikeys.usage import statistics
+from apikeys.usage.endpoints import Endpoints
+from apikeys.usage.lines import UseLine
+from apikeys.usage.models import EPOCH, Period
+from apikeys.usage.statistics import Figures, Span, Window
+from apikeys.usage.storage import store
+from audit.ids import encode
+from tenants.models import User
+from tests.apikeys.usage.conftest import Drain
+from tests.conftest import SYSTEM, api, client_of
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2025, 11, 21, 12, 30, tzinfo=UTC)
+WHOAMI = "/api/v1/whoami"
+Used = Callable[..., None]
+
+
+def use(issued: Issued, at: datetime, *, times: int = 1, status: int = 200, denial: str = "", route: str = "/x") -> None:
+    """As drained."""
+    key = issued.key
+    ids = key.pk.hex, key.secrets.get(retired_at=None).pk.hex, key.organization_id.hex
+    line = UseLine((at - EPOCH) // timedelta(microseconds=1), *ids, "GET", route, status, denial, "127.0.0.1", "tests", 1000)
+    store([line] * times, [], Endpoints())
+
+
+def usage(user: User, key: Key) -> Any:
+    return client_of(user).get(f"/api/v1/api-keys/{key.public_id}/usage")
+
+
+def test_what_a_client_sent_is_what_is_counted_and_shown(
+    public_key: Issued, agent_key: Issued, bob: User, drain: Drain
+) -> None:
+    sent = {("GET", WHOAMI): 7, ("POST", WHOAMI): 3, ("GET", "/api/v1/agent/config"): 2}
+    for (method, path), times in sent.items():
+        for _ in range(times):
+            api(public_key).generic(method, path)
+    api(agent_key).get(WHOAMI)
+    assert drain() == 13
+    told = usage(bob, public_key.key).json()
+    assert told["usage"] == {
+        "total_requests": 12, "requests_24h": 12, "requests_7d": 12, "requests_30d": 12, "error_count": 5, "error_rate": 41.67,
+    }  # fmt: skip
+    assert told["top_endpoints"] == [
+        {"endpoint": "GET /api/v1/whoami", "count": 7},
+        {"endpoint": "POST /api/v1/whoami", "count": 3},
+        {"endpoint": "GET /api/v1/agent/config", "count": 2},
+    ]
+    assert told["denials"] == [{"reason": "wrong_key_type", "count": 2}]
+    assert sum(day["requests"] for day in told["daily_usage"]) == 12
+
+
+def test_the_answer_has_the_documents_fields_and_spells_them_alike(public_key: Issued, bob: User) -> None:
+    Key.objects.filter(pk=public_key.key.pk).update(last_used_at=NOW)
+    told = usage(bob, public_key.key).json()
+    assert (told["key_id"], told["key_name"]) == (public_key.key.public_id, "SIEM Integration")
+    assert told["last_used"] == "2025-11-21T12:30:00Z"
+    assert set(told["usage"]) == {
+        "total_requests", "requests_24h", "requests_7d", "requests_30d", "error_count", "error_rate",
+    }  # fmt: skip
+    days = [day["date"] for day in told["daily_usage"]]
+    assert days == [str((timezone.now() - timedelta(days=ago)).date()) for ago in range(30)]
+    secret = public_key.key.secrets.get()
+    assert [(row["mask"], row["retired_at"], row["total_requests"]) for row in told["secrets"]] == [(secret.mask, None, 0)]
+    assert (told["denials"], told["top_endpoints"], told["incomplete"]) == ([], [], [])
+
+
+def test_windows_hold_what_began_in_them_to_the_microsecond(public_key: Issued) -> None:
+    instant = timedelta(microseconds=1)
+    hours_ago, today = NOW.replace(minute=0) - timedelta(hours=23), NOW.replace(hour=0, minute=0)
+    for start in (hours_ago, today - timedelta(days=6), today - timedelta(days=29), today - timedelta(days=89)):
+        use(public_key, start)
+        use(public_key, start - instant)
+    told = statistics.of_key(public_key.key, NOW)
+    assert (told.day.requests, told.week.requests, told.month.requests, told.ever.requests) == (1, 3, 5, 8)
+
+
+def test_a_day_of_hours_has_24_bars_and_sums_to_its_figure(public_key: Issued) -> None:
+    use(public_key, NOW, times=2)
+    use(public_key, NOW - timedelta(hours=5), status=500)
+    use(public_key, NOW - timedelta(hours=23), denial="revoked_key", status=401)
+    tally = statistics.Tally.of(public_key.key, Span.of(Window.DAY, NOW))
+    assert len(tally.bars) == 24
+    assert [(bar.figures.ok, bar.figures.errors, bar.figures.denied) for bar in tally.bars if bar.figures.requests] == [
+        (0, 0, 1), (0, 1, 0), (2, 0, 0),
+    ]  # fmt: skip
+    assert tally.bars[-1].starts_at == NOW.replace(minute=0)
+    assert tally.figures.requests == 4
+
+
+@pytest.mark.parametrize(("window", "bars"), [(Window.WEEK, 7), (Window.MONTH, 30), (Window.QUARTER, 90)])
+def test_longer_windows_have_a_bar_a_day(window: Window, bars: int, public_key: Issued) -> None:
+    use(public_key, NOW)
+    tally = statistics.Tally.of(public_key.key, Span.of(window, NOW))
+    assert len(tally.bars) == bars
+    assert tally.bars[-1].figures.requests == 1
+
+
+def test_each_secret_is_told_apart(public_key: Issued) -> None:
+    old = public_key.key.secrets.get()
+    use(public_key, NOW - timedelta(days=3), times=5)
+    Secret.objects.filter(pk=old.pk).update(retired_at=NOW)
+    new = Secret.objects.create(key=public_key.key, lookup=1, proof=old.proof, pepper_version=1, mask="sk_live_new")
+    use(public_key, NOW, times=2)
+    told = statistics.of_key(public_key.key, NOW).secrets
+    assert [(row.secret.pk, row.requests, row.last_24h) for row in told] == [(new.pk, 2, 2), (old.pk, 5, 0)]
+
+
+def test_rates_are_percents_of_all_requests() -> None:
+    assert Figures().error_rate == 0.0
+    assert statistics.Figures.of(statistics.Counter({"ok": 1530, "client_error": 7, "server_error": 2, "revoked_key": 3})) == (
+        Figures(1530, 9, statistics.Counter({"revoked_key": 3}))
+    )
+    assert Figures(1530, 9, statistics.Counter({"revoked_key": 3})).error_rate == 0.78
+
+
+def test_totals_outlive_the_single_requests(public_key: Issued) -> None:
+    use(public_key, NOW - timedelta(days=200), times=3)
+    Use.objects.all().delete()
+    UseCount.objects.filter(period=Period.HOUR).delete()
+    assert statistics.of_key(public_key.key, NOW).ever.requests == 3
+
+
+def test_the_cost_does_not_grow_with_requests(public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    use(public_key, NOW, times=1)
+    with django_assert_num_queries(6) as captured:
+        few = statistics.of_key(public_key.key, NOW)
+    assert not [query for query in captured if "apikeys_use " in query["sql"] or '"apikeys_use"' in query["sql"]]
+    rows = UseCount.objects.count()
+    use(public_key, NOW, times=500)
+    assert UseCount.objects.count() == rows
+    assert statistics.of_key(public_key.key, NOW).ever.requests == few.ever.requests + 500
+
+
+def test_what_went_unrecorded_is_told(public_key: Issued, bob: User) -> None:
+    UsageGap.objects.create(segment="1-1-a.seg", since=NOW, until=NOW + timedelta(minutes=5), served=12)
+    UsageGap.objects.create(segment="1-1-b.seg", since=NOW, until=NOW, refused=3)
+    told = usage(bob, public_key.key).json()
+    assert told["incomplete"] == [{"since": "2025-11-21T12:30:00Z", "until": "2025-11-21T12:35:00Z"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("alice", (200, 200)), ("bob", (200, 404)), ("carol", (200, 200)), ("staff", (404, 200))]
+)
+def test_owners_of_a_key_and_whoever_looks_after_it_are_told(
+    name: str, expected: tuple[int, int], public_key: Issued, agent_key: Issued, request: pytest.FixtureRequest
+) -> None:
+    user = request.getfixturevalue(name)
+    assert (usage(user, public_key.key).status_code, usage(user, agent_key.key).status_code) == expected
+
+
+def test_everybody_else_is_told_what_is_told_of_a_key_that_does_not_exist(
+    public_key: Issued, agent_key: Issued, mallory: User, drain: Drain
+) -> None:
+    api(public_key).get(WHOAMI)
+    drain()
+    client = client_of(mallory)
+    nobodys = client.get(f"/api/v1/api-keys/{encode('key', uuid.uuid4())}/usage")
+    assert nobodys.status_code == 404
+    for issued in (public_key, agent_key):
+        answer = client.get(f"/api/v1/api-keys/{issued.key.public_id}/usage")
+        assert (answer.status_code, answer.content) == (404, nobodys.content)
+    assert Client().get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").status_code == 403
+
+
+def test_a_key_is_no_sign_in_here(public_key: Issued, drain: Drain) -> None:
+    assert api(public_key).get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").status_code == 403
+    assert drain() == 0
+
+
+def test_a_revoked_key_goes_on_telling_its_owner(public_key: Issued, bob: User, drain: Drain) -> None:
+    api(public_key).get(WHOAMI)
+    keys.revoke(key=public_key.key, by=SYSTEM)
+    api(public_key).get(WHOAMI)
+    drain()
+    told = usage(bob, public_key.key).json()
+    assert (told["usage"]["total_requests"], told["denials"]) == (2, [{"reason": "revoked_key", "count": 1}])
+
+
+MANY = """
+INSERT INTO apikeys_usecount (key_id, period, starts_at, method, route, outcome, secret_id, requests)
+SELECT gen_random_uuid(), period, %s, 'GET', '/x', 'ok', gen_random_uuid(), 1
+FROM generate_series(1, 5000), unnest(ARRAY['hour', 'day', 'ever']) AS period
+"""
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="plans are PostgreSQL's")
+def test_every_question_of_the_statistics_goes_through_the_roll_ups_index(public_key: Issued) -> None:
+    use(public_key, NOW)
+    with connection.cursor() as cursor:
+        cursor.execute(MANY, [NOW.replace(hour=0, minute=0)])
+        cursor.execute("ANALYZE apikeys_usecount")
+        with CaptureQueriesContext(connection) as captured:
+            statistics.of_key(public_key.key, NOW)
+        asked = [query["sql"] for query in captured if "usecount" in query["sql"]]
+        assert len(asked) == 4
+        for statement in asked:
+            cursor.execute(f"EXPLAIN {statement}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "Seq Scan" not in plan, plan
+            assert "apikeys_usecount_pk" in plan, plan

@@ -1,0 +1,43 @@
+"""Events as agents send them."""
+
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from audit import batch, ingest
+from audit.ingest import Outcome, Place
+from audit.strict_json import Flaw
+
+NOW = datetime(2025, 11, 21, 12, tzinfo=UTC)
+
+
+def event(**facts: Any) -> dict[str, Any]:
+    """A good event; each call makes another one."""
+    needed = {
+        "event_id": str(uuid.uuid4()),
+        "event_time": "2025-11-21T11:59:00.123456Z",
+        "host": "sql-prod-01",
+        "action_id": "SL",
+        "succeeded": True,
+    }
+    return needed | facts
+
+
+def array(events: Iterable[Any]) -> bytes:
+    return json.dumps(list(events)).encode()
+
+
+def lines(events: Iterable[Any]) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for one in events)
+
+
+def flaws(body: bytes) -> list[tuple[int, str, str | None]]:
+    """What is wrong with an array: index, code and field of each flaw."""
+    verdicts = batch.read_array(body)
+    return [(index, flaw.code, flaw.field) for index, flaw in enumerate(verdicts) if isinstance(flaw, Flaw)]
+
+
+def send(place: Place, events: Iterable[Any], *, at: datetime = NOW) -> Outcome:
+    return ingest.receive(place=place, verdicts=batch.read_array(array(events)), at=at)

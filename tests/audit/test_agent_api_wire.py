@@ -1,0 +1,87 @@
+"""Odd requests over a raw socket to a real server: each gets a clear 4xx, and the next one is served."""
+
+import gzip
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from tests.audit.events import array, event
+from tests.servers.keyway import KeywayServer
+
+pytestmark = pytest.mark.server
+
+
+class Wire:
+    """One connection a request, as the staging agent: its events are test events, which nobody else's test counts."""
+
+    def __init__(self, server: KeywayServer) -> None:
+        self.server = server
+        self.secret = server.key(kind="agent", environment="test")["secret"]
+
+    def send(self, body: bytes, *, hang_up: bool = False, **headers: Any) -> tuple[int, dict[str, Any]]:
+        head = ["POST /api/v1/agent/events HTTP/1.1", "Host: 127.0.0.1", "Connection: close", f"X-API-Key: {self.secret}"]
+        head += [
+            f"{name.replace('_', '-')}: {value}" for name, value in ({"Content_Type": "application/json"} | headers).items()
+        ]
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as wire:
+            wire.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + body)
+            if hang_up:
+                wire.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: wire.recv(65536), b""))
+        top, _, content = answer.partition(b"\r\n\r\n")
+        return int(top.split()[1]), json.loads(content)
+
+
+@pytest.fixture
+def wire(keyway: KeywayServer) -> Wire:
+    return Wire(keyway)
+
+
+def chunked(body: bytes, size: int = 50) -> bytes:
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_chunked_batch_is_taken(pack: Any, wire: Wire) -> None:
+    headers = {"Content_Encoding": "gzip"} if pack is gzip.compress else {}
+    status, answer = wire.send(chunked(pack(array([event()]))), Transfer_Encoding="chunked", **headers)
+    assert (status, answer["accepted"]) == (200, 1)
+
+
+@pytest.mark.parametrize("body", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ff\r\nabc", b"", b"0\r\n\r\n"])
+def test_broken_chunks_are_400(body: bytes, wire: Wire) -> None:
+    status, answer = wire.send(body, hang_up=True, Transfer_Encoding="chunked")
+    assert (status, answer["code"]) == (400, "malformed_batch")
+
+
+def test_a_body_cut_short_is_400_and_stores_nothing(wire: Wire) -> None:
+    body = array([event()])
+    status, answer = wire.send(body, hang_up=True, Content_Length=len(body) + 1)
+    assert (status, answer["code"]) == (400, "malformed_batch")
+    assert wire.send(body, Content_Length=len(body))[1] == {"accepted": 1, "duplicate": 0, "rejected": []}
+
+
+def test_an_announced_giant_is_refused_before_it_is_sent(wire: Wire) -> None:
+    status, answer = wire.send(b"", Content_Length=10**12)
+    assert (status, answer["code"]) == (413, "batch_too_large")
+
+
+def test_a_request_without_a_body_does_not_wait_for_one(wire: Wire) -> None:
+    status, answer = wire.send(b"")
+    assert (status, answer["code"]) == (400, "malformed_batch")
+
+
+def test_an_endless_body_is_cut_off(wire: Wire) -> None:
+    head = f"POST /api/v1/agent/events HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {wire.secret}\r\n"
+    head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sent, mebibyte = 0, b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", wire.server.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            while sent < 200:
+                connection.sendall(mebibyte)
+                sent += 1
+    assert sent < 100

@@ -1,0 +1,162 @@
+"""Storing batches: each event once, nothing overwritten, a batch whole or not at all."""
+
+import random
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from audit import batch, ingest
+from audit.environment import Environment
+from audit.event import FIELDS
+from audit.ingest import MAX_HOSTS, Outcome, Place
+from audit.models import ActivityEvent
+from tests.audit.events import NOW, array, event, send
+
+pytestmark = pytest.mark.django_db
+
+ACME = Place(uuid.uuid4(), Environment.LIVE)
+ACME_TEST = Place(ACME.organization_id, Environment.TEST)
+GLOBEX = Place(uuid.uuid4(), Environment.LIVE)
+
+
+def stored(place: Place) -> list[dict[str, Any]]:
+    rows = ActivityEvent.objects.filter(organization_id=place.organization_id, environment=place.environment)
+    return list(rows.order_by("event_id").values())
+
+
+def told(outcome: Outcome) -> tuple[int, int, list[tuple[int, str, str | None]]]:
+    return outcome.accepted, outcome.duplicate, [(r.index, r.code, r.field) for r in outcome.rejected]
+
+
+def test_every_field_is_stored_as_it_was_sent() -> None:
+    facts = {name: f'{name} ä\U0001f511\t\r\n\\.\\N"\x1f' for name in FIELDS[2:] if name not in ("succeeded", "action_id")}
+    facts |= {"action_id": "SL\\", "client_ip": "2001:db8::1", "session_id": "\\N"}
+    sent = event(**facts, succeeded=False, event_time="2025-11-21T13:29:00.000001+01:30")
+    assert told(send(ACME, [sent])) == (1, 0, [])
+    row = ActivityEvent.objects.get()
+    assert {name: getattr(row, name) for name in FIELDS[2:]} == {name: sent[name] for name in FIELDS[2:]}
+    assert str(row.event_id) == sent["event_id"]
+    assert row.event_time == datetime(2025, 11, 21, 11, 59, 0, 1, tzinfo=UTC)
+    assert row.received_at == NOW
+    assert (row.organization_id, row.environment) == (ACME.organization_id, "live")
+
+
+def test_rows_are_found_by_the_times_they_were_sent_with() -> None:
+    send(ACME, [event(event_time=f"2025-11-21T11:00:00{fraction}Z") for fraction in ("", ".000001", ".5", ".999999")])
+    start = datetime(2025, 11, 21, 11, tzinfo=UTC)
+    for microseconds, count in [(0, 4), (1, 3), (2, 2), (500_000, 2), (500_001, 1), (999_999, 1), (1_000_000, 0)]:
+        assert ActivityEvent.objects.filter(event_time__gte=start + timedelta(microseconds=microseconds)).count() == count
+
+
+def test_sending_again_stores_nothing_and_changes_nothing() -> None:
+    events = [event() for _ in range(20)]
+    assert told(send(ACME, events)) == (20, 0, [])
+    before = stored(ACME)
+    assert told(send(ACME, random.sample(events, 20), at=NOW + timedelta(hours=1))) == (0, 20, [])
+    assert told(send(ACME, [*events, event()])) == (1, 20, [])
+    assert [row for row in stored(ACME) if row in before] == before
+
+
+def test_the_same_id_with_another_body_is_reported_and_never_overwritten() -> None:
+    first = event(statement="SELECT 1")
+    send(ACME, [first])
+    before = stored(ACME)
+    outcome = send(ACME, [event(), first | {"statement": "SELECT 2"}, first])
+    assert told(outcome) == (1, 1, [(1, "conflicting_event", "event_id")])
+    assert [row for row in stored(ACME) if str(row["event_id"]) == first["event_id"]] == before
+
+
+def test_twins_within_a_batch_are_duplicates_and_false_twins_conflict() -> None:
+    one = event(statement="SELECT 1")
+    other = one | {"statement": "SELECT 2"}
+    assert told(send(ACME, [one, one, other, one])) == (1, 2, [(2, "conflicting_event", "event_id")])
+    assert [row["statement"] for row in stored(ACME)] == ["SELECT 1"]
+    # What is stored is what counts, not what came first in the batch.
+    assert told(send(ACME, [other, one, other])) == (
+        0,
+        1,
+        [(0, "conflicting_event", "event_id"), (2, "conflicting_event", "event_id")],
+    )
+
+
+def test_organizations_and_environments_neither_see_nor_disturb_each_other() -> None:
+    same = event(statement="SELECT 1")
+    for place, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
+        assert told(send(place, [same | {"statement": statement}])) == (1, 0, [])
+    for place, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
+        assert told(send(place, [same | {"statement": statement}])) == (0, 1, [])
+        assert [row["statement"] for row in stored(place)] == [statement]
+
+
+@pytest.mark.parametrize(
+    ("time", "code"),
+    [
+        ("2025-11-21T12:05:00Z", None),
+        ("2025-11-21T12:05:00.000001Z", "time_in_future"),
+        ("2025-11-21T13:05:00.000000+01:00", None),
+        ("2025-11-21T12:05:01+00:00", "time_in_future"),
+        ("9999-12-31T23:59:59-14:00", "time_in_future"),
+        ("1900-01-01T00:00:00Z", None),
+        ("1900-01-01T00:00:00+00:01", "time_too_early"),
+        ("0001-01-01T00:00:00+14:00", "time_too_early"),
+    ],
+)
+def test_times_are_judged_against_the_servers_clock(time: str, code: str | None) -> None:
+    outcome = send(ACME, [event(), event(event_time=time)])
+    assert told(outcome) == ((2, 0, []) if code is None else (1, 0, [(1, code, "event_time")]))
+
+
+def test_rejections_come_in_the_order_of_the_batch() -> None:
+    known = event()
+    send(ACME, [known])
+    outcome = send(ACME, [event(color=1), known | {"host": "other"}, event(), event(event_time="2030-01-01T00:00:00Z"), 7])
+    assert told(outcome) == (
+        1, 0, [(0, "unknown_field", "color"), (1, "conflicting_event", "event_id"),
+               (3, "time_in_future", "event_time"), (4, "not_an_object", None)],
+    )  # fmt: skip
+    assert not outcome.is_in_vain
+
+
+def test_a_batch_of_nothing_good_stores_nothing() -> None:
+    outcome = send(ACME, [event(color=1), event(event_id="x")])
+    assert outcome.is_in_vain
+    assert outcome.hosts == frozenset()
+    assert stored(ACME) == []
+
+
+def test_the_hosts_are_those_of_events_that_are_stored() -> None:
+    known, conflicting = event(host="known"), event(host="conflicting")
+    send(ACME, [known, conflicting])
+    outcome = send(ACME, [event(host="new"), known, conflicting | {"host": "another"}, event(host="bad", color=1)])
+    assert outcome.hosts == {"new", "known"}
+
+
+def test_one_batch_tells_of_a_bounded_number_of_hosts() -> None:
+    events = [event(host=f"sql-{number}") for number in range(MAX_HOSTS + 1)] + [event(host="sql-0")]
+    assert told(send(ACME, events)) == (MAX_HOSTS + 1, 0, [(MAX_HOSTS, "too_many_hosts", "host")])
+
+
+def test_a_row_that_the_database_refuses_stores_nothing_and_is_not_called_accepted() -> None:
+    nowhere = Place(ACME.organization_id, "none")  # activity_environment_is_known
+    with pytest.raises((ingest.Contended, DatabaseError)):
+        send(nowhere, [event() for _ in range(3)])
+    assert ActivityEvent.objects.count() == 0
+
+
+@pytest.mark.parametrize("count", [1, 499, 500, 501, 10_000])
+def test_batches_of_every_size_come_back_as_duplicates(count: int) -> None:
+    verdicts = batch.read_array(array(event() for _ in range(count)))
+    assert told(ingest.receive(place=ACME, verdicts=verdicts, at=NOW)) == (count, 0, [])
+    assert told(ingest.receive(place=ACME, verdicts=verdicts, at=NOW)) == (0, count, [])
+    assert ActivityEvent.objects.count() == count
+
+
+def test_the_number_of_statements_does_not_grow_with_the_batch(django_assert_num_queries: Any) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite takes a bounded number of parameters a statement")
+    verdicts = batch.read_array(array(event() for _ in range(2000)))
+    with django_assert_num_queries(4):  # savepoint, lookup, COPY, release
+        ingest.receive(place=ACME, verdicts=verdicts, at=NOW)

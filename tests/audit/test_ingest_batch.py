@@ -1,0 +1,288 @@
+"""Reading batches: the swift way takes nothing that the careful way refuses, and every flaw is named."""
+
+import json
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit import batch, strict_json
+from audit.batch import BatchTooLarge, MalformedBatch, read_array, read_lines
+from audit.event import FIELDS, Event, digest
+from audit.models import ActivityEvent
+from audit.strict_json import Flaw, Pairs
+from tests.audit.events import array, event, flaws, lines
+
+WHOLE = {
+    **event(action_name="SELECT", server_principal_name="CORP\\alice", database_principal_name="dbo"),
+    "server_instance_name": "SQL01\\PROD",
+    "database_name": "Sales",
+    "schema_name": "dbo",
+    "object_name": "Orders",
+    "application_name": "SSMS",
+    "host_name": "WS-17",
+    "client_ip": "10.0.0.7",
+    "session_id": "53",
+    "statement": 'SELECT "a:b" FROM x -- \\":',
+    "additional_information": "<action_info/>",
+}
+
+
+def one(text: str) -> bytes:
+    """A good event with `text` written into it as its last member."""
+    return b"[" + json.dumps(event())[:-1].encode() + f", {text}}}]".encode("utf-8", "surrogatepass")
+
+
+def test_a_whole_event_is_read_with_every_field() -> None:
+    [read] = read_array(array([WHOLE]))
+    assert set(WHOLE) == set(FIELDS)
+    assert msgspec.to_builtins(read) == WHOLE
+
+
+def test_optional_fields_default_to_empty() -> None:
+    [read] = read_array(array([event()]))
+    assert isinstance(read, Event)
+    assert {getattr(read, name) for name in FIELDS[5:]} == {""}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_at_its_limit_is_taken_and_one_longer_is_refused(name: str) -> None:
+    limit = {"statement": 65_536, "additional_information": 65_536, "action_id": 16, "action_name": 128}
+    length = limit.get(name, 64 if name in ("client_ip", "session_id") else 256)
+    if name in ("event_id", "event_time", "succeeded"):
+        return
+    assert flaws(array([event(**{name: "x" * length})])) == []
+    assert flaws(array([event(**{name: "x" * (length + 1)})])) == [(0, "invalid_field", name)]
+
+
+def test_limits_of_events_are_those_of_the_columns() -> None:
+    components = msgspec.json.schema_components([Event])[1]["Event"]["properties"]
+    for name in FIELDS:
+        limit = ActivityEvent._meta.get_field(name).max_length
+        assert limit is None or components[name].get("maxLength", limit) == limit, name
+
+
+@pytest.mark.parametrize("name", FIELDS[:5])
+def test_a_missing_field_is_named(name: str) -> None:
+    assert flaws(array([event(), {k: v for k, v in event().items() if k != name}])) == [(1, "missing_field", name)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "field"),
+    [
+        ({"color": "red"}, "unknown_field", "color"),
+        ({"<script>": "red"}, "unknown_field", None),
+        ({"statement": None}, "invalid_field", "statement"),
+        ({"statement": 1}, "invalid_field", "statement"),
+        ({"statement": 1e400}, "invalid_field", "statement"),
+        ({"statement": 10**4000}, "invalid_field", "statement"),
+        ({"statement": ["SELECT"]}, "invalid_field", "statement"),
+        ({"statement": {"text": "SELECT"}}, "invalid_field", "statement"),
+        ({"succeeded": "true"}, "invalid_field", "succeeded"),
+        ({"succeeded": 1}, "invalid_field", "succeeded"),
+        ({"event_id": "4"}, "invalid_field", "event_id"),
+        ({"event_id": f"{{{uuid.uuid4()}}}"}, "invalid_field", "event_id"),
+        ({"event_time": "2025-11-21T11:59:00"}, "invalid_field", "event_time"),
+        ({"event_time": "2025-11-21"}, "invalid_field", "event_time"),
+        ({"event_time": "2026-02-30T00:00:00Z"}, "invalid_field", "event_time"),
+        ({"event_time": 1763726340}, "invalid_field", "event_time"),
+        ({"host": ""}, "invalid_field", "host"),
+        ({"action_id": ""}, "invalid_field", "action_id"),
+        ({"statement": "a\0b"}, "nul_character", "statement"),
+        ({"statement": "\ud800"}, "lone_surrogate", "statement"),
+        ({"statement": "x \udfff\ud800 x"}, "lone_surrogate", "statement"),
+    ],
+)
+def test_a_bad_field_is_named_and_its_neighbours_are_taken(facts: dict[str, Any], code: str, field: str | None) -> None:
+    body = json.dumps([event(), event(**facts), event()]).replace("Infinity", "1e400").encode()
+    assert flaws(body) == [(1, code, field)]
+    line_by_line = read_lines(
+        b"\n".join(json.dumps(x).replace("Infinity", "1e400").encode() for x in [event(), event(**facts)])
+    )
+    assert isinstance(line_by_line[0], Event)
+    assert (line_by_line[1].code, line_by_line[1].field) == (code, field)  # type: ignore[union-attr]
+
+
+def test_a_number_too_long_for_python_is_only_a_bad_field() -> None:
+    assert flaws(one(f'"statement": 1{"0" * 5000}')) == [(0, "invalid_field", "statement")]
+
+
+@pytest.mark.parametrize("value", ["null", "1", '"text"', "[]", "[[]]", "true", "[" * 300 + "]" * 300])
+def test_what_is_no_object_is_no_event(value: str) -> None:
+    body = b"[" + json.dumps(event()).encode() + b"," + value.encode() + b"]"
+    assert flaws(body) == [(1, "not_an_object", None)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"host": "other"',
+        '"host":"other"',
+        '"host" : "other"',
+        '"host"\n\t :\r\n"other"',
+        r'"hos\u0074": "other"',
+        '"host": "sql-prod-01"',
+        r'"statement": "\": \\\": x", "host": "other"',
+        r'"statement": "\\", "host": "other"',
+        r'"statement": "\":", "statement": "x"',
+        r'"statement": "", "statement": "\":"',
+        '"succeeded": true',
+    ],
+)
+def test_a_field_that_is_there_twice_is_refused_however_it_is_written(text: str) -> None:
+    [(index, code, _)] = flaws(one(text))
+    assert (index, code) == (0, "duplicate_field")
+
+
+@pytest.mark.parametrize(
+    "text", [r"\":", r"\" :", r"\\\":\"", ":::", r"\\", r"\\\\", r"{\"host\": \"x\", \"host\": 1}", r"\u0022:"]
+)
+def test_a_statement_full_of_quotes_and_colons_is_no_duplicate(text: str) -> None:
+    assert flaws(one(f'"statement" : "{text}"')) == []
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
+    assert flaws(one(r'"statement": "\\u0000"')) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b" ", b"[]", b"{}", b"null", b'"text"', b"1", b"[", b"[{}", b"[{},]", b"[,]", b"[{}] x", b"[{} {}]", b"nonsense",
+        b"\xff\xfe[]", b"\xef\xbb\xbf[]", "[]".encode("utf-16"), b"[NaN]", b"[Infinity]", b"[-Infinity]", b"[01]", b"['x']",
+        b'["\x00"]', b'["\n"]', b"\x00", b'["\xff"]', b'["\xed\xa0\x80"]', b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000,
+        b'[{"a":' * 50_000, b'["\\x"]', b"[1e]", b"\x1f\x8b\x08\x00",
+    ],
+)  # fmt: skip
+def test_what_is_no_batch_is_refused_whole(body: bytes) -> None:
+    with pytest.raises(MalformedBatch):
+        read_array(body)
+
+
+def test_ten_thousand_events_are_a_batch_and_one_more_is_not() -> None:
+    body = array(event() for _ in range(10_000))
+    assert len(read_array(body)) == 10_000
+    with pytest.raises(BatchTooLarge):
+        read_array(body[:-1] + b"," + json.dumps(event()).encode() + b"]")
+    as_lines = lines(event() for _ in range(10_000))
+    assert len(read_lines(as_lines)) == 10_000
+    with pytest.raises(BatchTooLarge):
+        read_lines(as_lines + json.dumps(event()).encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"[]," * 3_000_000 + b"1]",
+        b"[" + b"{}," * 3_000_000 + b"1]",
+        b"[" + b"1," * 5_000_000 + b"1]",
+        b'["",' + b'"a",' * 400_000 + b"1]",
+    ],
+)
+def test_a_crowd_of_small_values_is_refused_before_it_is_read(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_: bytes) -> Any:
+        raise AssertionError("read")
+
+    monkeypatch.setattr(batch, "_decode_array", never)
+    monkeypatch.setattr(batch.strict_json, "parse", never)
+    with pytest.raises(BatchTooLarge):
+        read_array(body)
+
+
+def test_statements_full_of_commas_and_braces_are_no_crowd() -> None:
+    statement = r"VALUES (1,2,3),{[\"," * 3000
+    assert flaws(array(event(statement=statement) for _ in range(40))) == []
+
+
+def test_lines_are_events_and_blank_ones_are_none() -> None:
+    body = b"\n" + json.dumps(event()).encode() + b"\r\n \n" + json.dumps(event()).encode()
+    assert [type(verdict) for verdict in read_lines(body)] == [Event, Event]
+
+
+@pytest.mark.parametrize("line", [b"{", b"nonsense", b"{}{}", b'{"host": NaN}', b"[" * 100_000, b"\x00"])
+def test_a_line_that_is_not_json_spoils_only_itself(line: bytes) -> None:
+    good, bad, other = read_lines(json.dumps(event()).encode() + b"\n" + line + b"\n" + json.dumps(event()).encode())
+    assert isinstance(good, Event)
+    assert isinstance(other, Event)
+    assert isinstance(bad, Flaw)
+    assert bad.code == "not_json"
+
+
+def test_two_events_on_one_line_are_none() -> None:
+    text = json.dumps(event()).encode()
+    [flaw] = read_lines(text + b"," + text)
+    assert isinstance(flaw, Flaw)
+
+
+def test_lines_in_another_encoding_are_refused_whole() -> None:
+    with pytest.raises(MalformedBatch):
+        read_lines(json.dumps(event()).encode() + b"\n\xff")
+
+
+def test_the_same_event_written_differently_has_the_same_digest() -> None:
+    fixed = {"event_id": "0198c0de-0000-7000-8000-00000000000a", "host": "ä"}
+    plain, shifted, spelled = (
+        event(**fixed, event_time="2025-11-21T11:59:00Z"),
+        event(**fixed, event_time="2025-11-21T12:59:00.000+01:00", statement=""),
+        dict(
+            reversed(
+                event(**fixed | {"event_id": "0198C0DE00007000800000000000000A"}, event_time="2025-11-21T11:59:00Z").items()
+            )
+        ),
+    )
+    bodies = [array([plain]), array([shifted]), json.dumps([spelled], ensure_ascii=False, indent=1).encode()]
+    digests = {digest(read_array(body)[0]) for body in bodies}  # type: ignore[arg-type]
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("name", FIELDS[1:])
+def test_every_field_is_in_the_digest(name: str) -> None:
+    base = event()
+    other = {"event_time": "2025-11-21T11:59:00.123457Z", "succeeded": False}.get(name, "another")
+    first, second = (digest(read_array(array([facts]))[0]) for facts in (base, base | {name: other}))  # type: ignore[arg-type]
+    assert first != second
+
+
+texts = st.text(st.characters(), max_size=8) | st.sampled_from(['":', '\\":', '"', "\\", ":", "\0", "\ud800", "host"])
+names = st.sampled_from([*FIELDS, "x", 'a\\"', "a\\"]) | texts
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+)
+objects = st.lists(st.tuples(names, values | texts), max_size=6)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> str:
+    """Arrays of objects near to events: fields doubled, escaped, spaced and nested in every way."""
+    written = []
+    for pairs in draw(st.lists(objects, min_size=1, max_size=3)):
+        good = list(event().items()) if draw(st.booleans()) else []
+        colon = draw(st.sampled_from([":", " : ", "\n:"]))
+        ascii_only = draw(st.booleans())
+        members = [
+            json.dumps(name, ensure_ascii=ascii_only) + colon + json.dumps(value, ensure_ascii=ascii_only)
+            for name, value in draw(st.permutations(good + pairs))
+        ]
+        written.append("{" + ",".join(members) + "}")
+    return "[" + ",".join(written) + "]"
+
+
+@given(bodies())
+def test_the_swift_way_agrees_with_the_careful_one(text: str) -> None:
+    body = text.encode("utf-8", "surrogatepass")
+    try:
+        verdicts = read_array(body)
+    except MalformedBatch:
+        with pytest.raises(strict_json.Malformed):
+            strict_json.parse(body)
+        return
+    assert verdicts == [strict_json.read(value, Event) for value in strict_json.parse(body)]
+    for verdict, value in zip(verdicts, strict_json.parse(body), strict=True):
+        if isinstance(verdict, Event):
+            assert isinstance(value, Pairs)
+            assert len({name for name, _ in value}) == len(value)
+            assert not any("\0" in x for _, x in value if isinstance(x, str))

@@ -1,0 +1,215 @@
+"""The Audit Log page and its exports: who may, what is shown, and that taking it away is told too."""
+
+import csv
+import io
+import json
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from apikeys import services as keys
+from apikeys.services import Issued
+from audit import trail
+from audit.actions import Action
+from audit.actor import Actor, Target
+from audit.models import TrailEntry, TrailHead
+from audit.views.trail import EXPORTED, PAGE_SIZE
+from tenants.access import actor
+from tenants.models import Organization, User
+from tests.conftest import IssueKey, client_of
+
+PAGE = "/o/acme/audit-log/"
+
+
+@pytest.fixture
+def auditor(carol: User) -> Client:
+    return client_of(carol)
+
+
+def shown(html: str) -> list[int]:
+    """Sequence numbers on a page, in order."""
+    return [int(number.replace(",", "")) for number in re.findall(r'title="Hash [0-9a-f]{64}">([\d,]+) ', html)]
+
+
+def link(html: str, rel: str) -> str | None:
+    found = re.search(rf'rel="{rel}" href="([^"]+)"', html)
+    return unescape(found[1]) if found else None
+
+
+def grow(organization: Organization, count: int) -> None:
+    for number in range(count):
+        record(organization, name=f"Entry {number}")
+
+
+def record(organization: Organization, *, name: str = "x", **data: Any) -> TrailEntry:
+    by = Actor(kind="user", id="usr_1", name="somebody@acme.example", address="10.0.0.9")
+    with transaction.atomic():
+        target = Target(kind="key", id="key_1", name=name)
+        return trail.record(Action.KEY_PAUSED, organization=organization.pk, by=by, target=target, data=data)
+
+
+def entries(organization: Organization) -> list[TrailEntry]:
+    return list(trail.entries(organization.pk))
+
+
+def exported(client: Client, **query: str) -> str:
+    response = client.get(PAGE, query)
+    assert response.status_code == 200
+    return b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+
+
+def test_only_those_who_read_the_trail_see_the_audit_log(
+    alice: User, bob: User, mallory: User, staff: User, auditor: Client
+) -> None:
+    assert auditor.get(PAGE).status_code == 200
+    assert client_of(alice).get(PAGE).status_code == 200
+    assert client_of(bob).get(PAGE).status_code == 403
+    assert client_of(staff).get(PAGE).status_code == 403
+    assert client_of(mallory).get(PAGE).status_code == 404
+    assert Client().get(PAGE).headers["Location"].startswith("/accounts/login/")
+
+
+def test_an_export_that_is_refused_is_not_trailed(acme: Organization, bob: User, mallory: User, auditor: Client) -> None:
+    exported(auditor, format="csv")
+    before = TrailEntry.objects.count()
+    assert client_of(bob).get(PAGE, {"format": "csv"}).status_code == 403
+    assert client_of(mallory).get(PAGE, {"format": "csv"}).status_code == 404
+    assert TrailEntry.objects.count() == before
+
+
+def test_paging_shows_each_entry_once_while_more_are_added(acme: Organization, auditor: Client) -> None:
+    grow(acme, 2 * PAGE_SIZE + 10)
+    total = TrailHead.objects.get(pk=acme.pk).sequence
+    html = auditor.get(PAGE).content.decode()
+    seen = shown(html)
+    record(acme)
+    while following := link(html, "next"):
+        html = auditor.get(PAGE + following).content.decode()
+        seen += shown(html)
+    assert seen == list(range(total, 0, -1))
+
+
+def test_going_back_shows_the_same_pages(acme: Organization, auditor: Client) -> None:
+    grow(acme, 2 * PAGE_SIZE + 10)
+    first = auditor.get(PAGE).content.decode()
+    second = auditor.get(PAGE + (link(first, "next") or "")).content.decode()
+    third = auditor.get(PAGE + (link(second, "next") or "")).content.decode()
+    assert shown(auditor.get(PAGE + (link(third, "prev") or "")).content.decode()) == shown(second)
+    assert shown(auditor.get(PAGE + (link(second, "prev") or "")).content.decode()) == shown(first)
+    assert link(first, "prev") is None
+
+
+def test_the_filters_are_those_of_the_trail(acme: Organization, alice: User, auditor: Client, agent_key: Issued) -> None:
+    keys.revoke(key=agent_key.key, by=actor(alice), reason="Replaced")
+    revoked, issued = entries(acme)[:2]
+    wanted = {
+        "action": ("key.revoked", [revoked]),
+        "target": (agent_key.key.public_id, [revoked, issued]),
+        "actor": ("alice@", [revoked, issued]),
+        "until": ((issued.occurred_at - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"), []),
+    }
+    for name, (value, found) in wanted.items():
+        html = auditor.get(PAGE, {name: value}).content.decode()
+        assert shown(html) == [entry.sequence for entry in found], name
+        assert found or "No entries match" in html
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"action": "key.eaten"},
+        {"since": "0001-01-01T00:00"},
+        {"actor": "nul\0"},
+        {"before": "0"},
+        {"after": "9" * 30},
+        {"target": "x" * 257},
+    ],
+)
+def test_what_cannot_be_asked_is_told_and_not_exported(acme: Organization, auditor: Client, query: dict[str, str]) -> None:
+    assert shown(auditor.get(PAGE).content.decode())
+    before = TrailEntry.objects.count()
+    html = auditor.get(PAGE, query | {"format": "csv"}).content.decode()
+    assert "There is a problem" in html
+    assert not shown(html)
+    assert TrailEntry.objects.count() == before
+
+
+def test_looking_writes_nothing(acme: Organization, auditor: Client) -> None:
+    before = TrailEntry.objects.count()
+    auditor.get(PAGE)
+    auditor.get(PAGE, {"format": "pdf"})
+    assert TrailEntry.objects.count() == before
+
+
+def test_hostile_labels_are_shown_as_text(acme: Organization, auditor: Client, issue_agent_key: IssueKey) -> None:
+    issue_agent_key(name="<script>alert(1)</script>")
+    record(acme, name="x", **{"<b>name</b>": "<img src=x onerror=alert(1)>", "list": ["<i>a</i>"], "inner": {"<u>": "<u>"}})
+    html = auditor.get(PAGE).content.decode()
+    assert "&lt;script&gt;alert(1)" in html
+    for tag in ("<script>alert", "<img", "<b>name", "<i>a", "<u>"):
+        assert tag not in html
+
+
+def test_the_chain_is_shown(acme: Organization, auditor: Client) -> None:
+    head = TrailHead.objects.get(pk=acme.pk)
+    newest = entries(acme)[0]
+    html = auditor.get(PAGE).content.decode()
+    assert head.hash == newest.hash
+    assert f'<code id="chain-head">{head.hash}</code>' in html
+    assert f">{newest.sequence} <code" in html
+
+
+def test_an_export_is_trailed_first_and_holds_what_was_there_before(
+    acme: Organization, globex: Organization, carol: User, auditor: Client
+) -> None:
+    grow(acme, 3)
+    held = entries(acme)
+    bystander = entries(globex)
+    text = exported(auditor, format="csv", actor="acme.example")
+    newest = entries(acme)[0]
+    assert (newest.action, newest.actor_name) == ("trail.exported", carol.email)
+    body = json.loads(newest.body)
+    assert body["data"] == {"format": "csv", "filter": {"actor": "acme.example"}}
+    assert body["address"] == "127.0.0.1"
+    told = [int(row["sequence"]) for row in csv.DictReader(io.StringIO(text))]
+    assert told == [entry.sequence for entry in held if "acme.example" in entry.actor_name]
+    assert entries(globex) == bystander
+
+
+def test_an_export_runs_across_chunks(acme: Organization, auditor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.views.trail.EXPORT_CHUNK", 4)
+    grow(acme, 10)
+    held = [entry.sequence for entry in entries(acme)]
+    assert [json.loads(line)["sequence"] for line in exported(auditor, format="ndjson").splitlines()] == held
+
+
+def test_a_csv_export_is_safe_for_spreadsheets(acme: Organization, auditor: Client) -> None:
+    for start in "=+-@\t\r":
+        record(acme, name=f"{start}cmd|' /C calc'!A0")
+    rows = list(csv.DictReader(io.StringIO(exported(auditor, format="csv"), newline="")))
+    assert rows[0]["target_name"].startswith("'\r")
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert tuple(rows[0]) == EXPORTED
+
+
+def test_an_ndjson_export_can_be_checked_without_keyway(acme: Organization, auditor: Client) -> None:
+    grow(acme, 3)
+    rows = [json.loads(line) for line in exported(auditor, format="ndjson").splitlines()]
+    previous = trail.GENESIS
+    for row in reversed(rows):
+        assert row["previous_hash"] == previous
+        assert trail.chain_hash(previous, row["body"]) == row["hash"]
+        previous = row["hash"]
+    assert previous != trail.GENESIS
+
+
+def test_an_export_is_a_download_nobody_keeps(acme: Organization, auditor: Client) -> None:
+    response = auditor.get(PAGE, {"format": "csv"})
+    assert response.headers["Content-Disposition"] == 'attachment; filename="acme-audit-log.csv"'
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.headers["Cache-Control"] == "no-store"

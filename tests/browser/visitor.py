@@ -1,0 +1,83 @@
+"""A person at a browser: signs in, looks, clicks; and notices what a page must not do."""
+
+import os
+import shutil
+from types import TracebackType
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from tests.servers.keyway import KeywayServer
+
+# No browser keeps a console line for a status below 400; these are the answers that journeys ask for on purpose.
+EXPECTED = ("the server responded with a status of 403", "the server responded with a status of 404",
+            "the server responded with a status of 409", "the server responded with a status of 422")  # fmt: skip
+
+BEHIND_A_DIALOG = (
+    "(shown) => document.querySelectorAll('body:has(dialog[open]) > .shell').forEach((e) => e.style.visibility = shown)"
+)
+
+
+def chromium() -> str:
+    """Path of the system's Chromium. Missing: a skip that says how to get it, a failure under CI=true."""
+    for name in ("chromium-headless-shell", "chromium", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    message = "No Chromium here: apt-get install chromium-headless-shell"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+class Visitor:
+    """Use as a context manager: on the way out, console errors and requests to elsewhere fail the test."""
+
+    def __init__(
+        self, browser: Browser, server: KeywayServer, *, javascript: bool = True, theme: str = "light", **context: Any
+    ) -> None:
+        self.server = server
+        self.context = browser.new_context(
+            base_url=server.url, java_script_enabled=javascript, color_scheme=theme, reduced_motion="reduce", **context
+        )  # type: ignore[arg-type]
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._listen)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        self.page.on("request", self._watch)
+
+    def __enter__(self) -> "Visitor":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.context.close()
+        if kind is None:
+            assert self.complaints == []
+
+    def sign_in(self, name: str) -> "Visitor":
+        """Sign in as a seeded person, at the sign-in page, with their password."""
+        user = self.server.user(name)
+        self.page.goto("/accounts/login/")
+        self.page.get_by_label("E-mail").fill(user["email"])
+        self.page.get_by_label("Password", exact=True).fill(user["password"])
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url(lambda url: "/accounts/login/" not in url)
+        return self
+
+    def violations(self) -> list[str]:
+        """What axe holds against the page, contrast it cannot decide included."""
+        # What lies behind a modal dialog is inert; axe takes it for a ground that changes from line to line.
+        self.page.evaluate(BEHIND_A_DIALOG, "hidden")
+        response = Axe().run(self.page).response
+        self.page.evaluate(BEHIND_A_DIALOG, "")
+        unclear = [rule for rule in response["incomplete"] if rule["id"] == "color-contrast"]
+        return [f"{rule['id']}: {node['target']}" for rule in response["violations"] + unclear for node in rule["nodes"]]
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not any(status in message.text for status in EXPECTED):
+            self.complaints.append(f"console: {message.text}")
+
+    def _watch(self, request: Request) -> None:
+        if not request.url.startswith((self.server.url, "blob:", "about:")):
+            self.complaints.append(f"request to elsewhere: {request.url}")

@@ -1,0 +1,69 @@
+"""The cache in Redis, which is not missed when Redis is gone."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis.exceptions import RedisError
+
+from config import cache as module
+from config.breaker import Breaker
+from config.cache import RedisOrHereCache
+from config.redis_options import options
+from tests.servers.redis import MISSING, RedisServer, find_redis
+
+pytestmark = [pytest.mark.server, pytest.mark.skipif(find_redis() is None, reason=MISSING)]
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known_of_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_breaker", Breaker("Redis, for the cache,", RedisError))
+
+
+@pytest.fixture
+def cache(redis: RedisServer) -> RedisOrHereCache:
+    made = RedisOrHereCache(redis.url, {"OPTIONS": options(1.0)})
+    made.clear()
+    return made
+
+
+def test_what_is_kept_is_in_redis(cache: RedisOrHereCache, redis: RedisServer) -> None:
+    cache.set("name", ["value"], 60)
+    assert cache.get("name") == ["value"]
+    assert RedisOrHereCache(redis.url, {"OPTIONS": options(1.0)}).get("name") == ["value"]
+    assert cache.add("name", 1) is False
+    assert cache.touch("name", 60)
+    assert cache.incr("count", 0) == 0 if cache.add("count", 0) else False
+    assert cache.get_many(["name", "none"]) == {"name": ["value"]}
+    assert cache.delete("name")
+    assert cache.get("name", "gone") == "gone"
+
+
+@pytest.mark.parametrize("fault", ["kill", "hang"])
+def test_without_redis_this_process_keeps_it(fault: str, redis: RedisServer) -> None:
+    cache = RedisOrHereCache(redis.url, {"OPTIONS": options(0.02)})
+    getattr(redis, fault)()
+    began = time.monotonic()
+    try:
+        assert cache.add(f"code-{fault}", 1, 60)
+        assert cache.add(f"code-{fault}", 1, 60) is False
+        assert cache.get(f"code-{fault}") == 1
+        assert time.monotonic() - began < 0.5
+    finally:
+        redis.resume() if fault == "hang" else redis.start()
+    assert_back_within(5, cache, redis)
+
+
+def assert_back_within(seconds: float, cache: RedisOrHereCache, redis: RedisServer) -> None:
+    until = time.monotonic() + seconds
+    with redis.client as client:
+        while not client.exists(cache.make_key("back")):
+            assert time.monotonic() < until
+            cache.set("back", 1, 60)
+            time.sleep(0.05)

@@ -1,0 +1,33 @@
+import pytest
+import requests
+
+from config.content_type import is_good
+from tests.servers.keyway import KeywayServer
+
+GOOD = ["", "application/json", "application/json; charset=utf-8", 'text/csv;charset="UTF-8"; header=present',
+        "multipart/form-data; boundary=x"]  # fmt: skip
+BAD = [
+    "x; charset=bz2_codec",
+    "x; charset=rot13",
+    "x;charset=undefined",
+    "x; charset*=bogus''x",
+    "x; charset=utf-16",
+    "x; charset=",
+]
+
+
+@pytest.mark.parametrize("content_type", GOOD)
+def test_utf_8_and_no_charset_are_good(content_type: str) -> None:
+    assert is_good(content_type)
+
+
+@pytest.mark.parametrize("content_type", BAD)
+def test_every_other_charset_is_not(content_type: str) -> None:
+    assert not is_good(content_type)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("path", ["/accounts/login/?a=b", "/api/v1/whoami?a=b", "/api/v1/agent/events?a=b"])
+@pytest.mark.parametrize("content_type", BAD)
+def test_a_strange_charset_is_415_at_any_address(path: str, content_type: str, keyway: KeywayServer) -> None:
+    assert requests.post(keyway.url + path, headers={"Content-Type": content_type}, data=b"{}", timeout=10).status_code == 415

@@ -1,0 +1,73 @@
+"""What a load balancer and an orchestrator ask."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from config import health
+from tests.wsgi import call
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "readiness", health.Readiness())
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/healthz/"])
+def test_alive_needs_no_database_no_host_and_no_https(path: str, settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    answer = call(path, HTTP_HOST="10.0.0.7:8000")
+    assert (answer.status, answer.body, answer.headers["Cache-Control"]) == (200, b"alive\n", "no-store")
+    assert call(path, REQUEST_METHOD="HEAD").body == b""
+
+
+@pytest.mark.django_db
+def test_ready_with_a_migrated_database(settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    answer = call("/readyz", HTTP_HOST="10.0.0.7:8000")
+    assert (answer.status, answer.body) == (200, b"ready\n")
+
+
+@pytest.mark.django_db
+def test_not_ready_before_the_last_migration() -> None:
+    newest = MigrationRecorder.Migration.objects.filter(app="apikeys").latest("id")
+    newest.delete()
+    assert (call("/readyz").status, call("/readyz").body) == (503, b"not ready: migrations\n")
+
+
+@pytest.mark.django_db
+def test_not_ready_without_a_database_and_nobody_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("connection to 10.1.2.3 refused for user keyway")
+
+    monkeypatch.setattr(connection, "cursor", away)
+    answer = call("/readyz")
+    assert (answer.status, answer.body) == (503, b"not ready: database\n")
+
+
+@pytest.mark.django_db
+def test_not_ready_with_a_spool_that_cannot_be_written(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KEYWAY_SPOOL = str(tmp_path / "made" / "later")
+    assert call("/readyz").status == 200
+    monkeypatch.setattr(health, "readiness", health.Readiness())
+    # Not by its mode: root, as whom containers run tests, may write to any folder that is not read-only.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    assert call("/readyz").body == b"not ready: spool\n"
+
+
+@pytest.mark.django_db
+def test_asking_often_does_not_ask_the_database_often(
+    django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("/readyz")
+    with django_assert_num_queries(0):
+        assert {call("/readyz").status for _ in range(50)} == {200}
+    monkeypatch.setattr(health.readiness, "_looked_at", float("-inf"))
+    with django_assert_num_queries(1):
+        call("/readyz")

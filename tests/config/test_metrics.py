@@ -1,0 +1,110 @@
+"""What Prometheus reads, who may, and what it never learns."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from pytest_django import Settings
+
+from apikeys.services import Issued
+from tests.conftest import api
+from tests.servers.keyway import KeywayServer
+from tests.wsgi import Answer, call
+
+TOKEN = "a token that only Prometheus has"
+
+
+@pytest.fixture
+def token(settings: Settings) -> str:
+    settings.KEYWAY_METRICS_TOKEN = TOKEN
+    return TOKEN
+
+
+def read() -> Answer:
+    return call("/metrics", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
+
+
+def sample(answer: Answer | requests.Response, name: str) -> float:
+    """The value of one series, 0 where it has none yet."""
+    text = answer.body.decode() if isinstance(answer, Answer) else answer.text
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_without_a_token_in_the_settings_there_is_nothing_there() -> None:
+    for headers in ({}, {"HTTP_AUTHORIZATION": "Bearer "}, {"REMOTE_ADDR": "127.0.0.1"}):
+        assert call("/metrics", **headers).status == 404
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer \xff", f"Bearer {TOKEN} {TOKEN}"],
+)
+def test_only_who_presents_the_token_reads(header: str, token: str) -> None:
+    assert read().status == 200
+    refused = call("/metrics", HTTP_AUTHORIZATION=header)
+    assert (refused.status, refused.body) == (401, b"")
+    assert "WWW-Authenticate" in refused.headers
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(token: str, public_key: Issued) -> None:
+    names = {
+        "api": 'keyway_requests_total{method="GET",route="/api/v1/whoami",status="200"}',
+        "gateway": 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}',
+        "page": 'keyway_requests_total{method="GET",route="/o/<slug:slug>/",status="302"}',
+        "nothing": 'keyway_requests_total{method="OTHER",route="none",status="404"}',
+        "accepted": 'keyway_presentations_total{outcome="accepted"}',
+        "refused": 'keyway_presentations_total{outcome="invalid_key"}',
+        "timed": 'keyway_request_seconds_count{surface="verify"}',
+    }
+    before = {name: sample(read(), series) for name, series in names.items()}
+    secret, host = public_key.plaintext.reveal(), {"HTTP_HOST": "testserver"}
+    call("/api/v1/whoami", HTTP_X_API_KEY=secret, **host)
+    call("/api/v1/verify", HTTP_X_API_KEY=secret)
+    call("/o/acme/", **host)
+    call("/no/such/page", REQUEST_METHOD="BREW", **host)
+    call("/api/v1/whoami", HTTP_X_API_KEY="nonsense", **host)
+    after = {name: sample(read(), series) - before[name] for name, series in names.items()}
+    assert after == dict.fromkeys(names, 1.0) | {"accepted": 2.0}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_label_names_a_key_an_organization_or_a_person(token: str, public_key: Issued, agent_key: Issued) -> None:
+    for issued in (public_key, agent_key):
+        api(issued).get("/api/v1/whoami")
+        api(issued).get("/api/v1/public/audit-activity")
+    text = read().body.decode()
+    assert "keyway_requests_total" in text
+    key = public_key.key
+    for told in (key.public_id, key.pk.hex, str(key.pk), "acme", "bob", key.organization.public_id, "sk_live", "192.0.2"):
+        assert told not in text
+
+
+def test_the_spool_is_measured(token: str, settings: Settings, tmp_path: Path) -> None:
+    settings.KEYWAY_SPOOL = str(tmp_path / "none")
+    assert sample(read(), "keyway_spool_bytes") == 0
+    (tmp_path / "a.seg").write_bytes(b"x" * 1000)
+    settings.KEYWAY_SPOOL = str(tmp_path)
+    assert sample(read(), "keyway_spool_bytes") == 1000
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KeywayServer]:
+    with KeywayServer(KEYWAY_METRICS_TOKEN=TOKEN) as running:
+        yield running
+
+
+@pytest.mark.server
+def test_any_process_tells_the_sum_of_all(server: KeywayServer) -> None:
+    headers = {"X-API-Key": server.key(kind="public", environment="live")["secret"]}
+    for _ in range(50):  # each on a connection of its own, so that both workers get some
+        assert requests.get(f"{server.url}/api/v1/verify", headers=headers, timeout=10).status_code == 204
+    reading = {"Authorization": f"Bearer {TOKEN}"}
+    for _ in range(6):
+        answer = requests.get(f"{server.url}/metrics", headers=reading, timeout=10)
+        assert sample(answer, 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}') == 50
+        assert sample(answer, 'keyway_presentations_total{outcome="accepted"}') == 50
+        assert sample(answer, "keyway_spool_limit_bytes") == 1024**3

@@ -1,0 +1,189 @@
+"""The cast: alice (admin), bob (member), carol (auditor) at Acme; mallory (admin) at Globex, who must always fail."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, TransactionTestCase
+from rest_framework.test import APIClient
+
+from apikeys import services as keys
+from apikeys.guards import GUARDS as KEY_GUARDS
+from apikeys.limits import limiter
+from apikeys.services import Issued, Order
+from apikeys.throttling import refusals
+from audit.actor import Actor
+from audit.environment import Environment
+from audit.guards import GUARDS as TRAIL_GUARDS
+from tenants import services as tenants
+from tenants.access import actor
+from tenants.models import Membership, Organization, User
+from tenants.roles import Role
+from tests.browser.visitor import chromium
+from tests.servers.keyway import KeywayServer
+
+PASSWORD = "correct horse battery staple"
+SYSTEM = Actor.system("tests")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _guards_let_tests_flush() -> Iterator[None]:
+    """A transactional test ends by emptying every table, which is just what the guards refuse: lift them for that."""
+    teardown = TransactionTestCase._fixture_teardown
+
+    def lifted(self: TransactionTestCase) -> None:
+        guards = (*TRAIL_GUARDS, *KEY_GUARDS)
+        with connection.schema_editor(atomic=False) as editor:
+            for statement in (s for guard in guards for s in guard.drop(connection.vendor)):
+                editor.execute(statement)
+        try:
+            teardown(self)
+        finally:
+            with connection.schema_editor(atomic=False) as editor:
+                for statement in (s for guard in guards for s in guard.create(connection.vendor)):
+                    editor.execute(statement)
+
+    # TestCase rolls back and never comes here: it has a teardown of its own.
+    TransactionTestCase._fixture_teardown = lifted  # type: ignore[method-assign]
+    yield
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _limits_are_counted_from_zero() -> None:
+    """Every client of every test comes from one address. Sign-ins are counted in the cache."""
+    cache.clear()
+    limiter.forget()
+    refusals.clear()
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    return tenants.create_organization(name="Acme", slug="acme", by=SYSTEM)
+
+
+@pytest.fixture
+def globex(db: None) -> Organization:
+    return tenants.create_organization(name="Globex", slug="globex", by=SYSTEM)
+
+
+def join(organization: Organization, name: str, role: Role) -> User:
+    user = User.objects.create_user(f"{name}@{organization.slug}.example", PASSWORD, name=name.title())
+    tenants.add_member(organization=organization, user=user, role=role, by=SYSTEM)
+    return user
+
+
+@pytest.fixture
+def alice(acme: Organization) -> User:
+    return join(acme, "alice", Role.ADMIN)
+
+
+@pytest.fixture
+def bob(acme: Organization) -> User:
+    return join(acme, "bob", Role.MEMBER)
+
+
+@pytest.fixture
+def carol(acme: Organization) -> User:
+    return join(acme, "carol", Role.AUDITOR)
+
+
+@pytest.fixture
+def mallory(globex: Organization) -> User:
+    return join(globex, "mallory", Role.ADMIN)
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return User.objects.create_superuser("staff@keyway.example", PASSWORD, name="Staff")
+
+
+def membership_of(user: User) -> Membership:
+    return Membership.objects.present().select_related("organization", "user").get(user=user)
+
+
+IssueKey = Callable[..., Issued]
+
+
+@pytest.fixture
+def issue_agent_key(acme: Organization, alice: User) -> IssueKey:
+    """Issue an agent key at Acme: ``issue_agent_key(name="…", environment=…, expires_at=…)``."""
+
+    def issue(organization: Organization = acme, created_by: User = alice, **order: Any) -> Issued:
+        order = {"name": "Production SQL 01 Agent"} | order
+        return keys.issue_agent_key(
+            organization=organization, order=Order(**order), by=actor(created_by), created_by=created_by
+        )
+
+    return issue
+
+
+@pytest.fixture
+def issue_public_key(bob: User) -> IssueKey:
+    """Issue a public key of bob's: ``issue_public_key(owner=…, scopes=[…], name="…")``."""
+
+    def issue(owner: User = bob, scopes: tuple[str, ...] = ("read:audit-activity",), **order: Any) -> Issued:
+        order = {"name": "SIEM Integration"} | order
+        return keys.issue_public_key(owner=membership_of(owner), order=Order(**order), scopes=scopes, by=actor(owner))
+
+    return issue
+
+
+@pytest.fixture
+def agent_key(issue_agent_key: IssueKey) -> Issued:
+    return issue_agent_key()
+
+
+@pytest.fixture
+def test_agent_key(issue_agent_key: IssueKey) -> Issued:
+    return issue_agent_key(name="Staging agent", environment=Environment.TEST)
+
+
+@pytest.fixture
+def public_key(issue_public_key: IssueKey) -> Issued:
+    return issue_public_key()
+
+
+@pytest.fixture
+def globex_agent_key(globex: Organization, mallory: User, issue_agent_key: IssueKey) -> Issued:
+    return issue_agent_key(organization=globex, created_by=mallory, name="Globex agent")
+
+
+@pytest.fixture
+def globex_public_key(mallory: User, issue_public_key: IssueKey) -> Issued:
+    return issue_public_key(owner=mallory, name="Globex script")
+
+
+def api(issued: Issued | None = None, **headers: str) -> APIClient:
+    """A client that presents the key as scripts do. Server errors come back as answers, not as exceptions."""
+    client = APIClient(raise_request_exception=False)
+    if issued is not None:
+        headers["HTTP_X_API_KEY"] = issued.plaintext.reveal()
+    client.credentials(**headers)
+    return client
+
+
+def client_of(user: User) -> Client:
+    """A browser of somebody who just signed in, through the real sign-in."""
+    client = Client()
+    response = client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    assert response.status_code == 302, response.content
+    return client
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """The system's own Chromium, which looks nothing up and needs no sandbox of its own where we are root."""
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {"executable_path": chromium(), "args": [*quiet, *sandbox]}
+
+
+@pytest.fixture(scope="session")
+def keyway() -> Iterator[KeywayServer]:
+    """A running Keyway with the demo's cast, for tests that only read or that clean up after themselves."""
+    with KeywayServer() as server:
+        yield server

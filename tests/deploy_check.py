@@ -1,0 +1,20 @@
+"""``check --deploy`` with production settings, at 0 warnings: ``python -m tests.deploy_check``."""
+
+import os
+import secrets
+
+os.environ |= {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "KEYWAY_ENV_FILE": os.devnull,
+    "DEBUG": "false",
+    "SECRET_KEY": secrets.token_urlsafe(60),
+    "KEYWAY_PEPPERS": f"1:{secrets.token_urlsafe(32)}",
+    "KEYWAY_URL": "https://keyway.example",
+    "DATABASE_URL": "postgres://keyway@127.0.0.1:5432/keyway",
+}
+
+from django import setup
+from django.core.management import call_command
+
+setup()
+call_command("check", deploy=True, fail_level="WARNING")

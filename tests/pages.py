@@ -1,0 +1,44 @@
+"""What tests of pages share: reading a form's nonce, growing a sign-in old, counting queries by what they ask."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+RECORDS = "account_authentication_methods"
+
+
+def nonce_of(response: Any) -> str:
+    """The nonce that a form was served with."""
+    found = re.search(r'name="nonce" value="([^"]+)"', response.content.decode())
+    assert found, response.content.decode()
+    return found[1]
+
+
+def secret_of(response: Any) -> str:
+    """The secret that a reveal shows."""
+    found = re.search(r'value="([as]k_(?:live|test)_[0-9A-Za-z]{32})"', response.content.decode())
+    assert found, response.content.decode()
+    return found[1]
+
+
+def grow_old(client: Client, seconds: float) -> None:
+    """Make the session's sign-in as old as if it had happened `seconds` earlier."""
+    session = client.session
+    session[RECORDS] = [{**record, "at": record["at"] - seconds} for record in session[RECORDS]]
+    session.save()
+
+
+def tables_asked(work: Callable[[], HttpResponse]) -> Counter[str]:
+    """Run `work` and count its SELECTs by the table they read first."""
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert work().status_code == 200
+    reads = (re.match(r'SELECT .*? FROM "(\w+)"', query["sql"], re.DOTALL) for query in captured)
+    return Counter(read[1] for read in reads if read)

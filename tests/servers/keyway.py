@@ -1,0 +1,150 @@
+"""A real Keyway: gunicorn in processes of its own, with its own database, seeded with the demo's cast."""
+
+import atexit
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTUP_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class KeywayServer:
+    """Use as a context manager. `seed` is what ``seed_demo --json`` printed; `log` is all that the server wrote."""
+
+    seed: dict[str, Any]
+
+    def __init__(self, database_url: str = "", *, workers: int = 2, threads: int = 4, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="keyway-"))
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = self.folder / "server.log"
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("KEYWAY_", "DJANGO_"))
+        } | {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "KEYWAY_ENV_FILE": os.devnull,
+            "DATABASE_URL": database_url or f"sqlite:///{self.folder / 'keyway.sqlite3'}",
+            "SECRET_KEY": "a server of the tests, " + "k" * 50,
+            "KEYWAY_PEPPERS": "1:dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHM",
+            "KEYWAY_URL": self.url,
+            "KEYWAY_STATIC_ROOT": collected_static_files(),
+            "KEYWAY_SPOOL": str(self.folder / "spool"),
+            # Everybody comes from one address here; tests of these limits set them.
+            "KEYWAY_LIMIT_REFUSED": "",
+            "KEYWAY_LIMIT_ISSUE": "",
+            "PORT": str(self.port),
+            "WEB_CONCURRENCY": str(workers),
+            "KEYWAY_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "KeywayServer":
+        if self.environment["DATABASE_URL"].startswith("sqlite"):
+            template, seed = seeded_database()
+            shutil.copy(template, self.folder)
+        else:
+            seed = self.seed_afresh()
+        self.seed = json.loads(seed)
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Keyway did not start:\n{self.log.read_text()}")
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(20)
+
+    def seed_afresh(self) -> str:
+        self.manage("migrate", "--verbosity", "0")
+        return self.manage("seed_demo", "--json", "--force")
+
+    def manage(self, *arguments: str, **environment: str) -> str:
+        """Run a management command as its own process and return what it printed."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment | environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def user(self, name: str) -> dict[str, Any]:
+        return next(user for user in self.seed["users"] if re.match(rf"{name}@", user["email"]))
+
+    def key(self, **facts: Any) -> dict[str, Any]:
+        """The first seeded key with these facts: ``key(kind="agent", environment="live")``."""
+        return next(key for key in self.seed["keys"] if all(key[name] == value for name, value in facts.items()))
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/accounts/login/", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@cache
+def seeded_database() -> tuple[Path, str]:
+    """Make the demo's SQLite database once a test process; each server starts with a copy of it."""
+    server = KeywayServer()
+    atexit.register(shutil.rmtree, server.folder, ignore_errors=True)
+    return server.folder / "keyway.sqlite3", server.seed_afresh()
+
+
+@cache
+def collected_static_files() -> str:
+    """Collect the hashed static files once a test process, under var/ where a second run finds most of them done."""
+    folder = ROOT / "var" / "test-static"
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "KEYWAY_ENV_FILE": os.devnull,
+        "SECRET_KEY": "only to collect files",
+        "KEYWAY_STATIC_ROOT": str(folder),
+        "KEYWAY_PEPPERS": "1:dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHM",
+    }
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    with (folder.parent / "test-static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes would write over each other's files
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return str(folder)

@@ -1,0 +1,33 @@
+"""The real settings with test values: nothing of a developer's own environment leaks in."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+os.environ |= {
+    "KEYWAY_ENV_FILE": os.devnull,
+    "SECRET_KEY": "tests-" + "k" * 50,
+    "KEYWAY_PEPPERS": "1:dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHM",
+    "KEYWAY_URL": "http://testserver",
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+}
+# Nobody drains by chance: tests that ask for what was recorded drain themselves.
+SPOOL = tempfile.mkdtemp(prefix="keyway-spool-")
+atexit.register(shutil.rmtree, SPOOL, ignore_errors=True)
+os.environ |= {"KEYWAY_SPOOL": SPOOL, "KEYWAY_DRAIN": "off"}
+# Every caller of every test comes from one address: tests of a limit set it. One process, so that it has the whole of it.
+os.environ |= {"KEYWAY_PROCESSES": "1", "KEYWAY_LIMIT_REFUSED": "", "KEYWAY_LIMIT_ISSUE": ""}
+os.environ.setdefault("DATABASE_URL", "sqlite://:memory:")
+if "KEYWAY_TEST_DATABASE_URL" in os.environ:
+    os.environ["DATABASE_URL"] = os.environ["KEYWAY_TEST_DATABASE_URL"]
+
+from config.settings import *  # noqa: E402, F403
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_AUTOREFRESH = True  # no collected files to index
+# People's passwords are hashed by Django, which tests that itself; keys keep their real Argon2id here.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,201 @@
+"""`POST /api/v1/agent/heartbeat` and `GET /api/v1/agent/config`, as agents call them."""
+
+import json
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apikeys.services import Issued
+from audit.models import TrailEntry
+from tenants import agents
+from tenants import services as tenants
+from tenants.models import Agent, Health, Organization, User
+from tests.conftest import SYSTEM, api
+
+pytestmark = pytest.mark.django_db
+
+HEARTBEAT, CONFIGURATION = "/api/v1/agent/heartbeat", "/api/v1/agent/config"
+ALIVE = {"host": "sql-prod-01", "version": "1.2.3", "configuration_version": 1, "queue_depth": 17}
+
+
+def beat(issued: Issued, body: bytes | dict[str, Any], content_type: str = "application/json", **headers: Any) -> Any:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return api(issued).generic("POST", HEARTBEAT, content, content_type, **headers)
+
+
+def problem(answer: Any) -> tuple[int, str]:
+    assert answer["Content-Type"] == "application/problem+json"
+    return answer.status_code, answer.json()["code"]
+
+
+def change_configuration(organization: Organization, **changes: Any) -> None:
+    agents.change_configuration(current=agents.configuration_in_force(organization.pk), changes=changes, by=SYSTEM)
+
+
+def test_the_first_heartbeat_registers_the_agent_and_later_ones_refresh_it(agent_key: Issued, acme: Organization) -> None:
+    started = timezone.now()
+    answer = beat(agent_key, ALIVE)
+    assert answer.status_code == 200
+    assert answer.json() == {"configuration_version": 1, "heartbeat_interval_seconds": 60, "rotating_out": False}
+    assert answer["Cache-Control"] == "no-store"
+    agent = Agent.objects.get()
+    facts = {name: getattr(agent, name) for name in ALIVE}
+    assert facts == ALIVE
+    assert (agent.organization, agent.environment, agent.key_id) == (acme, "live", agent_key.key.pk)
+    assert agent.last_heartbeat_at is not None
+    assert started <= agent.last_heartbeat_at == agent.last_seen_at <= timezone.now()
+    assert agent.health(timezone.now(), agents.configuration_in_force(acme.pk).heartbeat_interval) == Health.HEALTHY
+    assert TrailEntry.objects.filter(action="agent.registered", target_id=agent.public_id).count() == 1
+
+    assert beat(agent_key, {"host": "sql-prod-01", "version": "1.2.4"}).status_code == 200
+    again = Agent.objects.get()
+    assert (again.pk, again.version, again.configuration_version, again.queue_depth) == (agent.pk, "1.2.4", None, None)
+    assert again.last_seen_at > agent.last_seen_at
+    assert TrailEntry.objects.filter(action="agent.registered").count() == 1
+
+
+def test_the_same_host_is_another_agent_elsewhere(
+    agent_key: Issued, test_agent_key: Issued, globex_agent_key: Issued, acme: Organization, globex: Organization
+) -> None:
+    for number, issued in enumerate((agent_key, test_agent_key, globex_agent_key)):
+        assert beat(issued, ALIVE | {"queue_depth": number}).status_code == 200
+    rows = Agent.objects.order_by("queue_depth").values_list("organization_id", "environment")
+    assert list(rows) == [(acme.pk, "live"), (acme.pk, "test"), (globex.pk, "live")]
+
+
+def test_a_heartbeat_tells_the_configuration_in_force(agent_key: Issued, acme: Organization, globex: Organization) -> None:
+    change_configuration(acme, heartbeat_interval_seconds=30)
+    change_configuration(globex, heartbeat_interval_seconds=45)
+    change_configuration(globex, heartbeat_interval_seconds=50)
+    assert beat(agent_key, ALIVE).json() == {
+        "configuration_version": 2,
+        "heartbeat_interval_seconds": 30,
+        "rotating_out": False,
+    }
+
+
+GOOD = [
+    {"host": "x"}, {"host": "ä" * 256}, {"version": ""}, {"version": "x" * 64}, {"configuration_version": None},
+    {"configuration_version": 0}, {"configuration_version": 2**31 - 1}, {"queue_depth": None}, {"queue_depth": 0},
+    {"queue_depth": 2**63 - 1}, {"host": "\U0001f511 <b>\r\n\t\\"},
+]  # fmt: skip
+
+
+def test_a_heartbeat_at_its_limits_is_stored_as_it_was_sent(agent_key: Issued) -> None:
+    for change in GOOD:
+        assert beat(agent_key, ALIVE | change).status_code == 200, change
+        agent = Agent.objects.latest("last_seen_at")
+        assert {name: getattr(agent, name) for name in ALIVE} == ALIVE | change
+
+
+BAD = [
+    ({"host": ""}, "host"), ({"host": "x" * 257}, "host"), ({"host": None}, "host"), ({"host": 1}, "host"),
+    ({"host": ["x"]}, "host"), ({"host": "a\0"}, "host"), ({"host": "\ud800"}, "host"), ({"version": "x" * 65}, "version"),
+    ({"version": None}, "version"), ({"configuration_version": -1}, "configuration_version"),
+    ({"configuration_version": 2**31}, "configuration_version"), ({"configuration_version": "1"}, "configuration_version"),
+    ({"configuration_version": True}, "configuration_version"),
+    ({"configuration_version": 1.0}, "configuration_version"), ({"queue_depth": -1}, "queue_depth"),
+    ({"queue_depth": 2**63}, "queue_depth"), ({"queue_depth": 10**300}, "queue_depth"), ({"queue_depth": 1.5}, "queue_depth"),
+    ({"queue_depth": {}}, "queue_depth"), ({"colour": "red"}, "colour"), ({"environment": "test"}, "environment"),
+    ({"<b>": 1}, None),
+]  # fmt: skip
+
+
+def test_a_bad_field_is_named_and_registers_nobody(agent_key: Issued) -> None:
+    for change, field in BAD:
+        answer = beat(agent_key, ALIVE | change)
+        assert problem(answer) == (400, "malformed_body"), change
+        assert answer.json()["field"] == field
+        assert "<b>" not in answer.content.decode()
+    for missing in ("host", "version"):
+        answer = beat(agent_key, {name: value for name, value in ALIVE.items() if name != missing})
+        assert (*problem(answer), answer.json()["field"]) == (400, "malformed_body", missing)
+    assert not Agent.objects.exists()
+    assert beat(agent_key, ALIVE).status_code == 200
+
+
+NO_HEARTBEAT = [
+    b"", b"[]", b"null", b"nonsense", b"{", b"{}", b"\xff", b"\xef\xbb\xbf{}", b"[" * 60_000,
+    b'{"host": NaN, "version": "1"}', b'{"host": "a", "host": "b", "version": "1"}', b'{"host": "a", "version": "1"} x',
+    b'{"host": "a\0", "version": "1"}', b'{"host": "a", "version": "1", "queue_depth": 1e400}',
+    b'{"host": "a", "version": "1", "queue_depth": 1' + b"0" * 5000 + b"}", '{"host": "a", "version": "1"}'.encode("utf-16"),
+]  # fmt: skip
+
+
+def test_what_is_no_heartbeat_is_400(agent_key: Issued) -> None:
+    for body in NO_HEARTBEAT:
+        assert problem(beat(agent_key, body)) == (400, "malformed_body"), body[:40]
+    assert not Agent.objects.exists()
+
+
+def test_a_heartbeat_has_at_most_64_kib_of_plain_json(agent_key: Issued) -> None:
+    body = json.dumps(ALIVE).encode()
+    assert beat(agent_key, body + b" " * (64 * 1024 - len(body))).status_code == 200
+    assert problem(beat(agent_key, body + b" " * (64 * 1024 + 1 - len(body)))) == (413, "body_too_large")
+    assert problem(beat(agent_key, body, "text/plain")) == (415, "unsupported_media_type")
+    assert problem(beat(agent_key, body, "application/json; charset=utf-16")) == (415, "unsupported_media_type")
+    assert problem(beat(agent_key, body, HTTP_CONTENT_ENCODING="gzip")) == (415, "unsupported_media_type")
+
+
+def test_the_configuration_is_served_with_its_version(agent_key: Issued, acme: Organization, globex: Organization) -> None:
+    change_configuration(acme, batch_size=500, actions=["SL", "IN"], include_objects=["Sales.*"], exclude_objects=["*.tmp"])
+    change_configuration(globex, batch_size=7)
+    answer = api(agent_key).get(CONFIGURATION)
+    assert answer.status_code == 200
+    assert answer["ETag"] == '"2"'
+    assert answer["Cache-Control"] == "private, no-cache"
+    assert answer.json() == {
+        "version": 2,
+        "heartbeat_interval_seconds": 60,
+        "batch_size": 500,
+        "actions": ["SL", "IN"],
+        "include_objects": ["Sales.*"],
+        "exclude_objects": ["*.tmp"],
+    }
+
+
+@pytest.mark.parametrize("named", ['"1"', 'W/"1"', "*", '"7", "1"', ' "1" '])
+def test_a_version_that_is_in_force_is_not_sent_again(named: str, agent_key: Issued, acme: Organization) -> None:
+    answer = api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named)
+    assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", '"1"')
+    change_configuration(acme, batch_size=500)
+    assert api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named).status_code == (304 if named == "*" else 200)
+
+
+def test_any_other_tag_is_answered_with_the_configuration(agent_key: Issued) -> None:
+    for named in ("", "1", '"2"', "nonsense", '"', "W/", '"1', "\xff", "," * 2000):
+        assert api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named).status_code == 200
+
+
+def test_agent_calls_take_agent_keys_only(agent_key: Issued, public_key: Issued) -> None:
+    for call in (
+        lambda client: client.get(CONFIGURATION),
+        lambda client: client.generic("POST", HEARTBEAT, json.dumps(ALIVE).encode(), "application/json"),
+    ):
+        assert call(api(agent_key)).status_code == 200
+        assert problem(call(api(public_key))) == (403, "wrong_key_type")
+        assert problem(call(APIClient())) == (401, "missing_key")
+
+
+def test_a_suspended_organizations_agents_are_refused_at_once(
+    agent_key: Issued, globex_agent_key: Issued, acme: Organization, staff: User
+) -> None:
+    assert beat(agent_key, ALIVE).status_code == 200
+    tenants.suspend_organization(organization=acme, by=SYSTEM)
+    assert problem(beat(agent_key, ALIVE)) == (401, "organization_suspended")
+    assert problem(api(agent_key).get(CONFIGURATION)) == (401, "organization_suspended")
+    assert beat(globex_agent_key, ALIVE).status_code == 200
+    tenants.resume_organization(organization=acme, by=SYSTEM)
+    assert beat(agent_key, ALIVE).status_code == 200
+
+
+def test_the_description_holds_the_limits_of_heartbeats() -> None:
+    schema = APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    heartbeat = schema["paths"][HEARTBEAT]["post"]
+    body = heartbeat["requestBody"]["content"]["application/json"]["schema"]
+    assert body["required"] == ["host", "version"]
+    assert body["properties"]["queue_depth"]["anyOf"][0]["maximum"] == 2**63 - 1
+    assert {"200", "400", "401", "403", "413", "415", "503"} <= set(heartbeat["responses"])
+    assert {"200", "304"} <= set(schema["paths"][CONFIGURATION]["get"]["responses"])

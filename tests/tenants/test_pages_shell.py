@@ -1,0 +1,106 @@
+"""What every page has around it, and what no template may hold: nothing inline, nothing from elsewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from audit.models import TrailEntry
+from tenants import services as tenants
+from tenants.models import Organization, Theme, User
+from tenants.roles import Role
+from tests.conftest import SYSTEM, client_of
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html")) + sorted((ROOT / "templates").rglob("*.svg"))
+FORBIDDEN = {
+    "a style attribute": r"\sstyle\s*=",
+    "an event handler": r"\son[a-z]+\s*=\s*[\"']",
+    "an inline script": r"<script(?![^>]*\ssrc=)",
+    "inline styles": r"<style[\s>]",
+    "a data: address": r"(?:src|href)\s*=\s*[\"']data:",
+    "something from elsewhere": r"(?:src|href|action)\s*=\s*[\"'](?:https?:)?//",
+    "a script address": r"javascript:",
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_template_holds(what: str) -> None:
+    assert len(TEMPLATES) > 50
+    assert [path.name for path in TEMPLATES if re.search(FORBIDDEN[what], path.read_text(), re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize("name", ["keyway.css", "keyway.js", "favicon.svg"])
+def test_what_pages_load_loads_nothing_from_elsewhere(name: str) -> None:
+    text = (ROOT / "static/keyway" / name).read_text().replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|url\((?![\"']?fonts/)|@import|\beval\(|new Function", text)
+
+
+@pytest.mark.parametrize("theme", Theme.values)
+def test_a_page_comes_in_the_theme_its_reader_chose(acme: Organization, bob: User, theme: str) -> None:
+    User.objects.filter(pk=bob.pk).update(theme=theme)
+    html = client_of(bob).get("/o/acme/").content.decode()
+    assert f'<html lang="en" dir="ltr" data-theme="{theme}">' in html
+
+
+def links(html: str) -> set[str]:
+    sidebar = re.search(r"<nav class=\"sidebar\".*?</nav>", html, re.DOTALL)
+    assert sidebar
+    return set(re.findall(r'class="nav-link" href="([^"]+)"', sidebar[0]))
+
+
+def test_the_navigation_offers_each_role_what_it_may_open(
+    acme: Organization, alice: User, bob: User, carol: User, staff: User
+) -> None:
+    everybody = {"/o/acme/", "/o/acme/activity/", "/profile/#api-keys", "/docs/api/"}
+    reading = everybody | {"/o/acme/agents/", "/administration/tenant-agents/", "/o/acme/audit-log/", "/o/acme/members/"}
+    agents = {"/o/acme/agents/", "/administration/tenant-agents/", "/profile/#api-keys", "/docs/api/"}
+    for user, page, offered in (
+        (alice, "/o/acme/", reading),
+        (carol, "/o/acme/", reading),
+        (bob, "/o/acme/", everybody),
+        (staff, "/o/acme/agents/", agents),
+    ):
+        client = client_of(user)
+        assert links(client.get(page).content.decode()) == offered
+        for address in offered:
+            assert client.get(address).status_code == 200, (user, address)
+
+
+def test_the_navigation_marks_where_one_is(carol: User) -> None:
+    client = client_of(carol)
+    for page in ("/o/acme/", "/o/acme/activity/", "/o/acme/agents/", "/administration/tenant-agents/", "/o/acme/audit-log/"):
+        assert re.findall(r'href="([^"]+)" aria-current="page"><svg', client.get(page).content.decode()) == [page]
+
+
+def test_the_switcher_offers_the_organizations_one_belongs_to(
+    acme: Organization, globex: Organization, bob: User, mallory: User
+) -> None:
+    def offered(user: User, page: str) -> list[str]:
+        html = client_of(user).get(page).content.decode()
+        switcher = re.search(r'<details class="menu switcher">.*?</details>', html, re.DOTALL)
+        assert switcher
+        return re.findall(r'<a href="(/o/[^"]+)"', switcher[0])
+
+    assert offered(bob, "/o/acme/") == ["/o/acme/"]
+    tenants.add_member(organization=globex, user=bob, role=Role.MEMBER, by=SYSTEM)
+    assert offered(bob, "/o/acme/") == ["/o/acme/", "/o/globex/"]
+    assert offered(mallory, "/o/globex/") == ["/o/globex/"]
+
+
+def test_hostile_names_are_text_in_the_shell(acme: Organization, bob: User) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    Organization.objects.filter(pk=acme.pk).update(name=hostile)
+    User.objects.filter(pk=bob.pk).update(name=hostile)
+    html = client_of(bob).get("/o/acme/").content.decode()
+    assert "&lt;img src=x" in html
+    assert "<img" not in html
+
+
+def test_a_suspended_organization_says_so_and_can_still_be_read(acme: Organization, carol: User) -> None:
+    client = client_of(carol)
+    assert "Acme is suspended" not in client.get("/o/acme/").content.decode()
+    tenants.suspend_organization(organization=acme, by=SYSTEM)
+    for page in ("/o/acme/", "/o/acme/activity/", "/o/acme/audit-log/"):
+        assert "Acme is suspended" in client.get(page).content.decode()
+    assert TrailEntry.objects.filter(action="organization.suspended").exists()

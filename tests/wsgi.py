@@ -1,0 +1,37 @@
+"""Asking config.wsgi as a server does, where Django's test client would go past it."""
+
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from config.wsgi import application
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """Of a problem."""
+        return str(json.loads(self.body)["code"])
+
+
+def call(path: str, query: str = "", **environ: Any) -> Answer:
+    told: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "REMOTE_ADDR": "192.0.2.9",
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "wsgi.input": BytesIO(),
+        "wsgi.url_scheme": "http",
+    } | environ
+    body = b"".join(application(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type,return-value]
+    assert len(told[1]) == len(dict(told[1]))
+    return Answer(int(told[0][:3]), dict(told[1]), body)
