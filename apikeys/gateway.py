@@ -17,7 +17,6 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from django.db import close_old_connections
 from django.utils import timezone
 
 from apikeys import presentation, problems, recording, scopes, throttling
@@ -68,12 +67,9 @@ class _Identity(NamedTuple):
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     began = time.perf_counter()
-    try:
-        answer = _answer(environ)
-        if not recording.record(environ, began=began, status=answer.status, **original(environ)):
-            answer = _refusal(from_denial(Denial(Reason.UNAVAILABLE)))
-    finally:
-        close_old_connections()  # as Django does after a request
+    answer = _answer(environ)
+    if not recording.record(environ, began=began, status=answer.status, **original(environ)):
+        answer = _refusal(from_denial(Denial(Reason.UNAVAILABLE)))
     metrics.count_request(route=ROUTE, method=environ["REQUEST_METHOD"], status=answer.status.value, began=began)
     headers = [*answer.headers, *throttling.fields(environ)]
     return bare.answer(environ, start_response, answer.status, headers=headers, body=answer.body)

@@ -7,7 +7,7 @@ import time
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apikeys import conf
@@ -47,7 +47,6 @@ class Readiness:
             return self._missing
 
     def _database(self) -> list[str]:
-        close_old_connections()
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -56,8 +55,6 @@ class Readiness:
         except (DatabaseError, InterfaceError) as error:
             logger.warning("Not ready: %s", error)
             return ["database"]
-        finally:
-            close_old_connections()
         return [] if self._is_migrated else ["migrations"]
 
 

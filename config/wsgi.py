@@ -7,6 +7,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
+from django.core import signals
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
@@ -40,5 +41,12 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     if not content_type.is_good(environ.get("CONTENT_TYPE", "")):
         return content_type.refuse(environ, start_response)
-    answer = BEFORE_DJANGO.get(environ["PATH_INFO"].removesuffix("/"), django)
-    return answer(environ, start_response)
+    before_django = BEFORE_DJANGO.get(environ["PATH_INFO"].removesuffix("/"))
+    if before_django is None:
+        return django(environ, start_response)
+    # What Django does around a request of its own: among it, connections that broke or grew old are closed.
+    signals.request_started.send(sender=before_django, environ=environ)
+    try:
+        return before_django(environ, start_response)
+    finally:
+        signals.request_finished.send(sender=before_django)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+
 from config.wsgi import application
 
 
@@ -32,6 +35,12 @@ def call(path: str, query: str = "", **environ: Any) -> Answer:
         "wsgi.input": BytesIO(),
         "wsgi.url_scheme": "http",
     } | environ
-    body = b"".join(application(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type,return-value]
+    # As Django's own test client: a request must not close the connection that the test is a transaction of.
+    kept = [signal for signal in (request_started, request_finished) if signal.disconnect(close_old_connections)]
+    try:
+        body = b"".join(application(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type,return-value]
+    finally:
+        for signal in kept:
+            signal.connect(close_old_connections)
     assert len(told[1]) == len(dict(told[1]))
     return Answer(int(told[0][:3]), dict(told[1]), body)

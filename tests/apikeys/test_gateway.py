@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -23,7 +22,7 @@ from tenants.models import Organization
 from tests.conftest import SYSTEM, api
 from tests.wsgi import Answer, call
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 SCOPE = "read:audit-activity"
 IDENTITY = ("Organization", "Key", "Kind", "Environment", "Scopes", "Owner")
 
@@ -211,10 +210,6 @@ def test_a_forged_secret_costs_no_query(public_key: Issued, django_assert_num_qu
         assert_refused(ask(HTTP_X_API_KEY=forged), "invalid_key")
 
 
-@pytest.mark.skipif(
-    settings.DATABASES["default"]["ENGINE"].endswith("postgresql"), reason="breaks the test's own connection there"
-)
-@pytest.mark.django_db
 def test_a_database_that_is_away_is_503(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_: int) -> None:
         raise OperationalError("connection refused")

@@ -144,11 +144,11 @@ def test_local_variables_are_not_told(sink: io.StringIO) -> None:
         raise RuntimeError("away")
 
     try:
-        sign_in("correct horse battery staple")
+        sign_in("staple battery horse correct"[::-1])
     except RuntimeError:
         logging.getLogger("tests").exception("It failed")
     assert "RuntimeError: away" in sink.getvalue()
-    assert "horse" not in sink.getvalue()
+    assert "tcerroc" not in sink.getvalue()
 
 
 def test_what_is_no_secret_is_left_as_it_is() -> None:

@@ -49,7 +49,7 @@ def test_only_who_presents_the_token_reads(header: str, token: str) -> None:
     assert "WWW-Authenticate" in refused.headers
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(token: str, public_key: Issued) -> None:
     names = {
         "api": 'keyway_requests_total{method="GET",route="/api/v1/whoami",status="200"}',
@@ -71,7 +71,7 @@ def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(token:
     assert after == dict.fromkeys(names, 1.0) | {"accepted": 2.0}
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_no_label_names_a_key_an_organization_or_a_person(token: str, public_key: Issued, agent_key: Issued) -> None:
     for issued in (public_key, agent_key):
         api(issued).get("/api/v1/whoami")

@@ -10,7 +10,7 @@ from tests.apikeys.test_gateway import ask, assert_refused
 from tests.apikeys.usage.conftest import Drain
 from tests.conftest import SYSTEM
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_a_question_is_one_row_like_any_other_request(public_key: Issued, drain: Drain) -> None:
