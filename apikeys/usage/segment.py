@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -151,8 +151,9 @@ def read(path: Path, offset: int, *, most_lines: int) -> Chunk:
 def sweep(directory: Path) -> None:
     """Remove what a process left that was killed before it could name its segment; nothing was written to it."""
     for path in directory.glob(f"*{_UNNAMED}"):
-        if time.time() - path.stat().st_mtime > _MOST_UNNAMED_SECONDS:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # named meanwhile
+            if time.time() - path.stat().st_mtime > _MOST_UNNAMED_SECONDS:
+                path.unlink()
 
 
 @contextmanager
