@@ -53,6 +53,7 @@ class KeywayServer:
             # Everybody comes from one address here; tests of these limits set them.
             "KEYWAY_LIMIT_REFUSED": "",
             "KEYWAY_LIMIT_ISSUE": "",
+            "KEYWAY_LIMIT_SIGN_IN": "",
             "PORT": str(self.port),
             "WEB_CONCURRENCY": str(workers),
             "KEYWAY_THREADS": str(threads),
