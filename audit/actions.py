@@ -17,7 +17,14 @@ class Action(models.TextChoices):
     AGENT_REGISTERED = "agent.registered", "Agent registered"
     AGENT_CONFIGURATION_CHANGED = "agent_configuration.changed", "Agent configuration changed"
     KEY_ISSUED = "key.issued", "Key issued"
+    KEY_EDITED = "key.edited", "Key edited"
+    KEY_ROTATED = "key.rotated", "Key rotated"
     KEY_PAUSED = "key.paused", "Key paused"
     KEY_RESUMED = "key.resumed", "Key resumed"
     KEY_REVOKED = "key.revoked", "Key revoked"
     TRAIL_EXPORTED = "trail.exported", "Audit log exported"
+
+
+def choices() -> list[tuple[str, str]]:
+    """For the column. A callable, so that a new action is no change of the schema and needs no migration."""
+    return Action.choices

@@ -1,7 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
-from audit.actions import Action
+from audit import actions
 from audit.environment import Environment
 from audit.ids import encode, uuid7
 
@@ -29,7 +29,7 @@ class TrailEntry(models.Model):
     organization_id = models.UUIDField()
     sequence = models.PositiveBigIntegerField()
     occurred_at = models.DateTimeField()
-    action = models.CharField(max_length=64, choices=Action)
+    action = models.CharField(max_length=64, choices=actions.choices)
     actor_kind = models.CharField(max_length=16)
     actor_id = models.CharField(max_length=64, blank=True)
     actor_name = models.CharField(max_length=320)

@@ -55,17 +55,20 @@ def add_member(*, organization: Organization, user: User, role: Role, by: Actor)
     return membership
 
 
-@transaction.atomic
-def change_role(*, membership: Membership, role: Role, by: Actor) -> None:
-    """Raises LastAdmin when nobody would be left to manage the organization."""
-    if role not in _ADMINS:
-        _keep_an_admin(membership)
-    changed = Membership.objects.present().filter(pk=membership.pk).exclude(role=role).update(role=role)
-    if changed:
-        data = {"from": membership.role, "to": role}
-        trail.record(
-            Action.MEMBER_ROLE_CHANGED, organization=membership.organization_id, by=by, target=membership.as_target(), data=data
-        )
+def change_role(*, membership: Membership, role: Role, by: Actor) -> Receipt:
+    """Raises LastAdmin when nobody would be left to manage the organization. A lower role weakens the member's keys."""
+    with transaction.atomic():
+        if role not in _ADMINS:
+            _keep_an_admin(membership)
+        if Membership.objects.present().filter(pk=membership.pk).exclude(role=role).update(role=role):
+            trail.record(
+                Action.MEMBER_ROLE_CHANGED,
+                organization=membership.organization_id,
+                by=by,
+                target=membership.as_target(),
+                data={"from": membership.role, "to": role},
+            )
+    return leases.end()
 
 
 def deactivate_member(*, membership: Membership, by: Actor) -> Receipt:
