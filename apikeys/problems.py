@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 CHALLENGE = 'ApiKey realm="Keyway"'
+BEARER = 'Bearer realm="Keyway"'
+# RFC 6750, 3.1: a token was presented and is not good.
+BEARER_REFUSED = f'{BEARER}, error="invalid_token"'
 RETRY_AFTER_SECONDS = 1
 
 
@@ -27,6 +30,7 @@ class Problem:
     status: int
     title: str
     detail: str
+    challenge: str = CHALLENGE
 
 
 PROBLEMS: dict[str, Problem] = {
@@ -41,6 +45,21 @@ PROBLEMS: dict[str, Problem] = {
     "paused_key": Problem(401, "Paused key", "The key is paused. An admin or its owner can resume it."),
     "owner_inactive": Problem(401, "Owner inactive", "The key's owner is no longer an active member of the organization."),
     "organization_suspended": Problem(401, "Organization suspended", "The key's organization is suspended."),
+    "missing_token": Problem(
+        401, "No token", "Sign in at /api/v1/auth/login and present the token as Authorization: Bearer.", BEARER
+    ),
+    "invalid_token": Problem(401, "Invalid token", "The token is not good, or was revoked. Sign in again.", BEARER_REFUSED),
+    "expired_token": Problem(401, "Expired token", "The token has expired. Refresh it, or sign in again.", BEARER_REFUSED),
+    "refresh_reused": Problem(
+        401,
+        "Refresh token reused",
+        "The refresh token was used before, so somebody may have stolen it. Its sign-in has ended; sign in again.",
+        BEARER_REFUSED,
+    ),
+    "invalid_login": Problem(401, "Sign-in refused", "The e-mail address, the password or the code is wrong.", BEARER),
+    "mfa_required": Problem(
+        401, "Code required", "Send `code` too: one from the authenticator app, or a recovery code.", BEARER
+    ),
     "wrong_key_type": Problem(403, "Wrong kind of key", "This call takes the other kind of key."),
     "wrong_organization": Problem(403, "Wrong organization", "The organization that was named is not the key's."),
     "wrong_environment": Problem(403, "Wrong environment", "The key is of the other environment than this call takes."),
@@ -127,7 +146,7 @@ def body(problem: ApiProblem) -> dict[str, Any]:
 def headers(problem: ApiProblem) -> dict[str, str]:
     fields = {"Cache-Control": "no-store", **problem.headers}
     if problem.status_code == status.HTTP_401_UNAUTHORIZED:
-        fields["WWW-Authenticate"] = CHALLENGE
+        fields["WWW-Authenticate"] = PROBLEMS[problem.code].challenge
     if problem.status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
         fields.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return fields

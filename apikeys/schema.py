@@ -28,6 +28,19 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         }
 
 
+class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
+    target_class = "tenants.authentication.UserTokenAuthentication"
+    name = "UserToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token from `POST /api/v1/auth/login`: a person, for one hour.",
+        }
+
+
 def problem_schema() -> dict[str, Any]:
     text = {"type": "string"}
     return {

@@ -14,6 +14,8 @@ class Action(models.TextChoices):
     MEMBER_REMOVED = "member.removed", "Member removed"
     USER_DEACTIVATED = "user.deactivated", "User deactivated"
     USER_REACTIVATED = "user.reactivated", "User reactivated"
+    USER_TOKENS_REVOKED = "user_tokens.revoked", "User tokens revoked"
+    REFRESH_TOKEN_REUSED = "refresh_token.reused", "Refresh token reused"
     AGENT_REGISTERED = "agent.registered", "Agent registered"
     AGENT_CONFIGURATION_CHANGED = "agent_configuration.changed", "Agent configuration changed"
     KEY_ISSUED = "key.issued", "Key issued"

@@ -36,6 +36,11 @@ class Body:
     content: bytes
 
 
+def has_body(meta: Mapping[str, Any]) -> bool:
+    """Whether there is a body at all, for calls that can do without."""
+    return _length(meta) != 0
+
+
 def read_body(request: HttpRequest, accepted: Accepted) -> Body:
     """Read the whole body once. Raises ApiProblem; headers that rule it out do so before a byte is read."""
     media_type = _media_type(request.META.get("CONTENT_TYPE", ""), accepted)

@@ -25,8 +25,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ.setdefault("KEYWAY_LOG_FORMAT", "console")
     os.environ |= {"KEYWAY_URL": address, "ALLOWED_HOSTS": f"{HOST},localhost", "PORT": port, "HOST": HOST}
-    if secrets_file.write(VAR / "keyway.env"):
-        _say("Wrote generated secrets to var/keyway.env (mode 0600).")
+    if written := secrets_file.write(VAR / "keyway.env"):
+        _say(f"Wrote generated secrets to var/keyway.env (mode 0600): {', '.join(written)}.")
     _manage("migrate", "--verbosity", "0")
     _manage("collectstatic", "--noinput", "--verbosity", "0")
     _seed()

@@ -236,6 +236,11 @@ KEYWAY_ARGON2_TIME_COST = env.int("KEYWAY_ARGON2_TIME_COST", default=2)
 KEYWAY_LEASE_MS = env.int("KEYWAY_LEASE_MS", default=250)
 KEYWAY_HASH_WAIT_MS = env.int("KEYWAY_HASH_WAIT_MS", default=2000)
 
+# --- user tokens --------------------------------------------------------------------------------
+KEYWAY_SIGNING_KEYS = env.str("KEYWAY_SIGNING_KEYS", default="")
+KEYWAY_REFRESH_TOKEN_DAYS = env.int("KEYWAY_REFRESH_TOKEN_DAYS", default=14)
+KEYWAY_SIGN_IN_DAYS = env.int("KEYWAY_SIGN_IN_DAYS", default=30)
+
 # --- limits -------------------------------------------------------------------------------------
 KEYWAY_LIMITS = {
     "key": parse_rate("KEYWAY_LIMIT_KEY", env.str("KEYWAY_LIMIT_KEY", default="6000/m")),

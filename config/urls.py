@@ -3,6 +3,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import docs
+from tenants.auth_api import JwksView
 from tenants.views.overview import organization_overview, overview
 
 urlpatterns = [
@@ -17,6 +18,7 @@ urlpatterns = [
     path("api/v1/schema", docs.SchemaView.as_view(), name="schema"),
     path("docs/api/", docs.ReferenceView.as_view(url_name="schema"), name="reference"),
     path("docs/errors/", docs.errors, name="errors"),
+    path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
     path("admin/", admin.site.urls),
     # The e-mail address is the account's name, and admins give it: to change one's own would be to take another's place.
     path("accounts/email/", RedirectView.as_view(pattern_name="profile")),

@@ -14,6 +14,7 @@ from audit.actor import Target
 from audit.environment import Environment
 from audit.ids import encode, uuid7
 from tenants.roles import Role
+from tenants.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds an app's models here
 
 NAME_LENGTH = 255
 

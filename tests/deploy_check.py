@@ -3,12 +3,15 @@
 import os
 import secrets
 
+from config.signing_keys import generate
+
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "KEYWAY_ENV_FILE": os.devnull,
     "DEBUG": "false",
     "SECRET_KEY": secrets.token_urlsafe(60),
     "KEYWAY_PEPPERS": f"1:{secrets.token_urlsafe(32)}",
+    "KEYWAY_SIGNING_KEYS": generate(),
     "KEYWAY_URL": "https://keyway.example",
     "DATABASE_URL": "postgres://keyway@127.0.0.1:5432/keyway",
 }

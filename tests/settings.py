@@ -5,10 +5,13 @@ import os
 import shutil
 import tempfile
 
+from config.signing_keys import generate
+
 os.environ |= {
     "KEYWAY_ENV_FILE": os.devnull,
     "SECRET_KEY": "tests-" + "k" * 50,
     "KEYWAY_PEPPERS": "1:dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHM",
+    "KEYWAY_SIGNING_KEYS": generate(),
     "KEYWAY_URL": "http://testserver",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
 }

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from config.signing_keys import generate
+
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30
 
@@ -47,6 +49,7 @@ class KeywayServer:
             "DATABASE_URL": database_url or f"sqlite:///{self.folder / 'keyway.sqlite3'}",
             "SECRET_KEY": "a server of the tests, " + "k" * 50,
             "KEYWAY_PEPPERS": "1:dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHM",
+            "KEYWAY_SIGNING_KEYS": signing_key(),
             "KEYWAY_URL": self.url,
             "KEYWAY_STATIC_ROOT": collected_static_files(),
             "KEYWAY_SPOOL": str(self.folder / "spool"),
@@ -122,6 +125,11 @@ class KeywayServer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+@cache
+def signing_key() -> str:
+    return generate()
 
 
 @cache

@@ -1,0 +1,233 @@
+"""`/api/v1/auth/…` and `/.well-known/jwks.json`: user tokens."""
+
+from datetime import UTC
+from typing import Annotated, Any, TypeVar, cast
+
+import msgspec
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from msgspec import Meta
+from rest_framework import serializers, status
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apikeys.problems import ApiProblem
+from audit import strict_json
+from audit.api_schema import problems, schema_of
+from audit.parsers import JSON, Accepted, has_body, read_body
+from audit.strict_json import Flaw, Malformed
+from config.client_ip import client_ip
+from tenants import conf
+from tenants.authentication import IsSignedInByToken, UserTokenAuthentication
+from tenants.models import Membership
+from tenants.password_sign_in import prove
+from tenants.roles import Role
+from tenants.tokens import services
+from tenants.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, UserToken
+
+_ACCEPTED = Accepted(media_types=(JSON,), limit=16 * 1024, malformed="malformed_body", too_large="body_too_large")
+_BODY_PROBLEMS = ("malformed_body", "body_too_large", "unsupported_media_type")
+_NEVER_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+# Whoever meets a `kid` it does not know asks again; this is for everybody else.
+_JWKS_SECONDS = 300
+
+_TokenText = Annotated[str, Meta(min_length=1, max_length=8192)]
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: Annotated[str, Meta(min_length=1, max_length=254)]
+    password: Annotated[str, Meta(min_length=1, max_length=4096)]
+    code: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+    def __repr__(self) -> str:
+        return "Login(…)"
+
+
+class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    refresh_token: _TokenText
+
+    def __repr__(self) -> str:
+        return "Refresh(…)"
+
+
+class Logout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    refresh_token: _TokenText | None = None
+
+    def __repr__(self) -> str:
+        return "Logout(…)"
+
+
+Form = TypeVar("Form", Login, Refresh, Logout)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access_token = serializers.CharField(help_text="Present it as `Authorization: Bearer …`.")
+    refresh_token = serializers.CharField(help_text="Good once, for new tokens. Keep it secret.")
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
+    token_type = serializers.ChoiceField(choices=["Bearer"])
+
+
+class PlaceSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="`org_…`")
+    name = serializers.CharField()
+    slug = serializers.CharField()
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="`usr_…`")
+    email = serializers.EmailField()
+    name = serializers.CharField()
+    is_staff = serializers.BooleanField(help_text="Platform staff.")
+    organizations = PlaceSerializer(many=True, help_text="Where this person is an active member.")
+    token_expires_at = serializers.DateTimeField()
+
+
+_PAIR = OpenApiExample(
+    "Tokens",
+    {
+        "access_token": "eyJhbGciOiJSUzI1NiIs…",
+        "refresh_token": "eyJhbGciOiJSUzI1NiIs…",
+        "expires_in": 3600,
+        "token_type": "Bearer",
+    },
+    response_only=True,
+)
+
+
+class LoginView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        operation_id="login",
+        summary="Sign in with e-mail address and password",
+        description="Somebody with a second factor gets `mfa_required` first, and sends the same again with `code`.",
+        tags=["User tokens"],
+        request={JSON: schema_of(Login)},
+        responses={200: TokenPairSerializer} | problems("invalid_login", "mfa_required", "rate_limited", *_BODY_PROBLEMS),
+        examples=[
+            _PAIR,
+            OpenApiExample("Sign-in", {"email": "user@example.com", "password": "your_password"}, request_only=True),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        login = _read(request, Login)
+        # allauth asks Django's own request for what it needs.
+        user = prove(request._request, email=login.email, password=login.password, code=login.code)  # noqa: SLF001
+        origin = Origin(client_ip(request.META), request.META.get("HTTP_USER_AGENT", ""))
+        return _answer(services.sign_in(user=user, origin=origin, at=timezone.now()))
+
+
+class RefreshView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        operation_id="refresh_tokens",
+        summary="Exchange a refresh token for new tokens",
+        description="A refresh token is good once. One that comes again later ends its sign-in: somebody may have a copy.",
+        tags=["User tokens"],
+        request={JSON: schema_of(Refresh)},
+        responses={200: TokenPairSerializer} | problems("invalid_token", "expired_token", "refresh_reused", *_BODY_PROBLEMS),
+        examples=[_PAIR, OpenApiExample("Refresh", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        presented = _read(request, Refresh).refresh_token
+        return _answer(services.refresh(presented, at=timezone.now(), address=client_ip(request.META)))
+
+
+class LogoutView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        operation_id="logout",
+        summary="End a sign-in, and all its tokens at once",
+        description="That of `refresh_token` if there is one, used or not; otherwise that of the access token presented.",
+        tags=["User tokens"],
+        auth=[{"UserToken": []}, {}],  # type: ignore[list-item]  # typed too narrowly; these are OpenAPI's own words
+        request={JSON: schema_of(Logout)},
+        responses={204: OpenApiResponse(description="It has ended.")}
+        | problems("missing_token", "invalid_token", "expired_token", *_BODY_PROBLEMS),
+        examples=[OpenApiExample("Sign out", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        presented = _read(request, Logout).refresh_token if has_body(request.META) else None
+        if presented is not None:
+            services.sign_out(presented, at=timezone.now())
+        elif found := UserTokenAuthentication().authenticate(request):
+            services.end_family(found[1].family_id, at=timezone.now())
+        else:
+            raise ApiProblem("missing_token")
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=_NEVER_STORED)
+
+
+class MeView(APIView):
+    authentication_classes = [UserTokenAuthentication]
+    permission_classes = [IsSignedInByToken]
+
+    @extend_schema(
+        operation_id="me",
+        summary="Who I am",
+        tags=["User tokens"],
+        responses={200: MeSerializer} | problems("missing_token", "invalid_token", "expired_token", "several_credentials"),
+    )
+    def get(self, request: Request) -> Response:
+        token = cast("UserToken", request.auth)
+        memberships = Membership.objects.active().filter(user=token.user).select_related("organization")
+        places = [
+            {"id": m.organization.public_id, "name": m.organization.name, "slug": m.organization.slug, "role": m.role}
+            for m in memberships.order_by("organization__name", "organization__slug")
+        ]
+        me = {"id": token.user.public_id, "email": token.user.email, "name": token.user.name, "is_staff": token.user.is_staff}
+        expiry = {"token_expires_at": token.expires_at.astimezone(UTC)}
+        return Response(me | {"organizations": places} | expiry, headers={"Cache-Control": "no-store"})
+
+
+class JwkSetRenderer(JSONRenderer):
+    media_type = "application/jwk-set+json"
+
+
+class JwksView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    renderer_classes = [JSONRenderer, JwkSetRenderer]
+
+    @extend_schema(
+        operation_id="jwks",
+        summary="The public keys that user tokens are signed with",
+        description="RFC 7517. A token's `kid` names its key. Whether a token still stands, only Keyway can tell.",
+        tags=["User tokens"],
+        responses={
+            200: {
+                "type": "object",
+                "required": ["keys"],
+                "properties": {"keys": {"type": "array", "items": {"type": "object"}}},
+            }
+        },
+    )
+    def get(self, request: Request) -> Response:
+        keys = [key.as_jwk() for key in conf.signing_keys()]
+        return Response({"keys": keys}, headers={"Cache-Control": f"public, max-age={_JWKS_SECONDS}"})
+
+
+def _read(request: Request, form: type[Form]) -> Form:
+    body = read_body(request, _ACCEPTED)
+    try:
+        read = strict_json.read(strict_json.parse(body.content), form)
+    except Malformed as error:
+        raise ApiProblem("malformed_body", str(error)) from error
+    if isinstance(read, Flaw):
+        raise ApiProblem("malformed_body", read.detail, field=read.field)
+    return read
+
+
+def _answer(pair: TokenPair) -> Response:
+    tokens = {"access_token": pair.access, "refresh_token": pair.refresh}
+    return Response(
+        tokens | {"expires_in": int(ACCESS_LIFETIME.total_seconds()), "token_type": "Bearer"}, headers=_NEVER_STORED
+    )

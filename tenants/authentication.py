@@ -1,0 +1,45 @@
+"""User tokens for Django REST framework: `Authorization: Bearer <JWT>`."""
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apikeys.problems import BEARER, ApiProblem
+from tenants.models import User
+from tenants.tokens import services
+from tenants.tokens.services import UserToken
+from tenants.tokens.token import is_shaped
+
+
+class UserTokenAuthentication(BaseAuthentication):
+    """Sets ``request.user`` to the User and ``request.auth`` to the UserToken.
+
+    Whatever is not shaped as a JWT, an API key or an OAuth token, is left to others, and nothing at all to the permissions.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, UserToken] | None:
+        presented = _bearer(request.META.get("HTTP_AUTHORIZATION", ""))
+        if not is_shaped(presented):
+            return None
+        if "HTTP_X_API_KEY" in request.META:
+            raise ApiProblem("several_credentials")
+        token = services.authenticate(presented, at=timezone.now())
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return BEARER
+
+
+class IsSignedInByToken(BasePermission):
+    """A person, by a token."""
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        if not isinstance(request.auth, UserToken):
+            raise ApiProblem("missing_token")
+        return True
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
