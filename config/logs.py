@@ -24,7 +24,8 @@ from audit.ids import encode
 _KEYS = re.compile(r"((?:live|test)_)[0-9A-Za-z]{8,}")
 _OTHERS = re.compile(
     r"""(?P<name>\b(?:bearer|basic)\s+(?=\S*[\d.=])|(?:__Host-)?keyway(?:-csrf)?=)[^\s"',;\\]+"""
-    r"""|(?P<proof>\$argon2id\$)[^\s"'\\]+""",
+    r"""|(?P<proof>\$argon2id\$)[^\s"'\\]+"""
+    r"""|(?P<token>\beyJ)[\w-]{8,}(?:\.[\w-]*)*""",
     re.IGNORECASE,
 )
 REDACTED = "[redacted]"
@@ -58,7 +59,7 @@ def about(subject: _Subject | None) -> None:
 
 
 def redact(line: str) -> str:
-    return _OTHERS.sub(rf"\g<name>\g<proof>{REDACTED}", _KEYS.sub(rf"\1{REDACTED}", line))
+    return _OTHERS.sub(rf"\g<name>\g<proof>\g<token>{REDACTED}", _KEYS.sub(rf"\1{REDACTED}", line))
 
 
 def _add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -150,6 +150,7 @@ MFA_TOTP_ISSUER = "Keyway"
 # Nobody registers alone, so nobody can lock a stranger's address behind a second factor of their own.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 USERSESSIONS_TRACK_ACTIVITY = False
+USERSESSIONS_ADAPTER = "tenants.adapter.UserSessionsAdapter"
 
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_NAME = "__Host-keyway" if SECURE else "keyway"

@@ -1,7 +1,18 @@
+from collections.abc import Sequence
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
+from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from config.client_ip import client_ip
+from tenants.access import actor
+from tenants.sign_in import person
+from tenants.tokens import services as tokens
+from tenants.tokens.models import EndReason
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -12,3 +23,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_ip(request.META)
+
+
+class UserSessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]  # allauth ships no types
+    """Whoever signs out everywhere else means programs too."""
+
+    @transaction.atomic
+    def end_sessions(self, sessions: Sequence[UserSession]) -> None:
+        super().end_sessions(sessions)
+        user, address = person(context.request), client_ip(context.request.META)
+        tokens.end_all(user=user, reason=EndReason.SIGNED_OUT_EVERYWHERE, by=actor(user, address), at=timezone.now())

@@ -14,6 +14,8 @@ from tenants.errors import AlreadyMember, LastAdmin
 from tenants.leases import Receipt
 from tenants.models import AgentConfiguration, Membership, Organization, User
 from tenants.roles import Role
+from tenants.tokens import services as tokens
+from tenants.tokens.models import EndReason
 
 _ADMINS = (Role.OWNER, Role.ADMIN)
 
@@ -98,6 +100,8 @@ def deactivate_user(*, user: User, by: Actor) -> Receipt:
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
             trail.record(Action.USER_DEACTIVATED, by=by, target=user.as_target())
+            # Reactivating gives back a place, not the sign-ins from before.
+            tokens.end_all(user=user, reason=EndReason.DEACTIVATED, by=by, at=timezone.now())
     return leases.end()
 
 

@@ -23,6 +23,7 @@ from apikeys.usage.lines import UnprovenLine, UseLine, decode
 from apikeys.usage.models import SpoolSegment, UsageGap
 from apikeys.usage.segment import Chunk, Gap
 from apikeys.usage.storage import moment, store
+from tenants.tokens import services as tokens
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +152,7 @@ class Drainer:
         now = time.monotonic()
         if now > self._pruned_at + PRUNE_SECONDS:
             retention.prune(before=timezone.now() - conf.usage_retention())
+            tokens.prune(before=timezone.now())
             self._pruned_at = now
 
 

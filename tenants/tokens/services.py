@@ -24,6 +24,7 @@ from tenants.tokens.token import Token, Use
 ACCESS_LIFETIME = timedelta(hours=1)
 # Two requests of one program may refresh at the same moment. The one that comes second is refused, and that is all.
 PARALLEL = timedelta(seconds=10)
+SLICE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class UserToken:
 @transaction.atomic
 def sign_in(*, user: User, origin: Origin, at: datetime) -> TokenPair:
     """Begin a family for somebody who just proved who they are."""
+    User.objects.filter(pk=user.pk).update(last_login=at)
     family = TokenFamily.objects.create(
         user=user,
         password_mark=password_mark(user),
@@ -104,6 +106,13 @@ def end_all(*, user: User, reason: EndReason, by: Actor, at: datetime) -> None:
     if ended:
         data = {"reason": reason.value, "sign_ins": ended}
         trail.record(Action.USER_TOKENS_REVOKED, by=by, target=user.as_target(), data=data)
+
+
+def prune(*, before: datetime) -> None:
+    """Remove families that ended by themselves before then, a slice a transaction."""
+    ended = TokenFamily.objects.filter(expires_at__lt=before).order_by("expires_at")
+    while slice_ := list(ended.values_list("pk", flat=True)[:SLICE]):
+        TokenFamily.objects.filter(pk__in=slice_).delete()
 
 
 def _read(presented: str, use: Use, at: datetime) -> Token:

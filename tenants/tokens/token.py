@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -115,6 +116,7 @@ def _signer(text: str, use: Use, keys: Sequence[SigningKey]) -> SigningKey:
     raise InvalidToken()
 
 
+@lru_cache(maxsize=32)
 def _header(use: Use, kid: str) -> str:
     text = json.dumps({"alg": ALGORITHM, "kid": kid, "typ": use.value}, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -3,9 +3,16 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.test import Client
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from config import logs
+from config.rates import Rate
+from tenants.auth_api import Login
 from tenants.models import TokenFamily, User
+from tenants.tokens.services import TokenPair
 from tests.conftest import PASSWORD, api
 
 pytestmark = pytest.mark.django_db
@@ -61,3 +68,81 @@ def test_wrong_password_unknown_address_and_deactivated_user_get_one_answer(bob:
     assert answers[0].json()["code"] == "invalid_login"
     assert answers[0]["WWW-Authenticate"] == 'Bearer realm="Keyway"'
     assert TokenFamily.objects.count() == before
+
+
+def test_last_sign_in_and_where_from_are_noted(bob: User) -> None:
+    client = api(HTTP_USER_AGENT="curl/8 " + "x" * 500)
+    assert client.post(LOGIN, {"email": bob.email.upper(), "password": PASSWORD}, format="json").status_code == 200
+    family = TokenFamily.objects.get()
+    assert (family.user, family.ip, len(family.user_agent)) == (bob, "127.0.0.1", 255)
+    bob.refresh_from_db()
+    assert bob.last_login == family.created_at
+
+
+BODIES = [
+    b"", b"null", b"[]", b"{}", b'{"email":"a@b.example"}', b'{"email":1,"password":"x"}', b'{"email":"a","password":["x"]}',
+    b'{"email":"a","password":""}', b'{"email":"a\\u0000","password":"x"}', b'{"email":"a","password":"\\ud800"}', b"\xff",
+    b'{"email":"a","password":"x","password":"y"}', b'{"email":"a","password":"x","admin":true}', b"[" * 9000, b'{"a":' * 2000,
+    b'{"email":"' + b"a" * 255 + b'","password":"x"}', b'{"email":"a","password":"x","code":123456}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_body_that_is_no_sign_in_is_refused_and_not_echoed(body: bytes) -> None:
+    answer = api().post(LOGIN, data=body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert b"aaaa" not in answer.content
+
+
+def test_other_types_and_bodies_too_large_are_refused(bob: User) -> None:
+    form = api().post(LOGIN, {"email": bob.email, "password": PASSWORD}, format="multipart")
+    assert (form.status_code, form.json()["code"]) == (415, "unsupported_media_type")
+    large = api().post(LOGIN, {"email": bob.email, "password": "x" * 20_000}, format="json")
+    assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
+
+
+def test_one_account_is_guessed_at_five_times_and_the_right_password_waits_too(bob: User, carol: User) -> None:
+    assert [login(bob, password=f"wrong {n}").status_code for n in range(5)] == [401] * 5
+    limited = login(bob)
+    assert (limited.status_code, limited.json()["code"]) == (429, "rate_limited")
+    assert limited["Retry-After"] == "300"
+    assert login(carol).status_code == 200
+
+
+def test_guesses_on_the_page_and_here_count_together(bob: User) -> None:
+    for number in range(5):
+        Client().post("/accounts/login/", {"login": bob.email, "password": f"wrong {number}"})
+    assert login(bob).status_code == 429
+
+
+def test_sign_ins_from_one_address_are_limited_as_on_the_page(bob: User, settings: Settings) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login": Rate(3, 60).for_allauth("ip")}
+    answers = [login(bob) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[-1]["Retry-After"] == "60"
+
+
+def test_an_unknown_address_costs_the_same_work_as_a_wrong_password(bob: User, settings: Settings) -> None:
+    work: list[str] = []
+
+    class Counting(MD5PasswordHasher):
+        def encode(self, password: str, salt: str) -> str:
+            work.append(password)
+            return super().encode(password, salt)
+
+    settings.PASSWORD_HASHERS = [f"{__name__}.Counting"]
+    globals()["Counting"] = Counting
+    login(bob, password="wrong")
+    login(bob, email="nobody@acme.example", password="wrong")
+    assert work == ["wrong", "wrong"]
+
+
+def test_the_password_is_in_no_log_and_no_repr(bob: User, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = "a password nobody else has"
+    login(bob, password=secret)
+    pair = login(bob).json()
+    api().post(REFRESH, {"refresh_token": pair["refresh_token"]}, format="json")
+    told = caplog.text + repr(Login("a", secret)) + repr(TokenPair(pair["access_token"], pair["refresh_token"]))
+    assert not [text for text in (secret, PASSWORD, *pair.values()) if str(text) in told and text not in ("Bearer", 3600)]
+    assert logs.redact(f"sent {pair['refresh_token']}") == "sent eyJ[redacted]"

@@ -1,0 +1,158 @@
+"""What ends a sign-in ends its access tokens with the next request."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apikeys.usage.drain import Drainer
+from audit.actions import Action
+from audit.models import TrailEntry
+from tenants import services as tenants
+from tenants.models import TokenFamily, User
+from tenants.tokens import services
+from tenants.tokens.errors import InvalidToken
+from tenants.tokens.services import TokenPair
+from tests.conftest import PASSWORD, SYSTEM, api, client_of, membership_of
+from tests.tenants.tokens.forge import HOUR, accepted, signed_in
+
+pytestmark = pytest.mark.django_db
+LOGOUT, ME = "/api/v1/auth/logout", "/api/v1/auth/me"
+OTHER = "a horse of another colour"
+
+
+def status(pair: TokenPair) -> int:
+    return int(api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME).status_code)
+
+
+def dead(pair: TokenPair) -> bool:
+    answer = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
+    with pytest.raises(InvalidToken):
+        services.refresh(pair.refresh, at=timezone.now(), address="")
+    return bool(answer.status_code == 401 and answer.json()["code"] == "invalid_token")
+
+
+def on_the_page(user: User) -> None:
+    client = client_of(user)
+    fields = {"oldpassword": PASSWORD, "password1": OTHER, "password2": OTHER}
+    assert client.post("/accounts/password/change/", fields).status_code == 302
+
+
+def by_mail(user: User) -> None:
+    client = Client()
+    client.post("/accounts/password/reset/", {"email": user.email})
+    link = re.search(r"http://testserver(/accounts/password/reset/key/\S+)", str(mail.outbox[-1].body))
+    assert link
+    form = client.get(link[1], follow=True).request["PATH_INFO"]
+    assert client.post(form, {"password1": OTHER, "password2": OTHER}).status_code == 302
+
+
+def in_the_shell(user: User) -> None:
+    user.set_password(OTHER)
+    user.save()
+
+
+def by_deactivation(user: User) -> None:
+    tenants.deactivate_user(user=user, by=SYSTEM)
+
+
+def by_signing_out_everywhere(user: User) -> None:
+    assert client_of(user).post("/accounts/sessions/").status_code == 302
+
+
+@pytest.mark.parametrize("end", [on_the_page, by_mail, in_the_shell, by_deactivation, by_signing_out_everywhere])
+def test_what_takes_a_person_s_power_away_ends_all_their_tokens_at_once(
+    end: Callable[[User], None], bob: User, carol: User
+) -> None:
+    mine, also_mine, bystander = signed_in(bob), signed_in(bob), signed_in(carol)
+    assert status(mine) == status(also_mine) == 200
+    end(bob)
+    assert dead(mine)
+    assert dead(also_mine)
+    assert status(bystander) == 200
+
+
+def test_reactivating_a_user_brings_no_sign_in_back(bob: User) -> None:
+    pair = signed_in(bob)
+    tenants.deactivate_user(user=bob, by=SYSTEM)
+    tenants.reactivate_user(user=bob, by=SYSTEM)
+    bob.refresh_from_db()
+    assert dead(pair)
+    assert status(signed_in(bob)) == 200
+
+
+def test_an_ended_membership_leaves_the_person_and_takes_the_place(bob: User) -> None:
+    pair = signed_in(bob)
+    tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
+    answer = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
+    assert (answer.status_code, answer.json()["organizations"]) == (200, [])
+
+
+def test_ending_by_force_is_trailed_once_with_how_many(bob: User) -> None:
+    signed_in(bob), signed_in(bob)
+    for _ in range(2):
+        by_signing_out_everywhere(bob)
+    entry = TrailEntry.objects.get(action=Action.USER_TOKENS_REVOKED)
+    assert (entry.actor_id, entry.target_id) == (bob.public_id, bob.public_id)
+    assert '"data":{"reason":"signed_out_everywhere","sign_ins":2}' in entry.body
+
+
+def logout(body: dict[str, Any] | None = None, **headers: str) -> Any:
+    return api(**headers).post(LOGOUT, body, format="json") if body is not None else api(**headers).post(LOGOUT)
+
+
+def test_a_logout_ends_the_family_of_the_token_presented_and_no_other(bob: User, carol: User) -> None:
+    first, second, bystander = signed_in(bob), signed_in(bob), signed_in(carol)
+    assert logout(HTTP_AUTHORIZATION=f"Bearer {first.access}").status_code == 204
+    assert dead(first)
+    assert status(second) == 200
+    assert logout({"refresh_token": second.refresh}).status_code == 204
+    assert dead(second)
+    assert status(bystander) == 200
+    assert TokenFamily.objects.filter(revoked_at=None).get().user == carol
+
+
+def test_a_used_refresh_token_ends_its_family_too_and_twice_is_as_once(bob: User) -> None:
+    first = signed_in(bob)
+    then = services.refresh(first.refresh, at=timezone.now(), address="")
+    ended: list[datetime | None] = []
+    for _ in range(2):
+        assert logout({"refresh_token": first.refresh}).status_code == 204
+        ended += TokenFamily.objects.values_list("revoked_at", flat=True)
+    assert dead(then)
+    assert ended[0] == ended[1]
+
+
+def test_a_logout_without_a_good_token_says_what_is_missing(bob: User) -> None:
+    pair = signed_in(bob)
+    assert logout().json()["code"] == logout({}).json()["code"] == "missing_token"
+    assert logout({"refresh_token": pair.access}).json()["code"] == "invalid_token"
+    assert logout(HTTP_AUTHORIZATION=f"Bearer {pair.refresh}").json()["code"] == "invalid_token"
+    old = signed_in(bob, at=timezone.now() - HOUR)
+    assert logout(HTTP_AUTHORIZATION=f"Bearer {old.access}").json()["code"] == "expired_token"
+    assert logout({"refresh_token": old.refresh}, HTTP_AUTHORIZATION=f"Bearer {old.access}").status_code == 204
+    assert status(pair) == 200
+
+
+def test_a_token_costs_one_query_which_joins_family_and_user(bob: User) -> None:
+    pair = signed_in(bob)
+    with CaptureQueriesContext(connection) as queries:
+        assert accepted(pair.access).user == bob
+    assert len(queries) == 1
+    assert all(table in queries[0]["sql"] for table in ("tenants_tokenfamily", "tenants_user"))
+
+
+def test_what_removes_old_usage_removes_old_families(bob: User, tmp_path: Path) -> None:
+    signed_in(bob, at=timezone.now() - timedelta(days=31))
+    living = signed_in(bob)
+    Drainer(tmp_path)._prune()
+    assert TokenFamily.objects.count() == 1
+    assert status(living) == 200

@@ -1,0 +1,183 @@
+"""Refresh tokens are good once; one that comes again ends its sign-in. RFC 9700, 4.14.2."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from audit import trail
+from audit.actions import Action
+from audit.models import TrailEntry
+from tenants.models import RefreshToken, TokenFamily, User
+from tenants.tokens import services
+from tenants.tokens.errors import ExpiredToken, InvalidToken, RefreshReused
+from tenants.tokens.models import EndReason
+from tenants.tokens.services import PARALLEL, TokenPair
+from tests.conftest import api
+from tests.tenants.tokens.forge import ORIGIN, SECOND, accepted, signed_in
+
+pytestmark = pytest.mark.django_db
+REFRESH = "/api/v1/auth/refresh"
+
+
+def refresh(token: str, at: datetime | None = None) -> TokenPair:
+    return services.refresh(token, at=at or timezone.now(), address="203.0.113.9")
+
+
+def test_a_refresh_answers_as_a_sign_in_does_and_both_new_tokens_are_good(bob: User) -> None:
+    first = signed_in(bob)
+    answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"access_token", "refresh_token", "expires_in", "token_type"}
+    assert answer["Cache-Control"] == "no-store"
+    assert accepted(answer.json()["access_token"]).user == accepted(first.access).user == bob
+    assert refresh(answer.json()["refresh_token"])
+
+
+def test_the_loser_of_a_race_is_refused_and_the_winner_goes_on(bob: User) -> None:
+    first, now = signed_in(bob), timezone.now()
+    winner = refresh(first.refresh, now)
+    with pytest.raises(InvalidToken):
+        refresh(first.refresh, now + PARALLEL)
+    assert accepted(winner.access)
+    assert refresh(winner.refresh)
+
+
+def test_a_later_second_use_ends_the_family_at_once_and_is_trailed(bob: User, carol: User) -> None:
+    first, bystander, now = signed_in(bob), signed_in(carol), timezone.now()
+    winner, another = refresh(first.refresh, now), signed_in(bob)
+    assert accepted(winner.access)
+    with pytest.raises(RefreshReused):
+        refresh(first.refresh, now + PARALLEL + SECOND)
+    for token in (first.access, winner.access):
+        with pytest.raises(InvalidToken):
+            accepted(token)
+    with pytest.raises(InvalidToken):
+        refresh(winner.refresh)
+    entry = TrailEntry.objects.get(action=Action.REFRESH_TOKEN_REUSED)
+    assert (entry.organization_id, entry.target_id) == (trail.PLATFORM, bob.public_id)
+    assert "203.0.113.9" in entry.body
+    assert accepted(another.access)
+    assert accepted(bystander.access)
+    assert TokenFamily.objects.exclude(revoked_at=None).get().revoke_reason == EndReason.REUSED
+
+
+def test_a_token_older_than_the_last_is_stolen_however_soon_it_comes(bob: User) -> None:
+    first, now = signed_in(bob), timezone.now()
+    third = refresh(refresh(first.refresh, now).refresh, now + SECOND)
+    with pytest.raises(RefreshReused):
+        refresh(first.refresh, now + 2 * SECOND)
+    with pytest.raises(InvalidToken):
+        refresh(third.refresh)
+
+
+def test_reuse_over_http_says_so(bob: User) -> None:
+    first = signed_in(bob)
+    refresh(first.refresh, timezone.now() - PARALLEL - SECOND)
+    answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (401, "refresh_reused")
+    assert answer["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_reuse_that_cannot_be_trailed_is_not_told_and_is_found_the_next_time(
+    bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = signed_in(bob)
+    refresh(first.refresh, timezone.now() - PARALLEL - SECOND)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrailEntry, "save", lambda *a, **k: (_ for _ in ()).throw(IntegrityError("gone")))
+        answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert not TokenFamily.objects.exclude(revoked_at=None).exists()
+    with pytest.raises(RefreshReused):
+        refresh(first.refresh)
+
+
+def test_a_refresh_token_lives_two_weeks_and_a_sign_in_a_month_to_the_second(bob: User, settings: Settings) -> None:
+    now = timezone.now().replace(microsecond=0)
+    with pytest.raises(ExpiredToken):
+        refresh(signed_in(bob, at=now).refresh, now + timedelta(days=14))
+    pair = signed_in(bob, at=now)
+    for day in (13, 26):
+        pair = refresh(pair.refresh, now + timedelta(days=day, hours=23))
+    end = now + timedelta(days=30)
+    pair = refresh(pair.refresh, end - SECOND)
+    assert accepted(pair.access, at=end - SECOND)
+    for attempt in (lambda: accepted(pair.access, at=end), lambda: refresh(pair.refresh, end)):
+        with pytest.raises((InvalidToken, ExpiredToken)):
+            attempt()
+
+
+def test_the_database_lets_a_token_have_one_successor(bob: User) -> None:
+    signed_in(bob)
+    first = RefreshToken.objects.get()
+    RefreshToken.objects.create(family=first.family, replaces=first)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RefreshToken.objects.create(family=first.family, replaces=first)
+
+
+def test_an_inactive_user_refreshes_nothing(bob: User) -> None:
+    pair = signed_in(bob)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    with pytest.raises(InvalidToken):
+        refresh(pair.refresh)
+    assert RefreshToken.objects.get().used_at is None
+
+
+BODIES = [
+    b"", b"[]", b"{}", b'{"refresh_token":1}', b'{"refresh_token":"a","refresh_token":"b"}', b"\xff", b"[" * 5000,
+    b'{"refresh_token":"\\ud800"}', b'{"refresh_token":"a","x":1}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_body_that_is_none_is_refused_and_not_echoed(body: bytes) -> None:
+    answer = api().post(REFRESH, data=body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "é.b.c", "a" * 8000, "a.b.c d", "\x00"])
+def test_text_that_is_no_token_is_refused(token: str) -> None:
+    answer = api().post(REFRESH, {"refresh_token": token}, format="json")
+    assert answer.status_code in {400, 401}
+    assert answer.json()["code"] in {"invalid_token", "malformed_body"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
+def test_of_parallel_refreshes_exactly_one_wins_and_goes_on(bob: User) -> None:
+    for _ in range(5):
+        pair, together = signed_in(bob), Barrier(6)
+        with ThreadPoolExecutor(6) as threads:
+            outcomes = list(threads.map(_at_once, [together] * 6, [pair.refresh] * 6))
+        winners = [outcome for outcome in outcomes if isinstance(outcome, TokenPair)]
+        assert len(winners) == 1
+        assert {type(outcome) for outcome in outcomes} == {TokenPair, InvalidToken}
+        assert accepted(winners[0].access)
+        assert refresh(winners[0].refresh)
+
+
+def _at_once(together: Barrier, token: str) -> Any:
+    try:
+        together.wait(10)
+        return refresh(token)
+    except InvalidToken as error:
+        return error
+    finally:
+        connection.close()
+
+
+def test_families_that_ended_by_themselves_are_removed_and_no_other(bob: User) -> None:
+    now = timezone.now()
+    for number in range(3):
+        refresh(signed_in(bob, at=now - timedelta(days=31 + number)).refresh, now - timedelta(days=30 + number))
+    living = signed_in(bob, at=now)
+    services.prune(before=now)
+    assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1
+    assert TokenFamily.objects.get().ip == ORIGIN.ip
+    assert accepted(living.access)

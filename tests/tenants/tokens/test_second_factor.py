@@ -1,0 +1,91 @@
+"""Nobody with a second factor gets a token by the password alone."""
+
+import time
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from django.core.cache import cache
+
+from tenants.models import TokenFamily, User
+from tests.conftest import PASSWORD, api
+
+pytestmark = pytest.mark.django_db
+LOGIN = "/api/v1/auth/login"
+
+
+@pytest.fixture
+def secret(bob: User) -> str:
+    secret = generate_totp_secret()
+    TOTP.activate(bob, secret)
+    return secret
+
+
+@pytest.fixture
+def recovery(bob: User, secret: str) -> list[str]:
+    return RecoveryCodes.activate(bob).generate_codes()
+
+
+@pytest.fixture(autouse=True)
+def _clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a period could end between making a code and sending it."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
+def code(secret: str, periods: int = 0) -> str:
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + periods))
+
+
+def login(user: User, **fields: Any) -> tuple[int, str]:
+    answer = api().post(LOGIN, {"email": user.email, "password": PASSWORD} | fields, format="json")
+    return answer.status_code, answer.json().get("code", "")
+
+
+def test_the_password_alone_is_answered_with_mfa_required_and_no_token(bob: User, secret: str) -> None:
+    assert login(bob) == login(bob, code=None) == (401, "mfa_required")
+    assert not TokenFamily.objects.exists()
+    assert login(bob, code=code(secret)) == (200, "")
+
+
+def test_a_wrong_password_is_not_told_of_the_second_factor(bob: User, secret: str) -> None:
+    for more in ({}, {"code": code(secret)}):
+        assert login(bob, password="wrong", **more) == (401, "invalid_login")
+
+
+def test_a_wrong_or_old_code_is_refused(bob: User, secret: str) -> None:
+    for wrong in ("000000", code(secret, -3), code(secret, 3), " ", "é", "1" * 64):
+        cache.clear()
+        assert login(bob, code=wrong) == (401, "invalid_login")
+    assert not TokenFamily.objects.exists()
+
+
+def test_a_code_of_the_app_is_good_once_also_for_another_process(bob: User, secret: str) -> None:
+    assert login(bob, code=code(secret)) == (200, "")
+    assert login(bob, code=code(secret)) == (401, "invalid_login")
+    cache.clear()  # what this process remembers, and another never knew
+    assert login(bob, code=code(secret)) == (401, "invalid_login")
+    assert TokenFamily.objects.count() == 1
+
+
+def test_a_recovery_code_is_good_once(bob: User, recovery: list[str]) -> None:
+    assert login(bob, code=recovery[0]) == (200, "")
+    assert login(bob, code=recovery[0]) == (401, "invalid_login")
+    assert login(bob, code=recovery[1]) == (200, "")
+    assert Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES).last_used_at is not None
+
+
+def test_codes_are_guessed_at_five_times(bob: User, secret: str) -> None:
+    answers = [login(bob, code=f"{number:06}")[0] for number in range(5)]
+    assert answers == [401] * 5
+    limited = api().post(LOGIN, {"email": bob.email, "password": PASSWORD, "code": code(secret)}, format="json")
+    assert (limited.status_code, limited["Retry-After"]) == (429, "300")
+
+
+def test_a_code_of_somebody_else_is_wrong(bob: User, carol: User, secret: str) -> None:
+    theirs = generate_totp_secret()
+    TOTP.activate(carol, theirs)
+    assert login(bob, code=code(theirs)) == (401, "invalid_login")
+    assert login(carol, code=code(theirs)) == (200, "")
