@@ -39,8 +39,9 @@ class LimitSerializer(serializers.Serializer[Any]):
 class WhoamiSerializer(serializers.Serializer[Any]):
     """Describes the answer. It does not make it: a serializer copies all its fields for every request."""
 
-    key_id = serializers.CharField(help_text="`key_…`; stays the same through rotation.")
-    name = serializers.CharField(help_text="The key's label.")
+    key_id = serializers.CharField(allow_null=True, help_text="`key_…`; stays the same through rotation. Null for a token.")
+    application_id = serializers.CharField(allow_null=True, help_text="`app_…` whose token this is. Null for a key.")
+    name = serializers.CharField(help_text="The key's label, or the application's name.")
     kind = serializers.ChoiceField(choices=Kind.choices)
     environment = serializers.ChoiceField(choices=Environment.choices)
     organization = OrganizationSerializer()
@@ -60,7 +61,8 @@ class WhoamiView(APIView):
 def _describe(credential: Credential) -> dict[str, Any]:
     organization, expires_at = credential.organization, credential.expires_at
     return {
-        "key_id": credential.public_id,
+        "key_id": None if credential.is_token else credential.public_id,
+        "application_id": credential.public_id if credential.is_token else None,
         "name": credential.name,
         "kind": credential.kind,
         "environment": credential.environment,

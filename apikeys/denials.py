@@ -13,6 +13,8 @@ class Reason(StrEnum):
     EXPIRED_KEY = "expired_key"
     REVOKED_KEY = "revoked_key"
     PAUSED_KEY = "paused_key"
+    INVALID_TOKEN = "invalid_token"
+    EXPIRED_TOKEN = "expired_token"
     OWNER_INACTIVE = "owner_inactive"
     ORGANIZATION_SUSPENDED = "organization_suspended"
     WRONG_KEY_TYPE = "wrong_key_type"
@@ -36,10 +38,11 @@ class Presented:
 class Denial:
     """A refused presentation. `detail` replaces the reason's own words where there is more to say.
 
-    `retry_after` is in seconds, where it is known.
+    `retry_after` is in seconds, where it is known. `bearer` says that it was a token, so that the answer asks for one.
     """
 
     reason: Reason
     detail: str = ""
     retry_after: int | None = None
     presented: Presented | None = field(default=None, compare=False)
+    bearer: bool = False

@@ -57,7 +57,8 @@ class Answer(NamedTuple):
 
 
 class _Identity(NamedTuple):
-    key_id: uuid.UUID
+    is_token: bool
+    id: uuid.UUID
     organization_id: uuid.UUID
     owner_id: uuid.UUID | None
     kind: str
@@ -135,7 +136,8 @@ def _ask(credential: Credential, demands: Demands) -> Denial | None:
 
 def _identity(credential: Credential) -> Headers:
     who = _Identity(
-        credential.key_id,
+        credential.is_token,
+        credential.id,
         credential.organization.id,
         credential.owner_id,
         credential.kind,
@@ -152,7 +154,7 @@ def _spell(who: _Identity) -> Headers:
     return (
         ("Cache-Control", "no-store"),
         ("X-Keyway-Organization", encode("org", who.organization_id)),
-        ("X-Keyway-Key", encode("key", who.key_id)),
+        ("X-Keyway-Application", encode("app", who.id)) if who.is_token else ("X-Keyway-Key", encode("key", who.id)),
         ("X-Keyway-Kind", str(who.kind)),
         ("X-Keyway-Environment", who.environment),
         ("X-Keyway-Scopes", " ".join(sorted(who.scopes))),

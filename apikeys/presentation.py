@@ -12,7 +12,15 @@ from django.conf import settings
 
 from apikeys import conf, recording, secret, throttling
 from apikeys.denials import Denial, Reason
+from apikeys.oauth import verification as tokens
 from apikeys.verification import Credential, authorize, verify
+from tenants.tokens.token import is_shaped
+
+
+class AccessToken(str):
+    """Presented as `Authorization: Bearer`, and neither an API key nor a user token."""
+
+    __slots__ = ()
 
 
 def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Denial | None:
@@ -32,7 +40,8 @@ def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Den
 def _judge(meta: MutableMapping[str, Any], presented: str | Denial, at: datetime) -> Credential | Denial:
     if isinstance(presented, Denial):
         return throttling.refuse(meta, presented) or presented
-    return throttling.judge(meta, presented, lambda text: verify(text, now=at))
+    judge = tokens.verify if isinstance(presented, AccessToken) else verify
+    return throttling.judge(meta, presented, lambda text: judge(text, now=at))
 
 
 def find(meta: Mapping[str, Any]) -> str | Denial | None:
@@ -42,9 +51,11 @@ def find(meta: Mapping[str, Any]) -> str | Denial | None:
     bearer = _bearer(authorization) if authorization else None
     if header is not None and ("," in header or bearer is not None):
         return Denial(Reason.SEVERAL_CREDENTIALS)
-    if bearer is None or not _looks_like_a_key(bearer):
+    if bearer is None:
         return header.strip() if header is not None else None
-    return bearer if settings.KEYWAY_ACCEPT_BEARER_KEYS else Denial(Reason.KEY_IN_BEARER)
+    if _looks_like_a_key(bearer):
+        return bearer if settings.KEYWAY_ACCEPT_BEARER_KEYS else Denial(Reason.KEY_IN_BEARER)
+    return None if is_shaped(bearer) else AccessToken(bearer)
 
 
 def _bearer(authorization: str) -> str | None:

@@ -11,7 +11,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from apikeys import recording
-from apikeys.denials import Denial
+from apikeys.denials import Denial, Reason
 from apikeys.renderers import ProblemRenderer
 from audit.errors import KeywayError, TrailUnavailable
 
@@ -22,6 +22,7 @@ CHALLENGE = 'ApiKey realm="Keyway"'
 BEARER = 'Bearer realm="Keyway"'
 # RFC 6750, 3.1: a token was presented and is not good.
 BEARER_REFUSED = f'{BEARER}, error="invalid_token"'
+BEARER_TOO_WEAK = f'{BEARER}, error="insufficient_scope"'
 RETRY_AFTER_SECONDS = 1
 
 
@@ -48,8 +49,8 @@ PROBLEMS: dict[str, Problem] = {
     "missing_token": Problem(
         401, "No token", "Sign in at /api/v1/auth/login and present the token as Authorization: Bearer.", BEARER
     ),
-    "invalid_token": Problem(401, "Invalid token", "The token is not good, or was revoked. Sign in again.", BEARER_REFUSED),
-    "expired_token": Problem(401, "Expired token", "The token has expired. Refresh it, or sign in again.", BEARER_REFUSED),
+    "invalid_token": Problem(401, "Invalid token", "The token is malformed, unknown, wrong or revoked. Sign in again, or ask for a new one.", BEARER_REFUSED),
+    "expired_token": Problem(401, "Expired token", "The token has expired. Refresh it, or ask for a new one.", BEARER_REFUSED),
     "refresh_reused": Problem(
         401,
         "Refresh token reused",
@@ -145,8 +146,11 @@ def body(problem: ApiProblem) -> dict[str, Any]:
 
 def headers(problem: ApiProblem) -> dict[str, str]:
     fields = {"Cache-Control": "no-store", **problem.headers}
+    is_bearer = problem.denial is not None and problem.denial.bearer
     if problem.status_code == status.HTTP_401_UNAUTHORIZED:
-        fields["WWW-Authenticate"] = PROBLEMS[problem.code].challenge
+        fields["WWW-Authenticate"] = BEARER_REFUSED if is_bearer else PROBLEMS[problem.code].challenge
+    if problem.code == Reason.INSUFFICIENT_SCOPE and is_bearer:
+        fields["WWW-Authenticate"] = BEARER_TOO_WEAK
     if problem.status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
         fields.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return fields

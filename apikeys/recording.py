@@ -23,6 +23,7 @@ _MOST_ADDRESS = 64
 class _Note:
     presented: Presented | None
     denial: str = ""
+    is_token: bool = False  # its uses are not recorded one by one
 
 
 def admit(meta: MutableMapping[str, Any], outcome: Credential | Denial) -> Credential | Denial:
@@ -30,7 +31,8 @@ def admit(meta: MutableMapping[str, Any], outcome: Credential | Denial) -> Crede
     logs.about(outcome.presented)
     if outcome.presented and not recorder().accepts():
         return Denial(Reason.UNAVAILABLE)
-    meta[_NOTE] = _Note(outcome.presented, outcome.reason if isinstance(outcome, Denial) else "")
+    denied = isinstance(outcome, Denial)
+    meta[_NOTE] = _Note(outcome.presented, outcome.reason if denied else "", is_token=not denied and outcome.is_token)
     return outcome
 
 
@@ -49,6 +51,8 @@ def record(meta: Mapping[str, Any], *, began: float, status: int, route: str, ca
     if note is None:
         return True
     metrics.count_presentation(note.denial or "accepted")
+    if note.is_token:
+        return True
     took = int((time.perf_counter() - began) * 1e6)
     at = time.time_ns() // 1000 - took
     address = client_ip(meta).partition("%")[0][:_MOST_ADDRESS]

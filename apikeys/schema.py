@@ -71,7 +71,7 @@ def verify_operation() -> dict[str, Any]:
         "environment": "`live` or `test`.",
         "organization": "`org_…` or slug of the organization that the key must belong to.",
     }
-    told = ("Organization", "Key", "Kind", "Environment", "Scopes", "Owner")
+    told = ("Organization", "Key", "Application", "Kind", "Environment", "Scopes", "Owner")
     return {
         "operationId": "verify",
         "summary": "Whether a key is good, for other services and reverse proxies",

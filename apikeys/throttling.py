@@ -85,13 +85,15 @@ def refuse(meta: MutableMapping[str, Any], outcome: Denial | None = None) -> Den
 
 
 def _use(meta: MutableMapping[str, Any], credential: Credential) -> Denial | None:
-    verdict = limiter.spend(key=credential.key_id.hex, organization=credential.organization.id.hex)
+    mine = "application" if credential.is_token else "key"
+    verdict = limiter.spend(**{mine: credential.id.hex, "organization": credential.organization.id.hex})
     meta[_NOTE] = verdict
     return None if verdict.is_allowed else _limited(verdict, credential)
 
 
 _WORDS = {
     "key": "This key may make {quota} requests in {seconds} seconds",
+    "application": "This application may make {quota} requests in {seconds} seconds",
     "organization": "The keys of this organization may together make {quota} requests in {seconds} seconds",
     "refused": "Refused keys may be presented {quota} times in {seconds} seconds from one network",
 }

@@ -60,10 +60,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a verified secret resolves to."""
+    """What a verified secret or access token resolves to. A token is an application's and no key: it has no `key_id`."""
 
-    key_id: uuid.UUID
-    secret_id: uuid.UUID
+    key_id: uuid.UUID | None
+    secret_id: uuid.UUID | None
     name: str
     kind: Kind
     environment: str
@@ -72,17 +72,36 @@ class Credential:
     owner_id: uuid.UUID | None
     owner_email: str | None
     expires_at: datetime | None
+    application_id: uuid.UUID | None = None
 
     @property
     def public_id(self) -> str:
-        return encode("key", self.key_id)
+        return encode("app" if self.is_token else "key", self.id)
 
     @property
-    def presented(self) -> Presented:
+    def id(self) -> uuid.UUID:
+        """The key's, or the application's."""
+        one = self.key_id or self.application_id
+        assert one is not None  # noqa: S101  every credential is one of the two
+        return one
+
+    @property
+    def presented(self) -> Presented | None:
+        """The key whose use this is."""
+        if self.key_id is None or self.secret_id is None:
+            return None
         return Presented(self.key_id, self.secret_id, self.organization.id)
 
+    @property
+    def is_token(self) -> bool:
+        return self.application_id is not None
+
+    @property
+    def noun(self) -> str:
+        return "token" if self.is_token else "key"
+
     def actor(self, address: str = "") -> Actor:
-        return Actor(kind="key", id=self.public_id, name=self.name, address=address)
+        return Actor(kind="application" if self.is_token else "key", id=self.public_id, name=self.name, address=address)
 
 
 _leases: Leases[Facts] = register(Leases())
@@ -117,13 +136,13 @@ def authorize(
 ) -> Denial | None:
     """Ask more of a credential. `organization` is the one the caller believes it is in, ``org_…`` or slug."""
     if organization is not None and organization not in (credential.organization.public_id, credential.organization.slug):
-        return Denial(Reason.WRONG_ORGANIZATION)
+        return Denial(Reason.WRONG_ORGANIZATION, bearer=credential.is_token)
     if kind is not None and credential.kind != kind:
         return Denial(Reason.WRONG_KEY_TYPE, f"This call takes {_A_KEY[kind]}; this is {_A_KEY[credential.kind]}.")
     if environment is not None and credential.environment != environment:
         return Denial(Reason.WRONG_ENVIRONMENT, f"This call takes {environment} keys; this is a {credential.environment} key.")
     if scope is not None and scope not in credential.scopes:
-        return Denial(Reason.INSUFFICIENT_SCOPE, f"This call needs the scope {scope}, which this key does not have.")
+        return Denial(Reason.INSUFFICIENT_SCOPE, f"This call needs the scope {scope}, which this {credential.noun} does not have.", bearer=credential.is_token)
     return None
 
 

@@ -24,6 +24,14 @@ class Action(models.TextChoices):
     KEY_PAUSED = "key.paused", "Key paused"
     KEY_RESUMED = "key.resumed", "Key resumed"
     KEY_REVOKED = "key.revoked", "Key revoked"
+    APPLICATION_REGISTERED = "application.registered", "Application registered"
+    APPLICATION_CHANGED = "application.changed", "Application changed"
+    APPLICATION_SECRET_ROTATED = "application.secret_rotated", "Application's secret rotated"
+    APPLICATION_DISABLED = "application.disabled", "Application disabled"
+    APPLICATION_ENABLED = "application.enabled", "Application enabled"
+    APPLICATION_DELETED = "application.deleted", "Application deleted"
+    APPLICATION_AUTHORIZED = "application.authorized", "Application authorized"
+    APPLICATION_TOKENS_ENDED = "application.tokens_ended", "Application's tokens ended"
     TRAIL_EXPORTED = "trail.exported", "Audit log exported"
 
 

@@ -39,5 +39,9 @@ class AgentId(PublicId, prefix="agt"):
     pass
 
 
-for converter in (KeyId, MembershipId, EventId, AgentId):
+class ApplicationId(PublicId, prefix="app"):
+    pass
+
+
+for converter in (KeyId, MembershipId, EventId, AgentId, ApplicationId):
     register_converter(converter, f"{converter.prefix}_id")

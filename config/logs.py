@@ -21,7 +21,7 @@ from structlog.typing import EventDict, WrappedLogger
 from audit.ids import encode
 
 # Any prefix, for an installation may have had others. What is left of a secret that was cut short is redacted as well.
-_KEYS = re.compile(r"((?:live|test)_)[0-9A-Za-z]{8,}")
+_KEYS = re.compile(r"((?:live|test|oat|ort|oac|ocs)_)[0-9A-Za-z]{8,}")
 _OTHERS = re.compile(
     r"""(?P<name>\b(?:bearer|basic)\s+(?=\S*[\d.=])|(?:__Host-)?keyway(?:-csrf)?=)[^\s"',;\\]+"""
     r"""|(?P<proof>\$argon2id\$)[^\s"'\\]+"""

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", overview, name="overview"),
     path("o/<slug:slug>/", organization_overview, name="organization_overview"),
     path("", include("apikeys.urls")),
+    path("", include("apikeys.oauth.urls")),
     path("", include("tenants.urls")),
     path("", include("audit.urls")),
     path("api/v1/", include("apikeys.api_urls")),

@@ -22,7 +22,7 @@ class Presence:
 
     organization_id: uuid.UUID
     environment: str
-    key_id: uuid.UUID
+    key_id: uuid.UUID | None
     at: datetime
     by: Actor
 

@@ -37,6 +37,10 @@ class Shell:
         return self.may(Permission.READ_TRAIL)
 
     @property
+    def manages_applications(self) -> bool:
+        return self.may(Permission.MANAGE_APPLICATIONS)
+
+    @property
     def sees_members(self) -> bool:
         return self.may(Permission.READ_MEMBERS)
 

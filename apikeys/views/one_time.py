@@ -14,7 +14,11 @@ def reveal(request: HttpRequest, template: str, issued: Issued, **context: Any) 
 
     The template is handed the wrapped plaintext, whose repr hides it, because an error page shows what templates were handed.
     """
-    response = render(request, template, {"key": issued.key, "plaintext": issued.plaintext, **context})
+    return disclose(request, template, key=issued.key, plaintext=issued.plaintext, **context)
+
+
+def disclose(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+    response = render(request, template, context)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -1,0 +1,23 @@
+from django.contrib import admin
+
+from apikeys.oauth.models import AccessToken, Application, Grant, IDToken, RefreshToken
+from audit.admin import ReadOnlyAdmin
+
+# The toolkit registers all its models. Codes and tokens are nothing to look at, not even as hashes.
+admin.site.unregister([AccessToken, Application, Grant, IDToken, RefreshToken])
+
+
+@admin.register(Application)
+class ApplicationAdmin(ReadOnlyAdmin):
+    list_display = ("name", "organization", "purpose", "environment", "secret_mask", "created", "disabled_at")
+    list_select_related = ("organization",)
+    list_filter = ("environment", "organization")
+    search_fields = ("name", "client_id")
+    fields = (
+        "name", "client_id", "organization", "purpose", "environment", "scopes", "redirect_uris", "secret_mask",
+        "secret_created_at", "created", "created_by", "disabled_at",
+    )  # fmt: skip
+
+    @admin.display(description="what it is")
+    def purpose(self, application: Application) -> str:
+        return str(application.purpose.label)

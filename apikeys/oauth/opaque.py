@@ -1,0 +1,78 @@
+"""What OAuth hands out: access and refresh tokens, authorization codes, client secrets. Pure.
+
+``oat_`` + 43 random base62 characters (256 bits) + 6 of tag, HMAC-SHA256 under the pepper over all that stands before it.
+What Keyway did not mint is refused by arithmetic, without a query; what it did is stored and looked up as a second HMAC
+only. No slow hash: nobody guesses 256 bits, and a token is presented with every request.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from config.peppers import Pepper
+
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM_LENGTH = 43
+TAG_LENGTH = 6
+
+_SHAPE = re.compile(rf"(?:oat|ort|oac|ocs)_[0-9A-Za-z]{{{RANDOM_LENGTH + TAG_LENGTH}}}\Z", re.ASCII)
+
+
+class Use(StrEnum):
+    ACCESS = "oat"
+    REFRESH = "ort"
+    CODE = "oac"
+    SECRET = "ocs"  # noqa: S105  a prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Plaintext:
+    """In the clear, for as long as one answer needs it. Neither repr nor str shows it; `reveal` does."""
+
+    text: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.mask
+
+    @property
+    def mask(self) -> str:
+        """The last four are tag."""
+        return f"{self.text[:8]}…{self.text[-4:]}"
+
+    def reveal(self) -> str:
+        return self.text
+
+
+def mint(use: Use, pepper: Pepper) -> Plaintext:
+    random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
+    untagged = f"{use}_{random}"
+    return Plaintext(untagged + _tag(untagged, pepper))
+
+
+def digest(presented: str, use: Use, peppers: Sequence[Pepper]) -> str | None:
+    """What is stored of a token that one of the peppers tagged for this use; None for everything else."""
+    if not _SHAPE.match(presented) or not presented.startswith(f"{use}_"):
+        return None
+    found = None
+    for pepper in peppers:
+        if hmac.compare_digest(_tag(presented[:-TAG_LENGTH], pepper), presented[-TAG_LENGTH:]):
+            found = pepper
+    return _hmac(found, b"oauth digest", presented).hex() if found else None
+
+
+def _tag(untagged: str, pepper: Pepper) -> str:
+    number = int.from_bytes(_hmac(pepper, b"oauth tag", untagged))
+    characters = []
+    for _ in range(TAG_LENGTH):
+        number, index = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[index])
+    return "".join(characters)
+
+
+def _hmac(pepper: Pepper, purpose: bytes, text: str) -> bytes:
+    return hmac.digest(pepper.key, purpose + b"\0" + text.encode(), hashlib.sha256)

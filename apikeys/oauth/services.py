@@ -1,0 +1,145 @@
+"""Changes to applications: one function a change, atomic, trailed. What happens to tokens is in apikeys.oauth.tokens."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apikeys import conf
+from apikeys.errors import ScopeNotGrantable
+from apikeys.oauth import opaque, scopes
+from apikeys.oauth.errors import NoSecret, SecretShown
+from apikeys.oauth.models import Application, Purpose
+from apikeys.oauth.opaque import Plaintext, Use
+from audit import trail
+from audit.actions import Action
+from audit.actor import Actor
+from audit.environment import Environment
+from audit.ids import uuid7
+from tenants import leases
+from tenants.leases import Receipt
+from tenants.models import Organization, User
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new application, and its client secret, which is in memory here and nowhere else; one that runs at people's has none."""
+
+    application: Application
+    plaintext: Plaintext | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an application is to be."""
+
+    name: str
+    purpose: Purpose
+    scopes: Collection[str]
+    redirect_uris: Collection[str] = ()
+    environment: Environment = Environment.LIVE
+    idempotency_key: str | None = None
+
+
+def register(*, organization: Organization, draft: Draft, by: Actor, created_by: User) -> Registered:
+    """Raises ScopeNotGrantable, or SecretShown when the same form registered it before."""
+    _check_scopes(draft.scopes)
+    application = Application(id=uuid7(), organization=organization, created_by=created_by)
+    application.client_id, application.name = application.public_id, draft.name
+    application.purpose, application.environment = draft.purpose, draft.environment
+    application.scopes, application.redirect_uris = sorted(draft.scopes), "\n".join(draft.redirect_uris)
+    application.idempotency_key = draft.idempotency_key
+    plaintext = None if draft.purpose is Purpose.NATIVE else opaque.mint(Use.SECRET, conf.peppers()[0])
+    for name, value in _secret_facts(plaintext).items():
+        setattr(application, name, value)
+    try:
+        with transaction.atomic():
+            application.save(force_insert=True)
+            _record(Action.APPLICATION_REGISTERED, application, by, _facts(application))
+    except IntegrityError as error:
+        raise SecretShown() from error
+    return Registered(application, plaintext)
+
+
+def edit(*, application: Application, name: str, scopes: Collection[str], redirect_uris: Collection[str], by: Actor) -> Receipt:
+    """Tokens never may do more than their application: fewer scopes weaken those that are out. Raises ScopeNotGrantable."""
+    _check_scopes(scopes)
+    with transaction.atomic():
+        before = Application.objects.select_for_update().get(pk=application.pk)
+        application.name, application.scopes = name, sorted(scopes)
+        application.redirect_uris = "\n".join(redirect_uris)
+        application.save(update_fields=["name", "scopes", "redirect_uris", "updated"])
+        old, new = _facts(before), _facts(application)
+        if changed := {field: value for field, value in new.items() if old[field] != value}:
+            _record(Action.APPLICATION_CHANGED, application, by, changed)
+    return leases.end()
+
+
+def rotate_secret(*, application: Application, by: Actor, idempotency_key: str | None = None) -> Plaintext:
+    """The old secret dies at once; tokens stay. Raises NoSecret, or SecretShown when the same form rotated it before."""
+    plaintext = opaque.mint(Use.SECRET, conf.peppers()[0])
+    with transaction.atomic():
+        locked = Application.objects.select_for_update().get(pk=application.pk)
+        if not locked.client_secret:
+            raise NoSecret()
+        if idempotency_key and locked.idempotency_key == idempotency_key:
+            raise SecretShown()
+        for name, value in (_secret_facts(plaintext) | {"idempotency_key": idempotency_key}).items():
+            setattr(locked, name, value)
+        locked.save()
+        _record(Action.APPLICATION_SECRET_ROTATED, locked, by, {"mask": plaintext.mask})
+    return plaintext
+
+
+def disable(*, application: Application, by: Actor) -> Receipt:
+    """Refuse the application and all its tokens until it is enabled. Doing it twice changes and trails nothing."""
+    with transaction.atomic():
+        if Application.objects.filter(pk=application.pk, disabled_at=None).update(disabled_at=timezone.now()):
+            _record(Action.APPLICATION_DISABLED, application, by)
+    return leases.end()
+
+
+@transaction.atomic
+def enable(*, application: Application, by: Actor) -> None:
+    if Application.objects.filter(pk=application.pk, disabled_at__isnull=False).update(disabled_at=None):
+        _record(Action.APPLICATION_ENABLED, application, by)
+
+
+def delete(*, application: Application, by: Actor) -> Receipt:
+    """End the application for good, and with it all consents and tokens. The trail keeps what it was."""
+    with transaction.atomic():
+        target = application.as_target()
+        deleted, _ = Application.objects.filter(pk=application.pk).delete()
+        if deleted:
+            trail.record(Action.APPLICATION_DELETED, organization=application.organization_id, by=by, target=target)
+    return leases.end()
+
+
+def _check_scopes(names: Collection[str]) -> None:
+    if not names or not set(names) <= scopes.grantable():
+        raise ScopeNotGrantable()
+
+
+def _secret_facts(plaintext: Plaintext | None) -> dict[str, object]:
+    if plaintext is None:
+        return {}
+    return {
+        "client_secret": opaque.digest(plaintext.reveal(), Use.SECRET, conf.peppers()),
+        "secret_mask": plaintext.mask,
+        "secret_created_at": timezone.now(),
+    }
+
+
+def _facts(application: Application) -> dict[str, object]:
+    return {
+        "name": application.name,
+        "purpose": application.purpose,
+        "environment": application.environment,
+        "scopes": sorted(application.scopes),
+        "redirect_uris": application.addresses,
+    }
+
+
+def _record(action: Action, application: Application, by: Actor, data: dict[str, object] | None = None) -> None:
+    trail.record(action, organization=application.organization_id, by=by, target=application.as_target(), data=data)

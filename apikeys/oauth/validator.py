@@ -1,0 +1,121 @@
+"""The toolkit's validator on Keyway's models. oauthlib asks, in the order of the protocol; each answer is one look.
+
+apikeys.oauth.door has replaced every code, token and secret that was presented by what is stored of it before anything
+here or in oauthlib sees them.
+"""
+
+import re
+from typing import Any
+
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauthlib.common import Request
+from oauthlib.oauth2.rfc6749 import errors
+
+from apikeys.oauth import tokens
+from apikeys.oauth.errors import AlreadyUsed
+from apikeys.oauth.models import Application, Grant, RefreshToken
+from apikeys.oauth.tokens import Minted
+from tenants.models import Membership
+
+_CLIENT_ID = re.compile(r"app_[0-9a-z]{26}\Z", re.ASCII)
+
+
+class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no types
+    # --- who calls --------------------------------------------------------------------------------
+
+    def _load_application(self, client_id: str, request: Request) -> Application | None:
+        if request.client is None and _CLIENT_ID.match(client_id or ""):
+            usable = Application.objects.usable().select_related("organization")
+            request.client = usable.filter(client_id=client_id).first()
+        known: Application | None = request.client
+        return known
+
+    def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
+        """Both are keyed hashes. A public client has none, which nothing matches."""
+        return bool(stored_secret) and constant_time_compare(provided_secret, stored_secret)
+
+    # --- what is asked for --------------------------------------------------------------------------
+
+    def validate_scopes(self, client_id: str, scopes: list[str], client: Application, request: Request, **more: Any) -> bool:
+        return bool(scopes) and set(scopes) <= client.grantable
+
+    def get_default_scopes(self, client_id: str, request: Request, **more: Any) -> list[str]:
+        return sorted(request.client.grantable)
+
+    # --- codes --------------------------------------------------------------------------------------
+
+    def save_authorization_code(self, client_id: str, code: dict[str, str], request: Request, **more: Any) -> None:
+        given = tokens.Consent(request.client, request.membership, request.scopes, request.redirect_uri, request.code_challenge)
+        tokens.consent(given, code=code["code"], by=request.actor)
+
+    def validate_code(self, client_id: str, code: str, client: Application, request: Request, **more: Any) -> bool:
+        """A code that comes again was stolen, now or then: all that came of it ends (RFC 6749, 4.1.2)."""
+        grants = Grant.objects.filter(code=code, application=client).select_related("application", "membership__user")
+        grant = grants.first()
+        if grant is None:
+            return False
+        if grant.used_at:
+            tokens.end_family(family=grant.family, application=client, why="code used again")
+            return False
+        if grant.is_expired() or not _is_active(grant.membership):
+            return False
+        request.grant, request.user, request.scopes = grant, grant.user, grant.scope.split()
+        return True
+
+    def confirm_redirect_uri(
+        self, client_id: str, code: str, redirect_uri: str, client: Application, request: Request, **more: Any
+    ) -> bool:
+        return bool(redirect_uri == request.grant.redirect_uri)
+
+    def get_code_challenge(self, code: str, request: Request) -> str:
+        return str(request.grant.code_challenge)
+
+    def get_code_challenge_method(self, code: str, request: Request) -> str:
+        return str(request.grant.code_challenge_method)
+
+    def invalidate_authorization_code(self, client_id: str, code: str, request: Request, **more: Any) -> None:
+        """It was, in the transaction that made its tokens."""
+
+    # --- tokens -------------------------------------------------------------------------------------
+
+    def validate_refresh_token(self, refresh_token: str, client: Application, request: Request, **more: Any) -> bool:
+        """One that was used and comes again is in two hands, one of them a thief's: its family ends (RFC 9700, 4.14.2)."""
+        known = RefreshToken.objects.filter(token_checksum=refresh_token, application=client)
+        token = known.select_related("application", "membership__user", "access_token").first()
+        if token is None:
+            return False
+        if token.revoked:
+            tokens.end_family(family=token.token_family, application=client, why="refresh token used again")
+            return False
+        if not token.is_live(timezone.now()) or not _is_active(token.membership) or token.access_token is None:
+            return False
+        request.refresh_token_instance, request.user = token, token.user
+        return True
+
+    def get_original_scopes(self, refresh_token: str, request: Request, **more: Any) -> list[str]:
+        """What was consented to, without what the application may no longer ask for."""
+        consented = set(request.refresh_token_instance.access_token.scope.split())
+        return sorted(consented & request.client.grantable)
+
+    def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **more: Any) -> None:
+        if not request.scopes:
+            raise errors.InvalidScopeError(request=request)
+        minted = Minted(token["access_token"], token.get("refresh_token"), request.scopes)
+        try:
+            if request.grant_type == "client_credentials":
+                tokens.issue(application=request.client, minted=minted)
+            elif request.grant_type == "refresh_token":
+                tokens.refresh(used=request.refresh_token_instance, minted=minted)
+            else:
+                tokens.redeem(grant=request.grant, minted=minted)
+        except AlreadyUsed as error:
+            raise errors.InvalidGrantError(request=request) from error
+
+    def revoke_token(self, token: str, token_type_hint: str, request: Request, *args: Any, **more: Any) -> None:
+        tokens.revoke(application=request.client, stored=token, by=request.client.as_actor())
+
+
+def _is_active(membership: Membership) -> bool:
+    return not membership.deactivated_at and not membership.removed_at and membership.user.is_active
