@@ -13,8 +13,8 @@ class Reason(StrEnum):
     EXPIRED_KEY = "expired_key"
     REVOKED_KEY = "revoked_key"
     PAUSED_KEY = "paused_key"
-    INVALID_TOKEN = "invalid_token"
-    EXPIRED_TOKEN = "expired_token"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105  a reason
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105
     OWNER_INACTIVE = "owner_inactive"
     ORGANIZATION_SUSPENDED = "organization_suspended"
     WRONG_KEY_TYPE = "wrong_key_type"

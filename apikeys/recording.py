@@ -31,8 +31,10 @@ def admit(meta: MutableMapping[str, Any], outcome: Credential | Denial) -> Crede
     logs.about(outcome.presented)
     if outcome.presented and not recorder().accepts():
         return Denial(Reason.UNAVAILABLE)
-    denied = isinstance(outcome, Denial)
-    meta[_NOTE] = _Note(outcome.presented, outcome.reason if denied else "", is_token=not denied and outcome.is_token)
+    if isinstance(outcome, Denial):
+        meta[_NOTE] = _Note(outcome.presented, outcome.reason)
+    else:
+        meta[_NOTE] = _Note(outcome.presented, is_token=outcome.is_token)
     return outcome
 
 

@@ -142,7 +142,11 @@ def authorize(
     if environment is not None and credential.environment != environment:
         return Denial(Reason.WRONG_ENVIRONMENT, f"This call takes {environment} keys; this is a {credential.environment} key.")
     if scope is not None and scope not in credential.scopes:
-        return Denial(Reason.INSUFFICIENT_SCOPE, f"This call needs the scope {scope}, which this {credential.noun} does not have.", bearer=credential.is_token)
+        return Denial(
+            Reason.INSUFFICIENT_SCOPE,
+            f"This call needs the scope {scope}, which this {credential.noun} does not have.",
+            bearer=credential.is_token,
+        )
     return None
 
 

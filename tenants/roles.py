@@ -25,7 +25,12 @@ class Permission(Enum):
 
 
 _READING = frozenset({Permission.READ_ACTIVITY, Permission.READ_TRAIL, Permission.READ_AGENTS, Permission.READ_MEMBERS})
-_ADMIN = _READING | {Permission.ISSUE_OWN_KEYS, Permission.MANAGE_AGENTS, Permission.MANAGE_MEMBERS, Permission.MANAGE_APPLICATIONS}
+_ADMIN = _READING | {
+    Permission.ISSUE_OWN_KEYS,
+    Permission.MANAGE_AGENTS,
+    Permission.MANAGE_MEMBERS,
+    Permission.MANAGE_APPLICATIONS,
+}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: _ADMIN | {Permission.MANAGE_OWNERS},

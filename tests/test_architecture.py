@@ -27,7 +27,9 @@ def modules() -> Iterator[str]:
     for app in APPS:
         for path in sorted((ROOT / app).iterdir()):
             name = path.stem
-            if name not in {"__init__", "__pycache__", "migrations", "apps", "oauth"} and (path.suffix == ".py" or path.is_dir()):
+            if name not in {"__init__", "__pycache__", "migrations", "apps", "oauth"} and (
+                path.suffix == ".py" or path.is_dir()
+            ):
                 yield f"{app}.{name}".replace("/", ".")
 
 

@@ -140,7 +140,9 @@ class EditApplicationForm(DetailsForm):
 class DeleteApplicationForm(forms.Form):
     """Typing the name keeps a hand from ending what many rely on."""
 
-    name = forms.CharField(max_length=NAME_LENGTH, label="Name of the application", widget=forms.TextInput({"autocomplete": "off"}))
+    name = forms.CharField(
+        max_length=NAME_LENGTH, label="Name of the application", widget=forms.TextInput({"autocomplete": "off"})
+    )
 
     def __init__(self, data: Mapping[str, Any] | None, *, application: Application) -> None:
         self.application = application

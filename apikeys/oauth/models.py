@@ -49,10 +49,10 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
     """A program that calls the API with tokens, within one organization. Its client id is its public id."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="applications")
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
     environment = models.CharField(max_length=4, choices=Environment, default=Environment.LIVE)
     scopes = models.JSONField(default=list, help_text="What it may ask for, and no more.")
-    client_secret = models.CharField(max_length=64, blank=True, editable=False, help_text="A keyed hash; empty without a secret.")
+    client_secret = models.CharField(max_length=64, blank=True, editable=False, help_text="A keyed hash; empty without one.")
     secret_mask = models.CharField(max_length=32, blank=True, editable=False)
     secret_created_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -140,6 +140,7 @@ class Grant(AbstractGrant):  # type: ignore[misc]
     A code that was redeemed stays known, so that its second coming is noticed and ends the tokens of the first.
     """
 
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
     membership = models.ForeignKey(Membership, models.PROTECT, related_name="+")
     family = models.UUIDField(default=uuid.uuid4, editable=False)
     used_at = models.DateTimeField(null=True, blank=True)
@@ -152,10 +153,13 @@ class Grant(AbstractGrant):  # type: ignore[misc]
 class IDToken(AbstractIDToken):  # type: ignore[misc]
     """Never made: the toolkit wants its token models swapped together."""
 
+    user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+
 
 class AccessToken(AbstractAccessToken):  # type: ignore[misc]
     """`token_checksum` is a keyed hash of the token, `token` stays empty. `membership` is empty for a service."""
 
+    user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     membership = models.ForeignKey(Membership, models.PROTECT, null=True, blank=True, related_name="+")
 
     resource = None
@@ -172,6 +176,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 class RefreshToken(AbstractRefreshToken):  # type: ignore[misc]
     """Good for one use. All that came of one consent are a family: who presents a used one again ends it."""
 
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
     membership = models.ForeignKey(Membership, models.PROTECT, related_name="+")
     expires_at = models.DateTimeField()
 
@@ -188,5 +193,3 @@ class RefreshToken(AbstractRefreshToken):  # type: ignore[misc]
 
     def is_live(self, at: datetime) -> bool:
         return self.revoked is None and self.expires_at > at
-
-

@@ -31,9 +31,9 @@ class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # type:
         code = CodeGrant(validator)
         bearer = BearerToken(
             validator,
-            token_generator=lambda request: _mint(Use.ACCESS),
-            refresh_token_generator=lambda request: _mint(Use.REFRESH),
-            expires_in=lambda request: int(conf.token_lifetime().total_seconds()),
+            token_generator=lambda _: _mint(Use.ACCESS),
+            refresh_token_generator=lambda _: _mint(Use.REFRESH),
+            expires_in=lambda _: int(conf.token_lifetime().total_seconds()),
         )
         grants: dict[str, Any] = dict(
             zip(GRANT_TYPES, (code, ClientCredentialsGrant(validator), RefreshTokenGrant(validator)), strict=True)

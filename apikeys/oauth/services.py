@@ -24,7 +24,7 @@ from tenants.models import Organization, User
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A new application, and its client secret, which is in memory here and nowhere else; one that runs at people's has none."""
+    """A new application, and its client secret, which is in memory here and nowhere else. Native ones have none."""
 
     application: Application
     plaintext: Plaintext | None

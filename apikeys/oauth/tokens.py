@@ -1,4 +1,4 @@
-"""What happens to codes and tokens: consent, redeeming, refreshing, the end of a family. Atomic; what takes power away is trailed."""
+"""What happens to codes and tokens: consent, redeeming, refreshing, the end of a family."""
 
 import uuid
 from collections.abc import Collection
@@ -99,7 +99,7 @@ def _keep_pair(application: Application, membership: Membership, family: uuid.UU
 
 
 def _keep_access(application: Application, membership: Membership | None, minted: Minted) -> AccessToken:
-    return AccessToken.objects.create(
+    access: AccessToken = AccessToken.objects.create(
         application=application,
         user=membership.user if membership else None,
         membership=membership,
@@ -107,6 +107,7 @@ def _keep_access(application: Application, membership: Membership | None, minted
         expires=timezone.now() + conf.token_lifetime(),
         scope=" ".join(sorted(minted.scopes)),
     )
+    return access
 
 
 def end_family(*, family: uuid.UUID, application: Application, why: str) -> Receipt:

@@ -41,9 +41,7 @@ def application_new(request: HttpRequest, access: Access) -> HttpResponse:
         return _form(request, "oauth/application_new.html", access, form=form)
     try:
         throttling.issue(by=access.user)
-        made = services.register(
-            organization=access.organization, draft=form.draft(), by=access.actor, created_by=access.user
-        )
+        made = services.register(organization=access.organization, draft=form.draft(), by=access.actor, created_by=access.user)
     except SecretShown:
         return _shown_before(request, access)
     except KeywayError as error:
