@@ -19,6 +19,8 @@ from django.utils import timezone
 from django.utils.regex_helper import normalize
 
 from apikeys.models import Key, Secret
+from apikeys.oauth import services as oauth
+from apikeys.oauth.models import AccessToken, Application, Grant, Purpose, RefreshToken
 from apikeys.services import Issued
 from audit.ids import encode, uuid7
 from audit.models import ActivityEvent, TrailEntry, TrailHead
@@ -39,7 +41,7 @@ NEUTRAL = {
     "pk": "1",
 }
 # What Acme has and nobody else may read. Names of the cast are not among them: a URL may say "acme" to who typed it.
-MARKS = ("sql-acme-77", "acme_crown_jewels", "bob@acme", "carol@acme", "Acme agent", "Acme script")
+MARKS = ("sql-acme-77", "acme_crown_jewels", "bob@acme", "carol@acme", "Acme agent", "Acme script", "Acme ledger")
 
 
 @pytest.fixture
@@ -52,6 +54,8 @@ def loot(
         organization_id=acme.pk, environment="live", event_id=uuid7(), event_time=timezone.now(), received_at=timezone.now(),
         host="sql-acme-77", action_id="SL", succeeded=True, statement="SELECT acme_crown_jewels", digest=b"0" * 16,
     )  # fmt: skip
+    draft = oauth.Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
+    application = oauth.register(organization=acme, draft=draft, by=SYSTEM, created_by=bob).application
     presence = agents.Presence(acme.pk, "live", agent_key.key.pk, timezone.now(), SYSTEM)
     agent = agents.heartbeat(presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0)
     return {
@@ -61,6 +65,7 @@ def loot(
         "membership_id": [membership_of(bob).public_id],
         "event_id": [encode("evt", event.event_id)],
         "agent_id": [agent.public_id],
+        "application_id": [application.public_id],
     }
 
 
@@ -106,6 +111,8 @@ def acmes_rows(acme: Organization) -> list[Any]:
         *Secret.objects.filter(key__organization=acme).order_by("pk").values_list(),
         *Membership.objects.filter(**ours).order_by("pk").values_list(),
         *User.objects.filter(memberships__organization=acme).order_by("pk").values_list("pk", "email", "password", "is_active"),
+        *Application.objects.filter(**ours).order_by("pk").values_list(),
+        *(rows.count() for rows in (AccessToken.objects, RefreshToken.objects, Grant.objects)),
         *Agent.objects.filter(**ours).order_by("pk").values_list(),
         *AgentConfiguration.objects.filter(**ours).order_by("pk").values_list(),
         *TrailEntry.objects.filter(**ours).order_by("sequence").values_list("hash"),

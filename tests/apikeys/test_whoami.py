@@ -16,6 +16,7 @@ def test_whoami_tells_a_public_key_what_it_is(public_key: Issued) -> None:
     assert [limit["limit"] for limit in told.pop("limits")] == ["key", "organization"]
     assert told == {
         "key_id": public_key.key.public_id,
+        "application_id": None,
         "name": "SIEM Integration",
         "kind": "public",
         "environment": "live",
