@@ -49,7 +49,12 @@ PROBLEMS: dict[str, Problem] = {
     "missing_token": Problem(
         401, "No token", "Sign in at /api/v1/auth/login and present the token as Authorization: Bearer.", BEARER
     ),
-    "invalid_token": Problem(401, "Invalid token", "The token is malformed, unknown, wrong or revoked. Sign in again, or ask for a new one.", BEARER_REFUSED),
+    "invalid_token": Problem(
+        401,
+        "Invalid token",
+        "The token is malformed, unknown, wrong or revoked. Sign in again, or ask for a new one.",
+        BEARER_REFUSED,
+    ),
     "expired_token": Problem(401, "Expired token", "The token has expired. Refresh it, or ask for a new one.", BEARER_REFUSED),
     "refresh_reused": Problem(
         401,

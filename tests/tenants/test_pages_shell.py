@@ -56,7 +56,7 @@ def test_the_navigation_offers_each_role_what_it_may_open(
     reading = everybody | {"/o/acme/agents/", "/administration/tenant-agents/", "/o/acme/audit-log/", "/o/acme/members/"}
     agents = {"/o/acme/agents/", "/administration/tenant-agents/", "/profile/#api-keys", "/docs/api/"}
     for user, page, offered in (
-        (alice, "/o/acme/", reading),
+        (alice, "/o/acme/", reading | {"/o/acme/applications/"}),
         (carol, "/o/acme/", reading),
         (bob, "/o/acme/", everybody),
         (staff, "/o/acme/agents/", agents),

@@ -22,9 +22,7 @@ def register(acme: Organization, alice: User) -> Register:
     def register(purpose: Purpose = Purpose.WEB, organization: Organization = acme, by: User = alice, **draft: Any) -> Program:
         addresses = [] if purpose is Purpose.SERVICE else [CALLBACK]
         draft = {"name": "Ledger", "scopes": ["read:audit-activity"], "redirect_uris": addresses} | draft
-        made = services.register(
-            organization=organization, draft=Draft(purpose=purpose, **draft), by=actor(by), created_by=by
-        )
+        made = services.register(organization=organization, draft=Draft(purpose=purpose, **draft), by=actor(by), created_by=by)
         return Program(made.application, made.plaintext.reveal() if made.plaintext else "")
 
     return register

@@ -26,7 +26,9 @@ def test_the_page_of_consent_names_application_organization_person_and_scopes(pr
     assert "no-store" in page.headers["Cache-Control"]
 
 
-def test_a_person_allows_and_the_application_gets_tokens_that_work(program: Program, bobs_browser: Client, acme: Organization) -> None:
+def test_a_person_allows_and_the_application_gets_tokens_that_work(
+    program: Program, bobs_browser: Client, acme: Organization
+) -> None:
     answer = program.authorize(bobs_browser)
     assert (answer["state"], answer["iss"]) == ("s-1", "http://testserver")
     tokens = program.redeem(answer["code"])
