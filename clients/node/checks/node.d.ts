@@ -1,0 +1,6 @@
+/** The little of Node that the sources use; its real types would be a second dependency. */
+declare const process: { env: Record<string, string | undefined> };
+
+declare module "node:crypto" {
+  export function randomUUID(): string;
+}

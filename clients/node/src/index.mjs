@@ -1,0 +1,27 @@
+// One implementation for import and require, so that instanceof holds across both.
+import sdk from "./index.js";
+
+export const {
+  Keyway,
+  Client,
+  Listing,
+  Page,
+  Secret,
+  KeywayError,
+  ConfigurationError,
+  ConnectionError,
+  TimeoutError,
+  UnexpectedAnswerError,
+  AuthenticationError,
+  PermissionDeniedError,
+  InsufficientScopeError,
+  NotFoundError,
+  ConflictError,
+  AlreadyRevokedError,
+  BadRequestError,
+  ValidationError,
+  IdempotencyKeyReusedError,
+  RateLimitedError,
+  UnavailableError,
+  InternalError,
+} = sdk;

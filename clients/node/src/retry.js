@@ -1,0 +1,73 @@
+"use strict";
+
+const { ConnectionError, KeywayError } = require("./errors.js");
+
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 8000;
+const DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+
+/**
+ * Tell whether a call that failed like this may be made again without being carried out twice.
+ *
+ * @param {unknown} error
+ * @param {boolean} idempotent
+ * @returns {error is KeywayError}
+ */
+function isWorthRetrying(error, idempotent) {
+  if (!(error instanceof KeywayError)) return false;
+  if (error instanceof ConnectionError) return idempotent || error.neverSent;
+  if (error.status === 429) return true;
+  // Keyway and those before it send Retry-After with a refusal; without it, something may have failed half way.
+  if (error.status === 503) return idempotent || error.retryAfter !== null;
+  return idempotent && (error.status === 502 || error.status === 504);
+}
+
+/**
+ * How long to wait, in milliseconds: never less than the server told, and never in step with other clients.
+ *
+ * @param {number} attempt counted from 0
+ * @param {number | null} retryAfter in seconds
+ * @param {() => number} [random]
+ */
+function pauseBefore(attempt, retryAfter, random = Math.random) {
+  const backoff = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt);
+  return (retryAfter ?? 0) * 1000 + random() * backoff;
+}
+
+/**
+ * Read Retry-After (RFC 9110, 10.2.3) into seconds. A date is compared with the server's own clock where it tells it.
+ *
+ * @param {{get(name: string): string | null}} headers
+ * @returns {number | null} null where there is none or it cannot be understood
+ */
+function readRetryAfter(headers) {
+  const text = headers.get("retry-after")?.trim() ?? "";
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  // Date.parse takes nearly anything, "-1" too.
+  const at = DATE.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(at)) return null;
+  const now = Date.parse(headers.get("date") ?? "") || Date.now();
+  return Math.max(0, Math.ceil((at - now) / 1000));
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>} rejected with the signal's reason once it is aborted
+ */
+async function sleep(milliseconds, signal) {
+  signal?.throwIfAborted();
+  await new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve(undefined);
+    }, milliseconds);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+module.exports = { isWorthRetrying, pauseBefore, readRetryAfter, sleep };

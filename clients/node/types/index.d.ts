@@ -1,0 +1,386 @@
+/**
+ * What travels is named as the API names it (snake_case: answers, filters, bodies); what stays in Node is camelCase (options,
+ * properties of errors). Times are RFC 3339 texts; where one is given, a Date will do.
+ */
+
+export interface KeywayOptions {
+  /** Default: KEYWAY_API_KEY. */
+  apiKey?: string | Secret;
+  /** A user's token, instead of a key. */
+  token?: string | Secret;
+  /** Where Keyway is, without /api/v1. Default: KEYWAY_BASE_URL. */
+  baseUrl?: string;
+  /** Milliseconds for one attempt, its answer read. Default: 30,000. */
+  timeout?: number;
+  /** Attempts after the first. Default: 4. */
+  maxRetries?: number;
+  /** Milliseconds that a call waits between its attempts, all in all. Default: 60,000. */
+  maxWait?: number;
+  /** Instead of Node's own. It is handed the credential among the headers. */
+  fetch?: typeof globalThis.fetch;
+}
+
+export interface CallOptions {
+  /** Ends the call, its waiting included; it rejects with the signal's reason. */
+  signal?: AbortSignal;
+  timeout?: number;
+  maxRetries?: number;
+}
+
+export declare class Keyway {
+  constructor(options?: KeywayOptions);
+  readonly keys: Keys;
+  readonly activity: Activity;
+  readonly agent: Agent;
+  /** What the presented credential is. */
+  whoami(options?: CallOptions): Promise<Whoami>;
+}
+
+export { Keyway as Client };
+
+/** Shows itself as `[secret]` to whatever prints, inspects or serializes it. */
+export declare class Secret {
+  constructor(value: string);
+  reveal(): string;
+  toString(): string;
+  toJSON(): string;
+}
+
+export interface Keys {
+  /** Safe to repeat: an Idempotency-Key is made for each call, and each of its attempts has it. */
+  create(order: KeyOrder, options?: CallOptions & { idempotencyKey?: string }): Promise<CreatedKey>;
+  list(filters?: KeyFilters, options?: CallOptions): Listing<ApiKey>;
+  get(id: string, options?: CallOptions): Promise<ApiKey>;
+  update(id: string, changes: KeyChanges, options?: CallOptions): Promise<UpdatedKey>;
+  /** `grace`: seconds for which the old secret stays good. Default: 0. */
+  rotate(id: string, rotation?: { grace?: number }, options?: CallOptions): Promise<RotatedKey>;
+  revoke(id: string, revocation?: { reason?: string }, options?: CallOptions): Promise<Revocation>;
+  usage(id: string, options?: CallOptions): Promise<Usage>;
+}
+
+export interface Activity {
+  /** Newest first. */
+  list(filters?: ActivityFilters, options?: CallOptions): Listing<ActivityEvent>;
+}
+
+export interface Agent {
+  /** 1 to 10,000 events. Safe to repeat: an event is known by its id. */
+  sendEvents(events: readonly AgentEvent[], options?: CallOptions): Promise<BatchOutcome>;
+  /** Null where `knownVersion` is the version in force. */
+  config(options?: CallOptions & { knownVersion?: number }): Promise<AgentConfiguration | null>;
+  heartbeat(heartbeat: Heartbeat, options?: CallOptions): Promise<HeartbeatAnswer>;
+}
+
+/** `for await` goes through all of it, page by page; `await` and `page()` fetch the first page. */
+export declare class Listing<T> implements AsyncIterable<T>, PromiseLike<Page<T>> {
+  private constructor();
+  /** `cursor`: `next_cursor` of the page before. */
+  page(cursor?: string): Promise<Page<T>>;
+  pages(): AsyncGenerator<Page<T>, void, undefined>;
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined>;
+  then<A = Page<T>, B = never>(
+    fulfilled?: ((page: Page<T>) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: any) => B | PromiseLike<B>) | null,
+  ): Promise<A | B>;
+}
+
+export declare class Page<T> implements Iterable<T> {
+  private constructor();
+  data: T[];
+  next_cursor: string | null;
+  /** Where the API counts: of keys, not of activity. */
+  total?: number;
+  [Symbol.iterator](): Iterator<T>;
+}
+
+export type Kind = "public" | "agent";
+export type Environment = "live" | "test";
+export type Status = "active" | "expiring" | "paused" | "inactive" | "expired" | "revoked";
+
+export interface Owner {
+  /** `usr_…` */
+  id: string;
+  email: string;
+}
+
+export interface ApiKey {
+  /** `key_…` */
+  id: string;
+  name: string;
+  description: string;
+  kind: Kind;
+  environment: Environment;
+  /** `org_…` */
+  organization_id: string;
+  owner: Owner | null;
+  scopes: string[];
+  allowed_cidrs: string[];
+  status: Status;
+  mask: string;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+  last_used_ip: string | null;
+  rotated_at: string | null;
+  paused_at: string | null;
+  revoked_at: string | null;
+  revoke_reason: string;
+}
+
+export interface KeyDetails {
+  /** 1 to 255 characters. */
+  name: string;
+  /** At most 500 characters. */
+  description?: string;
+  scopes: readonly string[];
+  environment?: Environment;
+  /** Needed where the caller is at home in several organizations. */
+  organization_id?: string;
+  allowed_cidrs?: readonly string[];
+  /** Agent keys are issued by admins. */
+  kind?: Kind;
+}
+
+/** Without an expiry, a key is good for 90 days; `expires_in_days: null` is for ever. */
+export type KeyOrder = KeyDetails &
+  (
+    | { expires_in_days?: 30 | 60 | 90 | 180 | 365 | null; expires_at?: undefined }
+    | { expires_at: string | Date; expires_in_days?: undefined }
+  );
+
+/**
+ * `key` is null where the answer is a replay: the key was made by an earlier request with the same Idempotency-Key, which was
+ * answered with the secret. If that answer was lost, rotate the key.
+ */
+export type CreatedKey = (ApiKey & { key: Secret; secret_shown?: false }) | (ApiKey & { key: null; secret_shown: true });
+
+export interface KeyChanges {
+  name?: string;
+  description?: string;
+  scopes?: readonly string[];
+  allowed_cidrs?: readonly string[];
+}
+
+export type UpdatedKey = ApiKey & { effective_at: string };
+
+export type RotatedKey = ApiKey & {
+  key: Secret;
+  rotated_at: string;
+  effective_at: string;
+  old_key_expires_at: string | null;
+};
+
+/** No request that starts after `effective_at` is accepted. */
+export interface Revocation {
+  id: string;
+  revoked_at: string;
+  effective_at: string;
+}
+
+export interface KeyFilters {
+  status?: Status;
+  kind?: Kind;
+  environment?: Environment;
+  organization_id?: string;
+  /** `me`, or `usr_…`. */
+  owner?: string;
+  /** A part of the name. */
+  q?: string;
+  /** Keys on a page, 1 to 100. */
+  limit?: number;
+}
+
+export interface Usage {
+  key_id: string;
+  key_name: string;
+  usage: {
+    total_requests: number;
+    requests_24h: number;
+    requests_7d: number;
+    requests_30d: number;
+    error_count: number;
+    /** Percent. */
+    error_rate: number;
+  };
+  last_used: string | null;
+  top_endpoints: { endpoint: string; count: number }[];
+  daily_usage: { date: string; requests: number; error_count: number }[];
+  denials: { reason: string; count: number }[];
+  secrets: {
+    mask: string;
+    created_at: string;
+    retired_at: string | null;
+    total_requests: number;
+    requests_24h: number;
+  }[];
+  /** When requests went unrecorded. */
+  incomplete: { since: string; until: string }[];
+}
+
+export interface Whoami {
+  key_id: string;
+  name: string;
+  kind: Kind;
+  environment: Environment;
+  organization: { id: string; name: string; slug: string };
+  owner: Owner | null;
+  scopes: string[];
+  expires_at: string | null;
+  limits: {
+    limit: string;
+    quota: number;
+    window_seconds: number;
+    remaining: number;
+    resets_in_seconds: number;
+  }[];
+}
+
+/** What is left out does not matter; texts are matched exactly, but for `q`. */
+export interface ActivityFilters {
+  since?: string | Date;
+  until?: string | Date;
+  actor?: string;
+  action?: string;
+  database?: string;
+  object?: string;
+  success?: boolean;
+  client_ip?: string;
+  q?: string;
+  /** Events on a page, 1 to 1,000. */
+  limit?: number;
+}
+
+export interface EventDetails {
+  action_name?: string;
+  server_principal_name?: string;
+  database_principal_name?: string;
+  server_instance_name?: string;
+  database_name?: string;
+  schema_name?: string;
+  object_name?: string;
+  application_name?: string;
+  host_name?: string;
+  client_ip?: string;
+  session_id?: string;
+  statement?: string;
+  additional_information?: string;
+}
+
+export interface AgentEvent extends EventDetails {
+  /** A UUID that stays with the event however often it is sent. */
+  event_id: string;
+  event_time: string | Date;
+  host: string;
+  action_id: string;
+  succeeded: boolean;
+}
+
+export interface ActivityEvent extends Required<EventDetails> {
+  /** `evt_…` */
+  id: string;
+  event_id: string;
+  event_time: string;
+  host: string;
+  action_id: string;
+  succeeded: boolean;
+  received_at: string;
+}
+
+export interface BatchOutcome {
+  accepted: number;
+  duplicate: number;
+  rejected: Rejection[];
+}
+
+export interface Rejection {
+  index: number;
+  code: string;
+  field: string;
+  detail: string;
+}
+
+export interface AgentConfiguration {
+  version: number;
+  heartbeat_interval_seconds: number;
+  batch_size: number;
+  /** Empty collects all. */
+  actions: string[];
+  include_objects: string[];
+  exclude_objects: string[];
+}
+
+export interface Heartbeat {
+  host: string;
+  version: string;
+  configuration_version?: number | null;
+  queue_depth?: number | null;
+}
+
+export interface HeartbeatAnswer {
+  configuration_version: number;
+  heartbeat_interval_seconds: number;
+  rotating_out: boolean;
+}
+
+export interface ErrorFacts {
+  status?: number | null;
+  requestId?: string | null;
+  retryAfter?: number | null;
+  errors?: Record<string, string[]> | null;
+  problem?: Record<string, unknown> | null;
+}
+
+export declare class KeywayError extends Error {
+  constructor(code: string, detail: string, facts?: ErrorFacts);
+  /** Stable; one of those in Keyway's error table, or `not_configured`, `no_answer`, `timeout`, `unexpected_answer`. */
+  readonly code: string;
+  readonly detail: string;
+  /** Null where there was no answer. */
+  readonly status: number | null;
+  /** What to ask the operator for: it is in Keyway's log. */
+  readonly requestId: string | null;
+  /** Seconds. */
+  readonly retryAfter: number | null;
+  /** Sentences by field. */
+  readonly errors: Record<string, string[]> | null;
+  /** The whole answer (RFC 9457). */
+  readonly problem: Record<string, unknown> | null;
+}
+
+/** The options do not make a client; nothing was sent. */
+export declare class ConfigurationError extends KeywayError {
+  constructor(detail: string);
+}
+/** No answer came: unless `neverSent`, the call may have been carried out. */
+export declare class ConnectionError extends KeywayError {
+  constructor(detail: string, neverSent: boolean, code?: string);
+  readonly neverSent: boolean;
+}
+export declare class TimeoutError extends ConnectionError {
+  constructor(timeout: number);
+}
+/** Something answered that is not Keyway: a proxy's page, a redirect. Its status is not Keyway's judgement. */
+export declare class UnexpectedAnswerError extends KeywayError {
+  constructor(detail: string, facts: ErrorFacts);
+}
+/** 401 */
+export declare class AuthenticationError extends KeywayError {}
+/** 403 */
+export declare class PermissionDeniedError extends KeywayError {}
+export declare class InsufficientScopeError extends PermissionDeniedError {}
+/** 404 */
+export declare class NotFoundError extends KeywayError {}
+/** 409 */
+export declare class ConflictError extends KeywayError {}
+export declare class AlreadyRevokedError extends ConflictError {}
+/** What is wrong with the call itself: 400, 413, 415… */
+export declare class BadRequestError extends KeywayError {}
+/** 422; see `errors`. */
+export declare class ValidationError extends BadRequestError {}
+export declare class IdempotencyKeyReusedError extends ValidationError {}
+/** 429, after the retries */
+export declare class RateLimitedError extends KeywayError {}
+/** 503, after the retries */
+export declare class UnavailableError extends KeywayError {}
+/** 500 */
+export declare class InternalError extends KeywayError {}

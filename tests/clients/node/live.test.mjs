@@ -1,0 +1,94 @@
+/** What the SDK and a running Keyway make of each other. The address and the seed come from test_node_sdk.py. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { AuthenticationError, BadRequestError, Keyway, PermissionDeniedError, ValidationError } from "../../../clients/node/src/index.mjs";
+
+const seed = JSON.parse(process.env.SEED);
+const alice = seed.users.find(({ email }) => email.startsWith("alice@"));
+const secretOf = (facts) =>
+  seed.keys.find((key) => Object.entries(facts).every(([name, value]) => key[name] === value)).secret;
+
+const reader = new Keyway({ apiKey: secretOf({ kind: "public", environment: "live", owner: alice.id }) });
+const agent = new Keyway({ apiKey: secretOf({ kind: "agent", environment: "test" }) });
+const ci = new Keyway({ apiKey: secretOf({ kind: "public", environment: "test" }) });
+
+test("whoami tells what the credential is", async () => {
+  const me = await reader.whoami();
+  assert.deepEqual([me.kind, me.environment, me.owner.email], ["public", "live", alice.email]);
+  assert.deepEqual(me.scopes, ["read:audit-activity"]);
+  assert.equal((await agent.whoami()).owner, null);
+});
+
+test("a secret that is wrong in one character is refused by code", async () => {
+  const secret = secretOf({ kind: "public", environment: "live", owner: alice.id });
+  const wrong = secret.slice(0, -1) + (secret.endsWith("A") ? "B" : "A");
+  const error = await new Keyway({ apiKey: wrong }).whoami().catch((thrown) => thrown);
+  assert.ok(error instanceof AuthenticationError);
+  assert.deepEqual([error.code, error.status], ["invalid_key", 401]);
+  assert.match(error.requestId, /^[0-9a-f]{32}$/);
+});
+
+test("activity is read through every page, each event once, newest first", async () => {
+  const events = [];
+  const pages = [];
+  for await (const page of reader.activity.list({ limit: 1000 }).pages()) {
+    pages.push(page);
+    events.push(...page);
+  }
+  assert.equal(events.length, 2400);
+  assert.equal(pages.length, 3);
+  assert.equal(new Set(events.map(({ id }) => id)).size, 2400);
+  const times = events.map(({ event_time }) => Date.parse(event_time));
+  assert.deepEqual(times, times.toSorted ? times.toSorted((a, b) => b - a) : [...times].sort((a, b) => b - a));
+});
+
+test("filters reach the server as it understands them", async () => {
+  const newest = (await reader.activity.list({ limit: 1 })).data[0];
+  const since = new Date(Date.parse(newest.event_time) - 86_400_000);
+  let count = 0;
+  for await (const event of reader.activity.list({ since, success: false, actor: newest.server_principal_name })) {
+    assert.ok(Date.parse(event.event_time) >= since && event.succeeded === false);
+    count += 1;
+  }
+  assert.ok(count < 2400);
+  await assert.rejects(reader.activity.list({ colour: "red" }).page(), (error) => {
+    assert.ok(error instanceof BadRequestError);
+    assert.deepEqual([error.code, error.problem.parameter], ["invalid_parameter", "colour"]);
+    return true;
+  });
+});
+
+const event = () => ({
+  event_id: randomUUID(), event_time: new Date(), host: "sql-test-01", action_id: "SL", succeeded: true, statement: "SELECT 'ü'",
+});
+
+test("an agent beats, takes its configuration and sends events, which are read exactly once", async () => {
+  const { configuration_version } = await agent.agent.heartbeat({ host: "sql-test-01", version: "1.0.0", queue_depth: 0 });
+  const configuration = await agent.agent.config();
+  assert.equal(configuration.version, configuration_version);
+  assert.equal(await agent.agent.config({ knownVersion: configuration.version }), null);
+
+  const events = [event(), event()];
+  assert.deepEqual(await agent.agent.sendEvents(events), { accepted: 2, duplicate: 0, rejected: [] });
+  assert.deepEqual(await agent.agent.sendEvents(events), { accepted: 0, duplicate: 2, rejected: [] });
+  const mixed = await agent.agent.sendEvents([event(), { ...event(), host: "" }]);
+  assert.deepEqual([mixed.accepted, mixed.rejected[0].index, mixed.rejected[0].field], [1, 1, "host"]);
+
+  const seen = (await ci.activity.list()).data.filter(({ event_id }) => events.some((sent) => sent.event_id === event_id));
+  assert.equal(seen.length, 2);
+  assert.equal(seen[0].statement, "SELECT 'ü'");
+});
+
+test("a batch of which nothing could be stored says why", () =>
+  assert.rejects(agent.agent.sendEvents([{ ...event(), action_id: "" }]), (error) => {
+    assert.ok(error instanceof ValidationError);
+    assert.equal(error.code, "invalid_batch");
+    assert.equal(error.problem.rejected[0].field, "action_id");
+    return true;
+  }));
+
+test("keys of the other kind are refused by code", async () => {
+  await assert.rejects(reader.agent.config(), (error) => error instanceof PermissionDeniedError && error.code === "wrong_key_type");
+  await assert.rejects(agent.activity.list().page(), PermissionDeniedError);
+});

@@ -1,0 +1,133 @@
+"""clients/node: its own tests under Node, beside a live Keyway; as the package that npm makes of it; as its README says."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.node import programs
+from tests.clients.node.programs import HERE, PACKAGE
+from tests.servers.keyway import KeywayServer
+
+pytestmark = pytest.mark.server
+
+LIVE = "live.test.mjs"
+TESTS = sorted(path.name for path in HERE.glob("*.test.mjs") if path.name != LIVE)
+README = (PACKAGE / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KeywayServer]:
+    """One of its own: the tests send events and issue keys."""
+    with KeywayServer() as server:
+        yield server
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_the_sdk_alone(name: str) -> None:
+    programs.run(programs.node(), "--test", HERE / name, cwd=HERE)
+
+
+def test_the_sdk_with_a_live_keyway(server: KeywayServer) -> None:
+    seed = json.dumps(server.seed)
+    programs.run(programs.node(), "--test", HERE / LIVE, cwd=HERE, KEYWAY_BASE_URL=server.url, SEED=seed)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder into which the packed SDK was installed, with nothing fetched from anywhere."""
+    packed, folder = tmp_path_factory.mktemp("packed"), tmp_path_factory.mktemp("installed")
+    name = programs.run(programs.npm(), "pack", "--silent", "--pack-destination", packed, cwd=PACKAGE).split()[-1]
+    (folder / "package.json").write_text('{"private": true}')
+    quiet = ("--offline", "--no-audit", "--no-fund")
+    programs.run(programs.npm(), "install", *quiet, packed / name, cwd=folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_package_has_what_it_needs_and_nothing_else(installation: Path) -> None:
+    modules = installation / "node_modules"
+    assert [path.name for path in modules.iterdir() if not path.name.startswith(".")] == ["@keyway"]
+    package = modules / "@keyway" / "sdk"
+    assert {path.name for path in package.iterdir()} == {"package.json", "README.md", "src", "types"}
+    assert "dependencies" not in json.loads((package / "package.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "opening"),
+    [
+        ("program.mjs", 'import { Client, Keyway } from "@keyway/sdk";'),
+        ("program.cjs", 'const { Client, Keyway } = require("@keyway/sdk");'),
+    ],
+)
+def test_the_package_is_imported_and_required(server: KeywayServer, installation: Path, name: str, opening: str) -> None:
+    program = f"{opening} new Client().whoami().then((me) => console.log(me.kind, Client === Keyway));"
+    (installation / name).write_text(program)
+    secret = server.key(kind="agent", environment="live")["secret"]
+    told = programs.run(programs.node(), name, cwd=installation, KEYWAY_BASE_URL=server.url, KEYWAY_API_KEY=secret)
+    assert told == "agent true\n"
+
+
+@pytest.mark.slow
+def test_the_declarations_say_what_the_sources_are() -> None:
+    programs.run(programs.node(), _tsc(), "-p", PACKAGE, cwd=PACKAGE)
+
+
+@pytest.mark.slow
+def test_the_package_is_typed_for_import_and_require(installation: Path) -> None:
+    """The lines with @ts-expect-error hold that what is wrong is refused."""
+    names = ("use.mts", "use.cts")
+    for name in names:
+        shutil.copy(HERE / "use.mts", installation / name)
+    options = (
+        "--strict",
+        "--noEmit",
+        "--skipDefaultLibCheck",
+        "--module",
+        "node16",
+        "--target",
+        "es2022",
+        "--lib",
+        "es2022,dom",
+    )
+    programs.run(programs.node(), _tsc(), *options, *names, cwd=installation)
+
+
+def _tsc() -> Path:
+    return programs.installed(PACKAGE) / "node_modules" / "typescript" / "bin" / "tsc"
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, HERE / "axios"])
+def test_locks_name_no_registry(folder: Path) -> None:
+    text = (folder / "package-lock.json").read_text()
+    assert '"integrity"' in text
+    assert '"resolved"' not in text
+
+
+def test_the_readme_runs(server: KeywayServer, tmp_path: Path) -> None:
+    (tmp_path / "node_modules" / "@keyway").mkdir(parents=True)
+    (tmp_path / "node_modules" / "@keyway" / "sdk").symlink_to(PACKAGE)
+    for number, block in enumerate(blocks("js")):
+        program = tmp_path / f"block{number}.mjs"
+        program.write_text(block)
+        secret = server.key(kind="agent" if "agent }" in block else "public", environment="live")["secret"]
+        environment = {"KEYWAY_BASE_URL": server.url, "KEYWAY_API_KEY": secret}
+        assert programs.run(programs.node(), program, cwd=tmp_path, **environment)
+
+
+def test_the_readme_names_every_option_and_error() -> None:
+    declared = (PACKAGE / "types" / "index.d.ts").read_text()
+    options = re.search(r"interface KeywayOptions \{(.*?)\n\}", declared, re.DOTALL)
+    assert options
+    named = set(re.findall(r"^\| `([a-z]\w+)` \|", README, re.MULTILINE))
+    assert named == set(re.findall(r"^  (\w+)\?:", options[1], re.MULTILINE))
+    errors = set(re.findall(r"class (\w+Error) ", declared))
+    assert errors - {"KeywayError"} <= set(re.findall(r"`(\w+)`", README))
