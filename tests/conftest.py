@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tenants.access import actor
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
 from tests.browser.visitor import chromium
+from tests.clients.node import programs
 from tests.servers.keyway import KeywayServer
 
 PASSWORD = "correct horse battery staple"
@@ -187,3 +189,9 @@ def keyway() -> Iterator[KeywayServer]:
     """A running Keyway with the demo's cast, for tests that only read or that clean up after themselves."""
     with KeywayServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def axios() -> Path:
+    """A folder in which a program of Node finds the real axios."""
+    return programs.installed(programs.HERE / "axios")

@@ -132,17 +132,15 @@ export interface KeyDetails {
   name: string;
   /** At most 500 characters. */
   description?: string;
-  scopes: readonly string[];
   environment?: Environment;
   /** Needed where the caller is at home in several organizations. */
   organization_id?: string;
   allowed_cidrs?: readonly string[];
-  /** Agent keys are issued by admins. */
-  kind?: Kind;
 }
 
-/** Without an expiry, a key is good for 90 days; `expires_in_days: null` is for ever. */
+/** Without an expiry, a key is good for 90 days; `expires_in_days: null` is for ever. Agent keys are issued by admins. */
 export type KeyOrder = KeyDetails &
+  ({ kind?: "public"; scopes: readonly string[] } | { kind: "agent"; scopes?: undefined }) &
   (
     | { expires_in_days?: 30 | 60 | 90 | 180 | 365 | null; expires_at?: undefined }
     | { expires_at: string | Date; expires_in_days?: undefined }

@@ -37,7 +37,7 @@ test("activity is read through every page, each event once, newest first", async
     events.push(...page);
   }
   assert.equal(events.length, 2400);
-  assert.equal(pages.length, 3);
+  assert.ok(pages.length >= 3);
   assert.equal(new Set(events.map(({ id }) => id)).size, 2400);
   const times = events.map(({ event_time }) => Date.parse(event_time));
   assert.deepEqual(times, times.toSorted ? times.toSorted((a, b) => b - a) : [...times].sort((a, b) => b - a));

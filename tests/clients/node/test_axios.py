@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -28,10 +29,9 @@ const client = axios.create({
 """
 
 
-def test_the_documents_axios_example_lists(keyway: KeywayServer) -> None:
+def test_the_documents_axios_example_lists(keyway: KeywayServer, axios: Path) -> None:
     secret = keyway.key(kind="public", environment="live", organization=keyway.user("alice")["organization"])["secret"]
-    folder = programs.installed(programs.HERE / "axios")
-    printed = programs.run(programs.node(), "-e", EXAMPLE, cwd=folder, KEYWAY_BASE_URL=keyway.url, KEYWAY_API_KEY=secret)
+    printed = programs.run(programs.node(), "-e", EXAMPLE, cwd=axios, KEYWAY_BASE_URL=keyway.url, KEYWAY_API_KEY=secret)
     page = json.loads(printed)
     assert len(page["data"]) == 100
     assert re.fullmatch(r"evt_\w{26}", page["data"][0]["id"])

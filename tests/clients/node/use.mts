@@ -16,6 +16,9 @@ export async function use(signal: AbortSignal): Promise<string> {
   await client.keys.create({ name: "n", scopes: [], expires_at: new Date(), allowed_cidrs: ["10.0.0.0/8"] });
   // @ts-expect-error one of the two
   await client.keys.create({ name: "n", scopes: [], expires_at: new Date(), expires_in_days: 30 });
+  await client.keys.create({ name: "n", kind: "agent" });
+  // @ts-expect-error agent keys have the scopes of their kind
+  await client.keys.create({ name: "n", kind: "agent", scopes: ["read:audit-activity"] });
   // @ts-expect-error not a choice
   await client.keys.create({ name: "n", scopes: [], expires_in_days: 31 });
 
