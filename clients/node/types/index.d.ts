@@ -216,7 +216,10 @@ export interface Usage {
 }
 
 export interface Whoami {
-  key_id: string;
+  /** Null for an application's token. */
+  key_id: string | null;
+  /** `app_…` whose token this is; null for a key. */
+  application_id: string | null;
   name: string;
   kind: Kind;
   environment: Environment;
