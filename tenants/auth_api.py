@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.problems import ApiProblem
+from apikeys.usage.lines import text
 from audit import strict_json
 from audit.api_schema import problems, schema_of
 from audit.parsers import JSON, Accepted, has_body, read_body
@@ -26,6 +27,7 @@ from tenants.models import Membership
 from tenants.password_sign_in import prove
 from tenants.roles import Role
 from tenants.tokens import services
+from tenants.tokens.models import USER_AGENT_LENGTH
 from tenants.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, UserToken
 
 _ACCEPTED = Accepted(media_types=(JSON,), limit=16 * 1024, malformed="malformed_body", too_large="body_too_large")
@@ -118,7 +120,7 @@ class LoginView(APIView):
         login = _read(request, Login)
         # allauth asks Django's own request for what it needs.
         user = prove(request._request, email=login.email, password=login.password, code=login.code)  # noqa: SLF001
-        origin = Origin(client_ip(request.META), request.META.get("HTTP_USER_AGENT", ""))
+        origin = Origin(client_ip(request.META), text(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH))
         return _answer(services.sign_in(user=user, origin=origin, at=timezone.now()))
 
 

@@ -18,7 +18,7 @@ from tenants import conf
 from tenants.models import User
 from tenants.tokens import token
 from tenants.tokens.errors import InvalidToken, RefreshReused
-from tenants.tokens.models import USER_AGENT_LENGTH, EndReason, RefreshToken, TokenFamily, password_mark
+from tenants.tokens.models import EndReason, RefreshToken, TokenFamily, password_mark
 from tenants.tokens.token import Token, Use
 
 ACCESS_LIFETIME = timedelta(hours=1)
@@ -29,7 +29,7 @@ SLICE = 100
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a sign-in came from."""
+    """Where a sign-in came from. The user agent is as the column takes it."""
 
     ip: str
     user_agent: str
@@ -61,7 +61,7 @@ def sign_in(*, user: User, origin: Origin, at: datetime) -> TokenPair:
         created_at=at,
         expires_at=at + conf.family_lifetime(),
         ip=origin.ip or None,
-        user_agent=origin.user_agent[:USER_AGENT_LENGTH],
+        user_agent=origin.user_agent,
     )
     return _issue(family, at, replaces=None)
 
