@@ -39,6 +39,7 @@ lint: install-dev
 	$(RUN) djlint --quiet --lint templates
 	$(RUN) mypy
 	$(RUN) mypy --strict clients/agent/src
+	$(RUN) mypy --strict clients/python/src
 	$(RUN) lint-imports --no-cache
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) python manage.py makemigrations --check --dry-run
 	@$(RUN) python -m tests.deploy_check

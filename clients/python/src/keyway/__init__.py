@@ -1,0 +1,70 @@
+"""Keyway from Python: ``Client`` and ``AsyncClient`` to manage and read, ``Verifier`` and ``AsyncVerifier`` to take keys."""
+
+from keyway.client import AsyncClient, Client
+from keyway.errors import (
+    ApiError,
+    AuthenticationError,
+    BatchRefused,
+    Conflict,
+    ConnectionFailed,
+    InvalidRequest,
+    KeywayError,
+    Misconfigured,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    SecretNotShown,
+    ServerError,
+    TimedOut,
+    Unavailable,
+    UnexpectedAnswer,
+    ValidationFailed,
+)
+from keyway.events import AgentConfiguration, BatchOutcome, Event, HeartbeatAnswer, Rejection, StoredEvent
+from keyway.models import ChangedKey, IssuedKey, Key, Revocation, RotatedKey, Usage, Whoami
+from keyway.secret import Secret
+from keyway.verification import Denied, Identity, Incoming
+from keyway.verifier import AsyncVerifier, Verifier
+from keyway.version import __version__
+
+__all__ = [
+    "AgentConfiguration",
+    "ApiError",
+    "AsyncClient",
+    "AsyncVerifier",
+    "AuthenticationError",
+    "BatchOutcome",
+    "BatchRefused",
+    "ChangedKey",
+    "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "Denied",
+    "Event",
+    "HeartbeatAnswer",
+    "Identity",
+    "Incoming",
+    "InvalidRequest",
+    "IssuedKey",
+    "Key",
+    "KeywayError",
+    "Misconfigured",
+    "NotFound",
+    "PermissionDenied",
+    "RateLimited",
+    "Rejection",
+    "Revocation",
+    "RotatedKey",
+    "Secret",
+    "SecretNotShown",
+    "ServerError",
+    "StoredEvent",
+    "TimedOut",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Usage",
+    "ValidationFailed",
+    "Verifier",
+    "Whoami",
+    "__version__",
+]

@@ -1,0 +1,175 @@
+"""What Keyway tells of credentials and keys. Times have a zone; ids start with what they are of."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from keyway.errors import SecretNotShown
+from keyway.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    id: str
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    id: str
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`remaining` of `quota` requests in any `window_seconds` are left."""
+
+    limit: str
+    quota: int
+    window_seconds: int
+    remaining: int
+    resets_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whoami:
+    """What the presented credential is. A user's token is no key: it has neither `key_id` nor `environment`."""
+
+    organization: Organization | None = None
+    owner: Owner | None = None
+    key_id: str | None = None
+    name: str | None = None
+    kind: str | None = None
+    environment: str | None = None
+    scopes: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key, without its secret. `status` is active, expiring, paused, inactive, expired or revoked."""
+
+    id: str
+    name: str
+    description: str = ""
+    kind: str
+    environment: str
+    organization_id: str
+    owner: Owner | None = None
+    scopes: tuple[str, ...]
+    allowed_cidrs: tuple[str, ...] = ()
+    status: str
+    mask: str = ""
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_used_ip: str | None = None
+    rotated_at: datetime | None = None
+    paused_at: datetime | None = None
+    revoked_at: datetime | None = None
+    revoke_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedKey(Key):
+    """No request that starts after `effective_at` is judged by what the key was before."""
+
+    effective_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedKey(Key):
+    """A key as it is answered once: `key` is its secret.
+
+    `key` is None where an earlier attempt of the same call issued the key and its answer was lost.
+    """
+
+    key: Secret | None = None
+
+    @property
+    def secret(self) -> Secret:
+        """Raises SecretNotShown where Keyway did not show it."""
+        if self.key is None:
+            raise SecretNotShown(f"{self.id} was issued, and the answer that showed its secret was lost. Rotate the key.")
+        return self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotatedKey(IssuedKey):
+    """`old_key_expires_at` is when the secret before this one ends, None where it has ended already."""
+
+    effective_at: datetime | None = None
+    old_key_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """The receipt: no request that starts after `effective_at` is accepted."""
+
+    id: str
+    revoked_at: datetime
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`error_rate` is in percent."""
+
+    total_requests: int
+    requests_24h: int
+    requests_7d: int
+    requests_30d: int
+    error_count: int
+    error_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointUsage:
+    endpoint: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayUsage:
+    date: date
+    requests: int
+    error_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DenialUsage:
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUsage:
+    mask: str
+    created_at: datetime
+    retired_at: datetime | None
+    total_requests: int
+    requests_24h: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """When requests went unrecorded."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a key was used for. Days are UTC's, newest first."""
+
+    key_id: str
+    key_name: str
+    usage: Figures
+    last_used: datetime | None = None
+    top_endpoints: tuple[EndpointUsage, ...] = ()
+    daily_usage: tuple[DayUsage, ...] = ()
+    denials: tuple[DenialUsage, ...] = ()
+    secrets: tuple[SecretUsage, ...] = ()
+    incomplete: tuple[Gap, ...] = ()
