@@ -35,13 +35,13 @@ class Limit:
 class Whoami:
     """What the presented credential is. A user's token is no key: it has neither `key_id` nor `environment`."""
 
-    organization: Organization | None = None
+    organization: Organization | None
+    scopes: tuple[str, ...]
     owner: Owner | None = None
     key_id: str | None = None
     name: str | None = None
     kind: str | None = None
     environment: str | None = None
-    scopes: tuple[str, ...] = ()
     expires_at: datetime | None = None
     limits: tuple[Limit, ...] = ()
 

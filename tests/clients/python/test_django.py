@@ -1,0 +1,161 @@
+"""Keys in other people's Django: the decorator, and what Django REST framework is given."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.test import Client, override_settings
+from django.urls import path
+from keyway.django import identity_of, require_key, verifier
+from keyway.django.rest import HasScope, KeyHolder, KeywayAuthentication
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, exception_handler
+
+from tests.clients.python.conftest import KEY
+from tests.clients.python.scripted import Reply, ScriptedServer
+from tests.clients.python.test_verifier import YES, denial
+from tests.servers.keyway import KeywayServer
+
+CHALLENGE = 'ApiKey realm="Keyway"'
+
+
+@require_key(scope="read:audit-activity")
+def plain(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"key": identity_of(request).key_id, "method": request.method})
+
+
+@require_key()
+async def plain_async(request: HttpRequest) -> HttpResponse:
+    await asyncio.sleep(0)
+    return JsonResponse({"key": identity_of(request).key_id})
+
+
+class Reports(APIView):
+    authentication_classes = [KeywayAuthentication]
+    permission_classes = [IsAuthenticated, HasScope("read:audit-activity")]
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler  # other people's Django, not Keyway's, whose settings these tests run with
+
+    def get(self, request: Request) -> Response:
+        return Response({"key": request.auth.key_id, "holder": request.user.pk})
+
+
+class Policies(Reports):
+    permission_classes = [HasScope("write:policies")]
+
+
+urlpatterns = [
+    path("plain", plain),
+    path("async", plain_async),
+    path("rest", Reports.as_view()),
+    path("policies", Policies.as_view()),
+]
+
+
+@pytest.fixture
+def caller() -> Iterator[Client]:
+    """A caller of a service that checks CSRF and knows nothing of Keyway's own middleware."""
+    verifier.cache_clear()
+    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"]):
+        yield Client(enforce_csrf_checks=True, raise_request_exception=False)
+    if verifier.cache_info().currsize:
+        verifier().close()
+    verifier.cache_clear()
+
+
+def ask(caller: Client, url: str, address: str, key: str | None = KEY, *, method: str = "get") -> Any:
+    headers = {} if key is None else {"X-API-Key": key}
+    with override_settings(KEYWAY_BASE_URL=url):
+        return getattr(caller, method)(address, headers=headers)
+
+
+@pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
+def test_whom_keyway_lets_in_is_let_in(caller: Client, address: str) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        answer = ask(caller, server.url, address)
+        [received] = server.received
+    assert (answer.status_code, answer.json()["key"]) == (200, "key_1")
+    told = {name: received.headers[name] for name in ("x-api-key", "x-original-method", "x-original-uri", "x-forwarded-for")}
+    assert told == {
+        "x-api-key": KEY,
+        "x-original-method": "GET",
+        "x-original-uri": address,
+        "x-forwarded-for": "127.0.0.1",
+    }
+
+
+@pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
+@pytest.mark.parametrize(
+    ("status", "code", "headers"),
+    [
+        (401, "revoked_key", {"WWW-Authenticate": CHALLENGE}),
+        (403, "ip_not_allowed", {}),
+        (429, "rate_limited", {"Retry-After": "9"}),
+        (503, "unavailable", {"Retry-After": "3"}),
+    ],
+)
+def test_whom_keyway_refuses_is_refused_alike(
+    caller: Client, address: str, status: int, code: str, headers: dict[str, str]
+) -> None:
+    with ScriptedServer(denial(status, code, **headers)) as server:
+        answer = ask(caller, server.url, address)
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (status, code)
+    assert {name: answer.headers[name] for name in headers} == headers
+    assert KEY not in answer.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
+def test_no_key_is_401_with_a_challenge(caller: Client, address: str) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        answer = ask(caller, server.url, address, None)
+        assert server.received == []
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == CHALLENGE
+
+
+def test_the_decorators_refusal_is_a_problem_that_is_not_stored(caller: Client) -> None:
+    with ScriptedServer(denial(401, "expired_key")) as server:
+        answer = ask(caller, server.url, "/plain")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_key_needs_no_csrf_token(caller: Client) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        assert ask(caller, server.url, "/plain", method="post").json()["method"] == "POST"
+
+
+def test_the_decorator_demands_its_scope_of_keyway(caller: Client) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        ask(caller, server.url, "/plain")
+        assert server.received[0].path == "/api/v1/verify?scope=read%3Aaudit-activity"
+
+
+def test_a_key_without_the_scope_is_403_in_rest_framework(caller: Client) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        assert ask(caller, server.url, "/rest").status_code == 200
+        refused = ask(caller, server.url, "/policies")
+        assert (refused.status_code, ask(caller, server.url, "/policies", None).status_code) == (403, 401)
+    assert "write:policies" in refused.json()["detail"]
+
+
+def test_a_person_without_a_key_does_not_pass_for_one_with_every_scope() -> None:
+    class Somebody:
+        auth = None
+        user = KeyHolder
+
+    assert not HasScope("read:audit-activity").has_permission(Somebody(), None)  # type: ignore[arg-type]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
+def test_with_keyway(caller: Client, keyway: KeywayServer, address: str) -> None:
+    key = keyway.key(kind="public", environment="live")
+    assert ask(caller, keyway.url, address, key["secret"]).json()["key"] == key["id"]
+    assert ask(caller, keyway.url, address, key["secret"].swapcase()).status_code == 401

@@ -1,0 +1,102 @@
+"""Keys in a FastAPI application."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated, Any
+
+import httpx2
+import pytest
+from anyio.from_thread import start_blocking_portal
+from keyway import AsyncVerifier, Identity
+
+from tests.clients.python.conftest import KEY
+from tests.clients.python.scripted import Reply, ScriptedServer
+from tests.clients.python.test_verifier import YES, denial
+from tests.servers.keyway import KeywayServer
+
+fastapi = pytest.importorskip("fastapi")
+adapter = pytest.importorskip("keyway.fastapi")
+
+Ask = Any
+
+
+def application(url: str) -> Any:
+    app = fastapi.FastAPI()
+    reader = adapter.RequireKey(AsyncVerifier(base_url=url), scope="read:audit-activity")
+
+    @app.get("/reports/{number}")
+    async def reports(number: int, identity: Annotated[Identity, fastapi.Depends(reader)]) -> dict[str, Any]:
+        return {"number": number, "key": identity.key_id}
+
+    return app
+
+
+@pytest.fixture
+def ask() -> Iterator[Ask]:
+    """Call an application: ``ask(app, "/reports/7", [("X-API-Key", …)])``."""
+    with start_blocking_portal() as portal:
+
+        async def call(app: Any, address: str, headers: Any) -> httpx2.Response:
+            transport = httpx2.ASGITransport(app, client=("192.0.2.7", 1234))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://service.example") as http:
+                return await http.get(address, headers=headers)
+
+        yield lambda app, address, headers: portal.call(partial(call, app, address, headers))
+
+
+def test_whom_keyway_lets_in_is_let_in(ask: Ask) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        answer = ask(application(server.url), "/reports/7?token=x", {"X-API-Key": KEY, "X-Organization-Id": "acme"})
+        [received] = server.received
+    assert answer.json() == {"number": 7, "key": "key_1"}
+    assert received.path == "/api/v1/verify?scope=read%3Aaudit-activity"
+    told = {name: value for name, value in received.headers.items() if name.startswith("x-")}
+    assert told == {
+        "x-api-key": KEY,
+        "x-original-method": "GET",
+        "x-original-uri": "/reports/7",
+        "x-forwarded-for": "192.0.2.7",
+        "x-organization-id": "acme",
+    }
+
+
+@pytest.mark.parametrize("as_problem", [False, True], ids=["FastAPI's own way", "as problems"])
+def test_whom_keyway_refuses_is_refused_alike(ask: Ask, as_problem: bool) -> None:
+    with ScriptedServer(denial(429, "rate_limited", **{"Retry-After": "9"})) as server:
+        app = application(server.url)
+        if as_problem:
+            adapter.answer_problems(app)
+        answer = ask(app, "/reports/7", {"X-API-Key": KEY})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "9")
+    assert answer.headers["Cache-Control"] == "no-store"
+    body = answer.json() if as_problem else answer.json()["detail"]
+    assert body["code"] == "rate_limited"
+    assert answer.headers["Content-Type"].startswith("application/problem+json") is as_problem
+
+
+def test_no_key_is_401_with_a_challenge(ask: Ask) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        answer = ask(application(server.url), "/reports/7", {})
+        assert server.received == []
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'ApiKey realm="Keyway"')
+
+
+def test_two_keys_are_both_told_so_that_keyway_refuses_them(ask: Ask) -> None:
+    with ScriptedServer(denial(400, "several_credentials")) as server:
+        answer = ask(application(server.url), "/reports/7", [("X-API-Key", KEY), ("X-API-Key", "sk_live_2")])
+        assert server.received[0].headers["x-api-key"] == f"{KEY},sk_live_2"
+    assert answer.status_code == 400
+
+
+def test_the_applications_openapi_names_the_header(ask: Ask) -> None:
+    schema = application("https://keyway.example").openapi()
+    assert schema["components"]["securitySchemes"]["KeywayKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert schema["paths"]["/reports/{number}"]["get"]["security"] == [{"KeywayKey": []}]
+
+
+@pytest.mark.server
+def test_with_keyway(ask: Ask, keyway: KeywayServer) -> None:
+    key = keyway.key(kind="public", environment="live")
+    app = application(keyway.url)
+    assert ask(app, "/reports/7", {"X-API-Key": key["secret"]}).json()["key"] == key["id"]
+    assert ask(app, "/reports/7", {"X-API-Key": key["secret"].swapcase()}).status_code == 401

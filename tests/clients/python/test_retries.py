@@ -1,0 +1,174 @@
+"""When a call is made again: as Retry-After says, only where it is harmless, and not for ever."""
+
+import json
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keyway import ConnectionFailed, RateLimited, TimedOut, Unavailable, UnexpectedAnswer
+from keyway.problems import retry_after
+from keyway.retries import FIRST_SECONDS, MOST_SECONDS, Pause, Retries, exchange, pause
+from keyway.wire import Answer, Call
+
+from tests.clients.python.conftest import Connect
+from tests.clients.python.scripted import HangUp, ScriptedServer, ok, problem
+from tests.servers.keyway import free_port
+
+WHOAMI = {"organization": {"id": "org_1", "name": "Acme", "slug": "acme"}, "scopes": []}
+KEY = {
+    "id": "key_1",
+    "name": "CI",
+    "kind": "public",
+    "environment": "live",
+    "organization_id": "org_1",
+    "scopes": [],
+    "status": "active",
+    "created_at": "2026-01-02T03:04:05Z",
+}
+ISSUED = {**KEY, "key": "sk_live_" + "x" * 32}
+
+
+def busy(after: str = "0") -> Any:
+    return problem(503, "unavailable", headers={"Retry-After": after})
+
+
+def limited(after: str = "0") -> Any:
+    return problem(429, "rate_limited", headers={"Retry-After": after})
+
+
+@pytest.mark.parametrize("refusal", [busy(), limited(), problem(502, "x"), HangUp()], ids=["503", "429", "502", "hang-up"])
+def test_a_call_that_may_be_repeated_is_repeated(connect: Connect, refusal: Any) -> None:
+    with ScriptedServer(refusal, refusal, ok(WHOAMI)) as server:
+        assert connect(server.url).whoami().organization.slug == "acme"
+        assert len(server.received) == 3
+
+
+def test_it_is_not_repeated_more_often_than_told(connect: Connect) -> None:
+    with ScriptedServer(busy()) as server:
+        with pytest.raises(Unavailable):
+            connect(server.url, max_retries=1).whoami()
+        assert len(server.received) == 2
+
+
+def test_a_server_that_asks_for_too_long_a_wait_is_not_waited_for(connect: Connect) -> None:
+    with ScriptedServer(limited("3600")) as server:
+        began = time.monotonic()
+        with pytest.raises(RateLimited) as refused:
+            connect(server.url).whoami()
+        assert time.monotonic() - began < 30
+        assert refused.value.retry_after == 3600
+        assert len(server.received) == 1
+
+
+def test_nobody_is_home(connect: Connect) -> None:
+    with pytest.raises(ConnectionFailed) as failed:
+        connect(f"http://127.0.0.1:{free_port()}", max_retries=1).whoami()
+    assert failed.value.status == 0
+
+
+def test_an_answer_that_takes_too_long_is_told_apart(connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimedOut):
+        connect(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05, max_retries=0).whoami()
+
+
+def test_create_is_repeated_under_one_idempotency_key(connect: Connect) -> None:
+    with ScriptedServer(HangUp(), busy(), ok(ISSUED)) as server:
+        issued = connect(server.url).keys.create("CI", scopes=[])
+        assert issued.secret.reveal() == ISSUED["key"]
+        assert len({received.headers["idempotency-key"] for received in server.received}) == 1
+        assert len({received.body for received in server.received}) == 1
+
+
+def test_two_creates_have_two_idempotency_keys(connect: Connect) -> None:
+    with ScriptedServer(ok(ISSUED)) as server:
+        client = connect(server.url)
+        client.keys.create("CI", scopes=[])
+        client.keys.create("CI", scopes=[])
+        first, second = (received.headers["idempotency-key"] for received in server.received)
+        assert first != second
+
+
+@pytest.mark.parametrize(("loss", "error"), [(HangUp(), ConnectionFailed), (busy(), Unavailable)], ids=["hang-up", "503"])
+def test_a_rotation_is_not_repeated_when_it_may_have_been_done(connect: Connect, loss: Any, error: type[Exception]) -> None:
+    with ScriptedServer(loss, ok(ISSUED)) as server:
+        with pytest.raises(error):
+            connect(server.url).keys.rotate("key_1", grace=60)
+        assert len(server.received) == 1
+
+
+def test_a_rotation_that_was_refused_for_its_rate_is_repeated(connect: Connect) -> None:
+    with ScriptedServer(limited(), ok(ISSUED)) as server:
+        assert connect(server.url).keys.rotate("key_1", grace=timedelta(hours=1)).secret
+        assert [json.loads(received.body) for received in server.received] == [{"grace": 3600}] * 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500])
+def test_what_is_refused_is_not_repeated(connect: Connect, status: int) -> None:
+    with ScriptedServer(problem(status, "some_code")) as server:
+        with pytest.raises(Exception, match="some_code"):
+            connect(server.url).whoami()
+        assert len(server.received) == 1
+
+
+def test_a_redirect_is_not_followed_with_the_key(connect: Connect) -> None:
+    with ScriptedServer(ok({})) as elsewhere:
+        away = problem(307, "", headers={"Location": f"{elsewhere.url}/api/v1/whoami"})
+        with ScriptedServer(away) as server, pytest.raises(UnexpectedAnswer):
+            connect(server.url).whoami()
+        assert elsewhere.received == []
+
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 0 "}, 0.0),
+        ({"retry-after": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90.0),
+        ({"retry-after": format_datetime(NOW - timedelta(days=1), usegmt=True)}, 0.0),
+        # The server's clock is an hour ahead of ours: its own date is what its other date is meant by.
+        (
+            {
+                "retry-after": format_datetime(NOW + timedelta(hours=1, seconds=5), usegmt=True),
+                "date": format_datetime(NOW + timedelta(hours=1), usegmt=True),
+            },
+            5.0,
+        ),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "²"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(Answer(503, headers), NOW) == seconds
+
+
+@given(st.integers(0, 30), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1000)))
+def test_a_pause_is_never_shorter_than_asked_and_otherwise_bounded(attempt: int, jitter: float, told: float | None) -> None:
+    seconds = pause(Unavailable("", retry_after=told), attempt, jitter)
+    if told is None:
+        assert FIRST_SECONDS / 2 <= seconds <= MOST_SECONDS
+    else:
+        assert told <= seconds <= told + FIRST_SECONDS
+
+
+@given(st.integers(0, 20), st.floats(0, 100), st.lists(st.floats(0, 1), min_size=21, max_size=21), st.sampled_from(["", "3"]))
+def test_all_pauses_together_stay_within_the_longest_wait(most: int, longest: float, jitters: list[float], after: str) -> None:
+    call = Call("GET", "/", lambda answer: answer)
+    steps = exchange(call, Retries(most, longest), iter(jitters).__next__)
+    waited, calls, step = 0.0, 0, next(steps)
+    with pytest.raises(Unavailable):
+        while True:
+            waited += step.seconds if isinstance(step, Pause) else 0
+            calls += not isinstance(step, Pause)
+            step = steps.send(None if isinstance(step, Pause) else Answer(503, {"retry-after": after} if after else {}))
+    assert waited <= longest
+    assert calls <= most + 1

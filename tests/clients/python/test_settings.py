@@ -1,0 +1,106 @@
+"""Which Keyway, presenting what; and no credential goes anywhere in clear by accident."""
+
+import pytest
+from keyway import AsyncClient, AsyncVerifier, Client, Misconfigured, Secret, Verifier
+
+from tests.clients.python.conftest import KEY, Connect
+from tests.clients.python.scripted import ScriptedServer, ok
+
+WHOAMI = {"organization": None, "scopes": []}
+
+
+def test_a_client_reads_its_key_and_server_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(ok(WHOAMI)) as server:
+        monkeypatch.setenv("KEYWAY_API_KEY", KEY)
+        monkeypatch.setenv("KEYWAY_BASE_URL", server.url + "/")
+        with Client() as client:
+            client.whoami()
+        [received] = server.received
+    assert (received.path, received.headers["x-api-key"]) == ("/api/v1/whoami", KEY)
+
+
+def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
+    monkeypatch.setenv("KEYWAY_API_KEY", "sk_live_other")
+    monkeypatch.setenv("KEYWAY_BASE_URL", "https://elsewhere.example")
+    with ScriptedServer(ok(WHOAMI)) as server:
+        connect(server.url, api_key=Secret(KEY)).whoami()
+        assert server.received[0].headers["x-api-key"] == KEY
+
+
+def test_a_token_goes_into_authorization_and_no_key_beside_it(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
+    monkeypatch.setenv("KEYWAY_API_KEY", KEY)
+    with ScriptedServer(ok(WHOAMI)) as server:
+        connect(server.url, token="eyJ.a.b").whoami()
+        headers = server.received[0].headers
+    assert headers["authorization"] == "Bearer eyJ.a.b"
+    assert "x-api-key" not in headers
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_nothing_given_is_said_clearly(kind: type[Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Misconfigured, match="KEYWAY_API_KEY"):
+        kind(base_url="https://keyway.example")
+    with pytest.raises(Misconfigured, match="KEYWAY_BASE_URL"):
+        kind(api_key=KEY)
+    with pytest.raises(Misconfigured, match="not both"):
+        kind(api_key=KEY, token="t", base_url="https://keyway.example")
+
+
+@pytest.mark.parametrize("key", ["", "  ", "sk_live_a b", "sk_live_ä", "sk_live_\r\nX-Evil: 1", "sk_live_\x00"])
+def test_a_key_that_cannot_stand_in_a_header_is_refused_unquoted(key: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        Client(api_key=key, base_url="https://keyway.example")
+    assert "sk_live" not in str(refused.value)
+
+
+WRONG = [
+    "keyway.example",
+    "ftp://keyway.example",
+    "https://",
+    "https://keyway.example:0",
+    "https://keyway.example:port",
+    "https://user:hunter2@keyway.example",
+    "https://keyway.example/?a=hunter2",
+    "https://keyway.example/#hunter2",
+    "https://keyway.example/\r\nhunter2",
+    "https://[::1",
+    "http://keyway.example",
+    "http://127.0.0.1.keyway.example",
+    "http://localhost.keyway.example",
+]
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_only_https_and_loopback_are_taken(url: str) -> None:
+    for make in (lambda: Client(api_key=KEY, base_url=url), lambda: Verifier(base_url=url)):
+        with pytest.raises(Misconfigured) as refused:
+            make()
+        assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://keyway.example/under/", "http://localhost:8000", "http://127.3.2.1", "http://[::1]:8000"]
+)
+def test_https_and_loopback_are_taken(url: str) -> None:
+    Client(api_key=KEY, base_url=url).close()
+    Verifier(base_url=url).close()
+
+
+def test_plain_http_is_for_whoever_says_so() -> None:
+    for kind in (Client, AsyncClient):
+        kind(api_key=KEY, base_url="http://keyway.internal", allow_plain_http=True)
+    for kind in (Verifier, AsyncVerifier):
+        kind(base_url="http://keyway.internal", allow_plain_http=True)
+
+
+def test_a_proxy_of_the_environment_does_not_see_what_goes_to_loopback(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    with ScriptedServer(ok(WHOAMI)) as proxy, ScriptedServer(ok(WHOAMI)) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        connect(server.url).whoami()
+        assert proxy.received == []
+        assert len(server.received) == 1

@@ -1,0 +1,184 @@
+"""A service asks Keyway about each key it is shown. Everything that is not Keyway's yes is a no."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from keyway import Denied, Incoming, Secret
+
+from tests.clients.python.conftest import KEY, Connect
+from tests.clients.python.scripted import HangUp, Reply, ScriptedServer, ok, problem
+from tests.servers.keyway import KeywayServer, free_port
+
+YES = {
+    "X-Keyway-Organization": "org_1",
+    "X-Keyway-Key": "key_1",
+    "X-Keyway-Kind": "public",
+    "X-Keyway-Environment": "live",
+    "X-Keyway-Scopes": "read:audit-activity read:reports",
+    "X-Keyway-Owner": "usr_1",
+}
+
+
+def denial(status: int, code: str, **headers: str) -> Reply:
+    return problem(status, code, headers={"X-Keyway-Denial": code, **headers})
+
+
+def refusal(verifier: Any, presented: Any, **demands: str) -> Denied:
+    with pytest.raises(Denied) as denied:
+        verifier.verify(presented, **demands)
+    return denied.value
+
+
+def test_keyways_yes_is_an_identity(verifier: Connect) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        identity = verifier(server.url).verify(KEY)
+    assert (identity.key_id, identity.organization_id, identity.owner_id) == ("key_1", "org_1", "usr_1")
+    assert (identity.kind, identity.environment) == ("public", "live")
+    assert identity.has_scope("read:reports")
+    assert not identity.has_scope("write:policies")
+
+
+def test_admin_covers_every_scope(verifier: Connect) -> None:
+    with ScriptedServer(Reply(204, b"", YES | {"X-Keyway-Scopes": "admin"})) as server:
+        assert verifier(server.url).verify(KEY).has_scope("write:policies")
+
+
+def test_the_demands_and_the_request_are_forwarded_without_its_query(verifier: Connect) -> None:
+    incoming = Incoming(
+        key=KEY, method="PUT", uri="/reports/7?token=x", client_ip="192.0.2.7", organization="acme", user_agent="curl/8\r\nX: 1"
+    )
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        verifier(server.url).verify(incoming, scope="read:reports", environment="live", organization="acme&scope=")
+        [received] = server.received
+    assert received.path == "/api/v1/verify?scope=read%3Areports&environment=live&organization=acme%26scope%3D"
+    told = {name: value for name, value in received.headers.items() if name.startswith("x-") or name == "user-agent"}
+    assert told == {
+        "x-api-key": KEY,
+        "x-original-method": "PUT",
+        "x-original-uri": "/reports/7",
+        "x-forwarded-for": "192.0.2.7",
+        "x-organization-id": "acme",
+        "user-agent": "curl/8??X: 1",
+    }
+
+
+REFUSALS = [
+    (401, "revoked_key", {"WWW-Authenticate": 'ApiKey realm="Keyway"'}),
+    (403, "insufficient_scope", {}),
+    (429, "rate_limited", {"Retry-After": "9", "RateLimit": '"key";r=0;t=9', "RateLimit-Policy": '"key";q=5;w=60'}),
+    (400, "several_credentials", {}),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "headers"), REFUSALS, ids=[code for _, code, _ in REFUSALS])
+def test_keyways_refusal_is_passed_on(verifier: Connect, status: int, code: str, headers: dict[str, str]) -> None:
+    with ScriptedServer(denial(status, code, **headers, **{"Set-Cookie": "a=b"})) as server:
+        denied = refusal(verifier(server.url), KEY)
+        assert len(server.received) == 1
+    assert (denied.status, denied.code, denied.problem["code"]) == (status, code, code)
+    assert denied.headers == {"Cache-Control": "no-store", **headers}
+
+
+NOT_A_YES = {
+    "200": ok({}),
+    "204 of somebody else": Reply(204, b""),
+    "204 without whose": Reply(204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Organization"}),
+    "304": Reply(304, b"", YES),
+    "a redirect": Reply(302, b"", YES | {"Location": "/"}),
+    "a proxy's 401": Reply(401, b"<html>", {"Content-Type": "text/html"}),
+    "a 403 without the denial's header": problem(403, "insufficient_scope"),
+    "404": problem(404, "not_found"),
+    "our own mistake": denial(400, "invalid_parameter"),
+    "500": denial(500, "internal_error"),
+    "503": denial(503, "unavailable"),
+    "502": Reply(502, b"<html>"),
+    "hang-up": HangUp(),
+}
+
+
+@pytest.mark.parametrize("reply", NOT_A_YES.values(), ids=NOT_A_YES)
+def test_everything_else_is_a_no_that_says_try_again(verifier: Connect, reply: Any) -> None:
+    with ScriptedServer(reply) as server:
+        denied = refusal(verifier(server.url), KEY)
+    assert (denied.status, denied.code) == (503, "unavailable")
+    assert denied.headers == {"Cache-Control": "no-store", "Retry-After": "1"}
+
+
+def test_a_keyway_that_is_gone_is_a_no(verifier: Connect) -> None:
+    assert refusal(verifier(f"http://127.0.0.1:{free_port()}"), KEY).status == 503
+
+
+def test_a_keyway_that_does_not_answer_in_time_is_a_no_and_is_not_asked_twice(verifier: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert refusal(verifier(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.1), KEY).status == 503
+        assert time.monotonic() - began < 5
+
+
+def test_a_connection_that_was_closed_meanwhile_is_replaced(verifier: Connect) -> None:
+    with ScriptedServer(HangUp(), Reply(204, b"", YES)) as server:
+        assert verifier(server.url).verify(KEY).key_id == "key_1"
+
+
+def test_connections_are_kept(verifier: Connect) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        asking = verifier(server.url)
+        for _ in range(5):
+            asking.verify(KEY)
+        assert len({received.port for received in server.received}) == 1
+
+
+def test_nothing_is_remembered_of_a_key(verifier: Connect) -> None:
+    with ScriptedServer(Reply(204, b"", YES), denial(401, "revoked_key")) as server:
+        asking = verifier(server.url)
+        assert asking.verify(KEY)
+        assert refusal(asking, KEY).code == "revoked_key"
+
+
+@pytest.mark.parametrize("key", ["", " ", "sk live", "sk_live_ä", "a\r\nX-Keyway-Key: b", "a\x00", "\udcff", "x" * 5000])
+def test_what_can_be_no_key_is_refused_without_asking(verifier: Connect, key: str) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        denied = refusal(verifier(server.url), key)
+        assert server.received == []
+    assert (denied.status, denied.code) == (401, "invalid_key")
+    assert "WWW-Authenticate" in denied.headers
+
+
+def test_no_key_is_refused_without_asking(verifier: Connect) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        assert refusal(verifier(server.url), None).code == "missing_key"
+        assert server.received == []
+
+
+@pytest.mark.server
+class TestWithKeyway:
+    @pytest.fixture
+    def asking(self, verifier: Connect, keyway: KeywayServer) -> Iterator[Any]:
+        return verifier(keyway.url)
+
+    def test_a_good_key_is_whose_it_is(self, asking: Any, keyway: KeywayServer) -> None:
+        key = keyway.key(kind="public", environment="live")
+        identity = asking.verify(Secret(key["secret"]), scope="read:audit-activity", environment="live", organization="acme")
+        assert (identity.key_id, identity.organization_id) == (key["id"], key["organization"])
+        assert identity.owner_id == key["owner"]
+        assert identity.scopes == frozenset(key["scopes"])
+
+    def test_each_demand_is_kept(self, asking: Any, keyway: KeywayServer) -> None:
+        secret = keyway.key(kind="public", environment="live")["secret"]
+        assert asking.verify(secret)
+        assert refusal(asking, secret, scope="write:agent-events").code == "insufficient_scope"
+        assert refusal(asking, secret, environment="test").code == "wrong_environment"
+        assert refusal(asking, secret, organization="globex").code == "wrong_organization"
+        assert refusal(asking, Incoming(secret, organization="globex")).code == "wrong_organization"
+
+    def test_a_demand_that_keyway_does_not_know_lets_nobody_in(self, asking: Any, keyway: KeywayServer) -> None:
+        secret = keyway.key(kind="public", environment="live")["secret"]
+        assert refusal(asking, secret, scope="read:typo").status == 503
+
+    def test_a_changed_letter_and_two_keys_are_refused(self, asking: Any, keyway: KeywayServer) -> None:
+        secret = keyway.key(kind="public", environment="live")["secret"]
+        assert refusal(asking, secret.swapcase()).code == "invalid_key"
+        assert refusal(asking, f"{secret},{secret}").code == "several_credentials"
