@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import httpx2
@@ -72,7 +72,7 @@ def test_activity_is_walked_over_its_pages(reader: Any) -> None:
     assert len(once) > 1000
     assert [event.id for event in again] == [event.id for event in once[:23]]
     assert len({event.id for event in once}) == len(once)
-    assert all(earlier.event_time <= later.event_time for later, earlier in zip(once, once[1:], strict=False))
+    assert all(earlier.event_time <= later.event_time for later, earlier in pairwise(once))
 
 
 def test_filters_are_asked_for(reader: Any) -> None:
