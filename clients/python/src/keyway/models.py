@@ -33,12 +33,13 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whoami:
-    """What the presented credential is. A user's token is no key: it has neither `key_id` nor `environment`."""
+    """What the presented credential is: a key, or the token of an application, which has `application_id` and no `key_id`."""
 
     organization: Organization | None
     scopes: tuple[str, ...]
     owner: Owner | None = None
     key_id: str | None = None
+    application_id: str | None = None
     name: str | None = None
     kind: str | None = None
     environment: str | None = None
