@@ -1,6 +1,6 @@
 """`GET /api/v1/whoami`: what the presented credential is."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
@@ -48,6 +48,9 @@ class WhoamiSerializer(serializers.Serializer[Any]):
     owner = OwnerSerializer(allow_null=True, help_text="Null for agent keys.")
     scopes = serializers.ListField(child=serializers.CharField())
     expires_at = serializers.DateTimeField(allow_null=True)
+    rotating_out_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the secret presented ends, where a rotation replaced it: take the new one."
+    )
     limits = LimitSerializer(many=True, help_text="Where this key stands under the limits in force.")
 
 
@@ -59,7 +62,7 @@ class WhoamiView(APIView):
 
 
 def _describe(credential: Credential) -> dict[str, Any]:
-    organization, expires_at = credential.organization, credential.expires_at
+    organization = credential.organization
     return {
         "key_id": None if credential.is_token else credential.public_id,
         "application_id": credential.public_id if credential.is_token else None,
@@ -69,8 +72,13 @@ def _describe(credential: Credential) -> dict[str, Any]:
         "organization": {"id": organization.public_id, "name": organization.name, "slug": organization.slug},
         "owner": {"id": encode("usr", credential.owner_id), "email": credential.owner_email} if credential.owner_id else None,
         "scopes": sorted(credential.scopes),
-        "expires_at": expires_at.astimezone(UTC) if expires_at else None,
+        "expires_at": _utc(credential.expires_at),
+        "rotating_out_at": _utc(credential.retires_at),
     }
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
 
 
 def _tell(standing: Standing) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""`X-API-Key` for Django REST framework: thin over apikeys.presentation."""
+"""`X-API-Key`, and a browser's session, for Django REST framework: thin over apikeys.presentation."""
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import SessionAuthentication as SessionOfDjango
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from apikeys import presentation
 from apikeys.denials import Denial
-from apikeys.problems import CHALLENGE, from_denial
+from apikeys.problems import CHALLENGE, ApiProblem, from_denial
 from apikeys.verification import Credential
 
 
@@ -26,3 +28,13 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
+
+
+class SessionAuthentication(SessionOfDjango):
+    """A person in a browser. Whatever they send is checked for its CSRF token."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied as error:
+            raise ApiProblem("csrf_failed") from error

@@ -10,6 +10,7 @@ class Reason(StrEnum):
     KEY_IN_BEARER = "key_in_bearer"
     SEVERAL_CREDENTIALS = "several_credentials"
     INVALID_KEY = "invalid_key"
+    ROTATED_KEY = "rotated_key"
     EXPIRED_KEY = "expired_key"
     REVOKED_KEY = "revoked_key"
     PAUSED_KEY = "paused_key"
@@ -21,6 +22,7 @@ class Reason(StrEnum):
     WRONG_ORGANIZATION = "wrong_organization"
     WRONG_ENVIRONMENT = "wrong_environment"
     INSUFFICIENT_SCOPE = "insufficient_scope"
+    IP_NOT_ALLOWED = "ip_not_allowed"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
 

@@ -7,15 +7,35 @@ class AlreadyRevoked(KeywayError):
 
 
 class AlreadyIssued(KeywayError):
-    """The same form or request came again: it issues nothing. `key` is the one it issued."""
+    """The same form or request came again: it issues nothing."""
 
     code = "already_issued"
     detail = "This form was sent before and its key exists. If its secret is lost, revoke it and create another."
 
 
+class IdempotencyKeyReused(KeywayError):
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was sent before with another body. Nothing was issued."
+
+
 class ScopeNotGrantable(KeywayError):
     code = "scope_not_grantable"
     detail = "A scope is not known, not active yet, or not for this kind of key."
+
+
+class StrongerThanIssuer(KeywayError):
+    code = "stronger_than_issuer"
+    detail = "The key would reach further than you do: in environment, expiry or networks."
+
+
+class NotKeyOwner(KeywayError):
+    code = "not_key_owner"
+    detail = "This key is somebody else's. Its owner can do this, or an admin of the organization."
+
+
+class AmbiguousOrganization(KeywayError):
+    code = "ambiguous_organization"
+    detail = "Say in which organization: there are several you could mean."
 
 
 class ExpiryInThePast(KeywayError):
@@ -27,7 +47,11 @@ class RateLimited(KeywayError):
     code = "rate_limited"
     detail = "Too many attempts. Wait a minute and try again."
 
+    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
 
 class NotUsable(KeywayError):
-    code = "not_usable"
+    code = "key_not_usable"
     detail = "The key's state does not allow this."

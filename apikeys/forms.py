@@ -12,6 +12,7 @@ from django.utils import timezone
 from apikeys import scopes
 from apikeys.kind import Kind
 from apikeys.models import Key
+from apikeys.scopes import Scope
 from apikeys.services import Order
 from audit.environment import Environment
 from tenants.access import Access
@@ -147,13 +148,19 @@ class PublicKeyForm(NewKeyForm):
         self.places = {place.organization.slug: place for place in places}
         super().__init__(data, user=user, now=now)
         self.fields["name"].help_text = "Where it is used, for example SIEM Integration or Audit Export Script."
-        self._choices("scopes", [(scope.name, scope.title) for scope in scopes.of_kind(Kind.PUBLIC)])
+        self._choices("scopes", [(scope.name, scope.title) for scope in self.offered])
         self._choices("expires", self._expiries())
         self._choices("organization", [(slug, place.organization.name) for slug, place in self.places.items()])
         if preferred in self.places:
             self.initial["organization"] = preferred
         if len(self.places) == 1:
             del self.fields["organization"]
+
+    @property
+    def offered(self) -> list[Scope]:
+        """What the person may hold in one of the places, and what is coming."""
+        held = frozenset[str]().union(*(scopes.held_with(place.permissions) for place in self.places.values()))
+        return [scope for scope in scopes.of_kind(Kind.PUBLIC) if scope.name in held or not scope.is_grantable]
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -171,7 +178,7 @@ class PublicKeyForm(NewKeyForm):
     def clean_scopes(self) -> list[str]:
         chosen: list[str] = self.cleaned_data["scopes"]
         known = scopes.registry()
-        if coming := [known[name].title for name in chosen if not known[name].is_active]:
+        if coming := [known[name].title for name in chosen if not known[name].is_grantable]:
             raise forms.ValidationError(f"{', '.join(coming)}: coming soon, and cannot be granted yet.")
         return chosen
 

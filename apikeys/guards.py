@@ -32,6 +32,21 @@ GUARDS = (
         "secret_stays_with_its_key",
         "apikeys_secret",
         "UPDATE",
-        when="NEW.key_id <> OLD.key_id OR NEW.lookup <> OLD.lookup OR (OLD.retired_at IS NOT NULL AND NEW.retired_at IS NULL)",
+        when="NEW.key_id <> OLD.key_id OR NEW.lookup <> OLD.lookup OR NEW.created_at <> OLD.created_at",
+    ),
+    # A retirement can be brought forward, never put off.
+    Guard(
+        "retired_secret_never_comes_back",
+        "apikeys_secret",
+        "UPDATE",
+        when="OLD.retired_at IS NOT NULL AND (NEW.retired_at IS NULL OR NEW.retired_at > OLD.retired_at)",
+    ),
+    # With the guard above: two are usable when the newest is made, and from then on they only become fewer.
+    Guard(
+        "key_has_at_most_two_usable_secrets",
+        "apikeys_secret",
+        "INSERT",
+        when="(SELECT COUNT(*) FROM apikeys_secret s WHERE s.key_id = NEW.key_id "
+        "AND (s.retired_at IS NULL OR s.retired_at > NEW.created_at)) > 1",
     ),
 )

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Count, Q
 
 from apikeys.kind import Kind
-from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet
+from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet, Status
 from tenants.models import Organization
 
 
@@ -27,6 +27,13 @@ class Selection(models.TextChoices):
 
 def select(keys: KeyQuerySet, selection: Selection, at: datetime) -> KeyQuerySet:
     return keys.filter(_conditions(at)[selection])
+
+
+def with_status(keys: KeyQuerySet, status: Status, at: datetime) -> KeyQuerySet:
+    """The keys of which `Key.status` says so."""
+    conditions = _conditions(at)
+    is_so = conditions[Selection(status.value)]
+    return keys.filter(is_so & ~Q(expires_at__lte=at + EXPIRING_WITHIN) if status is Status.ACTIVE else is_so)
 
 
 def count_by_selection(keys: KeyQuerySet, at: datetime) -> dict[Selection, int]:

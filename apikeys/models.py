@@ -6,7 +6,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from apikeys import networks
 from apikeys.kind import Kind
+from apikeys.networks import Network
+from apikeys.power import Power
 from apikeys.scopes import agent_scopes
 from apikeys.usage.lines import MOST_USER_AGENT
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
@@ -59,6 +62,7 @@ class Key(models.Model):
     name = models.CharField("label", max_length=255)
     description = models.CharField(max_length=500, blank=True)
     scopes = models.JSONField(default=list, blank=True)
+    allowed_cidrs = models.JSONField(default=list, blank=True, help_text="Networks it may be used from; empty: anywhere.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="issued_keys", editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -68,8 +72,9 @@ class Key(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_ip = models.GenericIPAddressField(null=True, blank=True)
     last_used_user_agent = models.CharField(max_length=MOST_USER_AGENT, null=True, blank=True)
-    # One form or request issues one key, however often it is sent.
+    # One form or request issues one key, however often it is sent; the digest is that of the request's body.
     idempotency_key = models.CharField(max_length=64, null=True, blank=True, editable=False)
+    request_digest = models.CharField(max_length=64, null=True, blank=True, editable=False)
 
     objects = KeyQuerySet.as_manager()
 
@@ -100,13 +105,31 @@ class Key(models.Model):
         return encode("key", self.id)
 
     @property
-    def effective_scopes(self) -> frozenset[str]:
+    def granted_scopes(self) -> frozenset[str]:
+        """What it was given. At verification the owner's present role may hold less."""
         return agent_scopes() if self.kind == Kind.AGENT else frozenset(self.scopes)
 
     @property
+    def networks(self) -> tuple[Network, ...]:
+        return networks.parse(self.allowed_cidrs)
+
+    @property
+    def power(self) -> Power:
+        return Power.of_key(self.granted_scopes, self.environment, self.expires_at, self.networks)
+
+    @property
+    def newest_secret(self) -> Secret | None:
+        return max(self.secrets.all(), key=lambda secret: secret.created_at, default=None)
+
+    @property
     def mask(self) -> str:
-        newest = max(self.secrets.all(), key=lambda secret: secret.created_at, default=None)
+        newest = self.newest_secret
         return newest.mask if newest else ""
+
+    @property
+    def rotated_at(self) -> datetime | None:
+        newest = self.newest_secret
+        return newest.created_at if newest and len(self.secrets.all()) > 1 else None
 
     def status(self, at: datetime) -> Status:
         if self.revoked_at:
@@ -133,7 +156,7 @@ class Secret(models.Model):
     pepper_version = models.PositiveSmallIntegerField()
     mask = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    retired_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True, help_text="From then on it is refused; the clock decides.")
 
     class Meta:
         constraints = [

@@ -14,6 +14,7 @@ from apikeys import conf, recording, secret, throttling
 from apikeys.denials import Denial, Reason
 from apikeys.oauth import verification as tokens
 from apikeys.verification import Credential, authorize, verify
+from config.client_ip import client_ip
 from tenants.tokens.token import is_shaped
 
 
@@ -40,8 +41,10 @@ def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Den
 def _judge(meta: MutableMapping[str, Any], presented: str | Denial, at: datetime) -> Credential | Denial:
     if isinstance(presented, Denial):
         return throttling.refuse(meta, presented) or presented
-    judge = tokens.verify if isinstance(presented, AccessToken) else verify
-    return throttling.judge(meta, presented, lambda text: judge(text, now=at))
+    address = client_ip(meta)
+    if isinstance(presented, AccessToken):
+        return throttling.judge(meta, presented, lambda text: tokens.verify(text, now=at))
+    return throttling.judge(meta, presented, lambda text: verify(text, now=at, address=address))
 
 
 def find(meta: Mapping[str, Any]) -> str | Denial | None:

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from apikeys import recording
 from apikeys.denials import Denial, Reason
+from apikeys.hashing import PoolFull
 from apikeys.renderers import ProblemRenderer
 from audit.errors import KeywayError, TrailUnavailable
 
@@ -41,6 +42,7 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "several_credentials": Problem(400, "Several credentials", "Present exactly one credential, once."),
     "invalid_key": Problem(401, "Invalid key", "The key is malformed, unknown or wrong."),
+    "rotated_key": Problem(401, "Rotated key", "A rotation replaced this secret. Present the key's new one."),
     "expired_key": Problem(401, "Expired key", "The key has expired. Issue a new one."),
     "revoked_key": Problem(401, "Revoked key", "The key was revoked for good. Issue a new one."),
     "paused_key": Problem(401, "Paused key", "The key is paused. An admin or its owner can resume it."),
@@ -70,6 +72,26 @@ PROBLEMS: dict[str, Problem] = {
     "wrong_organization": Problem(403, "Wrong organization", "The organization that was named is not the key's."),
     "wrong_environment": Problem(403, "Wrong environment", "The key is of the other environment than this call takes."),
     "insufficient_scope": Problem(403, "Insufficient scope", "The key does not have the scope that this call needs."),
+    "ip_not_allowed": Problem(403, "Address not allowed", "The key may not be used from the caller's network."),
+    "csrf_failed": Problem(403, "CSRF check failed", "A call with the browser's session needs its CSRF token in X-CSRFToken."),
+    "recent_sign_in_required": Problem(
+        403, "Recent sign-in required", "This needs a sign-in of the last minutes. Confirm your password, then send it again."
+    ),
+    "not_key_owner": Problem(
+        403, "Not the key's owner", "This key is somebody else's. Its owner can do this, or an admin of the organization."
+    ),
+    "scope_not_grantable": Problem(
+        403, "Scope not grantable", "A scope is not known, not active yet, not for this kind of key, or more than you hold."
+    ),
+    "stronger_than_issuer": Problem(
+        403, "Stronger than its issuer", "The key would reach further than you do: in environment, expiry or networks."
+    ),
+    "already_revoked": Problem(409, "Already revoked", "This key is revoked already."),
+    "key_not_usable": Problem(409, "Key not usable", "The key's state does not allow this."),
+    "validation_failed": Problem(422, "Validation failed", "The request is understood, and not valid; see `errors`."),
+    "idempotency_key_reused": Problem(
+        422, "Idempotency key reused", "This Idempotency-Key was sent before with another body. Nothing was issued."
+    ),
     "rate_limited": Problem(429, "Rate limited", "Too many requests. Try again after `Retry-After` seconds."),
     "internal_error": Problem(500, "Internal error", "Keyway failed. The cause is in its log, under the request's id."),
     "unavailable": Problem(503, "Unavailable", "Keyway cannot answer just now. The key was not judged; try again shortly."),
@@ -106,10 +128,13 @@ class ApiProblem(exceptions.APIException):
 
 
 def from_denial(denial: Denial) -> ApiProblem:
-    headers = {"Retry-After": str(denial.retry_after)} if denial.retry_after else {}
-    problem = ApiProblem(denial.reason, denial.detail, headers=headers)
+    problem = ApiProblem(denial.reason, denial.detail, headers=_retry_after(denial.retry_after))
     problem.denial = denial
     return problem
+
+
+def _retry_after(seconds: int | None) -> dict[str, str]:
+    return {"Retry-After": str(seconds)} if seconds else {}
 
 
 _BY_STATUS = {
@@ -174,8 +199,8 @@ def translate(exception: Exception) -> ApiProblem | None:
         case PermissionDenied():
             problem = ApiProblem("forbidden")
         case KeywayError() if exception.code in PROBLEMS:
-            problem = ApiProblem(exception.code, exception.detail)
-        case TrailUnavailable() | OperationalError() | InterfaceError():
+            problem = ApiProblem(exception.code, exception.detail, headers=_retry_after(exception.retry_after))
+        case TrailUnavailable() | OperationalError() | InterfaceError() | PoolFull():
             logger.error("Answered 503: %s", exception)
             problem = ApiProblem("unavailable")
         case exceptions.APIException():

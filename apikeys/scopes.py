@@ -1,58 +1,97 @@
-"""The registry of scopes. Operators register more in ``KEYWAY_SCOPES``."""
+"""The registry of scopes, and what holding one takes. Operators register more in ``KEYWAY_SCOPES``."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 from apikeys import conf
 from apikeys.kind import Kind
+from tenants.roles import PERMISSIONS, Permission, Role
 
 
 class State(StrEnum):
+    """`verify_only`: grantable, and `GET /api/v1/verify` asks for it; Keyway itself serves nothing behind it yet."""
+
     ACTIVE = "active"
+    VERIFY_ONLY = "verify_only"
     COMING_SOON = "coming_soon"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`name` is ``verb:resource``; `kind` is the kind of key that can hold it."""
+    """`kind` is the kind of key that can hold it, `permission` what the role of who grants or holds it must allow."""
 
     name: str
     title: str
     description: str
     kind: Kind = Kind.PUBLIC
     state: State = State.ACTIVE
+    permission: Permission = Permission.ISSUE_OWN_KEYS
 
     @property
-    def is_active(self) -> bool:
-        return self.state is State.ACTIVE
+    def is_grantable(self) -> bool:
+        return self.state is not State.COMING_SOON
+
+    @property
+    def is_verify_only(self) -> bool:
+        return self.state is State.VERIFY_ONLY
+
+    def is_held_with(self, permissions: Collection[Permission]) -> bool:
+        """A public key is somebody's own, so whoever may have none holds no scope of them."""
+        needed = {self.permission} | ({Permission.ISSUE_OWN_KEYS} if self.kind is Kind.PUBLIC else set())
+        return self.is_grantable and needed <= set(permissions)
 
 
 READ_AUDIT_ACTIVITY = "read:audit-activity"
+MANAGE_API_KEYS = "manage:api-keys"
+ADMIN = "admin"
 WRITE_AGENT_EVENTS = "write:agent-events"
 READ_AGENT_CONFIG = "read:agent-config"
 WRITE_AGENT_HEARTBEAT = "write:agent-heartbeat"
 
+_SOON, _VERIFY = State.COMING_SOON, State.VERIFY_ONLY
+_AGENTS = Permission.MANAGE_AGENTS
+
 BUILT_IN = (
     Scope(READ_AUDIT_ACTIVITY, "Read Audit Activity", "Access to audit activity events"),
-    Scope("read:alerts", "Read Alerts", "Access to alerts", state=State.COMING_SOON),
-    Scope("read:findings", "Read Findings", "Access to findings", state=State.COMING_SOON),
-    Scope("read:compliance", "Read Compliance", "Access to compliance health data", state=State.COMING_SOON),
-    Scope("read:reports", "Read Reports", "Generate and download reports", state=State.COMING_SOON),
-    Scope(WRITE_AGENT_EVENTS, "Send Audit Events", "Send batches of audit events", kind=Kind.AGENT),
-    Scope(READ_AGENT_CONFIG, "Read Agent Configuration", "Receive configuration updates", kind=Kind.AGENT),
-    Scope(WRITE_AGENT_HEARTBEAT, "Send Heartbeats", "Send heartbeat signals", kind=Kind.AGENT),
+    Scope("read:alerts", "Read Alerts", "Access to alerts", state=_SOON),
+    Scope("read:findings", "Read Findings", "Access to findings", state=_SOON),
+    Scope("read:compliance", "Read Compliance", "Access to compliance health data", state=_SOON),
+    Scope("read:reports", "Read Reports", "Generate and download reports", state=_SOON),
+    Scope(MANAGE_API_KEYS, "Manage API Keys", "Create, edit, rotate and revoke keys no stronger than this one"),
+    Scope("read:databases", "Read Databases", "View database connections and metadata", state=_VERIFY),
+    Scope(
+        "write:databases",
+        "Write Databases",
+        "Create, update and delete database connections",
+        state=_VERIFY,
+        permission=_AGENTS,
+    ),
+    Scope("read:policies", "Read Policies", "View audit policies and rules", state=_VERIFY),
+    Scope("write:policies", "Write Policies", "Create, update and delete audit policies", state=_VERIFY, permission=_AGENTS),
+    Scope("write:alerts", "Write Alerts", "Acknowledge and manage alerts", state=_VERIFY),
+    Scope("read:logs", "Read Logs", "Access audit logs and activity history", state=_VERIFY, permission=Permission.READ_TRAIL),
+    Scope(ADMIN, "Admin", "Everything that any key may do. Only an owner can grant it", permission=Permission.MANAGE_OWNERS),
+    Scope(WRITE_AGENT_EVENTS, "Send Audit Events", "Send batches of audit events", kind=Kind.AGENT, permission=_AGENTS),
+    Scope(READ_AGENT_CONFIG, "Read Agent Configuration", "Receive configuration updates", kind=Kind.AGENT, permission=_AGENTS),
+    Scope(WRITE_AGENT_HEARTBEAT, "Send Heartbeats", "Send heartbeat signals", kind=Kind.AGENT, permission=_AGENTS),
 )
+
+_Extra = tuple[tuple[tuple[str, str], ...], ...]
 
 
 def registry() -> dict[str, Scope]:
     """Every scope by name. Raises ValueError where ``KEYWAY_SCOPES`` does not describe one."""
-    extra = tuple(tuple(sorted(fields.items())) for fields in conf.extra_scopes())
-    return _registry(extra)
+    return _registry(_extra())
+
+
+def _extra() -> _Extra:
+    return tuple(tuple(sorted(fields.items())) for fields in conf.extra_scopes())
 
 
 @lru_cache(maxsize=4)
-def _registry(extra: tuple[tuple[tuple[str, str], ...], ...]) -> dict[str, Scope]:
+def _registry(extra: _Extra) -> dict[str, Scope]:
     scopes = {scope.name: scope for scope in BUILT_IN}
     for fields in extra:
         scope = _from_setting(dict(fields))
@@ -64,22 +103,25 @@ def _registry(extra: tuple[tuple[tuple[str, str], ...], ...]) -> dict[str, Scope
 
 def _from_setting(fields: dict[str, str]) -> Scope:
     try:
+        kind = Kind(fields.pop("kind", Kind.PUBLIC))
+        usual = _AGENTS if kind is Kind.AGENT else Permission.ISSUE_OWN_KEYS
         scope = Scope(
             name=fields.pop("name"),
             title=fields.pop("title"),
             description=fields.pop("description"),
-            kind=Kind(fields.pop("kind", Kind.PUBLIC)),
+            kind=kind,
             state=State(fields.pop("state", State.ACTIVE)),
+            permission=Permission[fields.pop("permission", usual.name).upper()],
         )
     except (KeyError, ValueError) as error:
         raise ValueError(
-            f"KEYWAY_SCOPES: a scope needs name, title, description, and a known kind and state ({error})"
+            f"KEYWAY_SCOPES: a scope needs name, title, description, and a known kind, state and permission ({error})"
         ) from error
     if fields:
         raise ValueError(f"KEYWAY_SCOPES: unknown field {min(fields)}")
-    verb, _, resource = scope.name.partition(":")
-    if not verb or not resource or not scope.name.isascii() or not scope.name.isprintable() or " " in scope.name:
-        raise ValueError("KEYWAY_SCOPES: a scope's name is verb:resource")
+    left, _, right = scope.name.partition(":")
+    if not left or not right or not scope.name.isascii() or not scope.name.isprintable() or set(scope.name) & set(' ,"\\'):
+        raise ValueError("KEYWAY_SCOPES: a scope's name is verb:resource or resource:verb")
     return scope
 
 
@@ -89,4 +131,32 @@ def of_kind(kind: Kind) -> list[Scope]:
 
 def agent_scopes() -> frozenset[str]:
     """What every agent key may do; it is not chosen, so it is not stored."""
-    return frozenset(scope.name for scope in of_kind(Kind.AGENT) if scope.is_active)
+    return frozenset(scope.name for scope in of_kind(Kind.AGENT) if scope.is_grantable)
+
+
+def held_with(permissions: frozenset[Permission]) -> frozenset[str]:
+    """The scopes that somebody with these permissions may hold, and so may grant."""
+    return _held(_extra(), permissions)
+
+
+def held_by(role: str) -> frozenset[str]:
+    return held_with(PERMISSIONS[Role(role)])
+
+
+@lru_cache(maxsize=64)
+def _held(extra: _Extra, permissions: frozenset[Permission]) -> frozenset[str]:
+    return frozenset(scope.name for scope in _registry(extra).values() if scope.is_held_with(permissions))
+
+
+def expand(names: Iterable[str]) -> frozenset[str]:
+    """What holding these comes to: `admin` is every scope that anybody can hold."""
+    held = frozenset(names)
+    return held | held_by(Role.OWNER) if ADMIN in held else held
+
+
+def include(names: Collection[str], wanted: str) -> bool:
+    """Whether a credential with these scopes has the one wanted; `admin` covers every public one."""
+    if wanted in names:
+        return True
+    scope = registry().get(wanted) if ADMIN in names else None
+    return scope is not None and scope.kind is Kind.PUBLIC

@@ -71,7 +71,8 @@ def judge(meta: MutableMapping[str, Any], presented: str, verify: Callable[[str]
         return _use(meta, outcome) or outcome
     if outcome.reason is Reason.UNAVAILABLE:
         return outcome
-    refusals.add(presented)
+    if outcome.reason is not Reason.IP_NOT_ALLOWED:  # the same secret may be good from elsewhere, where it must not spend first
+        refusals.add(presented)
     return (None if known else refuse(meta, outcome)) or outcome
 
 
@@ -112,7 +113,8 @@ def issue(by: User) -> None:
     verdict = limiter.spend(issue=str(by.pk))
     if not verdict.is_allowed:
         minutes = max(1, round(verdict.exhausted.seconds / 60))
-        raise RateLimited(f"You created many keys just now. Wait {minutes} minute{'s' if minutes > 1 else ''} and try again.")
+        detail = f"You created many keys just now. Wait {minutes} minute{'s' if minutes > 1 else ''} and try again."
+        raise RateLimited(detail, retry_after=verdict.exhausted.seconds)
 
 
 def standings(meta: Mapping[str, Any]) -> tuple[Standing, ...]:

@@ -6,23 +6,14 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from apikeys.models import Key
-from apikeys.usage import access, statistics
+from apikeys.key_serializers import MomentField
+from apikeys.keys_api import ManagementView
+from apikeys.usage import statistics
 from apikeys.usage.statistics import Statistics
-from tenants.sign_in import person
-
-
-class MomentField(serializers.DateTimeField):
-    """RFC 3339 in UTC."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(default_timezone=timezone.get_fixed_timezone(0), **kwargs)
+from audit.api_schema import problems
 
 
 class FiguresSerializer(serializers.Serializer[Statistics]):
@@ -77,12 +68,14 @@ class UsageSerializer(serializers.Serializer[Any]):
     )
 
 
-class UsageView(APIView):
-    authentication_classes = [SessionAuthentication]
-    permission_classes = [IsAuthenticated]
-
-    @extend_schema(operation_id="key_usage", summary="What a key was used for", responses=UsageSerializer, tags=["Keys"])
+class UsageView(ManagementView):
+    @extend_schema(
+        operation_id="key_usage",
+        summary="What a key was used for",
+        responses={200: UsageSerializer} | problems("not_key_owner", "not_found"),
+        tags=["Keys"],
+    )
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
-        key: Key = access.find(person(request), key_id)
+        key = self.caller.find(key_id)
         told = UsageSerializer({"key": key, "statistics": statistics.of_key(key, timezone.now())})
         return Response(told.data, headers={"Cache-Control": "no-store"})

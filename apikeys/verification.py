@@ -13,11 +13,12 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 from django.db.models import F
 
-from apikeys import conf, hashing, secret
+from apikeys import conf, hashing, networks, scopes, secret
 from apikeys.denials import Denial, Presented, Reason
 from apikeys.kind import Kind
 from apikeys.models import Secret
-from apikeys.scopes import agent_scopes
+from apikeys.networks import Network
+from apikeys.power import Power
 from audit.actor import Actor
 from audit.ids import encode
 from tenants.leases import Leases, register
@@ -49,6 +50,7 @@ class Facts:
     kind: Kind
     environment: str
     scopes: frozenset[str]
+    allowed: tuple[Network, ...]
     expires_at: datetime | None
     paused_at: datetime | None
     revoked_at: datetime | None
@@ -60,7 +62,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a verified secret or access token resolves to. A token is an application's and no key: it has no `key_id`."""
+    """What a verified secret or access token resolves to. A token is an application's and no key: it has no `key_id`.
+
+    `scopes` are those given that the owner's role still holds; `allowed` is where it may be used from, empty: anywhere.
+    `retires_at` is when this secret of the key ends, for one that is being rotated out.
+    """
 
     key_id: uuid.UUID | None
     secret_id: uuid.UUID | None
@@ -73,6 +79,12 @@ class Credential:
     owner_email: str | None
     expires_at: datetime | None
     application_id: uuid.UUID | None = None
+    allowed: tuple[Network, ...] = ()
+    retires_at: datetime | None = None
+
+    @property
+    def power(self) -> Power:
+        return Power.of_key(self.scopes, self.environment, self.expires_at, self.allowed)
 
     @property
     def public_id(self) -> str:
@@ -107,8 +119,8 @@ class Credential:
 _leases: Leases[Facts] = register(Leases())
 
 
-def verify(presented: str, *, now: datetime) -> Credential | Denial:
-    """Resolve a presented secret. A cause of our own is `unavailable`, never a refusal of the key."""
+def verify(presented: str, *, now: datetime, address: str = "") -> Credential | Denial:
+    """Resolve a secret presented from `address`. A cause of our own is `unavailable`, never a refusal of the key."""
     plaintext = secret.parse(presented)
     tagged = secret.check_tag(plaintext, conf.peppers()) if plaintext else None
     if tagged is None:
@@ -122,7 +134,7 @@ def verify(presented: str, *, now: datetime) -> Credential | Denial:
     except (DatabaseError, InterfaceError) as error:
         logger.error("Verification could not read the database: %s", error)
         return Denial(Reason.UNAVAILABLE)
-    reason = _judge(facts, now)
+    reason = _judge(facts, now, address)
     return Denial(reason, presented=_presented(facts)) if reason else _credential(facts)
 
 
@@ -141,7 +153,7 @@ def authorize(
         return Denial(Reason.WRONG_KEY_TYPE, f"This call takes {_A_KEY[kind]}; this is {_A_KEY[credential.kind]}.")
     if environment is not None and credential.environment != environment:
         return Denial(Reason.WRONG_ENVIRONMENT, f"This call takes {environment} keys; this is a {credential.environment} key.")
-    if scope is not None and scope not in credential.scopes:
+    if scope is not None and not scopes.include(credential.scopes, scope):
         return Denial(
             Reason.INSUFFICIENT_SCOPE,
             f"This call needs the scope {scope}, which this {credential.noun} does not have.",
@@ -159,6 +171,7 @@ _COLUMNS = {
     "kind": F("key__kind"),
     "environment": F("key__environment"),
     "scopes": F("key__scopes"),
+    "allowed_cidrs": F("key__allowed_cidrs"),
     "expires_at": F("key__expires_at"),
     "paused_at": F("key__paused_at"),
     "revoked_at": F("key__revoked_at"),
@@ -168,6 +181,7 @@ _COLUMNS = {
     "suspended_at": F("key__organization__suspended_at"),
     "owner_id": F("key__owner__user_id"),
     "owner_email": F("key__owner__user__email"),
+    "owner_role": F("key__owner__role"),
     "user_is_active": F("key__owner__user__is_active"),
     "deactivated_at": F("key__owner__deactivated_at"),
     "removed_at": F("key__owner__removed_at"),
@@ -188,7 +202,8 @@ def _read(lookup: int) -> Facts | None:
         name=row["name"],
         kind=kind,
         environment=row["environment"],
-        scopes=agent_scopes() if kind is Kind.AGENT else frozenset(row["scopes"]),
+        scopes=scopes.agent_scopes() if kind is Kind.AGENT else scopes.held_by(row["owner_role"]).intersection(row["scopes"]),
+        allowed=networks.parse(row["allowed_cidrs"]),
         expires_at=row["expires_at"],
         paused_at=row["paused_at"],
         revoked_at=row["revoked_at"],
@@ -202,19 +217,28 @@ def _read(lookup: int) -> Facts | None:
     )
 
 
-def _judge(facts: Facts, now: datetime) -> Reason | None:
-    """The state of a key whose secret was proved. The clock decides expiry, to the microsecond."""
-    if facts.revoked_at or facts.retired_at:
-        return Reason.REVOKED_KEY
-    if facts.expires_at and facts.expires_at <= now:
-        return Reason.EXPIRED_KEY
-    if facts.paused_at:
-        return Reason.PAUSED_KEY
+def _judge(facts: Facts, now: datetime, address: str) -> Reason | None:
+    """The state of a key whose secret was proved, then what surrounds it."""
+    if reason := _state(facts, now):
+        return reason
     if not facts.owner_is_active:
         return Reason.OWNER_INACTIVE
     if facts.organization.suspended_at:
         return Reason.ORGANIZATION_SUSPENDED
+    if facts.allowed and not networks.allow(facts.allowed, address):
+        return Reason.IP_NOT_ALLOWED
     return None
+
+
+def _state(facts: Facts, now: datetime) -> Reason | None:
+    """The clock decides expiry and retirement, to the microsecond."""
+    if facts.revoked_at:
+        return Reason.REVOKED_KEY
+    if facts.retired_at and facts.retired_at <= now:
+        return Reason.ROTATED_KEY
+    if facts.expires_at and facts.expires_at <= now:
+        return Reason.EXPIRED_KEY
+    return Reason.PAUSED_KEY if facts.paused_at else None
 
 
 def _presented(facts: Facts) -> Presented:
@@ -233,4 +257,6 @@ def _credential(facts: Facts) -> Credential:
         owner_id=facts.owner_id,
         owner_email=facts.owner_email,
         expires_at=facts.expires_at,
+        allowed=facts.allowed,
+        retires_at=facts.retired_at,
     )

@@ -1,11 +1,9 @@
 """`POST /api/v1/agent/events` and `GET /api/v1/public/audit-activity`."""
 
-import re
 from typing import Any, cast
 
 import msgspec
 from django.db import transaction
-from django.http import QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import JSONRenderer
@@ -22,7 +20,7 @@ from audit.batch import Verdict
 from audit.ingest import Outcome, Place
 from audit.parsers import JSON, NDJSON, Accepted, read_body
 from audit.renderers import CsvRenderer, NdjsonRenderer
-from audit.serializers import ActivityQuery
+from audit.serializers import ActivityQuery, read_query
 from config.client_ip import client_ip
 from tenants import agents
 from tenants.agents import Presence
@@ -31,7 +29,6 @@ _READERS = {JSON: batch.read_array, NDJSON: batch.read_lines}
 _ACCEPTED = Accepted(
     media_types=tuple(_READERS), limit=batch.MAX_BYTES, malformed="malformed_batch", too_large="batch_too_large", inflates=True
 )
-_NAME = re.compile(r"[a-z_]{1,32}")
 
 
 class AgentEventsView(APIView):
@@ -89,7 +86,7 @@ class AuditActivityView(APIView):
         | api_schema.problems("invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"),
     )
     def get(self, request: Request) -> Response:
-        query = _read_query(request.query_params)
+        query = read_query(ActivityQuery, request.query_params)
         credential = cast("Credential", request.auth)
         page = activity.page(
             credential.organization.id,
@@ -104,24 +101,6 @@ class AuditActivityView(APIView):
         return Response(
             {"data": [activity.row(event) for event in page.events], "next_cursor": page.next_cursor}, headers=headers
         )
-
-
-def _read_query(parameters: QueryDict) -> ActivityQuery:
-    """Raise `invalid_parameter` for the first parameter that is unknown, repeated or not understood."""
-    query = ActivityQuery(data=parameters)
-    for name, values in parameters.lists():
-        if name not in query.fields:
-            raise _invalid(name, "There is no such parameter.")
-        if len(values) > 1:
-            raise _invalid(name, "The parameter is there more than once.")
-    if not query.is_valid():
-        name, errors = next(iter(query.errors.items()))
-        raise _invalid(name, " ".join(errors))
-    return query
-
-
-def _invalid(name: str, detail: str) -> ApiProblem:
-    return ApiProblem("invalid_parameter", detail, parameter=name if _NAME.fullmatch(name) else None)
 
 
 def _address(request: Request, cursor: str) -> str:

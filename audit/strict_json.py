@@ -6,6 +6,7 @@ hides half of what was sent, the second is no JSON, and no database stores the t
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -71,6 +72,38 @@ def read(value: Any, form: type[Form]) -> Form | Flaw:
         return msgspec.convert(dict(value), form)
     except msgspec.ValidationError as error:
         return _flaw_in_values(value, form, error)
+
+
+def read_all(value: Any, form: type[Form]) -> Form | list[Flaw]:
+    """Make a `form` of one parsed object, or tell every field's flaw: for people who correct what they sent."""
+    if not isinstance(value, Pairs):
+        return [Flaw("not_an_object", None, "Not a JSON object.")]
+    fields = _fields(form)
+    flaws = [flaw for name, given in value if (flaw := _flaw_in_field(name, given, fields))]
+    for name, count in Counter(name for name, _ in value if name in fields).items():
+        if count > 1:
+            flaws.append(Flaw("duplicate_field", name, "The field is there more than once."))
+    given_names = {name for name, _ in value}
+    flaws += [
+        Flaw("missing_field", name, "The field is required.")
+        for name, field in fields.items()
+        if field.required and name not in given_names
+    ]
+    return flaws or msgspec.convert(dict(value), form)
+
+
+def _flaw_in_field(name: str, value: Any, fields: dict[str, msgspec.structs.FieldInfo]) -> Flaw | None:
+    if name not in fields:
+        return Flaw("unknown_field", name if _NAME.fullmatch(name) else None, "There is no such field.")
+    for item in value if isinstance(value, list) else [value]:
+        if flaw := _flaw_in_text(Pairs([(name, item)])):
+            return flaw
+    try:
+        # An empty object is an empty list of pairs, and is no list.
+        msgspec.convert(dict(value) if isinstance(value, Pairs) else value, fields[name].type)
+    except msgspec.ValidationError as reason:
+        return Flaw("invalid_field", name, f"{reason}.")
+    return None
 
 
 def _flaw_in_names(pairs: Pairs, form: type[Form]) -> Flaw | None:

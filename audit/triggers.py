@@ -4,7 +4,7 @@ A migration that makes Django rebuild an SQLite table drops that table's trigger
 has to install them again. tests/audit/test_guards.py fails when one is missing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -48,17 +48,27 @@ class Guard:
 
 
 def install(guards: Iterable[Guard]) -> RunPython:
-    """Make the migration operation that creates these guards."""
+    """Make the migration operation that creates these guards, in place of older ones by the same names."""
     guards = tuple(guards)
+    return RunPython(_run(guards, _replace), _run(guards, Guard.drop))
 
-    def forwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+
+def lift(guards: Iterable[Guard]) -> RunPython:
+    """Make the operation that takes guards away before a migration changes their tables. `install` them after it."""
+    guards = tuple(guards)
+    return RunPython(_run(guards, Guard.drop), _run(guards, _replace))
+
+
+def _replace(guard: Guard, vendor: str) -> list[str]:
+    return guard.drop(vendor) + guard.create(vendor)
+
+
+def _run(
+    guards: tuple[Guard, ...], statements: Callable[[Guard, str], list[str]]
+) -> Callable[[object, BaseDatabaseSchemaEditor], None]:
+    def run(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
         for guard in guards:
-            for statement in guard.create(editor.connection.vendor):
+            for statement in statements(guard, editor.connection.vendor):
                 editor.execute(statement)
 
-    def backwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
-        for guard in guards:
-            for statement in guard.drop(editor.connection.vendor):
-                editor.execute(statement)
-
-    return RunPython(forwards, backwards)
+    return run

@@ -19,13 +19,15 @@ class Access:
     membership: Membership | None
     address: str = ""
 
-    def may(self, permission: Permission) -> bool:
+    @property
+    def permissions(self) -> frozenset[Permission]:
         granted = PERMISSIONS[Role(self.membership.role)] if self.membership else frozenset()
         if self.user.is_staff:
             granted |= STAFF_PERMISSIONS
-        if self.organization.suspended_at:
-            granted &= _READS
-        return permission in granted
+        return granted & _READS if self.organization.suspended_at else granted
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
 
     def require(self, permission: Permission) -> None:
         """Raise Forbidden unless the role has the permission. In a suspended organization nothing can be changed."""

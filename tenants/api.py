@@ -76,8 +76,7 @@ class AgentHeartbeatView(APIView):
             {
                 "configuration_version": configuration.version,
                 "heartbeat_interval_seconds": configuration.heartbeat_interval_seconds,
-                # A key has one secret until rotation overlaps two.
-                "rotating_out": False,
+                "rotating_out": cast("Credential", request.auth).retires_at is not None,
             },
             headers={"Cache-Control": "no-store"},
         )

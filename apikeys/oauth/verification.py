@@ -72,6 +72,7 @@ _COLUMNS = {
     "suspended_at": F("application__organization__suspended_at"),
     "owner_id": F("membership__user_id"),
     "owner_email": F("membership__user__email"),
+    "role": F("membership__role"),
     "owner_is_active": F("membership__user__is_active"),
     "deactivated_at": F("membership__deactivated_at"),
     "removed_at": F("membership__removed_at"),
@@ -87,7 +88,7 @@ def _read(stored: str) -> Facts | None:
         application_id=row["application_id"],
         name=row["name"],
         environment=row["environment"],
-        scopes=frozenset(row["scope"].split()) & frozenset(row["may_ask_for"]) & scopes.grantable(),
+        scopes=frozenset(row["scope"].split()) & frozenset(row["may_ask_for"]) & scopes.held_in(row["role"]),
         expires_at=row["expires"],
         is_disabled=row["disabled_at"] is not None,
         organization=OrganizationFacts(

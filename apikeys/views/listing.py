@@ -63,7 +63,7 @@ class Row:
 
     @property
     def scopes(self) -> list[str]:
-        return sorted(self.key.effective_scopes)
+        return sorted(self.key.granted_scopes)
 
     @property
     def shown_scopes(self) -> list[str]:

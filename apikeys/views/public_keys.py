@@ -10,10 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from apikeys import scopes, services, throttling
+from apikeys import services, throttling
 from apikeys.errors import AlreadyIssued
 from apikeys.forms import PublicKeyForm
-from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.views.confirm import PAUSE, RESUME, REVOKE, Change, Place, confirm
 from apikeys.views.one_time import already_created, reveal
@@ -62,7 +61,7 @@ def places_to_issue_in(request: HttpRequest) -> list[Access]:
 
 
 def _form(request: HttpRequest, form: PublicKeyForm) -> HttpResponse:
-    context = {"form": form, "scopes": scopes.of_kind(Kind.PUBLIC)}
+    context = {"form": form, "scopes": form.offered}
     return render(request, "apikeys/public_key_new.html", context, status=422 if request.method == "POST" else 200)
 
 

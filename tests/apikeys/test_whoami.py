@@ -24,6 +24,7 @@ def test_whoami_tells_a_public_key_what_it_is(public_key: Issued) -> None:
         "owner": {"id": public_key.key.owner.user.public_id, "email": "bob@acme.example"},
         "scopes": ["read:audit-activity"],
         "expires_at": None,
+        "rotating_out_at": None,
     }
 
 

@@ -124,7 +124,7 @@ class _Demo:
                 "environment": key.environment,
                 "organization": key.organization.public_id,
                 "owner": encode("usr", key.owner.user_id) if key.owner else None,
-                "scopes": sorted(key.effective_scopes),
+                "scopes": sorted(key.granted_scopes),
                 "secret": issued.plaintext.reveal(),
             }
         )

@@ -24,7 +24,7 @@ from apikeys.usage.storage import store
 from audit.ids import encode
 from tenants.models import User
 from tests.apikeys.usage.conftest import Drain
-from tests.conftest import SYSTEM, api, client_of
+from tests.conftest import SYSTEM, IssueKey, api, client_of
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2025, 11, 21, 12, 30, tzinfo=UTC)
@@ -156,7 +156,7 @@ def test_what_went_unrecorded_is_told(public_key: Issued, bob: User) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("alice", (200, 200)), ("bob", (200, 404)), ("carol", (200, 200)), ("staff", (404, 200))]
+    ("name", "expected"), [("alice", (200, 200)), ("bob", (200, 403)), ("carol", (200, 200)), ("staff", (404, 200))]
 )
 def test_owners_of_a_key_and_whoever_looks_after_it_are_told(
     name: str, expected: tuple[int, int], public_key: Issued, agent_key: Issued, request: pytest.FixtureRequest
@@ -176,12 +176,14 @@ def test_everybody_else_is_told_what_is_told_of_a_key_that_does_not_exist(
     for issued in (public_key, agent_key):
         answer = client.get(f"/api/v1/api-keys/{issued.key.public_id}/usage")
         assert (answer.status_code, answer.content) == (404, nobodys.content)
-    assert Client().get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").status_code == 403
+    assert Client().get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").status_code == 401
 
 
-def test_a_key_is_no_sign_in_here(public_key: Issued, drain: Drain) -> None:
-    assert api(public_key).get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").status_code == 403
-    assert drain() == 0
+def test_a_key_asks_only_with_the_scope_for_it(public_key: Issued, issue_public_key: IssueKey) -> None:
+    manager = issue_public_key(scopes=("manage:api-keys",))
+    path = f"/api/v1/api-keys/{public_key.key.public_id}/usage"
+    assert api(manager).get(path).status_code == 200
+    assert api(public_key).get(path).json()["code"] == "insufficient_scope"
 
 
 def test_a_revoked_key_goes_on_telling_its_owner(public_key: Issued, bob: User, drain: Drain) -> None:

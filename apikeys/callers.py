@@ -1,0 +1,117 @@
+"""Who calls the management of keys: a person, or a key that acts for its owner; and which keys they may see and change."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from apikeys.errors import AmbiguousOrganization, NotKeyOwner, StrongerThanIssuer
+from apikeys.kind import Kind
+from apikeys.models import Key, KeyQuerySet
+from apikeys.power import Power
+from apikeys.verification import Credential
+from audit.actor import Actor
+from tenants.access import Access, actor, everywhere
+from tenants.errors import Forbidden, NoAccess
+from tenants.models import User
+from tenants.roles import Permission
+
+_TO_READ = {Kind.PUBLIC: Permission.READ_MEMBERS, Kind.AGENT: Permission.READ_AGENTS}
+_TO_ISSUE = {Kind.PUBLIC: Permission.ISSUE_OWN_KEYS, Kind.AGENT: Permission.MANAGE_AGENTS}
+_TO_CHANGE = {Kind.PUBLIC: Permission.MANAGE_MEMBERS, Kind.AGENT: Permission.MANAGE_AGENTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person and their places by organization; `key` where it is not the person who calls but a key of theirs."""
+
+    user: User
+    places: Mapping[uuid.UUID, Access]
+    key: Credential | None = None
+    address: str = ""
+
+    @classmethod
+    def person(cls, user: User, address: str = "") -> "Caller":
+        places = everywhere(user, address=address) if user.is_active else []
+        return cls(user, {place.organization.pk: place for place in places}, address=address)
+
+    @classmethod
+    def acting(cls, key: Credential, address: str = "") -> "Caller":
+        """A key acts for its owner, in its own organization. Raises Forbidden for one that nobody owns."""
+        owner = User.objects.filter(pk=key.owner_id).first() if key.owner_id else None
+        if owner is None:
+            raise Forbidden("This credential is nobody's own, so there is nobody it could act for.")
+        places = cls.person(owner, address).places
+        here = {pk: place for pk, place in places.items() if pk == key.organization.id and place.membership}
+        return cls(owner, here, key, address)
+
+    @property
+    def id(self) -> str:
+        return self.key.public_id if self.key else self.user.public_id
+
+    @property
+    def actor(self) -> Actor:
+        return self.key.actor(self.address) if self.key else actor(self.user, self.address)
+
+    def power_in(self, organization_id: uuid.UUID) -> Power:
+        """What the caller may hand on there. A key's is its own; its scopes are within its owner's role already."""
+        if self.key:
+            return self.key.power
+        place = self.places.get(organization_id)
+        return Power.of_person(place.permissions if place else frozenset())
+
+    def keys(self) -> KeyQuerySet:
+        """The keys that the caller may see."""
+        seen = Q(kind=Kind.PUBLIC, owner__user=self.user)
+        for kind, permission in _TO_READ.items():
+            seen |= Q(kind=kind, organization__in=[pk for pk, place in self.places.items() if place.may(permission)])
+        return Key.objects.filter(seen & self._here())
+
+    def find(self, key_id: uuid.UUID) -> Key:
+        """Raises NotKeyOwner for a colleague's key, NoAccess for one elsewhere as for one that does not exist."""
+        if key := self.keys().select_related("organization", "owner__user").filter(pk=key_id).first():
+            return key
+        mine = [pk for pk, place in self.places.items() if place.membership]
+        if Key.objects.filter(self._here(), pk=key_id, organization__in=mine).exists():
+            raise NotKeyOwner()
+        raise NoAccess()
+
+    def find_to_change(self, key_id: uuid.UUID, *, to_end: bool = False) -> Key:
+        """Raises like `find`, and Forbidden or StrongerThanIssuer. What is theirs people may end, whatever their role."""
+        key = self.find(key_id)
+        is_own = bool(key.owner and key.owner.user_id == self.user.pk)
+        if not (is_own and to_end):
+            self._require(key, is_own=is_own)
+        if self.key and not self.key.power.covers(key.power):
+            raise StrongerThanIssuer("The key that calls can change only what it covers: this one reaches further.")
+        return key
+
+    def enter_to_issue(self, kind: Kind, organization_id: uuid.UUID | None) -> Access:
+        """Where a new key is to be. Raises NoAccess, Forbidden; AmbiguousOrganization when there are several to choose from."""
+        if organization_id is not None:
+            place = self.places.get(organization_id)
+            if place is None:
+                raise NoAccess()
+            place.require(_TO_ISSUE[kind])
+            return place
+        places = [place for place in self.places.values() if place.may(_TO_ISSUE[kind])]
+        if not places:
+            raise Forbidden()
+        if len(places) > 1:
+            raise AmbiguousOrganization()
+        return places[0]
+
+    def _require(self, key: Key, *, is_own: bool) -> None:
+        place = self.places.get(key.organization_id)
+        if place is None:  # a key of a membership that ended
+            raise Forbidden()
+        if is_own:
+            place.require(Permission.ISSUE_OWN_KEYS)
+        elif not place.organization.suspended_at and not place.may(_TO_CHANGE[Kind(key.kind)]):
+            raise NotKeyOwner()
+        else:
+            place.require(_TO_CHANGE[Kind(key.kind)])
+
+    def _here(self) -> Q:
+        return Q(organization=self.key.organization.id, environment=self.key.environment) if self.key else Q()

@@ -1,0 +1,219 @@
+"""What the management API is sent, read strictly: everything that is wrong with it is told at once, by field."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from django.http import HttpRequest
+from django.utils import timezone
+from msgspec import UNSET, Meta, UnsetType
+
+from apikeys import networks
+from apikeys.callers import Caller
+from apikeys.key_serializers import read_id
+from apikeys.kind import Kind
+from apikeys.networks import MOST_NETWORKS, Network
+from apikeys.problems import ApiProblem
+from apikeys.services import LONGEST_GRACE, Changes, Order
+from audit import strict_json, trail
+from audit.environment import Environment
+from audit.parsers import JSON, Accepted, read_body
+from audit.strict_json import Malformed, Pairs
+from tenants.text import is_visible
+
+DEFAULT_EXPIRY = timedelta(days=90)
+LATEST_EXPIRY = timedelta(days=3653)
+MOST_SCOPES = 64
+MOST_IDEMPOTENCY_KEY = 255
+_ACCEPTED = Accepted(media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large")
+
+Form = TypeVar("Form", bound=msgspec.Struct)
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Description = Annotated[str, Meta(max_length=500)]
+Scopes = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=MOST_SCOPES)]
+Networks = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=MOST_NETWORKS)]
+Days = Literal[30, 60, 90, 180, 365]
+Moment = Annotated[datetime, Meta(tz=True)]
+Seconds = Annotated[int, Meta(ge=0, le=int(LONGEST_GRACE.total_seconds()))]
+
+
+class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`expires_in_days` or `expires_at`, not both; without either it is 90 days. `null` days never end.
+
+    A key that issues keys hands on its own environment, networks and end where these are not said.
+    """
+
+    name: Name
+    description: Description = ""
+    scopes: Scopes = []
+    expires_in_days: Days | UnsetType | None = UNSET
+    expires_at: Moment | None = None
+    environment: Literal["live", "test"] | UnsetType = UNSET
+    organization_id: Annotated[str, Meta(max_length=64)] | None = None
+    allowed_cidrs: Networks | UnsetType = UNSET
+    kind: Literal["public", "agent"] = "public"
+
+
+class KeyEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    name: Name | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    scopes: Scopes | UnsetType = UNSET
+    allowed_cidrs: Networks | UnsetType = UNSET
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`grace`: for how many seconds the old secret still works."""
+
+    grace: Seconds = 0
+
+
+class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    reason: Annotated[str, Meta(max_length=255)] = ""
+
+
+@dataclass(slots=True)
+class Errors:
+    """What is wrong, by field, gathered until it is raised as one problem."""
+
+    by_field: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, name: str, sentence: str) -> None:
+        self.by_field.setdefault(name, []).append(sentence)
+
+    def line(self, name: str, text: str) -> str:
+        """Read one line of text that shows as it is."""
+        if not is_visible(text):
+            self.add(name, "Remove the invisible or control characters.")
+        return text.strip()
+
+    def name(self, text: str) -> str:
+        name = self.line("name", text)
+        if not name:
+            self.add("name", "Enter a name.")
+        return name
+
+    def networks(self, texts: Iterable[str]) -> tuple[Network, ...]:
+        try:
+            return networks.parse(texts)
+        except ValueError as error:
+            self.add("allowed_cidrs", str(error))
+            return ()
+
+    def check(self) -> None:
+        """Raises ApiProblem if there are any."""
+        if self.by_field:
+            raise ApiProblem("validation_failed", errors=self.by_field)
+
+
+def read(request: HttpRequest, form: type[Form], *, optional: bool = False) -> tuple[Form, Pairs]:
+    """Read the body. Raises ApiProblem: `malformed_body` for no JSON object, `validation_failed` with every flaw."""
+    if optional and _is_empty(request):
+        return form(), Pairs()
+    body = read_body(request, _ACCEPTED)
+    try:
+        parsed = strict_json.parse(body.content)
+    except Malformed as error:
+        raise ApiProblem("malformed_body", str(error)) from error
+    made = strict_json.read_all(parsed, form)
+    if not isinstance(made, list):
+        return made, parsed
+    errors = Errors()
+    for flaw in made:
+        if flaw.code in {"not_an_object", "duplicate_field"}:
+            raise ApiProblem("malformed_body", flaw.detail)
+        errors.add(flaw.field or "body", flaw.detail)
+    raise ApiProblem("validation_failed", errors=errors.by_field)
+
+
+def _is_empty(request: HttpRequest) -> bool:
+    return request.META.get("CONTENT_LENGTH") in (None, "", "0") and not request.META.get("HTTP_TRANSFER_ENCODING")
+
+
+def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
+    """Read what is ordered, checked and with its defaults. Raises ApiProblem."""
+    sent, pairs = read(request, NewKey)
+    errors, key = Errors(), caller.key
+    if sent.environment is not UNSET:
+        environment = Environment(sent.environment)
+    else:
+        environment = Environment(key.environment) if key else Environment.LIVE
+    idempotency_key = _idempotency_key(request, caller, errors)
+    order = Order(
+        name=errors.name(sent.name),
+        description=errors.line("description", sent.description),
+        environment=environment,
+        expires_at=_expiry(sent, timezone.now(), caller, errors),
+        allowed=errors.networks(sent.allowed_cidrs) if sent.allowed_cidrs is not UNSET else key.allowed if key else (),
+        idempotency_key=idempotency_key,
+        request_digest=hashlib.sha256(trail.canonical(dict(pairs)).encode()).hexdigest() if idempotency_key else None,
+    )
+    if Kind(sent.kind) is Kind.AGENT and sent.scopes:
+        errors.add("scopes", "Agent keys have the fixed scopes of their kind: leave this out.")
+    if Kind(sent.kind) is Kind.PUBLIC and not sent.scopes:
+        errors.add("scopes", "Choose at least one scope: a key without one can do nothing.")
+    errors.check()
+    return sent, order
+
+
+def read_changes(request: HttpRequest) -> Changes:
+    """Raises ApiProblem."""
+    sent, _ = read(request, KeyEdit)
+    errors = Errors()
+    if sent.scopes is not UNSET and not sent.scopes:
+        errors.add("scopes", "A key keeps at least one scope: without one it can do nothing.")
+    changes = Changes(
+        name=None if sent.name is UNSET else errors.name(sent.name),
+        description=None if sent.description is UNSET else errors.line("description", sent.description),
+        scopes=None if sent.scopes is UNSET else sent.scopes,
+        allowed=None if sent.allowed_cidrs is UNSET else errors.networks(sent.allowed_cidrs),
+    )
+    errors.check()
+    return changes
+
+
+def read_grace(request: HttpRequest) -> timedelta:
+    sent, _ = read(request, Rotation, optional=True)
+    return timedelta(seconds=sent.grace)
+
+
+def read_reason(request: HttpRequest) -> str:
+    sent, _ = read(request, Revocation, optional=True)
+    errors = Errors()
+    reason = errors.line("reason", sent.reason)
+    errors.check()
+    return reason
+
+
+def organization_of(sent: NewKey) -> uuid.UUID | None:
+    return read_id("org", sent.organization_id or "")
+
+
+def _expiry(sent: NewKey, now: datetime, caller: Caller, errors: Errors) -> datetime | None:
+    if sent.expires_at is not None:
+        if sent.expires_in_days is not UNSET:
+            errors.add("expires_at", "Give expires_at or expires_in_days, not both.")
+        elif not now < sent.expires_at <= now + LATEST_EXPIRY:
+            errors.add("expires_at", "The expiry has to be in the future, and within ten years.")
+        return sent.expires_at
+    if sent.expires_in_days is None:
+        return None
+    if sent.expires_in_days is not UNSET:
+        return now + timedelta(days=sent.expires_in_days)
+    usual = now + DEFAULT_EXPIRY
+    return min(usual, caller.key.expires_at) if caller.key and caller.key.expires_at else usual
+
+
+def _idempotency_key(request: HttpRequest, caller: Caller, errors: Errors) -> str | None:
+    """Of what the caller chose, a key of its own: two callers who choose the same do not meet."""
+    header = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if header is None:
+        return None
+    if not (0 < len(header) <= MOST_IDEMPOTENCY_KEY and header.isascii() and header.isprintable()):
+        errors.add("Idempotency-Key", f"The header has 1 to {MOST_IDEMPOTENCY_KEY} printable ASCII characters.")
+    return hashlib.sha256(f"{caller.id}\0{header}".encode(errors="replace")).hexdigest()

@@ -1,0 +1,132 @@
+"""How the management API describes itself: words, examples and refusals, operation by operation."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+
+from apikeys.key_bodies import KeyEdit, NewKey, Revocation, Rotation
+from apikeys.key_serializers import (
+    EditedKeySerializer,
+    IssuedKeySerializer,
+    KeyPageSerializer,
+    KeyQuery,
+    KeySerializer,
+    RevokedKeySerializer,
+    RotatedKeySerializer,
+)
+from audit.api_schema import problems, schema_of
+from audit.parsers import JSON
+
+_ERRORS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
+_INVALID = problems("validation_failed", "idempotency_key_reused", errors=_ERRORS)
+_BODY = problems("malformed_body", "body_too_large", "unsupported_media_type")
+_MISSING = problems("not_found")
+_STRONG = problems("not_key_owner", "scope_not_grantable", "stronger_than_issuer", "recent_sign_in_required", "csrf_failed")
+_BUSY = problems("rate_limited")
+_IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="Of your choice, at most 255 printable ASCII characters. Sent again with the same body it issues nothing: "
+    "the answer tells of the key without its secret.",
+)
+_EXAMPLE = {
+    "id": "key_01kd3q8m7rf2v9x4t6a1c0b5ne",
+    "name": "Production Webhook Server",
+    "description": "",
+    "kind": "public",
+    "environment": "live",
+    "organization_id": "org_01kd3q8m7re6y8z2s4w5p9h3jd",
+    "owner": {"id": "usr_01kd3q8m7rgk7m5n3b1v8c6x4z", "email": "alice@acme.example"},
+    "scopes": ["read:audit-activity"],
+    "allowed_cidrs": ["192.0.2.0/24"],
+    "status": "active",
+    "mask": "sk_live_tUsL…4wZ2",
+    "created_at": "2026-01-15T10:00:00Z",
+    "expires_at": "2026-04-15T10:00:00Z",
+    "last_used_at": None,
+    "last_used_ip": None,
+    "rotated_at": None,
+    "paused_at": None,
+    "revoked_at": None,
+    "revoke_reason": "",
+}
+_SECRET = "sk_live_" + "…"
+
+
+def _request(name: str, value: dict[str, Any]) -> OpenApiExample:
+    return OpenApiExample(name, value=value, request_only=True, media_type=JSON)
+
+
+def _answer(name: str, status: str, **more: Any) -> OpenApiExample:
+    return OpenApiExample(name, value=_EXAMPLE | more, response_only=True, status_codes=[status])
+
+
+LIST: dict[str, Any] = {
+    "operation_id": "list_keys",
+    "summary": "List keys, newest first",
+    "description": "Members see their own keys, admins, owners and auditors every key of their organization.",
+    "tags": ["Keys"],
+    "parameters": [KeyQuery],
+    "responses": {200: KeyPageSerializer} | problems("invalid_parameter", "invalid_cursor"),
+}
+CREATE: dict[str, Any] = {
+    "operation_id": "create_key",
+    "summary": "Create a key",
+    "description": "The answer holds the secret, once. Nobody can issue a key that is stronger than they are.",
+    "tags": ["Keys"],
+    "parameters": [_IDEMPOTENCY],
+    "request": {JSON: schema_of(NewKey)},
+    "responses": {201: IssuedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | _BUSY,
+    "examples": [
+        _request("A script", {"name": "Production Webhook Server", "scopes": ["read:audit-activity"], "expires_in_days": 90}),
+        _answer("Created", "201", key=_SECRET),
+    ],
+}
+SHOW: dict[str, Any] = {
+    "operation_id": "show_key",
+    "summary": "Show a key",
+    "tags": ["Keys"],
+    "responses": {200: KeySerializer} | problems("not_key_owner") | _MISSING,
+    "examples": [_answer("A key", "200")],
+}
+EDIT: dict[str, Any] = {
+    "operation_id": "edit_key",
+    "summary": "Edit a key",
+    "description": "Answered when what was taken away is refused everywhere. Scopes and networks are replaced as a whole.",
+    "tags": ["Keys"],
+    "request": {JSON: schema_of(KeyEdit)},
+    "responses": {200: EditedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | problems("key_not_usable"),
+    "examples": [
+        _request("Fewer networks", {"allowed_cidrs": ["192.0.2.0/24"]}),
+        _answer("Edited", "200", effective_at="2026-01-15T10:00:01Z"),
+    ],
+}
+ROTATE: dict[str, Any] = {
+    "operation_id": "rotate_key",
+    "summary": "Rotate a key's secret",
+    "description": "The old secret is refused at once, or works for `grace` seconds more. The body is optional.",
+    "tags": ["Keys"],
+    "request": {JSON: schema_of(Rotation)},
+    "responses": {200: RotatedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | problems("key_not_usable") | _BUSY,
+    "examples": [
+        _request("An hour to change over", {"grace": 3600}),
+        _answer(
+            "Rotated",
+            "200",
+            key=_SECRET,
+            rotated_at="2026-01-16T10:00:00Z",
+            effective_at="2026-01-16T11:00:00Z",
+            old_key_expires_at="2026-01-16T11:00:00Z",
+        ),
+    ],
+}
+REVOKE: dict[str, Any] = {
+    "operation_id": "revoke_key",
+    "summary": "Revoke a key for good",
+    "description": "Answered when the key is refused everywhere. The body is optional.",
+    "tags": ["Keys"],
+    "request": {JSON: schema_of(Revocation)},
+    "responses": {200: RevokedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | problems("already_revoked"),
+}

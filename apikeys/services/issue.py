@@ -1,0 +1,119 @@
+"""Issue keys."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apikeys.errors import AlreadyIssued, ExpiryInThePast, IdempotencyKeyReused
+from apikeys.kind import Kind
+from apikeys.models import Key
+from apikeys.networks import Network
+from apikeys.power import Power
+from apikeys.secret import Plaintext
+from apikeys.services.change import grant, grantable, make_secret, power_of_owner, record
+from audit.actions import Action
+from audit.actor import Actor
+from audit.environment import Environment
+from tenants.models import Membership, Organization, User
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new key and its secret, which is in memory here and nowhere else."""
+
+    key: Key
+    plaintext: Plaintext
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a new key is to be. One idempotency key of one person issues one key; the digest is of what was asked with it."""
+
+    name: str
+    description: str = ""
+    environment: Environment = Environment.LIVE
+    expires_at: datetime | None = None
+    allowed: tuple[Network, ...] = ()
+    idempotency_key: str | None = None
+    request_digest: str | None = None
+
+
+def issue_agent_key(
+    *, organization: Organization, order: Order, by: Actor, created_by: User | None, within: Power | None = None
+) -> Issued:
+    """Issue a key for agents: the organization's, with the fixed scopes of its kind. Raises KeywayError.
+
+    `within` is the power of who asks; None is for whom nothing limits: the installation itself, and who manages agents.
+    """
+    key = Key(kind=Kind.AGENT, organization=organization, created_by=created_by)
+    return _issue(key, order, by, within)
+
+
+def issue_public_key(
+    *, owner: Membership, order: Order, scopes: Collection[str], by: Actor, within: Power | None = None
+) -> Issued:
+    """Issue a key for a member's scripts, within the owner's role. Raises KeywayError.
+
+    `within` is the power of who asks, where that is not the owner in person.
+    """
+    key = Key(kind=Kind.PUBLIC, organization=owner.organization, owner=owner, created_by=owner.user)
+    key.scopes = grantable(scopes)
+    return _issue(key, order, by, within or power_of_owner(owner))
+
+
+def find_issued(*, created_by: User | None, order: Order) -> Key | None:
+    """Find the key that the same request issued before. Raises IdempotencyKeyReused where that one asked for something else."""
+    if not order.idempotency_key:
+        return None
+    key = Key.objects.filter(created_by=created_by, idempotency_key=order.idempotency_key).first()
+    if key and key.request_digest != order.request_digest:
+        raise IdempotencyKeyReused()
+    return key
+
+
+def _issue(key: Key, order: Order, by: Actor, within: Power | None) -> Issued:
+    _fill(key, order)
+    if within:
+        grant(key, within)
+    _refuse_replay(key, order)
+    plaintext, made = make_secret(key)
+    try:
+        with transaction.atomic():
+            key.save(force_insert=True)
+            made.save(force_insert=True)
+            record(Action.KEY_ISSUED, key, by, _facts(key, plaintext))
+    except IntegrityError:
+        _refuse_replay(key, order)
+        raise
+    return Issued(key, plaintext)
+
+
+def _fill(key: Key, order: Order) -> None:
+    key.created_at = timezone.now()
+    if order.expires_at and order.expires_at <= key.created_at:
+        raise ExpiryInThePast()
+    key.name, key.description = order.name, order.description
+    key.environment, key.expires_at = order.environment, order.expires_at
+    key.allowed_cidrs = [str(network) for network in order.allowed]
+    key.idempotency_key, key.request_digest = order.idempotency_key, order.request_digest
+
+
+def _refuse_replay(key: Key, order: Order) -> None:
+    """The constraint decides a race; this names its outcome."""
+    if find_issued(created_by=key.created_by, order=order):
+        raise AlreadyIssued()
+
+
+def _facts(key: Key, plaintext: Plaintext) -> dict[str, object]:
+    return {
+        "kind": key.kind,
+        "environment": key.environment,
+        "mask": plaintext.mask,
+        "owner": key.owner.user.email if key.owner else None,
+        "scopes": sorted(key.granted_scopes),
+        "allowed_cidrs": key.allowed_cidrs,
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+    }

@@ -1,0 +1,122 @@
+import pytest
+from django.utils import timezone
+
+from apikeys import networks
+from apikeys import services as keys
+from apikeys.denials import Denial, Reason
+from apikeys.errors import NotUsable, ScopeNotGrantable, StrongerThanIssuer
+from apikeys.models import Key
+from apikeys.power import Power
+from apikeys.services import Changes, Issued
+from apikeys.verification import Credential, authorize, verify
+from audit.models import TrailEntry
+from tenants import leases
+from tenants.leases import Receipt
+from tenants.models import Organization
+from tenants.roles import PERMISSIONS, Role
+from tests.conftest import SYSTEM, IssueKey, join
+
+pytestmark = pytest.mark.django_db
+MEMBER, ADMIN, OWNER = (Power.of_person(PERMISSIONS[role]) for role in (Role.MEMBER, Role.ADMIN, Role.OWNER))
+NEAR, FAR = networks.parse(["192.0.2.0/24"]), networks.parse(["0.0.0.0/0", "::/0"])
+
+
+def edit(issued: Issued, within: Power = MEMBER, **changes: object) -> Receipt:
+    return keys.edit(key=issued.key, changes=Changes(**changes), within=within, by=SYSTEM)  # type: ignore[arg-type]
+
+
+def resolve(issued: Issued, address: str = "") -> Credential | Denial:
+    return verify(issued.plaintext.reveal(), now=timezone.now(), address=address)
+
+
+def test_what_is_left_out_stays(public_key: Issued, agent_key: Issued) -> None:
+    edit(public_key, name="Renamed")
+    key = Key.objects.get(pk=public_key.key.pk)
+    assert (key.name, key.description, key.scopes) == ("Renamed", "", ["read:audit-activity"])
+    assert '"name":{"from":"SIEM Integration","to":"Renamed"}' in TrailEntry.objects.get(action="key.edited").body
+    assert Key.objects.get(pk=agent_key.key.pk).name == agent_key.key.name
+
+
+def test_an_edit_that_changes_nothing_is_not_trailed(public_key: Issued) -> None:
+    edit(public_key, name=public_key.key.name, scopes=["read:audit-activity"])
+    assert not TrailEntry.objects.filter(action="key.edited").exists()
+
+
+def test_only_what_takes_power_away_waits_for_leases(issue_public_key: IssueKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = issue_public_key(scopes=("read:audit-activity", "read:databases"))
+    ended: list[str] = []
+    monkeypatch.setattr(leases, "end", lambda: ended.append("end") or Receipt(timezone.now()))
+    edit(issued, name="x")
+    edit(issued, scopes=["read:audit-activity", "read:databases", "read:policies"])
+    assert ended == []
+    edit(issued, scopes=["read:audit-activity"])
+    edit(issued, allowed=FAR)
+    edit(issued, allowed=NEAR)
+    assert len(ended) == 3
+
+
+def test_the_next_presentation_after_a_narrowing_is_refused(issue_public_key: IssueKey) -> None:
+    issued = issue_public_key(scopes=("read:audit-activity", "read:databases"))
+    credential = resolve(issued, "198.51.100.1")
+    assert isinstance(credential, Credential)
+    assert authorize(credential, scope="read:databases") is None
+    edit(issued, scopes=["read:audit-activity"])
+    narrowed = resolve(issued, "198.51.100.1")
+    assert isinstance(narrowed, Credential)
+    assert authorize(narrowed, scope="read:databases")
+    edit(issued, allowed=NEAR)
+    assert resolve(issued, "198.51.100.1") == Denial(Reason.IP_NOT_ALLOWED)
+
+
+def test_scopes_are_widened_only_by_who_holds_them(issue_public_key: IssueKey, alice: object) -> None:
+    issued = issue_public_key(owner=alice, scopes=("read:audit-activity",))
+    wider = ["read:audit-activity", "read:logs"]
+    with pytest.raises(ScopeNotGrantable):
+        edit(issued, MEMBER, scopes=wider)
+    edit(issued, ADMIN, scopes=wider)
+    edit(issued, MEMBER, scopes=["read:audit-activity"])  # to narrow takes no power
+
+
+def test_an_admin_gives_nobody_more_than_their_own_role_holds(public_key: Issued) -> None:
+    with pytest.raises(ScopeNotGrantable):
+        edit(public_key, ADMIN, scopes=["read:audit-activity", "read:logs"])
+
+
+def test_who_widens_a_key_grants_all_of_it(acme: Organization, issue_public_key: IssueKey) -> None:
+    """An admin may not let an owner's key out of its networks, for it is more than an admin is."""
+    issued = issue_public_key(owner=join(acme, "olivia", Role.OWNER), scopes=("admin",), allowed=NEAR)
+    with pytest.raises(ScopeNotGrantable):
+        edit(issued, ADMIN, allowed=())
+    edit(issued, ADMIN, name="Renamed by an admin")
+    edit(issued, OWNER, allowed=())
+
+
+def test_networks_are_widened_only_within_those_of_who_asks(issue_public_key: IssueKey) -> None:
+    issued = issue_public_key(allowed=networks.parse(["192.0.2.0/25"]))
+    within = Power(MEMBER.scopes, MEMBER.environments, None, NEAR)
+    with pytest.raises(StrongerThanIssuer):
+        edit(issued, within, allowed=FAR)
+    edit(issued, within, allowed=NEAR)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "words"),
+    [(["read:alerts"], "coming soon"), (["*"], "not known"), (["write:agent-events"], "not for"), ([], "one")],
+)
+def test_scopes_that_nobody_can_have_are_refused(scopes: list[str], words: str, public_key: Issued) -> None:
+    with pytest.raises(ScopeNotGrantable, match=words):
+        edit(public_key, OWNER, scopes=scopes)
+
+
+def test_agent_keys_have_fixed_scopes_and_free_networks(agent_key: Issued) -> None:
+    with pytest.raises(ScopeNotGrantable, match="fixed"):
+        edit(agent_key, OWNER, scopes=["read:audit-activity"])
+    edit(agent_key, OWNER, allowed=NEAR)
+    assert resolve(agent_key, "198.51.100.1") == Denial(Reason.IP_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("end", ["revoked_at", "expires_at"])
+def test_what_is_over_is_not_edited(end: str, public_key: Issued) -> None:
+    Key.objects.filter(pk=public_key.key.pk).update(**{end: timezone.now()})
+    with pytest.raises(NotUsable):
+        edit(public_key, name="x")
