@@ -1,0 +1,234 @@
+"""Random sequences of issue, edit, rotate, delegate, role changes and revocations, by people and by keys.
+
+After each step every secret that was ever handed out is presented, and may do nothing that whoever got it could not do
+at that moment, nor whoever widened its key since. What people may do stands in a table of its own here, and what a key
+may do is found out by presenting it: nothing of apikeys.power is asked.
+
+    python -m tests.apikeys.escalation --sequences 10000
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from apikeys import networks, services
+from apikeys.callers import Caller
+from apikeys.denials import Reason
+from apikeys.kind import Kind
+from apikeys.models import Key
+from apikeys.services import Changes, Order
+from apikeys.verification import Credential, authorize, verify
+from audit.environment import Environment
+from audit.errors import KeywayError
+from tenants import services as tenants
+from tenants.models import Membership, User
+from tenants.roles import Role
+from tests.conftest import SYSTEM
+
+SEQUENCES = "KEYWAY_ESCALATION_SEQUENCES"
+STEPS = 12
+AGENT = ("write:agent-events", "read:agent-config", "write:agent-heartbeat")
+MEMBER = ("read:audit-activity", "manage:api-keys", "read:databases")
+ADMIN = (*MEMBER, "read:logs", "write:policies")
+PUBLIC = (*ADMIN, "admin")
+HELD = {
+    Role.OWNER: {*PUBLIC, *AGENT},
+    Role.ADMIN: {*ADMIN, *AGENT},
+    Role.MEMBER: {*MEMBER},
+    Role.AUDITOR: set[str](),
+}
+NETWORKS = [networks.parse(texts) for texts in ([], ["192.0.2.0/24"], ["192.0.2.0/25"], ["198.51.100.0/24", "192.0.2.0/25"])]
+ADDRESSES = ("192.0.2.1", "192.0.2.200", "198.51.100.1")
+EXPIRIES = (None, timedelta(days=10), timedelta(days=60))
+MOMENTS = (timedelta(days=1), timedelta(days=30), timedelta(days=90))
+EVER = range(len(MOMENTS))
+
+Ability = tuple[str, str, str, int]  # environment, scope, address, moment
+done: Counter[str] = Counter()
+
+
+def abilities(environments: Any, names: Any, addresses: Any = ADDRESSES, moments: Any = EVER) -> set[Ability]:
+    return set(itertools.product(environments, names, addresses, moments))
+
+
+class Escalation(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.atomic = transaction.atomic()
+        self.atomic.__enter__()
+        self.now = timezone.now()
+        self.acme = tenants.create_organization(name="Acme", slug="acme", by=SYSTEM)
+        self.people = [self.join(role) for role in (Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER, Role.AUDITOR)]
+        self.secrets: list[tuple[str, Key, set[Ability]]] = []
+
+    def join(self, role: Role) -> User:
+        user = User.objects.create(email=f"{role}{Membership.objects.count()}@acme.example")
+        tenants.add_member(organization=self.acme, user=user, role=role, by=SYSTEM)
+        return user
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.atomic.__exit__(None, None, None)
+
+    def caller(self, who: int) -> tuple[Caller, set[Ability]]:
+        """Somebody, and what they can do: first the people, then whatever secrets there are."""
+        who %= len(self.people) + len(self.secrets)
+        if who < len(self.people):
+            role = Membership.objects.get(user=self.people[who]).role
+            return Caller.person(self.people[who]), abilities(Environment.values, HELD[Role(role)])
+        secret = self.secrets[who - len(self.people)][0]
+        for address in ADDRESSES:
+            credential = verify(secret, now=timezone.now(), address=address)
+            if isinstance(credential, Credential) and authorize(credential, scope="manage:api-keys") is None:
+                return Caller.acting(credential), self.presented(secret, for_agents=True)
+        raise KeywayError("Not a key that manages keys.")
+
+    def presented(self, secret: str, *, for_agents: bool = False) -> set[Ability]:
+        """What a secret can do. Who has `admin` may do what agents do, by issuing them keys."""
+        able: set[Ability] = set()
+        for address, moment in itertools.product(ADDRESSES, EVER):
+            credential = verify(secret, now=self.now + MOMENTS[moment], address=address)
+            if not isinstance(credential, Credential):
+                if moment == 0 and credential.reason is not Reason.IP_NOT_ALLOWED:
+                    break  # over, wherever and whenever it is asked
+                continue
+            held = {name for name in (*PUBLIC, *AGENT) if authorize(credential, scope=name) is None}
+            held |= set(AGENT) if for_agents and "admin" in held else set()
+            able |= abilities([str(credential.environment)], held, [address], [moment])
+        return able
+
+    def attempt(self, name: str, change: Callable[[], object]) -> None:
+        try:
+            with transaction.atomic():
+                change()
+        except KeywayError as error:
+            done[f"{name} refused: {error.code}"] += 1
+        else:
+            done[name] += 1
+
+    @initialize(scopes=st.sets(st.sampled_from(PUBLIC)), order=st.data())
+    def begin_with_a_key_that_manages_keys(self, scopes: set[str], order: Any) -> None:
+        self.issue(0, Kind.PUBLIC, {*scopes, "manage:api-keys"}, order.draw(orders()))
+
+    @rule(who=st.integers(0, 40), scopes=st.sets(st.sampled_from(PUBLIC), min_size=1, max_size=3), order=st.data())
+    def issue_public(self, who: int, scopes: set[str], order: Any) -> None:
+        self.attempt("issue", lambda: self.issue(who, Kind.PUBLIC, scopes, order.draw(orders())))
+
+    @rule(who=st.integers(0, 40), order=st.data())
+    def issue_agent(self, who: int, order: Any) -> None:
+        self.attempt("issue for agents", lambda: self.issue(who, Kind.AGENT, set(), order.draw(orders())))
+
+    def issue(self, who: int, kind: Kind, scopes: set[str], wanted: tuple[str, timedelta | None, Any]) -> None:
+        caller, able = self.caller(who)
+        place = caller.enter_to_issue(kind, None)
+        environment, lasts, allowed = wanted
+        expires_at: datetime | None = self.now + lasts if lasts else None
+        order = Order("x", environment=Environment(environment), expires_at=expires_at, allowed=allowed)
+        by, within = caller.actor, caller.power_in(self.acme.pk)
+        if kind is Kind.AGENT:
+            new = services.issue_agent_key(organization=self.acme, order=order, by=by, created_by=caller.user, within=within)
+        else:
+            assert place.membership
+            new = services.issue_public_key(owner=place.membership, order=order, scopes=scopes, by=by, within=within)
+        self.secrets.append((new.plaintext.reveal(), new.key, able))
+        done["delegate"] += bool(caller.key)
+
+    @precondition(lambda self: self.secrets)
+    @rule(who=st.integers(0, 40), which=st.integers(0, 40), grace=st.sampled_from([timedelta(0), timedelta(days=5)]))
+    def rotate(self, who: int, which: int, grace: timedelta) -> None:
+        def change() -> None:
+            caller, able = self.caller(who)
+            key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk)
+            new = services.rotate(key=key, grace=grace, within=caller.power_in(self.acme.pk), by=caller.actor)
+            self.secrets.append((new.plaintext.reveal(), new.key, able))
+
+        self.attempt("rotate", change)
+
+    @precondition(lambda self: self.secrets)
+    @rule(
+        who=st.integers(0, 40),
+        which=st.integers(0, 40),
+        scopes=st.none() | st.sets(st.sampled_from(PUBLIC), min_size=1, max_size=3),
+        allowed=st.none() | st.sampled_from(NETWORKS),
+    )
+    def edit(self, who: int, which: int, scopes: set[str] | None, allowed: Any) -> None:
+        def change() -> None:
+            caller, able = self.caller(who)
+            key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk)
+            changes = Changes(scopes=scopes, allowed=allowed)
+            services.edit(key=key, changes=changes, within=caller.power_in(self.acme.pk), by=caller.actor)
+            for _, other, ceiling in self.secrets:
+                if other.pk == key.pk:
+                    ceiling.update(able)
+
+        self.attempt("edit", change)
+
+    @precondition(lambda self: self.secrets)
+    @rule(who=st.integers(0, 40), which=st.integers(0, 40))
+    def revoke(self, who: int, which: int) -> None:
+        def change() -> None:
+            caller, _ = self.caller(who)
+            key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk, to_end=True)
+            services.revoke(key=key, by=caller.actor)
+
+        self.attempt("revoke", change)
+
+    @rule(whose=st.integers(0, 4), role=st.sampled_from(list(Role)))
+    def change_role(self, whose: int, role: Role) -> None:
+        membership = Membership.objects.select_related("user").get(user=self.people[whose])
+        self.attempt("change role", lambda: tenants.change_role(membership=membership, role=role, by=SYSTEM))
+
+    @invariant()
+    def no_secret_is_more_than_who_got_it(self) -> None:
+        for secret, key, ceiling in self.secrets:
+            beyond = self.presented(secret) - ceiling
+            assert not beyond, f"{key.public_id} can do what its issuer could not: {sorted(beyond)[:3]}"
+
+
+def orders() -> Any:
+    return st.tuples(st.sampled_from(Environment.values), st.sampled_from(EXPIRIES), st.sampled_from(NETWORKS))
+
+
+def run(sequences: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
+    """Within a database of tests."""
+    done.clear()
+    run_state_machine_as_test(
+        Escalation,
+        settings=settings(
+            max_examples=sequences,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=phases,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sequences", type=int, default=10_000)
+    os.environ[SEQUENCES] = str(parser.parse_args().sequences)
+    began = time.monotonic()
+    failed = pytest.main(
+        ["-q", "-s", "-n", "0", f"{__file__.replace('escalation', 'test_escalation')}::test_no_sequence_escalates"]
+    )
+    print(f"{os.environ[SEQUENCES]} sequences, {time.monotonic() - began:.0f} s, {'FAILED' if failed else 'no escalation'}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

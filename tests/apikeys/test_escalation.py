@@ -1,0 +1,32 @@
+import os
+
+import pytest
+from hypothesis import Phase
+from pytest_django import Settings
+
+from apikeys.power import Power
+from tests.apikeys import escalation
+from tests.apikeys.escalation import SEQUENCES
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def _argon2_is_cheap(settings: Settings) -> None:
+    """The algorithm is the real one; what it costs is not what is asked here."""
+    settings.KEYWAY_ARGON2_MEMORY_KIB, settings.KEYWAY_ARGON2_TIME_COST = 8, 1
+
+
+def test_no_sequence_escalates() -> None:
+    escalation.run(int(os.environ.get(SEQUENCES, "60")))
+    print(dict(sorted(escalation.done.items())))
+    assert escalation.done["issue"] > 10
+    assert escalation.done["delegate"] > 0
+    assert escalation.done["rotate"] > 0
+    assert escalation.done["edit"] > 0
+
+
+def test_without_the_rule_the_sequences_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Power, "grant", lambda power, wanted: None)
+    with pytest.raises(AssertionError, match="could not"):
+        escalation.run(300, [Phase.generate])  # it need not be made short
