@@ -56,6 +56,8 @@ def endpoint(view: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
 
 @endpoint
 def token(request: HttpRequest, sent: dict[str, str]) -> HttpResponse:
+    if sent.get("grant_type") not in GRANT_TYPES:  # before oauthlib, which takes an "openid" for a code
+        raise errors.UnsupportedGrantTypeError()
     _, body, status = server().create_token_response(request.path, "POST", urlencode(sent), {})
     return _relay(request, body, status)
 

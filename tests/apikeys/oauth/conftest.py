@@ -10,7 +10,6 @@ from apikeys.oauth.services import Draft
 from tenants.access import actor
 from tenants.models import Organization, User
 from tests.apikeys.oauth.flow import CALLBACK, Program
-from tests.conftest import client_of
 
 Register = Callable[..., Program]
 
@@ -35,4 +34,6 @@ def program(register: Register) -> Program:
 
 @pytest.fixture
 def bobs_browser(bob: User) -> Client:
-    return client_of(bob)
+    browser = Client()
+    browser.force_login(bob)
+    return browser

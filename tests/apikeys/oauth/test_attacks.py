@@ -1,0 +1,330 @@
+"""What RFC 9700 lists, each attempt beside the same that works: refused for one reason."""
+
+import base64
+import time
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.oauth.models import AccessToken, Grant, Purpose, RefreshToken
+from audit.models import TrailEntry
+from tenants.models import Organization, User
+from tests.apikeys.oauth.conftest import Register
+from tests.apikeys.oauth.flow import CALLBACK, CHALLENGE, VERIFIER, Program, outcome
+from tests.conftest import client_of
+
+pytestmark = pytest.mark.django_db
+
+
+def error(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("error", "")
+
+
+def test_a_code_that_comes_again_ends_the_tokens_of_the_first(program: Program, bobs_browser: Client) -> None:
+    code = program.authorize(bobs_browser)["code"]
+    first, bystander = program.redeem(code).json(), program.tokens(bobs_browser)
+    assert outcome(first["access_token"]) == (200, "")
+    assert error(program.redeem(code)) == (400, "invalid_grant")
+    assert outcome(first["access_token"]) == (401, "invalid_token")
+    assert error(program.refresh(first["refresh_token"])) == (400, "invalid_grant")
+    assert outcome(bystander["access_token"]) == (200, "")
+    assert TrailEntry.objects.get(action="application.tokens_ended").target_id == program.application.public_id
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_code_lives_one_minute(program: Program, bobs_browser: Client, late: bool) -> None:
+    code = program.authorize(bobs_browser)["code"]
+    if late:
+        Grant.objects.update(expires=timezone.now())
+    assert program.redeem(code).status_code == (400 if late else 200)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({}, 200),
+        ({"code_verifier": "w" * 43}, 400),
+        ({"code_verifier": ""}, 400),
+        ({"code_verifier": CHALLENGE}, 400),
+        ({"redirect_uri": CALLBACK + "/"}, 400),
+        ({"redirect_uri": "https://evil.example/callback"}, 400),
+        ({"client_secret": "ocs_" + "x" * 49}, 401),
+        ({"client_secret": ""}, 401),
+    ],
+)
+def test_a_code_is_bound_to_client_address_and_verifier(
+    program: Program, bobs_browser: Client, sent: dict[str, str], status: int
+) -> None:
+    assert program.redeem(program.authorize(bobs_browser)["code"], **sent).status_code == status
+
+
+def test_a_code_of_another_application_is_unknown(program: Program, register: Register, bobs_browser: Client) -> None:
+    other, code = register(name="Other"), program.authorize(bobs_browser)["code"]
+    assert error(other.redeem(code)) == (400, "invalid_grant")
+    assert program.redeem(code).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"code_challenge": None},
+        {"code_challenge_method": "plain"},
+        {"code_challenge_method": None},
+        {"code_challenge": VERIFIER + "="},
+        {"code_challenge": "short"},
+    ],
+)
+@pytest.mark.parametrize("purpose", [Purpose.WEB, Purpose.NATIVE])
+def test_pkce_cannot_be_left_out_or_weakened(
+    register: Register, bobs_browser: Client, purpose: Purpose, change: dict[str, str | None]
+) -> None:
+    program = register(purpose)
+    assert "code" in program.authorize(bobs_browser)
+    answer = program.authorize(bobs_browser, **change)
+    assert (answer["error"], answer["iss"]) == ("invalid_request", "http://testserver")
+
+
+@pytest.mark.parametrize("response_type", ["token", "id_token", "code token", "none", "", None])
+def test_there_is_no_implicit_flow(program: Program, bobs_browser: Client, response_type: str | None) -> None:
+    answer = program.authorize(bobs_browser, response_type=response_type)
+    assert answer["error"] in {"unsupported_response_type", "invalid_request", "unauthorized_client"}
+    assert "access_token" not in answer
+
+
+@pytest.mark.parametrize("grant_type", ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "openid", ""])
+def test_there_are_no_other_grants(program: Program, bob: User, grant_type: str) -> None:
+    sent = {"username": bob.email, "password": "correct horse battery staple", "code": "c", "device_code": "d"}
+    assert error(program.post("/oauth/token", grant_type=grant_type, **sent))[0] == 400
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        CALLBACK + "?extra=1",
+        CALLBACK + "?",
+        CALLBACK + "#",
+        CALLBACK + ";evil=1",
+        CALLBACK + "/",
+        CALLBACK + "/../callback",
+        CALLBACK + " ",
+        "https://app.example:443/callback",
+        "https://app.example/Callback",
+        "https://APP.example/callback",
+        "http://app.example/callback",
+        "https://user@app.example/callback",
+        "https://evil@app.example/callback",
+        "https://app.example@evil.example/callback",
+        "https://sub.app.example/callback",
+        "https://app.example.evil.example/callback",
+        "https://evil.example/callback",
+        "javascript:alert(1)",
+        "//app.example/callback",
+    ],
+)
+def test_an_address_is_compared_character_by_character_and_nobody_is_sent_to_another(
+    program: Program, bobs_browser: Client, redirect_uri: str
+) -> None:
+    for send in (bobs_browser.get, bobs_browser.post):
+        answer = send(program.question(redirect_uri=redirect_uri))
+        assert (answer.status_code, answer.headers.get("Location")) == (400, None)
+    assert bobs_browser.get(program.question()).status_code == 200
+
+
+def test_a_repeated_parameter_is_refused(program: Program, bobs_browser: Client) -> None:
+    assert bobs_browser.get(program.question() + "&redirect_uri=https://evil.example/").status_code == 400
+    body = "grant_type=client_credentials&scope=a&scope=b"
+    answer = Client().post("/oauth/token", body, content_type="application/x-www-form-urlencoded")
+    assert error(answer) == (400, "invalid_request")
+
+
+def test_a_used_refresh_token_ends_its_family(program: Program, bobs_browser: Client) -> None:
+    first, bystander = program.tokens(bobs_browser), program.tokens(bobs_browser)
+    second = program.refresh(first["refresh_token"]).json()
+    third = program.refresh(second["refresh_token"]).json()
+    assert outcome(third["access_token"]) == (200, "")
+    assert error(program.refresh(first["refresh_token"])) == (400, "invalid_grant")
+    assert outcome(third["access_token"]) == (401, "invalid_token")
+    assert error(program.refresh(third["refresh_token"])) == (400, "invalid_grant")
+    assert program.refresh(bystander["refresh_token"]).status_code == 200
+    assert '"why":"refresh token used again"' in TrailEntry.objects.get(action="application.tokens_ended").body
+
+
+def test_a_refresh_token_of_another_application_is_unknown_and_untouched(
+    program: Program, register: Register, bobs_browser: Client
+) -> None:
+    tokens = program.tokens(bobs_browser)
+    assert error(register(name="Other").refresh(tokens["refresh_token"])) == (400, "invalid_grant")
+    assert program.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_an_old_refresh_token_is_refused_by_the_clock(program: Program, bobs_browser: Client) -> None:
+    tokens = program.tokens(bobs_browser)
+    RefreshToken.objects.update(expires_at=timezone.now())
+    assert error(program.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
+
+
+def test_a_refresh_cannot_widen_the_scopes(register: Register, bobs_browser: Client) -> None:
+    program = register(scopes=["read:audit-activity"])
+    tokens = program.tokens(bobs_browser)
+    assert error(program.refresh(tokens["refresh_token"], scope="read:audit-activity admin")) == (400, "invalid_scope")
+
+
+@pytest.mark.parametrize("scope", ["write:agent-events", "read:nothing", "*", "read:audit-activity write:agent-events"])
+def test_no_scope_beyond_those_of_the_application(
+    program: Program, register: Register, bobs_browser: Client, scope: str
+) -> None:
+    assert program.authorize(bobs_browser, scope=scope)["error"] == "invalid_scope"
+    assert error(register(Purpose.SERVICE).own_token(scope=scope)) == (400, "invalid_scope")
+
+
+def test_an_application_for_people_gets_no_token_of_its_own_and_a_service_asks_nobody(
+    program: Program, register: Register, bobs_browser: Client
+) -> None:
+    assert error(program.own_token()) == (400, "unauthorized_client")
+    assert bobs_browser.get(register(Purpose.SERVICE).question()).status_code == 400
+
+
+def test_a_native_application_cannot_pass_for_one_with_a_secret(register: Register, bobs_browser: Client) -> None:
+    native, code = register(Purpose.NATIVE), ""
+    code = native.authorize(bobs_browser)["code"]
+    assert error(native.redeem(code, client_secret="anything")) == (401, "invalid_client")
+    assert error(native.post("/oauth/introspect", token=native.tokens(bobs_browser)["access_token"]))[0] == 401
+
+
+def test_an_outsider_learns_nothing_of_an_application(program: Program, mallory: User) -> None:
+    browser = client_of(mallory)
+    known, unknown = browser.get(program.question()), browser.get(program.question(client_id="app_" + "0" * 26))
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    assert known.status_code == 400
+    assert browser.post(program.question(), {"decision": "allow"}).status_code == 400
+    assert not Grant.objects.exists()
+
+
+def test_an_auditor_cannot_allow(program: Program, carol: User) -> None:
+    browser = client_of(carol)
+    assert browser.get(program.question()).status_code == 403
+    assert browser.post(program.question(), {"decision": "allow"}).status_code == 403
+    assert not Grant.objects.exists()
+
+
+def test_staff_who_are_no_member_cannot_allow(program: Program, staff: User) -> None:
+    assert client_of(staff).post(program.question(), {"decision": "allow"}).status_code == 400
+
+
+def test_consent_needs_the_forms_own_token(program: Program, bob: User) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(bob)
+    assert browser.post(program.question(), {"decision": "allow"}).status_code == 403
+    assert not Grant.objects.exists()
+
+
+def test_revoking_a_token_of_another_application_changes_nothing(
+    program: Program, register: Register, bobs_browser: Client
+) -> None:
+    tokens = program.tokens(bobs_browser)
+    assert register(name="Other").post("/oauth/revoke", token=tokens["access_token"]).status_code == 200
+    assert outcome(tokens["access_token"]) == (200, "")
+    assert program.post("/oauth/revoke", token=tokens["access_token"], client_secret="wrong").status_code == 401
+    assert outcome(tokens["access_token"]) == (200, "")
+
+
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+def test_revoking_either_token_ends_both(program: Program, bobs_browser: Client, which: str) -> None:
+    tokens = program.tokens(bobs_browser)
+    assert program.post("/oauth/revoke", token=tokens[which]).status_code == 200
+    assert program.post("/oauth/revoke", token=tokens[which]).status_code == 200
+    assert outcome(tokens["access_token"]) == (401, "invalid_token")
+    assert error(program.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
+    assert TrailEntry.objects.filter(action="application.tokens_ended").count() == 1
+
+
+def test_introspection_tells_only_of_the_organizations_own(
+    program: Program, register: Register, bobs_browser: Client, globex: Organization, mallory: User
+) -> None:
+    token = program.tokens(bobs_browser)["access_token"]
+    theirs = register(Purpose.SERVICE, organization=globex, by=mallory)
+    told = register(Purpose.SERVICE).post("/oauth/introspect", token=token).json()
+    assert (told["active"], told["username"], told["client_id"]) == (True, "bob@acme.example", program.application.client_id)
+    assert told["iat"] <= time.time() < told["exp"]
+    for asked in (token, "oat_unknown", program.secret):
+        assert theirs.post("/oauth/introspect", token=asked).json() == {"active": False}
+    assert error(program.post("/oauth/introspect", token=token, client_secret="wrong")) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("which", ["refresh_token", "secret", "code"])
+def test_only_an_access_token_calls_the_api(program: Program, bobs_browser: Client, which: str) -> None:
+    tokens = program.tokens(bobs_browser) | {"secret": program.secret, "code": program.authorize(bobs_browser)["code"]}
+    assert outcome(tokens["access_token"]) == (200, "")
+    assert outcome(tokens[which]) == (401, "invalid_token")
+
+
+def test_a_token_in_the_address_is_not_read(program: Program, bobs_browser: Client) -> None:
+    token = program.tokens(bobs_browser)["access_token"]
+    assert Client().get(f"/api/v1/whoami?access_token={token}").status_code == 401
+
+
+def basic(text: bytes) -> str:
+    return "Basic " + base64.b64encode(text).decode()
+
+
+BAD = [
+    ("grant_type=client_credentials", {"HTTP_AUTHORIZATION": "Basic ~~~"}),
+    ("grant_type=client_credentials", {"HTTP_AUTHORIZATION": "Basic \xff\xfe"}),
+    ("grant_type=client_credentials", {"HTTP_AUTHORIZATION": basic(b"\xff\xfe:x")}),
+    ("grant_type=client_credentials", {"HTTP_AUTHORIZATION": basic(b"app_\x00:x")}),
+    ("grant_type=client_credentials", {"HTTP_AUTHORIZATION": basic(b"no colon")}),
+    ("grant_type=client_credentials", {"HTTP_AUTHORIZATION": basic(b"%00%ff:%00")}),
+    ("grant_type=client_credentials", {"HTTP_AUTHORIZATION": "Bearer x"}),
+    ("grant_type=client_credentials&client_id=%00&client_secret=%00", {}),
+    ("grant_type=client_credentials&client_id=%ff&client_secret=x", {}),
+    ("grant_type=client_credentials&client_id=%ed%a0%80", {}),
+    ("grant_type=client_credentials&client_id=" + "a" * 5000, {}),
+    ("grant_type=authorization_code&code=%00", {}),
+    ("grant_type=refresh_token&refresh_token=" + "a" * 3000, {}),
+    ("grant_type=%00", {}),
+    ("a=1&" * 3000, {}),
+    ("x" * 20000, {}),
+    ("", {}),
+]
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
+@pytest.mark.parametrize(("body", "headers"), BAD)
+def test_what_is_malformed_is_refused_in_rfc_6749s_form(db: None, path: str, body: str, headers: dict[str, str]) -> None:
+    for media_type in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x"):
+        answer = Client().post(path, body, content_type=media_type, **headers)  # type: ignore[arg-type]
+        assert answer.status_code in {400, 401}
+        assert answer.json()["error"] in {"invalid_request", "invalid_client", "unsupported_grant_type"}
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge"])
+@pytest.mark.parametrize("value", ["\0", "a" * 5000, "ä", "\ud800", "%"])
+def test_a_malformed_question_is_never_a_server_error(program: Program, bobs_browser: Client, name: str, value: str) -> None:
+    address = program.question(**{name: value.encode("utf-8", "surrogatepass").decode("latin-1")})
+    assert bobs_browser.get(address).status_code in {200, 303, 400}
+
+
+def test_failures_are_limited_by_network_and_a_good_client_is_not(
+    program: Program, bobs_browser: Client, settings: Any
+) -> None:
+    from config.rates import parse_rate  # noqa: PLC0415
+
+    code = program.authorize(bobs_browser)["code"]
+    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refused": parse_rate("x", "2/m")}
+    wrong = [program.redeem("oac_wrong") for _ in range(3)]
+    assert [answer.status_code for answer in wrong] == [400, 400, 429]
+    assert int(wrong[2].headers["Retry-After"]) > 0
+    assert program.redeem(code).status_code == 200
+
+
+def test_two_clients_at_once_are_refused(program: Program, register: Register) -> None:
+    service = register(Purpose.SERVICE)
+    good = {"HTTP_AUTHORIZATION": basic(f"{service.application.client_id}:{service.secret}".encode())}
+    form = {"content_type": "application/x-www-form-urlencoded", **good}
+    assert Client().post("/oauth/token", "grant_type=client_credentials", **form).status_code == 200  # type: ignore[arg-type]
+    two = f"grant_type=client_credentials&client_secret={service.secret}"
+    assert error(Client().post("/oauth/token", two, **form)) == (400, "invalid_request")  # type: ignore[arg-type]
+    assert AccessToken.objects.count() == 1
