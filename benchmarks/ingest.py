@@ -1,0 +1,90 @@
+"""Events a second over HTTP, in batches: Keyway beside a DRF serializer with bulk_create, on one worker each."""
+
+import json
+import multiprocessing
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from typing import Any
+
+from audit.ids import uuid7
+from benchmarks.servers import Server
+
+BATCH = 1000
+_STATEMENTS = [
+    "SELECT * FROM dbo.Orders WHERE customer_id = @id AND status <> 'void'",
+    "UPDATE dbo.Customers SET email = @email WHERE id = @id",
+    "EXEC dbo.CloseMonth @year = 2026, @month = 10",
+]
+
+
+def event(at: datetime, number: int) -> dict[str, Any]:
+    return {
+        "event_id": str(uuid7()),
+        "event_time": (at - timedelta(milliseconds=number)).isoformat(),
+        "host": "db01.acme.example",
+        "action_id": "SL",
+        "action_name": "SELECT",
+        "succeeded": random.random() < 0.97,
+        "server_principal_name": f"app_user_{number % 7}",
+        "database_principal_name": "app",
+        "server_instance_name": "PROD01",
+        "database_name": "Sales",
+        "schema_name": "dbo",
+        "object_name": "Orders",
+        "statement": _STATEMENTS[number % len(_STATEMENTS)],
+        "client_ip": f"10.1.2.{number % 250}",
+        "application_name": "webshop",
+        "host_name": f"web{number % 9}",
+        "session_id": str(50 + number % 200),
+    }
+
+
+def bodies(count: int) -> list[bytes]:
+    at = datetime.now(UTC)
+    return [json.dumps([event(at, number) for number in range(BATCH)]).encode() for _ in range(count)]
+
+
+def send(port: int, path: str, headers: dict[str, str], batches: int, start: Any, done: Any) -> None:
+    """One agent, in a process of its own. Its batches are made before the clock starts."""
+    ready = bodies(batches)
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
+    start.wait()
+    for body in ready:
+        connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+        if answer.status != 200 or told["accepted"] != BATCH:
+            done.put(f"{path} answered {answer.status}: {told}")
+            return
+    done.put("")
+
+
+def rate(server: Server, path: str, headers: Sequence[dict[str, str]], *, batches: int) -> float:
+    """Events a second, of as many agents at once as there are headers."""
+    start, done = multiprocessing.Barrier(len(headers) + 1), multiprocessing.Queue()
+    agents = [multiprocessing.Process(target=send, args=(server.port, path, each, batches, start, done)) for each in headers]
+    for agent in agents:
+        agent.start()
+    start.wait()
+    began = time.perf_counter()
+    failures = [failure for _ in agents if (failure := done.get(timeout=600))]
+    took = time.perf_counter() - began
+    for agent in agents:
+        agent.join()
+    if failures:
+        raise SystemExit(failures[0])
+    return len(agents) * batches * BATCH / took
+
+
+def measure(keyway: Server, peers: Server, secrets: Sequence[str], *, rounds: int) -> tuple[float, float]:
+    """Median events a second of Keyway and of the peer, in turns."""
+    ours, theirs = [], []
+    headers = [{"X-API-Key": secret} for secret in secrets[:4]]
+    for _ in range(rounds):
+        ours.append(rate(keyway, "/api/v1/agent/events", headers, batches=20))
+        theirs.append(rate(peers, "/events", [{} for _ in headers], batches=2))
+    return statistics.median(ours), statistics.median(theirs)

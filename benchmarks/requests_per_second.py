@@ -1,0 +1,50 @@
+"""Whose key is this? Keyway's two ways of being asked beside its peers', in turns, on the same server and database."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks import load
+from benchmarks.load import Reading
+from benchmarks.servers import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    name: str
+    url: str
+    headers: Sequence[str] = ()
+
+
+def subjects(keyway: Server, peers: Server, secrets: dict[str, list[str]], headers: dict[str, list[str]]) -> list[Subject]:
+    keys = [f"X-API-Key: {secret}" for secret in secrets["public"]]
+    return [
+        Subject("bare Django view", f"{peers.url}/bare"),
+        Subject("open DRF view", f"{peers.url}/open"),
+        Subject("DRF TokenAuthentication", f"{peers.url}/token", headers["token"]),
+        Subject("django-rest-knox", f"{peers.url}/knox", headers["knox"]),
+        Subject("djangorestframework-api-key", f"{peers.url}/api-key", headers["api-key"]),
+        Subject("Argon2 at every request", f"{peers.url}/argon2", headers["argon2"]),
+        Subject("Keyway, /api/v1/whoami", f"{keyway.url}/api/v1/whoami", keys),
+        Subject("Keyway, /api/v1/verify", f"{keyway.url}/api/v1/verify?scope=read:audit-activity", keys),
+    ]
+
+
+def measure(asked: Sequence[Subject], *, rounds: int, seconds: int) -> dict[str, Reading]:
+    """Median over rounds of each figure by itself. One short round before them warms everything."""
+    readings: dict[str, list[Reading]] = {subject.name: [] for subject in asked}
+    for number in range(rounds + 1):
+        for subject in asked:
+            reading = load.drive(subject.url, subject.headers, seconds=seconds if number else 2)
+            if number:
+                readings[subject.name].append(reading)
+    return {name: _median(taken) for name, taken in readings.items()}
+
+
+def _median(taken: Sequence[Reading]) -> Reading:
+    return Reading(
+        rate=statistics.median(reading.rate for reading in taken),
+        p50=statistics.median(reading.p50 for reading in taken),
+        p99=statistics.median(reading.p99 for reading in taken),
+        refused=0,
+    )

@@ -1,0 +1,97 @@
+"""The servers that are measured: the same gunicorn, with the same workers, for Keyway and for its peers."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from config.signing_keys import generate
+from tests.servers.keyway import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 60
+PASSWORD = "correct horse battery staple"
+KEYWAY = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "KEYWAY_ENV_FILE": os.devnull,
+    "SECRET_KEY": "a server of the bench, " + "k" * 50,
+    "KEYWAY_PEPPERS": "1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g",
+    "KEYWAY_SIGNING_KEYS": generate(),
+    "KEYWAY_URL": "http://127.0.0.1",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    # As they are, but for their height: a limit that is never met is judged and counted all the same.
+    "KEYWAY_LIMIT_KEY": "90000000/m",
+    "KEYWAY_LIMIT_ORGANIZATION": "90000000/m",
+}
+PEERS = {"DJANGO_SETTINGS_MODULE": "benchmarks.peers.settings"}
+
+
+def environment(settings: dict[str, str], database_url: str) -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("KEYWAY_", "DJANGO_", "PROMETHEUS_"))}
+    return mine | settings | {"DATABASE_URL": database_url, "PYTHONPATH": str(ROOT)}
+
+
+def manage(settings: dict[str, str], database_url: str, *arguments: str) -> str:
+    """Run a command of Django's, or a module of ours when it is named with a dot. Returns what it printed."""
+    command = ["-m", *arguments] if "." in arguments[0] else ["-m", "django", *arguments]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment(settings, database_url),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Server:
+    """Use as a context manager; `url` is where it listens."""
+
+    def __init__(self, settings: dict[str, str], application: str, database_url: str, *, workers: int) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="keyway-bench-")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._application = application
+        self._environment = environment(settings, database_url) | {
+            "PORT": str(self.port),
+            "WEB_CONCURRENCY": str(workers),
+            "KEYWAY_THREADS": "4",
+            "KEYWAY_SPOOL": str(Path(self._folder.name) / "spool"),
+            "KEYWAY_STATIC_ROOT": self._folder.name,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", self._application]
+        log = (Path(self._folder.name) / "log").open("wb")
+        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                sys.exit((Path(self._folder.name) / "log").read_text())
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(30)
+        self._folder.cleanup()
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.url}/nothing-is-here", timeout=2)
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
