@@ -1,5 +1,11 @@
 """`X-API-Key`, and a browser's session, for Django REST framework: thin over apikeys.presentation."""
 
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.authentication import SessionAuthentication as SessionOfDjango
@@ -31,10 +37,24 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class SessionAuthentication(SessionOfDjango):
-    """A person in a browser. Whatever they send is checked for its CSRF token."""
+    """A person in a browser, whose session is loaded here: calls of the API pass no middleware of pages.
+
+    Whatever they send is checked for its CSRF token.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        SessionMiddleware(_no_view).process_request(request._request)  # noqa: SLF001  as DRF itself does
+        AuthenticationMiddleware(_no_view).process_request(request._request)  # noqa: SLF001  as DRF itself does
+        return super().authenticate(request)
 
     def enforce_csrf(self, request: Request) -> None:
         try:
             super().enforce_csrf(request)
         except PermissionDenied as error:
             raise ApiProblem("csrf_failed") from error
+
+
+def _no_view(request: HttpRequest) -> HttpResponse:
+    raise NotImplementedError("the middleware is asked for its first half only")

@@ -1,7 +1,7 @@
 import time
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
 from apikeys import problems
 from apikeys.problems import ApiProblem
@@ -26,14 +26,4 @@ class UsageMiddleware:
         if record(request.META, began=began, status=response.status_code, route=route):
             return response
         # The response that is dropped is not closed: closing one ends the request, and this one's answer does that.
-        return _unavailable()
-
-
-def _unavailable() -> HttpResponse:
-    problem = ApiProblem("unavailable")
-    return JsonResponse(
-        problems.body(problem),
-        status=problem.status_code,
-        content_type=problems.CONTENT_TYPE,
-        headers=problems.headers(problem),
-    )
+        return problems.respond(ApiProblem("unavailable"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -161,6 +161,12 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
         request.accepted_renderer = ProblemRenderer()
         request.accepted_media_type = CONTENT_TYPE
     return response
+
+
+def respond(problem: ApiProblem) -> JsonResponse:
+    """Answer where Django REST framework does not."""
+    status, fields = problem.status_code, headers(problem)
+    return JsonResponse(body(problem), status=status, content_type=CONTENT_TYPE, headers=fields)
 
 
 def body(problem: ApiProblem) -> dict[str, Any]:

@@ -8,10 +8,8 @@ import logging
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import DatabaseError, InterfaceError
-from django.db.models import F
 
 from apikeys import conf, hashing, networks, scopes, secret
 from apikeys.denials import Denial, Presented, Reason
@@ -19,6 +17,7 @@ from apikeys.kind import Kind
 from apikeys.models import Secret
 from apikeys.networks import Network
 from apikeys.power import Power
+from apikeys.prepared import Prepared
 from audit.actor import Actor
 from audit.ids import encode
 from tenants.leases import Leases, register
@@ -164,33 +163,35 @@ def authorize(
 
 _A_KEY = {Kind.AGENT: "an agent key", Kind.PUBLIC: "a public key"}
 
-# Read in one statement, with names of their own.
 _COLUMNS = {
-    "secret_id": F("id"),
-    "name": F("key__name"),
-    "kind": F("key__kind"),
-    "environment": F("key__environment"),
-    "scopes": F("key__scopes"),
-    "allowed_cidrs": F("key__allowed_cidrs"),
-    "expires_at": F("key__expires_at"),
-    "paused_at": F("key__paused_at"),
-    "revoked_at": F("key__revoked_at"),
-    "organization_id": F("key__organization_id"),
-    "organization_name": F("key__organization__name"),
-    "organization_slug": F("key__organization__slug"),
-    "suspended_at": F("key__organization__suspended_at"),
-    "owner_id": F("key__owner__user_id"),
-    "owner_email": F("key__owner__user__email"),
-    "owner_role": F("key__owner__role"),
-    "user_is_active": F("key__owner__user__is_active"),
-    "deactivated_at": F("key__owner__deactivated_at"),
-    "removed_at": F("key__owner__removed_at"),
+    "secret_id": "id",
+    "proof": "proof",
+    "retired_at": "retired_at",
+    "key_id": "key_id",
+    "name": "key__name",
+    "kind": "key__kind",
+    "environment": "key__environment",
+    "scopes": "key__scopes",
+    "allowed_cidrs": "key__allowed_cidrs",
+    "expires_at": "key__expires_at",
+    "paused_at": "key__paused_at",
+    "revoked_at": "key__revoked_at",
+    "organization_id": "key__organization_id",
+    "organization_name": "key__organization__name",
+    "organization_slug": "key__organization__slug",
+    "suspended_at": "key__organization__suspended_at",
+    "owner_id": "key__owner__user_id",
+    "owner_email": "key__owner__user__email",
+    "owner_role": "key__owner__role",
+    "user_is_active": "key__owner__user__is_active",
+    "deactivated_at": "key__owner__deactivated_at",
+    "removed_at": "key__owner__removed_at",
 }
+_prepared = Prepared(lambda lookup: Secret.objects.filter(lookup=lookup), _COLUMNS)
 
 
 def _read(lookup: int) -> Facts | None:
-    rows: Any = Secret.objects.filter(lookup=lookup).values("proof", "retired_at", "key_id", **_COLUMNS)
-    row = rows.first()
+    row = _prepared.first(lookup)
     if row is None:
         return None
     kind = Kind(row["kind"])

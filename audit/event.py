@@ -18,10 +18,11 @@ Name = Annotated[str, Meta(max_length=256)]
 Text = Annotated[str, Meta(max_length=65_536)]
 
 
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Field names are those of SQL Server's audit record, and of the columns that store them.
 
-    A new field needs a default: then the digests of events sent before it stay what they were.
+    A new field needs a default: then the digests of events sent before it stay what they were. They are no business
+    of the garbage collector, which would spend more time on a batch than reading it takes: they cannot be in a cycle.
     """
 
     event_id: uuid.UUID

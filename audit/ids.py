@@ -4,6 +4,7 @@ import os
 import threading
 import time
 import uuid
+from functools import lru_cache
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
@@ -28,6 +29,7 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | (rest >> 62) << 64 | 0b10 << 62 | rest & ((1 << 62) - 1))
 
 
+@lru_cache(maxsize=10_000)  # the same few keys and organizations, at every request
 def encode(prefix: str, value: uuid.UUID) -> str:
     """Spell a UUID: ``encode("key", …)`` is ``key_01jd…``."""
     number = value.int

@@ -1,13 +1,17 @@
-"""Pages for what went wrong. The API's answers are made in apikeys.problems."""
+"""Pages for what went wrong; for calls of the API, problems."""
 
 import sys
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views import defaults
 
+from apikeys import problems
 from apikeys.hashing import PoolFull
+from apikeys.problems import ApiProblem
 from audit.errors import TrailUnavailable
+from config.handler import API
 
 RETRY_AFTER_SECONDS = 2
 
@@ -16,12 +20,21 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403_csrf.html", status=403)
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path_info.startswith(API):
+        return problems.respond(ApiProblem("not_found"))
+    return defaults.page_not_found(request, exception)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """503 with Retry-After while the database or the trail is away or no core is free to hash; otherwise 500.
 
     Rendered without the request: the context processors would ask the database again.
     """
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError | TrailUnavailable | PoolFull):
+    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | TrailUnavailable | PoolFull)
+    if request.path_info.startswith(API):
+        return problems.respond(ApiProblem("unavailable" if is_away else "internal_error"))
+    if is_away:
         response = render(None, "503.html", status=503)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response

@@ -71,6 +71,16 @@ MIDDLEWARE = [
     "tenants.middleware.TimeZoneMiddleware",
 ]
 
+# What a call of the API passes through instead; see config.handler.
+API_MIDDLEWARE = [
+    "config.metrics.MetricsMiddleware",
+    "apikeys.middleware.UsageMiddleware",
+    "apikeys.throttling.RateLimitMiddleware",
+    "config.headers.ApiHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "tenants.middleware.LeaseMiddleware",
+]
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -7,15 +7,16 @@ from tenants.auth_api import JwksView
 from tenants.views.overview import organization_overview, overview
 
 urlpatterns = [
+    # First, for they are asked for most.
+    path("api/v1/", include("apikeys.api_urls")),
+    path("api/v1/", include("tenants.api_urls")),
+    path("api/v1/", include("audit.api_urls")),
     path("", overview, name="overview"),
     path("o/<slug:slug>/", organization_overview, name="organization_overview"),
     path("", include("apikeys.urls")),
     path("", include("apikeys.oauth.urls")),
     path("", include("tenants.urls")),
     path("", include("audit.urls")),
-    path("api/v1/", include("apikeys.api_urls")),
-    path("api/v1/", include("tenants.api_urls")),
-    path("api/v1/", include("audit.api_urls")),
     path("api/v1/schema", docs.SchemaView.as_view(), name="schema"),
     path("docs/api/", docs.ReferenceView.as_view(url_name="schema"), name="reference"),
     path("docs/errors/", docs.errors, name="errors"),
@@ -26,4 +27,5 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
 ]
 
+handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"

@@ -6,19 +6,22 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import django
 from django.conf import settings
 from django.core import signals
 from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django = get_wsgi_application()
+django.setup(set_prefix=False)
 # A server does not run Django's checks by itself, and one without a pepper must not start.
 call_command("check", tags=["security"], verbosity=0, stdout=io.StringIO())
 
 # Their modules import models, which only Django's setup makes importable.
 from apikeys import gateway  # noqa: E402
 from config import content_type, health, logs, metrics  # noqa: E402
+from config.handler import Handler  # noqa: E402
+
+with_django = Handler()
 
 BEFORE_DJANGO = {
     gateway.ROUTE: gateway.application,
@@ -43,7 +46,7 @@ def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
         return content_type.refuse(environ, start_response)
     before_django = BEFORE_DJANGO.get(environ["PATH_INFO"].removesuffix("/"))
     if before_django is None:
-        return django(environ, start_response)
+        return with_django(environ, start_response)
     # What Django does around a request of its own: among it, connections that broke or grew old are closed.
     signals.request_started.send(sender=before_django, environ=environ)
     try:

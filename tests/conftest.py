@@ -9,6 +9,8 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase
+from django.test import client as test_client
+from rest_framework import test as rest_framework_test
 from rest_framework.test import APIClient
 
 from apikeys import services as keys
@@ -19,6 +21,7 @@ from apikeys.throttling import refusals
 from audit.actor import Actor
 from audit.environment import Environment
 from audit.guards import GUARDS as TRAIL_GUARDS
+from config.handler import ByKindOfRequest
 from tenants import services as tenants
 from tenants.access import actor
 from tenants.models import Membership, Organization, User
@@ -29,6 +32,19 @@ from tests.servers.keyway import KeywayServer
 
 PASSWORD = "correct horse battery staple"
 SYSTEM = Actor.system("tests")
+
+
+# The clients of tests go the way of real requests: calls of the API pass other middleware than pages.
+class _ClientHandler(ByKindOfRequest, test_client.ClientHandler):
+    pass
+
+
+class _ApiClientHandler(ByKindOfRequest, rest_framework_test.ForceAuthClientHandler):
+    pass
+
+
+test_client.ClientHandler = _ClientHandler  # type: ignore[misc]
+rest_framework_test.ForceAuthClientHandler = _ApiClientHandler  # type: ignore[misc]
 
 
 @pytest.fixture(autouse=True, scope="session")

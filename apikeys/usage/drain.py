@@ -90,12 +90,15 @@ class Drainer:
             self._end_turn()
 
     def _drain(self, path: Path) -> int:
+        """Move what is there now. What is written meanwhile waits, or a busy writer's lines would come one by one."""
         moved = 0
-        while self._seen.get(path.name) != segment.look(path):
+        there = segment.look(path)
+        while self._seen.get(path.name) != there:
             chunk = self._move(path)
             moved += sum(map(bool, chunk.lines))
-            if chunk.end == chunk.size or not chunk.lines:
-                self._seen[path.name] = chunk.size, chunk.gap
+            if chunk.end >= there[0] or not chunk.lines:
+                # A part of a line at the end is seen too; lines behind `there` are not.
+                there = self._seen[path.name] = chunk.end if chunk.lines else chunk.size, chunk.gap
         self._finish(path)
         return moved
 
