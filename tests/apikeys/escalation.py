@@ -4,20 +4,15 @@ After each step every secret that was ever handed out is presented, and may do n
 at that moment, nor whoever widened its key since. What people may do stands in a table of its own here, and what a key
 may do is found out by presenting it: nothing of apikeys.power is asked.
 
-    python -m tests.apikeys.escalation --sequences 10000
+    KEYWAY_ESCALATION_SEQUENCES=10000 pytest -n 0 -s tests/apikeys/test_escalation.py -k no_sequence
 """
 
-import argparse
 import itertools
-import os
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
@@ -221,19 +216,3 @@ def run(sequences: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sequences", type=int, default=10_000)
-    os.environ[SEQUENCES] = str(parser.parse_args().sequences)
-    began = time.monotonic()
-    failed = pytest.main(
-        ["-q", "-s", "-n", "0", f"{__file__.replace('escalation', 'test_escalation')}::test_no_sequence_escalates"]
-    )
-    print(f"{os.environ[SEQUENCES]} sequences, {time.monotonic() - began:.0f} s, {'FAILED' if failed else 'no escalation'}")
-    return int(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
