@@ -1,8 +1,9 @@
 # make run    serve Keyway with its demo on http://127.0.0.1:8000 (PORT= changes it)
 # make test   the whole gate          make check   its quick part
+# make bench  measure Keyway beside its peers; writes docs/performance.md
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint quick sqlite postgresql tools install install-dev
+.PHONY: help run test check bench lint quick sqlite postgresql tools install install-dev
 
 PYTHON ?= python3
 # uv is taken from the PATH or put under var/; the machine's own Python is never changed.
@@ -13,7 +14,7 @@ PORT ?= 8000
 export PORT
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 run: install
 	@exec $(UV) run --no-sync python -m config.run
@@ -54,6 +55,11 @@ sqlite: install-dev tools
 # Browsers and servers were driven above; here it is what the code asks of the database.
 postgresql: install-dev tools
 	$(RUN) python -m tests.servers.postgres -- pytest -q -n 2 -m "not browser and not server"
+
+bench: install-dev
+	@.ci/tools wrk
+	@$(UV) sync --quiet --locked --group bench
+	$(RUN) python -m benchmarks --write docs/performance.md
 
 tools:
 	@.ci/tools

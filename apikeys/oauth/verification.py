@@ -14,11 +14,12 @@ from django.db.models import F
 
 from apikeys import conf
 from apikeys.denials import Denial, Reason
+from apikeys.facts import OrganizationFacts
 from apikeys.kind import Kind
 from apikeys.oauth import opaque, scopes
 from apikeys.oauth.models import AccessToken
 from apikeys.oauth.opaque import Use
-from apikeys.verification import Credential, OrganizationFacts
+from apikeys.verification import Credential
 from tenants.leases import Leases, register
 
 logger = logging.getLogger(__name__)

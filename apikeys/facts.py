@@ -1,0 +1,101 @@
+"""What the database says of one secret: read in one statement, judged in apikeys.verification."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from apikeys import networks, scopes
+from apikeys.kind import Kind
+from apikeys.models import Secret
+from apikeys.networks import Network
+from apikeys.prepared import Prepared
+from audit.ids import encode
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationFacts:
+    id: uuid.UUID
+    name: str
+    slug: str
+    suspended_at: datetime | None
+
+    @property
+    def public_id(self) -> str:
+        return encode("org", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the database says of one secret, read in one statement: what a lease will hold."""
+
+    secret_id: uuid.UUID
+    proof: str
+    retired_at: datetime | None
+    key_id: uuid.UUID
+    name: str
+    kind: Kind
+    environment: str
+    scopes: frozenset[str]
+    allowed: tuple[Network, ...]
+    expires_at: datetime | None
+    paused_at: datetime | None
+    revoked_at: datetime | None
+    organization: OrganizationFacts
+    owner_id: uuid.UUID | None
+    owner_email: str | None
+    owner_is_active: bool
+
+
+_COLUMNS = {
+    "secret_id": "id",
+    "proof": "proof",
+    "retired_at": "retired_at",
+    "key_id": "key_id",
+    "name": "key__name",
+    "kind": "key__kind",
+    "environment": "key__environment",
+    "scopes": "key__scopes",
+    "allowed_cidrs": "key__allowed_cidrs",
+    "expires_at": "key__expires_at",
+    "paused_at": "key__paused_at",
+    "revoked_at": "key__revoked_at",
+    "organization_id": "key__organization_id",
+    "organization_name": "key__organization__name",
+    "organization_slug": "key__organization__slug",
+    "suspended_at": "key__organization__suspended_at",
+    "owner_id": "key__owner__user_id",
+    "owner_email": "key__owner__user__email",
+    "owner_role": "key__owner__role",
+    "user_is_active": "key__owner__user__is_active",
+    "deactivated_at": "key__owner__deactivated_at",
+    "removed_at": "key__owner__removed_at",
+}
+_prepared = Prepared(lambda lookup: Secret.objects.filter(lookup=lookup), _COLUMNS)
+
+
+def read(lookup: int) -> Facts | None:
+    row = _prepared.first(lookup)
+    if row is None:
+        return None
+    kind = Kind(row["kind"])
+    return Facts(
+        secret_id=row["secret_id"],
+        proof=row["proof"],
+        retired_at=row["retired_at"],
+        key_id=row["key_id"],
+        name=row["name"],
+        kind=kind,
+        environment=row["environment"],
+        scopes=scopes.agent_scopes() if kind is Kind.AGENT else scopes.held_by(row["owner_role"]).intersection(row["scopes"]),
+        allowed=networks.parse(row["allowed_cidrs"]),
+        expires_at=row["expires_at"],
+        paused_at=row["paused_at"],
+        revoked_at=row["revoked_at"],
+        organization=OrganizationFacts(
+            row["organization_id"], row["organization_name"], row["organization_slug"], row["suspended_at"]
+        ),
+        owner_id=row["owner_id"],
+        owner_email=row["owner_email"],
+        owner_is_active=row["owner_id"] is None
+        or (row["user_is_active"] and row["deactivated_at"] is None and row["removed_at"] is None),
+    )
