@@ -21,11 +21,11 @@ _STATEMENTS = [
 ]
 
 
-def event(at: datetime, number: int) -> dict[str, Any]:
+def event(at: datetime, number: int, host: str) -> dict[str, Any]:
     return {
         "event_id": str(uuid7()),
         "event_time": (at - timedelta(milliseconds=number)).isoformat(),
-        "host": "db01.acme.example",
+        "host": host,
         "action_id": "SL",
         "action_name": "SELECT",
         "succeeded": random.random() < 0.97,
@@ -44,8 +44,9 @@ def event(at: datetime, number: int) -> dict[str, Any]:
 
 
 def bodies(count: int) -> list[bytes]:
-    at = datetime.now(UTC)
-    return [json.dumps([event(at, number) for number in range(BATCH)]).encode() for _ in range(count)]
+    """What one agent sends, of its own host."""
+    at, host = datetime.now(UTC), f"db{random.randrange(10**6)}.acme.example"
+    return [json.dumps([event(at, number, host) for number in range(BATCH)]).encode() for _ in range(count)]
 
 
 def send(port: int, path: str, headers: dict[str, str], batches: int, start: Any, done: Any) -> None:
