@@ -1,0 +1,38 @@
+"""The curl lines of the documents, run by a shell as they stand there."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from email.parser import Parser
+from typing import Any
+
+# So that the lines need no options of ours: the answer with its head, and nothing of a progress bar.
+TELLING = 'curl() { command curl --silent --show-error --include "$@"; }\n'
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        return self.status, self.json["code"]
+
+
+def curl(line: str, *, where: dict[str, str]) -> Answer:
+    """Run the line with each text of `where` replaced: hosts, credentials and ids, which all have to be in it."""
+    for written, real in where.items():
+        assert written in line
+        line = line.replace(written, real)
+    command = ["bash", "-c", TELLING + line]
+    done = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
+    head, _, text = done.stdout.decode().partition("\r\n\r\n")
+    first, _, fields = head.partition("\r\n")
+    headers = {name.lower(): value for name, value in Parser().parsestr(fields).items()}
+    return Answer(int(first.split()[1]), headers, text)

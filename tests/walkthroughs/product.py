@@ -1,0 +1,45 @@
+"""The product that a document is about: it has resources, knows nothing of keys, and asks Keyway about every request."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import requests
+
+PRESENTED = ("X-API-Key", "Authorization")
+TOLD = ("Content-Type", "WWW-Authenticate", "Retry-After")
+
+
+@contextmanager
+def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
+    """Run one whose `resources` are paths and the scope that each needs; gives its address."""
+
+    class Product(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            headers = {name: self.headers[name] for name in PRESENTED if name in self.headers}
+            headers |= {"X-Original-URI": self.path, "X-Original-Method": self.command}
+            verify = f"{keyway_url}/api/v1/verify?scope={resources[self.path]}"
+            asked = requests.get(verify, headers=headers, timeout=20)
+            if asked.status_code == 204:
+                resource = {"data": [self.path], "organization": asked.headers["X-Keyway-Organization"]}
+                self.answer(200, {"Content-Type": "application/json"}, json.dumps(resource).encode())
+            else:
+                told = {name: asked.headers[name] for name in TOLD if name in asked.headers}
+                self.answer(asked.status_code, told, asked.content)
+
+        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Product) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
