@@ -74,13 +74,14 @@ def redeem(*, grant: Grant, minted: Minted) -> None:
     _keep_pair(grant.application, grant.membership, grant.family, minted)
 
 
-@transaction.atomic
-def refresh(*, used: RefreshToken, minted: Minted) -> None:
+def refresh(*, used: RefreshToken, minted: Minted) -> Receipt:
     """Replace a refresh token and its access token. Of several at once one comes first; the others get AlreadyUsed."""
-    if not RefreshToken.objects.live().filter(pk=used.pk).update(revoked=timezone.now(), access_token=None):
-        raise AlreadyUsed()
-    AccessToken.objects.filter(pk=used.access_token_id).delete()
-    _keep_pair(used.application, used.membership, used.token_family, minted)
+    with transaction.atomic():
+        if not RefreshToken.objects.live().filter(pk=used.pk).update(revoked=timezone.now(), access_token=None):
+            raise AlreadyUsed()
+        AccessToken.objects.filter(pk=used.access_token_id).delete()
+        _keep_pair(used.application, used.membership, used.token_family, minted)
+    return leases.end()  # the access token that it replaced was good until now
 
 
 def _keep_pair(application: Application, membership: Membership, family: uuid.UUID, minted: Minted) -> None:

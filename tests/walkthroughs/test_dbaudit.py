@@ -119,14 +119,14 @@ console.log((await patient.whoami()).name);
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[KeywayServer]:
     branded = {"KEYWAY_PUBLIC_KEY_PREFIX": "dbaudit", "KEYWAY_ACCEPT_BEARER_KEYS": "true"}
     with KeywayServer(workers=1, KEYWAY_LIMIT_KEY=f"{QUOTA}/2s", **branded) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dbaudit(server: KeywayServer) -> Iterator[str]:
     """The product itself, with its databases, policies and so on."""
     with product(server.url, RESOURCES) as url:
@@ -153,13 +153,16 @@ def callback() -> Iterator[str]:
         application.shutdown()
 
 
+def v1(server: KeywayServer) -> dict[str, str]:
+    return {V1: f"{server.url}/api/v1"}
+
+
 def login(server: KeywayServer, name: str) -> Answer:
     user = server.user(name)
-    where = {V1: f"{server.url}/api/v1", "user@example.com": user["email"], "your_password": user["password"]}
-    return curl(LOGIN, where=where)
+    return curl(LOGIN, where={**v1(server), "user@example.com": user["email"], "your_password": user["password"]})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tokens(server: KeywayServer) -> dict[str, str]:
     return {name: login(server, name).json["access_token"] for name in ("alice", "mallory")}
 
@@ -206,10 +209,11 @@ def test_generating_and_using_an_api_key(server: KeywayServer, dbaudit: str, bro
     assert (variable.status, variable.json["data"]) == (200, ["/databases"])
 
 
-def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_it(keyway: KeywayServer) -> None:
-    secret = keyway.key(kind="public", environment="live")["secret"]
+def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_it(agentauri_keyway: KeywayServer) -> None:
+    strict = agentauri_keyway  # as it comes, in this
+    secret = strict.key(kind="public", environment="live")["secret"]
     line = USE_KEY.replace("/databases", "/whoami")
-    where = {V1: f"{keyway.url}/api/v1", "YOUR_API_KEY": secret}
+    where = {**v1(strict), "YOUR_API_KEY": secret}
     refused = curl(line, where=where)
     assert refused.refusal == (401, "key_in_bearer")
     assert "X-API-Key" in refused.json["detail"]
@@ -272,7 +276,7 @@ def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Br
     # refresh_token - For obtaining new access tokens
     token = f"{TOKEN.rstrip()} -d refresh_token={got.json['refresh_token']}"
     renewed = curl(token, where={HOST: server.url, "GRANT": "refresh_token", **client})
-    assert TOKENS <= renewed.json.keys()
+    assert renewed.json.keys() >= TOKENS
     assert use(dbaudit, renewed.json["access_token"]).status == 200
     assert use(dbaudit, got.json["access_token"]).refusal == (401, "invalid_token")
 
@@ -304,10 +308,6 @@ def test_obtaining_and_refreshing_jwt_tokens(server: KeywayServer) -> None:
     assert refreshed.json["access_token"] != got.json["access_token"]
     again = curl(REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]})
     assert again.refusal == (401, "invalid_token")
-
-
-def v1(server: KeywayServer) -> dict[str, str]:
-    return {V1: f"{server.url}/api/v1"}
 
 
 def test_permission_scopes(server: KeywayServer, tokens: dict[str, str], dbaudit: str) -> None:

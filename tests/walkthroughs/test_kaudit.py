@@ -6,8 +6,7 @@ Real server, real Chromium, real PostgreSQL whose log the real agent reads, real
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.visitor import Visitor
 from tests.servers.keyway import ROOT, KeywayServer
 from tests.servers.postgres import PostgresServer
+from tests.walkthroughs.conftest import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 
@@ -133,16 +133,6 @@ def agent(tmp_path: Path, server: KeywayServer, database: PostgresServer) -> Ite
     agent = Agent(tmp_path, server, database.log_directory)
     yield agent
     agent.stop()
-
-
-def eventually(claim: Callable[[], object], seconds: float = 30) -> Any:
-    """Return what `claim` says once it says something true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := claim():
-            return found
-        time.sleep(0.1)
-    pytest.fail("it did not happen in time")
 
 
 def seen(server: KeywayServer, secret: str, marker: str) -> list[str]:

@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { AuthenticationError, BadRequestError, Keyway, PermissionDeniedError, ValidationError } from "../../../clients/node/src/index.mjs";
+import {
+  AlreadyRevokedError, AuthenticationError, BadRequestError, IdempotencyKeyReusedError, Keyway, NotFoundError, PermissionDeniedError,
+  ValidationError,
+} from "../../../clients/node/src/index.mjs";
 
 const seed = JSON.parse(process.env.SEED);
 const alice = seed.users.find(({ email }) => email.startsWith("alice@"));
@@ -11,6 +14,7 @@ const secretOf = (facts) =>
 
 const reader = new Keyway({ apiKey: secretOf({ kind: "public", environment: "live", owner: alice.id }) });
 const agent = new Keyway({ apiKey: secretOf({ kind: "agent", environment: "test" }) });
+const manager = new Keyway({ apiKey: process.env.MANAGING_KEY });
 const ci = new Keyway({ apiKey: secretOf({ kind: "public", environment: "test" }) });
 
 test("whoami tells what the credential is", async () => {
@@ -91,4 +95,62 @@ test("a batch of which nothing could be stored says why", () =>
 test("keys of the other kind are refused by code", async () => {
   await assert.rejects(reader.agent.config(), (error) => error instanceof PermissionDeniedError && error.code === "wrong_key_type");
   await assert.rejects(agent.activity.list().page(), PermissionDeniedError);
+});
+
+const order = { name: "Made by the SDK", scopes: ["read:audit-activity"], expires_in_days: 30 };
+
+test("a key is created, works, is edited, rotates and is revoked", async () => {
+  const created = await manager.keys.create({ ...order, description: "d", allowed_cidrs: ["127.0.0.0/8"] });
+  assert.deepEqual([created.name, created.description, created.kind, created.owner.email], [order.name, "d", "public", alice.email]);
+  assert.deepEqual(created.allowed_cidrs, ["127.0.0.0/8"]);
+  const holder = new Keyway({ apiKey: created.key });
+  assert.equal((await holder.whoami()).key_id, created.id);
+
+  const changed = await manager.keys.update(created.id, { name: "Renamed", allowed_cidrs: [] });
+  assert.deepEqual([changed.name, changed.description, changed.allowed_cidrs], ["Renamed", "d", []]);
+  const shown = await manager.keys.get(created.id);
+  assert.deepEqual([shown.name, shown.status, "key" in shown], ["Renamed", "active", false]);
+
+  const kept = await manager.keys.rotate(created.id, { grace: 60 });
+  for (const client of [holder, new Keyway({ apiKey: kept.key })]) assert.equal((await client.whoami()).key_id, created.id);
+  const rotated = await manager.keys.rotate(created.id);
+  await assert.rejects(new Keyway({ apiKey: kept.key }).whoami(), { code: "rotated_key" });
+
+  const receipt = await manager.keys.revoke(created.id, { reason: "Done" });
+  assert.equal(receipt.id, created.id);
+  await assert.rejects(new Keyway({ apiKey: rotated.key }).whoami(), { code: "revoked_key" });
+  await assert.rejects(manager.keys.revoke(created.id), AlreadyRevokedError);
+  assert.equal((await manager.keys.get(created.id)).revoke_reason, "Done");
+});
+
+test("the same Idempotency-Key makes one key, whose secret is shown once", async () => {
+  const idempotencyKey = randomUUID();
+  const first = await manager.keys.create(order, { idempotencyKey });
+  const again = await manager.keys.create(order, { idempotencyKey });
+  assert.deepEqual([again.id, again.key, again.secret_shown], [first.id, null, true]);
+  await assert.rejects(manager.keys.create({ ...order, name: "Other" }, { idempotencyKey }), IdempotencyKeyReusedError);
+});
+
+test("keys are listed through every page, filtered as the server understands it", async () => {
+  const name = `Paged ${randomUUID()}`;
+  const made = [];
+  for (const number of [1, 2, 3]) made.push(await manager.keys.create({ ...order, name: `${name} ${number}` }));
+  const found = [];
+  for await (const key of manager.keys.list({ q: name, owner: "me", limit: 1 })) found.push(key.id);
+  assert.deepEqual(found.sort(), made.map(({ id }) => id).sort());
+  const page = await manager.keys.list({ q: name, status: "active", limit: 2 });
+  assert.deepEqual([page.total, page.data.length, typeof page.next_cursor], [3, 2, "string"]);
+  assert.equal((await manager.keys.usage(made[0].id)).key_name, `${name} 1`);
+});
+
+test("what may not be is refused by its class", async () => {
+  await assert.rejects(manager.keys.create({ ...order, name: "" }), (error) => {
+    assert.ok(error instanceof ValidationError);
+    assert.deepEqual(Object.keys(error.errors), ["name"]);
+    return true;
+  });
+  await assert.rejects(manager.keys.create({ ...order, scopes: ["read:databases"] }), (error) => error instanceof PermissionDeniedError);
+  await assert.rejects(reader.keys.list().page(), { code: "insufficient_scope" });
+  const elsewhere = seed.keys.find(({ organization }) => organization !== alice.organization);
+  await assert.rejects(manager.keys.get(elsewhere.id), NotFoundError);
 });

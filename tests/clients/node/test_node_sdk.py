@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.clients.node import programs
 from tests.clients.node.programs import HERE, PACKAGE
@@ -26,6 +27,17 @@ def server() -> Iterator[KeywayServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def managing_key(server: KeywayServer) -> str:
+    """A key of alice's that may manage keys, and what it grants."""
+    alice = server.user("alice")
+    login = {"email": alice["email"], "password": alice["password"]}
+    token = requests.post(f"{server.url}/api/v1/auth/login", json=login, timeout=20).json()["access_token"]
+    order = {"name": "Provisioning", "scopes": ["manage:api-keys", "read:audit-activity"]}
+    bearer = {"Authorization": f"Bearer {token}"}
+    return str(requests.post(f"{server.url}/api/v1/api-keys", json=order, headers=bearer, timeout=20).json()["key"])
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
@@ -35,9 +47,9 @@ def test_the_sdk_alone(name: str) -> None:
     programs.run(programs.node(), "--test", HERE / name, cwd=HERE)
 
 
-def test_the_sdk_with_a_live_keyway(server: KeywayServer) -> None:
-    seed = json.dumps(server.seed)
-    programs.run(programs.node(), "--test", HERE / LIVE, cwd=HERE, KEYWAY_BASE_URL=server.url, SEED=seed)
+def test_the_sdk_with_a_live_keyway(server: KeywayServer, managing_key: str) -> None:
+    environment = {"KEYWAY_BASE_URL": server.url, "SEED": json.dumps(server.seed), "MANAGING_KEY": managing_key}
+    programs.run(programs.node(), "--test", HERE / LIVE, cwd=HERE, **environment)
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +124,15 @@ def test_locks_name_no_registry(folder: Path) -> None:
     assert '"resolved"' not in text
 
 
-def test_the_readme_runs(server: KeywayServer, tmp_path: Path) -> None:
+def test_the_readme_runs(server: KeywayServer, managing_key: str, tmp_path: Path) -> None:
     (tmp_path / "node_modules" / "@keyway").mkdir(parents=True)
     (tmp_path / "node_modules" / "@keyway" / "sdk").symlink_to(PACKAGE)
     for number, block in enumerate(blocks("js")):
         program = tmp_path / f"block{number}.mjs"
         program.write_text(block)
-        # Test data, for another test counts the live events.
-        facts = {"kind": "agent", "environment": "test"} if "agent }" in block else {"kind": "public", "environment": "live"}
-        secret = server.key(**facts)["secret"]
+        # The agent's is test data, for another test counts the live events.
+        agent = server.key(kind="agent", environment="test")["secret"]
+        secret = agent if "agent }" in block else managing_key
         environment = {"KEYWAY_BASE_URL": server.url, "KEYWAY_API_KEY": secret}
         assert programs.run(programs.node(), program, cwd=tmp_path, **environment)
 
