@@ -1,6 +1,7 @@
 """A token works until one of the things it rests on ends, and from the answer on it does not."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -77,6 +78,17 @@ def test_a_warm_token_makes_no_query_and_its_end_is_in_force_when_it_is_answered
     end, reason = ENDINGS[ending]
     end(program, bob)
     assert outcome(token) == (401, reason)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_warm_token_is_over_when_its_refresh_is_answered(program: Program, bob: User, settings: Any) -> None:
+    settings.KEYWAY_LEASE_MS = 1000  # longer than a refresh takes
+    browser = Client()
+    browser.force_login(bob)
+    first = program.tokens(browser)
+    assert outcome(first["access_token"]) == (200, "")
+    assert program.refresh(first["refresh_token"]).status_code == 200
+    assert outcome(first["access_token"]) == (401, "invalid_token")
 
 
 def test_who_comes_back_has_to_allow_it_again(program: Program, bobs_browser: Client, bob: User, acme: Organization) -> None:
