@@ -55,9 +55,9 @@ class Span:
     def starts(self) -> list[datetime]:
         return [self.since + number * self.step for number in range((self.until - self.since) // self.step + 1)]
 
-    def counts(self, key: Key) -> QuerySet[UseCount]:
+    def counts(self, *keys: Key) -> QuerySet[UseCount]:
         within = {"starts_at__gte": self.since, "starts_at__lte": self.until}
-        return UseCount.objects.filter(key_id=key.pk, period=self.period, **within).order_by()
+        return UseCount.objects.filter(key_id__in=[key.pk for key in keys], period=self.period, **within).order_by()
 
 
 EVER = Span(Period.EVER, EPOCH, EPOCH)
@@ -191,6 +191,15 @@ def of_key(key: Key, at: datetime) -> Statistics:
         secrets=by_secret(key, ever, hours),
         incomplete=incomplete(EPOCH),
     )
+
+
+def by_day(keys: Iterable[Key], at: datetime) -> dict[uuid.UUID, dict[datetime, int]]:
+    """Requests of each key on each of the last 30 days, denials included: one query, however many keys."""
+    keys, span = list(keys), Span.of(Window.MONTH, at)
+    found = {key.pk: dict.fromkeys(span.starts, 0) for key in keys}
+    for key, starts_at, requests in span.counts(*keys).values_list("key_id", "starts_at").annotate(total=Sum("requests")):
+        found[key][starts_at] = requests
+    return found
 
 
 def top_endpoints(key: Key, span: Span) -> list[EndpointUse]:

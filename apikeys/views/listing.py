@@ -1,6 +1,7 @@
 """A list of keys as a page shows it: one selection, one order, one page, all of it in the query string."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,8 @@ from django.http import QueryDict
 from apikeys import scopes
 from apikeys.insights import Selection, count_by_selection, select
 from apikeys.models import Key, KeyQuerySet, Status
+from apikeys.usage import statistics
+from apikeys.views.sparkline import Sparkline
 
 PER_PAGE = 25
 IN_USE_WITHIN = timedelta(days=1)
@@ -35,6 +38,7 @@ class Row:
 
     key: Key
     at: datetime
+    sparkline: Sparkline | None = None
 
     @property
     def status(self) -> Status:
@@ -98,9 +102,10 @@ class Listing:
     sort: str
     counts: dict[Selection, int]
     page: Page[Key]
+    days: Mapping[uuid.UUID, Mapping[datetime, int]]
 
     def __iter__(self) -> Iterator[Row]:
-        return (Row(key, self.at) for key in self.page)
+        return (Row(key, self.at, self._sparkline(key)) for key in self.page)
 
     @property
     def total(self) -> int:
@@ -115,6 +120,10 @@ class Listing:
     @property
     def columns(self) -> dict[str, Column]:
         return {name: self._column(name, label) for name, label in _LABELS.items()}
+
+    def _sparkline(self, key: Key) -> Sparkline | None:
+        days = self.days[key.pk]
+        return Sparkline(days) if any(days.values()) else None
 
     def _column(self, name: str, label: str) -> Column:
         directions = {name: "ascending", f"-{name}": "descending"}
@@ -131,4 +140,5 @@ def list_keys(keys: KeyQuerySet, asked: QueryDict, at: datetime) -> Listing:
     order = _ORDERS.get(sort, _ORDERS["expires"])
     chosen = select(keys, selection, at).order_by(order, "name", "pk").prefetch_related("secrets")
     page = Paginator(chosen.select_related("organization", "owner__user"), PER_PAGE).get_page(asked.get("page"))
-    return Listing(at, selection, sort if sort in _ORDERS else "expires", count_by_selection(keys, at), page)
+    sort = sort if sort in _ORDERS else "expires"
+    return Listing(at, selection, sort, count_by_selection(keys, at), page, statistics.by_day(page, at))
