@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from apikeys import hashing
 from apikeys import services as keys
 from apikeys.models import Key
 from apikeys.services import Issued
@@ -278,3 +279,15 @@ def test_a_long_list_costs_the_queries_of_a_short_one(
         issue_public_key(name=f"key {number}")
     with django_assert_max_num_queries(6):  # session, person, memberships, page, secrets, count
         assert len(bobs.get(URL).json()["data"]) == 12
+
+
+def test_a_full_hashing_pool_is_our_fault_and_passes(bobs: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert create(bobs).status_code == 201
+    settings.KEYWAY_HASH_WAIT_MS = 20
+    monkeypatch.setattr(hashing, "pool", hashing._Pool(1))
+    with hashing.pool:
+        answer = create(bobs, name="one too many")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer["Retry-After"]) > 0
+    assert not Key.objects.filter(name="one too many").exists()
+    assert create(bobs, name="one too many").status_code == 201

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.utils import timezone
 
 from apikeys.insights import Selection, count_by_selection, select
 from apikeys.models import Key, Status
@@ -13,6 +14,7 @@ from apikeys.services import Issued
 from apikeys.views.listing import PER_PAGE, Listing, Row, list_keys
 from tenants import services as tenants
 from tenants.models import Membership, Organization, User
+from tests.apikeys.usage.test_statistics import use
 from tests.conftest import SYSTEM, IssueKey, client_of, membership_of
 from tests.pages import tables_asked
 
@@ -100,14 +102,15 @@ def test_a_key_may_be_forgotten_after_90_days_without_use(acme: Organization) ->
 
 
 def test_a_list_costs_the_same_however_many_keys_are_in_it(alice: User, bob: User, issue_public_key: IssueKey) -> None:
-    issue_public_key()
+    use(issue_public_key(), timezone.now())
     client = client_of(bob)
     client.get("/profile/")
     one = tables_asked(lambda: client.get("/profile/"))
     for number in range(8):
-        issue_public_key(name=f"Key {number}")
+        use(issue_public_key(name=f"Key {number}"), timezone.now(), times=number + 1)
     many = tables_asked(lambda: client.get("/profile/"))
     assert one == many
+    assert many["apikeys_usecount"] == 1, "the sparklines of all keys"
     assert (many["apikeys_key"], many["apikeys_secret"]) == (3, 1), "how many by state, how many pages, the page, its masks"
 
 
@@ -116,7 +119,7 @@ def test_an_agent_key_list_costs_the_same_too(alice: User, agent_key: Issued, is
     client.get("/o/acme/agents/api-keys/")
     one = tables_asked(lambda: client.get("/o/acme/agents/api-keys/"))
     for number in range(8):
-        issue_agent_key(name=f"Key {number}")
+        use(issue_agent_key(name=f"Key {number}"), timezone.now())
     assert tables_asked(lambda: client.get("/o/acme/agents/api-keys/")) == one
 
 

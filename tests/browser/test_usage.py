@@ -47,6 +47,13 @@ def test_what_a_script_sends_is_seen_on_the_page_of_its_key(visit: Visit, server
         page.get_by_role("link", name="CSV").click()
     lines = download.value.path().read_text().splitlines()
     assert sum(int(line.split(",")[1]) for line in lines[1:]) == before + 25
+    page.goto("/profile/")
+    row = page.get_by_role("row").filter(has=page.locator(f"[href*='{key['id']}/usage']"))
+    expect(row.get_by_role("img", name=f"{before + 25} requests in 30 days, most on")).to_be_visible()
+    assert visitor.violations() == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(row.get_by_role("img", name="requests in 30 days")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_ranges_change_inside_the_dialog_and_the_way_back_is_there(visit: Visit) -> None:

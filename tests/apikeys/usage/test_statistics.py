@@ -210,8 +210,9 @@ def test_every_question_of_the_statistics_goes_through_the_roll_ups_index(public
         cursor.execute("ANALYZE apikeys_usecount")
         with CaptureQueriesContext(connection) as captured:
             statistics.of_key(public_key.key, NOW)
+            statistics.by_day([public_key.key], NOW)
         asked = [query["sql"] for query in captured if "usecount" in query["sql"]]
-        assert len(asked) == 4
+        assert len(asked) == 5
         for statement in asked:
             cursor.execute(f"EXPLAIN {statement}")
             plan = "\n".join(row[0] for row in cursor.fetchall())

@@ -1,0 +1,52 @@
+"""docs/usage.md tells of usage as it is."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apikeys.models import Key
+from apikeys.services import Issued
+from tenants.models import User
+from tests.apikeys.usage.conftest import Drain
+from tests.conftest import api, client_of
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).resolve().parents[3]
+TEXT = (ROOT / "docs" / "usage.md").read_text()
+
+
+def shape(told: Any) -> Any:
+    """What is told, without what differs from key to key: other text than names of endpoints and reasons."""
+    if isinstance(told, dict):
+        return {name: value if name in {"endpoint", "reason"} else shape(value) for name, value in told.items()}
+    if isinstance(told, list):
+        return [shape(value) for value in told]
+    return str if isinstance(told, str) else told
+
+
+def test_the_example_is_what_is_answered_after_its_requests(public_key: Issued, bob: User, drain: Drain) -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    for path, times in (("/api/v1/whoami", 7), ("/api/v1/agent/config", 2)):
+        for _ in range(times):
+            api(public_key).get(path)
+    assert drain() == 9
+    told = client_of(bob).get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").json()
+    assert len(told["daily_usage"]) == 30
+    told["daily_usage"] = told["daily_usage"][:1]
+    assert shape(told) == shape(json.loads(example))
+    assert Key.objects.get(pk=public_key.key.pk).last_used_at
+
+
+def test_its_series_are_those_of_the_metrics() -> None:
+    named = set(re.findall(r"keyway_[a-z_]+", TEXT))
+    source = (ROOT / "config" / "metrics.py").read_text()
+    assert {name for name in named if f'"{name.removesuffix("_total")}"' not in source} == set()
+
+
+def test_its_settings_and_links_exist() -> None:
+    settings = set(re.findall(r"KEYWAY_[A-Z_]+", TEXT))
+    assert settings <= set(re.findall(r"KEYWAY_[A-Z_]+", (ROOT / "docs" / "configuration.md").read_text()))
+    assert all((ROOT / "docs" / link).exists() for link in re.findall(r"\]\(([a-z-]+\.md)\)", TEXT))
