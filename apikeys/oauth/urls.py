@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apikeys.oauth.views import applications, authorize, endpoints
+from apikeys.oauth.views import applications, authorize, connections, endpoints
 from config import converters  # noqa: F401  registers app_id
 
 APPLICATIONS = "o/<slug:slug>/applications"
@@ -19,4 +19,5 @@ urlpatterns = [
     path(f"{APPLICATION}/disable/", applications.application_disable, name="application_disable"),
     path(f"{APPLICATION}/enable/", applications.application_enable, name="application_enable"),
     path(f"{APPLICATION}/delete/", applications.application_delete, name="application_delete"),
+    path("profile/applications/<app_id:application_id>/withdraw/", connections.withdraw, name="connection_withdraw"),
 ]

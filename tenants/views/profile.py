@@ -1,4 +1,4 @@
-"""The Profile page: who I am, how I sign in, how Keyway looks to me, and my API keys."""
+"""The Profile page: who I am, how I sign in, how Keyway looks to me, my API keys, and what I allowed."""
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from apikeys.models import Key
+from apikeys.oauth import connections
 from apikeys.views.listing import list_keys
 from tenants.access import everywhere
 from tenants.forms import ProfileForm
@@ -27,12 +28,13 @@ def profile(request: HttpRequest) -> HttpResponse:
         form.save()
         messages.success(request, "Saved your profile.")
         return redirect("profile")
-    places = everywhere(person(request))
+    places, now = everywhere(person(request)), timezone.now()
     context = {
         "form": form,
         "places": places,
         "may_issue": any(place.membership and place.may(Permission.ISSUE_OWN_KEYS) for place in places),
         "has_second_factor": is_mfa_enabled(person(request)),
-        "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, timezone.now()),
+        "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, now),
+        "connections": connections.of_person(person(request), at=now),
     }
     return render(request, "tenants/profile.html", context, status=422 if request.method == "POST" else 200)

@@ -22,12 +22,12 @@ def refusal(server: KeywayServer, secret: str) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
-def take(page: Page) -> str:
+def take(page: Page, confirm: str = "I have saved this key") -> str:
     """Read the secret that is shown, confirm, and go on."""
     secret = page.locator("input[data-secret]").input_value()
     page.get_by_role("button", name="Done").click()
     assert page.locator("input[data-secret]").count() == 1  # the gate holds: not confirmed yet
-    page.get_by_label("I have saved this key").check()
+    page.get_by_label(confirm).check()
     page.get_by_role("button", name="Done").click()
     expect(page.locator("input[data-secret]")).to_have_count(0)
     return secret

@@ -11,7 +11,8 @@ PAGES = {
     "alice": (
         "/o/acme/ /o/acme/activity/ /o/acme/activity/?q=no-such-thing /o/acme/audit-log/ /o/acme/agents/ /o/acme/members/ "
         "/o/acme/members/add/ /o/acme/agents/configuration/ /o/acme/agents/api-keys/ /o/acme/agents/api-keys/?status=all "
-        "/o/acme/agents/api-keys/new/ /administration/tenant-agents/ /profile/ /profile/?status=all /profile/api-keys/new/ "
+        "/o/acme/agents/api-keys/new/ /o/acme/applications/ /o/acme/applications/new/ "
+        "/administration/tenant-agents/ /profile/ /profile/?status=all /profile/api-keys/new/ "
         "/accounts/password/change/ /accounts/2fa/ /accounts/2fa/totp/activate/ /accounts/sessions/ /accounts/reauthenticate/ "
         "/accounts/logout/ /docs/errors/ /o/nowhere/ /admin/"
     ),

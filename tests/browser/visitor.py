@@ -66,7 +66,7 @@ class Visitor:
         return self
 
     def violations(self) -> list[str]:
-        """What axe holds against the page, contrast it cannot decide included."""
+        """What axe holds against the page, contrast it cannot decide included. Without JavaScript it would wait for ever."""
         # What lies behind a modal dialog is inert; axe takes it for a ground that changes from line to line.
         self.page.evaluate(BEHIND_A_DIALOG, "hidden")
         response = Axe().run(self.page).response

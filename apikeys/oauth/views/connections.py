@@ -1,0 +1,39 @@
+"""Profile → Connected applications: a person takes back what they allowed."""
+
+import uuid
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from apikeys.oauth import connections, tokens
+from apikeys.oauth.connections import Connection
+from config.client_ip import client_ip
+from tenants.access import actor
+from tenants.sign_in import person, recent_sign_in
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@recent_sign_in
+def withdraw(request: HttpRequest, application_id: uuid.UUID) -> HttpResponse:
+    connection = _find(request, application_id)
+    if request.method != "POST":
+        return render(request, "oauth/withdraw.html", {"connection": connection})
+    by = actor(person(request), client_ip(request.META))
+    tokens.withdraw(application=connection.application, membership=connection.membership, by=by)
+    messages.success(request, f"Disconnected {connection.application}. Its tokens of yours are refused from now on.")
+    return HttpResponseRedirect(f"{reverse('profile')}#applications")
+
+
+def _find(request: HttpRequest, application_id: uuid.UUID) -> Connection:
+    """What somebody else allowed is as unknown as an application that does not exist."""
+    mine = connections.of_person(person(request), at=timezone.now())
+    for connection in mine:
+        if connection.application.id == application_id:
+            return connection
+    raise Http404

@@ -1,0 +1,106 @@
+"""Profile → Connected applications: what a person allowed, theirs alone, until they withdraw it."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.oauth import connections, services
+from apikeys.oauth.models import AccessToken, Application, Purpose, RefreshToken
+from audit.models import TrailEntry
+from tenants.models import Organization, User
+from tests.apikeys.oauth.conftest import Register
+from tests.apikeys.oauth.flow import Program, outcome
+from tests.conftest import SYSTEM, client_of
+
+pytestmark = pytest.mark.django_db
+
+
+def names(user: User) -> list[str]:
+    return [str(one.application) for one in connections.of_person(user, at=timezone.now())]
+
+
+def address(application: Application) -> str:
+    return f"/profile/applications/{application.public_id}/withdraw/"
+
+
+@pytest.fixture
+def mallorys(register: Register, globex: Organization, mallory: User) -> Program:
+    return register(organization=globex, by=mallory, name="Globex importer")
+
+
+def test_the_profile_shows_what_somebody_allowed_and_no_one_elses(
+    program: Program, mallorys: Program, bob: User, alice: User, mallory: User
+) -> None:
+    assert b"No connected applications" in client_of(bob).get("/profile/").content
+    program.tokens(client_of(bob))
+    mallorys.tokens(client_of(mallory))
+    page = client_of(bob).get("/profile/").content.decode()
+    for words in ("Ledger", "Acme, live data", "Read Audit Activity", "Withdraw"):
+        assert words in page
+    assert "Globex importer" not in page
+    assert "Globex importer" in client_of(mallory).get("/profile/").content.decode()
+    assert (names(bob), names(mallory), names(alice)) == (["Ledger"], ["Globex importer"], [])
+
+
+def test_it_is_told_since_when_and_what_it_may_do_by_now(register: Register, bob: User) -> None:
+    program, began = register(scopes=["read:audit-activity", "read:databases"]), timezone.now()
+    code = program.authorize(client_of(bob), scope="read:audit-activity read:databases")["code"]
+    assert program.redeem(code).status_code == 200
+    (one,) = connections.of_person(bob, at=timezone.now())
+    assert one.allowed_at
+    assert began <= one.allowed_at <= one.renewed_at <= timezone.now()
+    assert [scope.title for scope in one.scopes] == ["Read Audit Activity", "Read Databases"]
+    Application.objects.update(scopes=["read:databases"])
+    (one,) = connections.of_person(bob, at=timezone.now())
+    assert [scope.title for scope in one.scopes] == ["Read Databases"]
+
+
+def test_withdrawing_ends_its_tokens_and_only_those_of_the_person(program: Program, bob: User, alice: User) -> None:
+    told, bystander = program.tokens(client_of(bob)), program.tokens(client_of(alice))
+    browser = client_of(bob)
+    assert "Withdraw what you allowed" in browser.get(address(program.application)).content.decode()
+    assert outcome(told["access_token"]) == (200, "")
+    assert browser.post(address(program.application)).status_code == 302
+    assert outcome(told["access_token"]) == (401, "invalid_token")
+    assert program.refresh(told["refresh_token"]).status_code == 400
+    assert outcome(bystander["access_token"]) == (200, "")
+    assert (names(bob), names(alice)) == ([], ["Ledger"])
+    entry = TrailEntry.objects.get(action="application.tokens_ended")
+    assert (entry.actor_id, entry.target_id) == (bob.public_id, program.application.public_id)
+    assert browser.post(address(program.application)).status_code == 404
+
+
+def test_nobody_withdraws_what_somebody_else_allowed(program: Program, mallorys: Program, bob: User, mallory: User) -> None:
+    bobs, hers = program.tokens(client_of(bob)), mallorys.tokens(client_of(mallory))
+    for user, application in ((bob, mallorys.application), (mallory, program.application)):
+        for answer in (client_of(user).get(address(application)), client_of(user).post(address(application))):
+            assert answer.status_code == 404
+    assert [outcome(told["access_token"]) for told in (bobs, hers)] == [(200, ""), (200, "")]
+
+
+def test_withdrawing_needs_a_recent_sign_in(program: Program, bob: User, bobs_browser: Client) -> None:
+    token = program.tokens(client_of(bob))["access_token"]
+    answer = bobs_browser.post(address(program.application))
+    assert (answer.status_code, "/accounts/reauthenticate/" in answer.headers["Location"]) == (302, True)
+    assert outcome(token) == (200, "")
+
+
+def test_one_application_stands_there_once_and_as_long_as_it_can_come_back(program: Program, bob: User) -> None:
+    browser = client_of(bob)
+    program.refresh(program.tokens(browser)["refresh_token"])
+    program.tokens(browser)
+    assert names(bob) == ["Ledger"]
+    services.disable(application=program.application, by=SYSTEM)
+    assert b"Disabled by an admin" in browser.get("/profile/").content
+    soon = timezone.now() + timedelta(seconds=1)
+    AccessToken.objects.update(expires=timezone.now())
+    assert [str(one.application) for one in connections.of_person(bob, at=soon)] == ["Ledger"]
+    RefreshToken.objects.update(expires_at=timezone.now())
+    assert connections.of_person(bob, at=soon) == []
+
+
+def test_a_services_tokens_are_nobodys_connection(register: Register, alice: User, bob: User) -> None:
+    assert register(Purpose.SERVICE).own_token().status_code == 200
+    assert names(alice) == names(bob) == []
