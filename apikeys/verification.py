@@ -49,7 +49,9 @@ class Credential:
 
     @property
     def power(self) -> Power:
-        return Power.of_key(self.scopes, self.environment, self.expires_at, self.allowed)
+        """A secret that is being rotated out hands on nothing that outlasts it, least of all the key itself."""
+        ends = [end for end in (self.expires_at, self.retires_at) if end]
+        return Power.of_key(self.scopes, self.environment, min(ends, default=None), self.allowed)
 
     @property
     def public_id(self) -> str:

@@ -250,3 +250,11 @@ def test_from_outside_its_networks_a_key_does_nothing_at_both_doors(issue_public
     for path in ("/api/v1/whoami", "/api/v1/public/audit-activity"):
         assert client.get(path, REMOTE_ADDR="192.0.2.9").status_code == 200
         assert told(client.get(path, REMOTE_ADDR="198.51.100.9")) == (403, "ip_not_allowed")
+
+
+def test_a_secret_that_is_rotated_out_hands_on_nothing_that_outlasts_it(manager: Issued, bob: User) -> None:
+    acting = api(manager)
+    path = f"/{manager.key.public_id}/rotate"
+    assert send(client_of(bob), path, {"grace": 3600}).status_code == 200
+    assert acting.get("/api/v1/whoami").json()["rotating_out_at"]
+    assert told(send(acting, path, "{}")) == (403, "stronger_than_issuer")
