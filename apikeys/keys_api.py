@@ -38,6 +38,8 @@ _ANYBODY = "Present a user token, a browser's session, or a key with manage:api-
 class MayManageKeys(BasePermission):
     """A person, or a key with `manage:api-keys`. A browser that changes something was signed in to lately."""
 
+    scope = MANAGE_API_KEYS
+
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Credential):
             if denial := _refusal(request.auth):

@@ -1,31 +1,66 @@
-"""What drf-spectacular cannot know by itself: how a key is presented, and the problems every call can answer with."""
+"""What drf-spectacular cannot know by itself: how credentials are presented, and the problems that calls answer with."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from apikeys import schema_plain
+from apikeys.oauth import scopes as oauth_scopes
+from apikeys.permissions import IsAgentKey
 from apikeys.problems import CONTENT_TYPE, PROBLEMS
+from apikeys.schema_examples import EXAMPLES
+from apikeys.scopes import registry
+from audit.api_schema import describe
 
-COMMON = ("400", "401", "403", "503")
-_WORDS = {
-    "400": "The request cannot be understood.",
-    "401": "No key, or one that is not good: the `code` says why.",
-    "403": "A good key that may not do this.",
-    "503": "The cause is ours; try again after `Retry-After` seconds.",
-}
+Schema = dict[str, Any]
+
+_OF_ANY = ("bad_request", "unavailable")
+_OF_CREDENTIALS = ("several_credentials", "organization_suspended", "rate_limited")
+_OF_KEYS = (
+    "missing_key", "key_in_bearer", "invalid_key", "rotated_key", "expired_key", "revoked_key", "paused_key", "owner_inactive",
+    "wrong_key_type", "wrong_organization", "wrong_environment", "insufficient_scope", "ip_not_allowed", "forbidden",
+)  # fmt: skip
+_OF_TOKENS = ("missing_token", "invalid_token", "expired_token")
+_BY_SCHEME = {"ApiKey": _OF_KEYS, "OAuth": (*_OF_KEYS, *_OF_TOKENS), "UserToken": _OF_TOKENS, "Session": ("csrf_failed",)}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
-    target_class = "apikeys.authentication.ApiKeyAuthentication"
-    name = "ApiKey"
+    """Keys and applications' tokens come in at one door, but agents' calls are for agent keys alone."""
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {
+    target_class = "apikeys.authentication.ApiKeyAuthentication"
+    name = ["ApiKey", "OAuth"]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        permissions = auto_schema.view.permission_classes
+        if IsAgentKey in permissions:
+            return [{"ApiKey": []}]
+        asked = [permission.scope for permission in permissions if hasattr(permission, "scope")]
+        return [{"ApiKey": []}, {"OAuth": asked}]
+
+    def get_security_definition(self, auto_schema: Any) -> list[Schema]:
+        key = {
             "type": "apiKey",
             "in": "header",
             "name": "X-API-Key",
             "description": "An agent key (`ak_…`) or a public key (`sk_…`).",
         }
+        return [key, _oauth()]
+
+
+def _oauth() -> Schema:
+    known = registry()
+    scopes = {name: known[name].description for name in sorted(oauth_scopes.grantable())}
+    token = {"tokenUrl": "/oauth/token", "refreshUrl": "/oauth/token", "scopes": scopes}
+    return {
+        "type": "oauth2",
+        "description": "An application's token: for somebody (authorization code, with PKCE) or its own (client credentials).",
+        "flows": {
+            "authorizationCode": {"authorizationUrl": "/oauth/authorize", **token},
+            "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": scopes},
+        },
+    }
 
 
 class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
@@ -41,7 +76,20 @@ class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
         }
 
 
-def problem_schema() -> dict[str, Any]:
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
+    target_class = "apikeys.authentication.SessionAuthentication"
+    name = "Session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "A browser that signed in. What changes something needs `X-CSRFToken` too, and a recent sign-in.",
+        }
+
+
+def problem_schema() -> Schema:
     text = {"type": "string"}
     return {
         "type": "object",
@@ -63,35 +111,66 @@ def error_table() -> str:
     return "\n".join(["| code | status | meaning |", "|---|---|---|", *rows])
 
 
-def verify_operation() -> dict[str, Any]:
-    """`GET /api/v1/verify`, which no view answers and spectacular therefore cannot see."""
-    text = {"schema": {"type": "string"}}
-    asked = {
-        "scope": "A scope that the key must have.",
-        "environment": "`live` or `test`.",
-        "organization": "`org_…` or slug of the organization that the key must belong to.",
-    }
-    told = ("Organization", "Key", "Application", "Kind", "Environment", "Scopes", "Owner")
-    return {
-        "operationId": "verify",
-        "summary": "Whether a key is good, for other services and reverse proxies",
-        "tags": ["Credential"],
-        "security": [{"ApiKey": []}],
-        "parameters": [{"in": "query", "name": name, "description": words, **text} for name, words in asked.items()],
-        "responses": {
-            "204": {"description": "Yes; and who, in the headers.", "headers": {f"X-Keyway-{name}": text for name in told}}
-        },
-    }
-
-
-def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001  the hook's interface
-    """Spectacular's hook: add what is no view, the common problems of every operation, and the table of all problems."""
-    result["components"].setdefault("schemas", {})["Problem"] = problem_schema()
-    result["paths"]["/api/v1/verify"] = {"get": verify_operation()}
+def complete(result: Schema, generator: Any, request: Any, public: bool) -> Schema:  # noqa: FBT001  the hook's interface
+    """Spectacular's hook: add what no view of DRF answers, what every operation answers, examples, and the table of problems."""
+    schemas = result["components"].setdefault("schemas", {})
+    schemas |= {"Problem": problem_schema()} | schema_plain.SCHEMAS
+    result["components"]["securitySchemes"] |= schema_plain.SECURITY_SCHEMES
     result["info"]["description"] += f"\n\n## Errors\n\n{error_table()}\n"
-    body = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    # Spectacular knows of no DELETE with a body.
+    result["paths"]["/api/v1/api-keys/{key_id}"]["delete"]["requestBody"] = schema_plain.REVOCATION
     for path in result["paths"].values():
         for operation in path.values():
-            for status in COMMON:
-                operation["responses"].setdefault(status, {"description": _WORDS[status], **body})
+            _add_problems(operation, ("not_acceptable", *_common(operation)))
+    for address, path in schema_plain.paths().items():
+        result["paths"][address] = path
+    _add_problems(result["paths"]["/api/v1/verify"]["get"], (*_OF_ANY, *_OF_CREDENTIALS, *_OF_KEYS, *_OF_TOKENS))
+    for path in result["paths"].values():
+        for operation in path.values():
+            _add_examples(operation)
     return result
+
+
+def _common(operation: Schema) -> set[str]:
+    """What can go wrong before a view is asked, by the credentials that the operation takes."""
+    schemes = {name for requirement in operation["security"] for name in requirement}
+    codes = {code for scheme in schemes for code in _BY_SCHEME[scheme]}
+    return {*_OF_ANY, *codes, *(_OF_CREDENTIALS if schemes else ())}
+
+
+def _add_problems(operation: Schema, codes: Iterable[str]) -> None:
+    """Beside the operation's own, so that each status names every code it can come with."""
+    by_status: dict[str, set[str]] = {}
+    for code in codes:
+        by_status.setdefault(str(PROBLEMS[code].status), set()).add(code)
+    for status, found in by_status.items():
+        there = operation["responses"].get(status, {}).get("content", {}).get(CONTENT_TYPE)
+        own = there["schema"]["allOf"][1]["properties"] if there else {}
+        members = {name: schema for name, schema in own.items() if name != "code"}
+        known = found | set(own.get("code", {}).get("enum", ()))
+        schema, words = describe([code for code in PROBLEMS if code in known], members)
+        operation["responses"][status] = {"description": words, "content": {CONTENT_TYPE: {"schema": schema}}}
+
+
+def _add_examples(operation: Schema) -> None:
+    sent, told = EXAMPLES.get(operation["operationId"], ({}, {}))
+    for kind, example in sent.items():
+        operation["requestBody"]["content"][kind]["example"] = example
+    for status, response in operation["responses"].items():
+        for kind, content in response.get("content", {}).items():
+            if kind == CONTENT_TYPE:
+                content["example"] = _problem_example(content["schema"])
+            elif status.startswith("2") and kind in told:
+                content["example"] = told[kind]
+
+
+def _problem_example(schema: Schema) -> Schema:
+    code = schema["allOf"][1]["properties"]["code"]["enum"][0]
+    problem = PROBLEMS[code]
+    return {
+        "type": f"/docs/errors/#{code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": code,
+    }

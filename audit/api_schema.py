@@ -21,16 +21,18 @@ def schema_of(form: type[msgspec.Struct]) -> Schema:
 
 def problems(*codes: str, **members: Schema) -> dict[tuple[int, str], OpenApiResponse]:
     """Describe the refusals a call has of its own; `members` are those its problems carry beside the usual ones."""
-    problem: Schema = {"$ref": "#/components/schemas/Problem"}
-    if members:
-        problem = {"allOf": [problem, {"type": "object", "properties": members}]}
     by_status = groupby(sorted(codes, key=lambda code: PROBLEMS[code].status), key=lambda code: PROBLEMS[code].status)
+    described = {status: describe(list(same), members) for status, same in by_status}
     return {
-        (status, CONTENT_TYPE): OpenApiResponse(
-            problem, description=" ".join(f"`{code}`: {PROBLEMS[code].detail}" for code in same)
-        )
-        for status, same in by_status
+        (status, CONTENT_TYPE): OpenApiResponse(schema, description=words) for status, (schema, words) in described.items()
     }
+
+
+def describe(codes: list[str], members: dict[str, Schema]) -> tuple[Schema, str]:
+    """The schema of the problem with one of these codes, and its words."""
+    own = {"type": "object", "properties": {"code": {"enum": codes}} | members}
+    words = " ".join(f"`{code}`: {PROBLEMS[code].detail}" for code in codes)
+    return {"allOf": [{"$ref": "#/components/schemas/Problem"}, own]}, words
 
 
 _EVENT = schema_of(Event)

@@ -1,10 +1,28 @@
 """Answers before Django: a few lines of WSGI for what must cost nothing, or work when little else does."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 TEXT = "text/plain; charset=utf-8"
+METHODS = ("GET", "HEAD")
+
+Application = Callable[[WSGIEnvironment, StartResponse], list[bytes]]
+
+
+def reading(application: Application) -> Application:
+    """Answer 405 to whatever does not only read."""
+
+    @wraps(application)
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        if environ["REQUEST_METHOD"] in METHODS:
+            return application(environ, start_response)
+        allowed = [("Allow", ", ".join(METHODS)), ("Content-Type", TEXT)]
+        words = b"method not allowed\n"
+        return answer(environ, start_response, HTTPStatus.METHOD_NOT_ALLOWED, headers=allowed, body=words)
+
+    return wrapped
 
 
 def answer(

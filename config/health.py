@@ -19,10 +19,12 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 
 
+@bare.reading
 def alive(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     return bare.text(environ, start_response, HTTPStatus.OK, "alive")
 
 
+@bare.reading
 def ready(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     missing = readiness.missing()
     if missing:

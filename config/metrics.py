@@ -77,6 +77,7 @@ class SpoolCollector(Collector):
         yield GaugeMetricFamily("keyway_spool_limit_bytes", "Bytes that the spool may hold.", value=most)
 
 
+@bare.reading
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     """Only for who presents KEYWAY_METRICS_TOKEN; without that setting there is nothing here."""
     expected = settings.KEYWAY_METRICS_TOKEN

@@ -236,7 +236,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "/static/keyway/favicon.svg",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["apikeys.schema.add_problems"],
+    "POSTPROCESSING_HOOKS": ["apikeys.schema.complete"],
 }
 
 # --- keys ---------------------------------------------------------------------------------------
