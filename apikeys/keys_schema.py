@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from apikeys.key_bodies import KeyEdit, NewKey, Revocation, Rotation
@@ -26,7 +25,7 @@ _STRONG = problems("not_key_owner", "scope_not_grantable", "stronger_than_issuer
 _BUSY = problems("rate_limited")
 _IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     OpenApiParameter.HEADER,
     description="Of your choice, at most 255 printable ASCII characters. Sent again with the same body it issues nothing: "
     "the answer tells of the key without its secret.",

@@ -23,6 +23,7 @@ _OF_KEYS = (
     "wrong_key_type", "wrong_organization", "wrong_environment", "insufficient_scope", "ip_not_allowed", "forbidden",
 )  # fmt: skip
 _OF_TOKENS = ("missing_token", "invalid_token", "expired_token")
+_OPTIONAL_BODY = ("logout", "rotate_key", "revoke_key")
 _BY_SCHEME = {"ApiKey": _OF_KEYS, "OAuth": (*_OF_KEYS, *_OF_TOKENS), "UserToken": _OF_TOKENS, "Session": ("csrf_failed",)}
 
 
@@ -122,6 +123,8 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
     for path in result["paths"].values():
         for operation in path.values():
             _add_problems(operation, ("not_acceptable", *_common(operation)))
+            if body := operation.get("requestBody"):
+                body["required"] = operation["operationId"] not in _OPTIONAL_BODY
     for address, path in schema_plain.paths().items():
         result["paths"][address] = path
     _add_problems(result["paths"]["/api/v1/verify"]["get"], (*_OF_ANY, *_OF_CREDENTIALS, *_OF_KEYS, *_OF_TOKENS))

@@ -14,6 +14,8 @@ FORM = "application/x-www-form-urlencoded"
 PLAIN = "text/plain"
 _TEXT: Schema = {"type": "string"}
 _HEADER: Schema = {"schema": _TEXT}
+# What OAuth takes (RFC 6749, appendix A).
+_PLAIN: Schema = {"type": "string", "pattern": "^[ -~]*$", "maxLength": 2048}
 _ADDRESS: Schema = {"type": "string", "format": "uri"}
 _GRANTS = ["authorization_code", "client_credentials", "refresh_token"]
 
@@ -66,7 +68,7 @@ SCHEMAS: dict[str, Schema] = {
         },
     },
 }
-REVOCATION: Schema = {"required": False, "content": {JSON: {"schema": schema_of(Revocation)}}}
+REVOCATION: Schema = {"content": {JSON: {"schema": schema_of(Revocation)}}}
 
 
 def paths() -> dict[str, Schema]:
@@ -140,7 +142,7 @@ def _schema() -> Schema:
 
 def _endpoint(name: str, summary: str, form: Schema, required: list[str], told: Schema, *, public: bool = True) -> Schema:
     """One of OAuth's. `public`: an application without a secret may call it with its `client_id` alone."""
-    client = {"client_id": _TEXT, "client_secret": _TEXT}
+    client = {"client_id": _PLAIN, "client_secret": _PLAIN}
     form = {"type": "object", "properties": form | client, "required": required}
     refused = ("400", "The request is not good."), ("401", "The application is unknown, or did not prove itself.")
     later = ("429", "Too many refused attempts; see `Retry-After`."), ("503", "The cause is ours; try again.")
@@ -155,20 +157,20 @@ def _endpoint(name: str, summary: str, form: Schema, required: list[str], told: 
 
 
 def _token() -> Schema:
-    form = {"grant_type": {"enum": _GRANTS}, **dict.fromkeys(("code", "redirect_uri", "code_verifier"), _TEXT)}
-    form |= {"refresh_token": _TEXT, "scope": _TEXT}
+    form = {"grant_type": {"enum": _GRANTS}, **dict.fromkeys(("code", "redirect_uri", "code_verifier"), _PLAIN)}
+    form |= {"refresh_token": _PLAIN, "scope": _PLAIN}
     told = _answer("Tokens.", JSON, _of("OAuthTokens"))
     return _endpoint("token", "Exchange a code, a refresh token or the application's secret for tokens", form, ["grant_type"], told)
 
 
 def _revoke() -> Schema:
-    form: Schema = {"token": _TEXT, "token_type_hint": _TEXT}
+    form: Schema = {"token": _PLAIN, "token_type_hint": _PLAIN}
     told = {"description": "The token is good for nothing any more, whatever it was."}
     return _endpoint("revoke", "Give a token back (RFC 7009)", form, ["token"], told)
 
 
 def _introspect() -> Schema:
-    form: Schema = {"token": _TEXT, "token_type_hint": _TEXT}
+    form: Schema = {"token": _PLAIN, "token_type_hint": _PLAIN}
     told = _answer("What the token is.", JSON, _of("Introspection"))
     return _endpoint("introspect", "Ask what an access token is (RFC 7662)", form, ["token"], told, public=False)
 

@@ -236,6 +236,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "/static/keyway/favicon.svg",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PATH_CONVERTER_OVERRIDES": {"key_id": {"type": "string", "pattern": "^key_[0-9a-z]{26}$"}},
     "POSTPROCESSING_HOOKS": ["apikeys.schema.complete"],
 }
 

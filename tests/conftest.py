@@ -11,17 +11,24 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.test import client as test_client
 from rest_framework import test as rest_framework_test
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apikeys import services as keys
 from apikeys.guards import GUARDS as KEY_GUARDS
 from apikeys.limits import limiter
+from apikeys.oauth import services as applications
+from apikeys.oauth.models import Purpose
+from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
 from apikeys.throttling import refusals
 from audit.actor import Actor
 from audit.environment import Environment
 from audit.guards import GUARDS as TRAIL_GUARDS
 from config.handler import ByKindOfRequest
+from audit.ids import encode, uuid7
+from audit.models import ActivityEvent
+from tenants import agents
 from tenants import services as tenants
 from tenants.access import actor
 from tenants.models import Membership, Organization, User
@@ -173,6 +180,32 @@ def globex_agent_key(globex: Organization, mallory: User, issue_agent_key: Issue
 @pytest.fixture
 def globex_public_key(mallory: User, issue_public_key: IssueKey) -> Issued:
     return issue_public_key(owner=mallory, name="Globex script")
+
+
+Loot = dict[str, list[str]]
+
+
+@pytest.fixture
+def loot(acme: Organization, bob: User, carol: User, issue_agent_key: IssueKey, issue_public_key: IssueKey) -> Loot:
+    """What Acme has, by the name of the URL parameter that would ask for it."""
+    agent_key, script = issue_agent_key(name="Acme agent"), issue_public_key(name="Acme script")
+    event = ActivityEvent.objects.create(
+        organization_id=acme.pk, environment="live", event_id=uuid7(), event_time=timezone.now(), received_at=timezone.now(),
+        host="sql-acme-77", action_id="SL", succeeded=True, statement="SELECT acme_crown_jewels", digest=b"0" * 16,
+    )  # fmt: skip
+    draft = Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
+    application = applications.register(organization=acme, draft=draft, by=SYSTEM, created_by=bob).application
+    presence = agents.Presence(acme.pk, "live", agent_key.key.pk, timezone.now(), SYSTEM)
+    agent = agents.heartbeat(presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0)
+    return {
+        "slug": ["acme"],
+        "organization_id": [acme.public_id],
+        "key_id": [agent_key.key.public_id, script.key.public_id],
+        "membership_id": [membership_of(bob).public_id],
+        "event_id": [encode("evt", event.event_id)],
+        "agent_id": [agent.public_id],
+        "application_id": [application.public_id],
+    }
 
 
 def api(issued: Issued | None = None, **headers: str) -> APIClient:

@@ -1,65 +1,82 @@
-"""Who fuzzes: each kind of credential, made again as soon as an example of its own has ended it."""
+"""Who fuzzes: each kind of credential, made anew as soon as an example has ended it."""
+
 from collections.abc import Callable
-from typing import Any
+
 from django.utils import timezone
+
+from apikeys import scopes
 from apikeys import services as keys
 from apikeys.kind import Kind
-from apikeys import scopes
-from apikeys.models import Key
-from apikeys.services import Order
+from apikeys.oauth.verification import verify as verify_token
+from apikeys.services import Issued, Order
 from apikeys.verification import Credential, verify
+from audit.errors import KeywayError
 from tenants import services as tenants
 from tenants.access import actor
-from tenants.tokens import services as tokens
-from tests.conftest import SYSTEM, join, membership_of
+from tenants.models import Organization, User
 from tenants.roles import Role
+from tenants.tokens import services as tokens
+from tests.apikeys.oauth.flow import service_of
+from tests.conftest import SYSTEM, join, membership_of
 from tests.tenants.tokens.forge import signed_in
-from apikeys.oauth import services as oauth
-from apikeys.oauth.models import Purpose
+
+Present = Callable[[], dict[str, str]]
 
 
-def cast():
+def presentations() -> dict[str, Present]:
     acme = tenants.create_organization(name="Acme", slug="acme", by=SYSTEM)
-    olivia, alice, bob = join(acme, "olivia", Role.OWNER), join(acme, "alice", Role.ADMIN), join(acme, "bob", Role.MEMBER)
-
-    def agent():
-        return keys.issue_agent_key(organization=acme, order=Order(name="Agent"), by=actor(alice), created_by=alice)
-    def public(scopes_):
-        return lambda: keys.issue_public_key(owner=membership_of(alice), order=Order(name="Script"), scopes=scopes_, by=actor(alice))
-    every = [s.name for s in scopes.of_kind(Kind.PUBLIC) if s.is_grantable and s.name in scopes.held_by(Role.ADMIN) and s.name != scopes.MANAGE_API_KEYS]
-    from tests.apikeys.oauth.flow import Program
-    draft = oauth.Draft(name="Ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
-    made = oauth.register(organization=acme, draft=draft, by=SYSTEM, created_by=alice)
-    program = Program(made.application, made.plaintext.reveal())
-    def header(issue):
-        def again():
-            return {"X-API-Key": issue().plaintext.reveal()}
-        def good(h):
-            return isinstance(verify(h["X-API-Key"], now=timezone.now()), Credential)
-        return renewing(again, good)
-    def token():
-        return {"Authorization": f"Bearer {signed_in(alice).access}"}
-    def token_good(h):
-        try:
-            tokens.authenticate(h["Authorization"][7:], at=timezone.now())
-        except Exception:
-            return False
-        return True
-    def app():
-        return {"Authorization": f"Bearer {program.own_token().json()['access_token']}"}
+    alice = join(acme, "alice", Role.ADMIN)
+    held = scopes.held_by(Role.ADMIN)
+    active = [scope.name for scope in scopes.of_kind(Kind.PUBLIC) if scope.is_grantable and scope.name in held]
+    reading = [name for name in active if name != scopes.MANAGE_API_KEYS]
+    program = service_of(acme, alice, scopes.READ_AUDIT_ACTIVITY)
     return {
-        "agent key": header(agent),
-        "public key": header(public(every)),
-        "managing key": header(public([*every, scopes.MANAGE_API_KEYS])),
-        "user token": renewing(token, token_good),
-        "application": renewing(app, lambda h: True),
+        "agent key": _with_key(lambda: _agent_key(acme, alice)),
+        "public key": _with_key(lambda: _public_key(alice, reading)),
+        "managing key": _with_key(lambda: _public_key(alice, active)),
+        "user token": _with_token(lambda: signed_in(alice).access, _is_accepted),
+        "application": _with_token(
+            lambda: str(program.own_token().json()["access_token"]),
+            lambda token: isinstance(verify_token(token, now=timezone.now()), Credential),
+        ),
     }
 
-def renewing(make, good):
-    held = None
-    def present():
-        nonlocal held
-        if held is None or not good(held):
-            held = make()
-        return held
+
+def _agent_key(organization: Organization, by: User) -> Issued:
+    return keys.issue_agent_key(organization=organization, order=Order(name="Agent"), by=actor(by), created_by=by)
+
+
+def _public_key(owner: User, granted: list[str]) -> Issued:
+    return keys.issue_public_key(owner=membership_of(owner), order=Order(name="Script"), scopes=granted, by=actor(owner))
+
+
+def _with_key(issue: Callable[[], Issued]) -> Present:
+    def is_good(plaintext: str) -> bool:
+        return isinstance(verify(plaintext, now=timezone.now()), Credential)
+
+    renewed = _renewing(lambda: issue().plaintext.reveal(), is_good)
+    return lambda: {"X-API-Key": renewed()}
+
+
+def _with_token(make: Callable[[], str], is_good: Callable[[str], bool]) -> Present:
+    renewed = _renewing(make, is_good)
+    return lambda: {"Authorization": f"Bearer {renewed()}"}
+
+
+def _is_accepted(token: str) -> bool:
+    try:
+        tokens.authenticate(token, at=timezone.now())
+    except KeywayError:
+        return False
+    return True
+
+
+def _renewing(make: Callable[[], str], is_good: Callable[[str], bool]) -> Callable[[], str]:
+    held: list[str] = []
+
+    def present() -> str:
+        if not held or not is_good(held[0]):
+            held[:] = [make()]
+        return held[0]
+
     return present

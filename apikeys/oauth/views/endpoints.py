@@ -103,6 +103,7 @@ def _describe(stored: str, asking: Application) -> dict[str, Any]:
     }
 
 
+@csrf_exempt  # an unsafe method is to be told that it is not taken, not that its form is too old
 @require_safe
 def metadata(request: HttpRequest) -> HttpResponse:
     """RFC 8414."""

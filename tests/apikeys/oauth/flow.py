@@ -8,7 +8,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.test import Client
 
-from apikeys.oauth.models import Application
+from apikeys.oauth import services
+from apikeys.oauth.models import Application, Purpose
+from apikeys.oauth.services import Draft
+from tenants.access import actor
+from tenants.models import Organization, User
 from tests.conftest import api
 
 CALLBACK = "https://app.example/callback"
@@ -58,6 +62,13 @@ class Program:
 
     def own_token(self, **changes: str) -> Any:
         return self.post("/oauth/token", **({"grant_type": "client_credentials"} | changes))
+
+
+def service_of(organization: Organization, by: User, *scopes: str) -> Program:
+    """A program that acts for itself."""
+    draft = Draft(name="Service", purpose=Purpose.SERVICE, scopes=list(scopes))
+    made = services.register(organization=organization, draft=draft, by=actor(by), created_by=by)
+    return Program(made.application, made.plaintext.reveal() if made.plaintext else "")
 
 
 def call(token: str, path: str = "/api/v1/whoami") -> Any:

@@ -1,0 +1,78 @@
+"""Who may do what: every address of the API and of the pages, by everybody who might come. tests/test_access_table.py holds it true.
+
+A row is a method, an address, and a letter for each guise, in the order of the guises. A method that has no row here is
+refused to everybody. Where a key is named, `script` is a member's (bob's) public key and `agent` an agent key, both Acme's.
+"""
+
+ANSWERS = {
+    "+": "yes",
+    ">": "sign in",
+    "x": "403",
+    "-": "404",
+    "m": "405",
+    "n": "404 not_found",
+    "k": "401 missing_key",
+    "t": "401 missing_token",
+    "s": "403 insufficient_scope",
+    "w": "403 wrong_key_type",
+    "o": "403 not_key_owner",
+    "p": "403 stronger_than_issuer",
+    "f": "403 forbidden",
+    "u": "415 unsupported_media_type",
+    "r": "400 invalid_request",
+}
+PEOPLE = ("owner", "admin", "member", "auditor", "staff", "outsider")
+API_GUISES = (
+    "nobody",
+    *(f"session {name}" for name in PEOPLE),
+    *(f"token {name}" for name in PEOPLE),
+    "agent", "outsider's agent",
+    "key", "key without", "admin's managing key", "member's managing key", "outsider's key",
+    "application", "application without", "outsider's application",
+)  # fmt: skip
+# What programs present is nothing to a page.
+PAGE_GUISES = ("nobody", *(f"session {name}" for name in PEOPLE), "token admin", "admin's managing key")
+
+BODIES = {
+    "POST /api/v1/api-keys": '{"name": "New", "scopes": ["read:audit-activity"], "organization_id": "ORGANIZATION"}',
+    "PATCH /api/v1/api-keys/{script}": '{"name": "Renamed"}',
+    "PATCH /api/v1/api-keys/{agent}": '{"name": "Renamed"}',
+    "POST /api/v1/agent/heartbeat": '{"host": "h", "version": "1"}',
+    "POST /api/v1/agent/events": '[{"event_id": "0199f3a2-7c31-7d6e-9a44-2f1b7c0de001", "event_time": "2026-01-15T10:00:00Z",'
+    ' "host": "h", "action_id": "SL", "succeeded": true}]',
+}
+
+#      nobody, sessions and tokens (owner admin member auditor staff outsider), agents, keys, applications
+API = """
+GET    /.well-known/jwks.json                  + ++++++ ++++++ ++ +++++ +++
+GET    /.well-known/oauth-authorization-server + ++++++ ++++++ ++ +++++ +++
+GET    /api/v1/agent/config                    k kkkkkk kkkkkk ++ wwwww www
+POST   /api/v1/agent/events                    k kkkkkk kkkkkk ++ wwwww www
+POST   /api/v1/agent/heartbeat                 k kkkkkk kkkkkk ++ wwwww www
+GET    /api/v1/api-keys                        k ++++++ ++++++ ww ss+++ sss
+POST   /api/v1/api-keys                        k +++ffn +++ffn ww ss++n sss
+GET    /api/v1/api-keys/{script}               k ++++nn ++++nn ww ss++n sss
+PATCH  /api/v1/api-keys/{script}               k +++onn +++onn ww ss++n sss
+DELETE /api/v1/api-keys/{script}               k +++onn +++onn ww ss++n sss
+POST   /api/v1/api-keys/{script}/rotate        k +++onn +++onn ww ss++n sss
+GET    /api/v1/api-keys/{script}/usage         k ++++nn ++++nn ww ss++n sss
+GET    /api/v1/api-keys/{agent}                k ++o++n ++o++n ww ss+on sss
+PATCH  /api/v1/api-keys/{agent}                k ++oo+n ++oo+n ww sspon sss
+DELETE /api/v1/api-keys/{agent}                k ++oo+n ++oo+n ww sspon sss
+POST   /api/v1/api-keys/{agent}/rotate         k ++oo+n ++oo+n ww sspon sss
+GET    /api/v1/api-keys/{agent}/usage          k ++o++n ++o++n ww ss+on sss
+POST   /api/v1/auth/login                      u uuuuuu uuuuuu uu uuuuu uuu
+POST   /api/v1/auth/refresh                    u uuuuuu uuuuuu uu uuuuu uuu
+POST   /api/v1/auth/logout                     t tttttt ++++++ tt ttttt ttt
+GET    /api/v1/auth/me                         t tttttt ++++++ tt ttttt ttt
+GET    /api/v1/public/audit-activity           k kkkkkk kkkkkk ss +s+++ +s+
+GET    /api/v1/schema                          + ++++++ ++++++ ++ +++++ +++
+GET    /api/v1/verify                          k kkkkkk kkkkkk ++ +++++ +++
+GET    /api/v1/whoami                          k kkkkkk kkkkkk ++ +++++ +++
+POST   /oauth/token                            r rrrrrr rrrrrr rr rrrrr rrr
+POST   /oauth/revoke                           r rrrrrr rrrrrr rr rrrrr rrr
+POST   /oauth/introspect                       r rrrrrr rrrrrr rr rrrrr rrr
+GET    /healthz                                + ++++++ ++++++ ++ +++++ +++
+GET    /readyz                                 + ++++++ ++++++ ++ +++++ +++
+GET    /metrics                                - ------ ------ -- ----- ---
+"""

@@ -1,0 +1,115 @@
+"""The OpenAPI document is whole and true: every address and method, each with its credentials, examples and errors."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from django.test import Client
+from drf_spectacular.validation import validate_schema
+
+from apikeys.denials import Reason
+from apikeys.problems import CONTENT_TYPE, PROBLEMS
+from config.wsgi import BEFORE_DJANGO
+from tests.access_table import API
+from tests.routes import routes
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).resolve().parents[2]
+# OAuth's own errors (RFC 6749), told as `error`; and those of single events in a batch, told as `code` of what was rejected.
+ELSEWHERE = {"temporarily_unavailable", "invalid_request", "invalid_client", "invalid_grant"}
+
+
+@pytest.fixture
+def schema() -> dict[str, Any]:
+    described: dict[str, Any] = Client().get("/api/v1/schema", headers={"accept": "application/json"}).json()
+    return described
+
+
+def operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for address, path in schema["paths"].items():
+        for method, operation in path.items():
+            yield f"{method.upper()} {address}", operation
+
+
+def test_it_is_good_openapi_31(schema: dict[str, Any]) -> None:
+    assert schema["openapi"].startswith("3.1")
+    validate_schema(schema)
+    for each in schema["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(each)
+
+
+def test_every_call_that_exists_is_described_and_no_other(schema: dict[str, Any]) -> None:
+    """The table of access is held against the server, so this is too."""
+    exist = {re.sub(r"{script}|{agent}", "{key_id}", " ".join(row.split()[:2])) for row in API.strip().splitlines()}
+    assert {name for name, _ in operations(schema)} == exist
+
+
+def test_every_address_for_programs_is_described(schema: dict[str, Any]) -> None:
+    for_programs = {route for route in routes() if re.match(r"/api/|/\.well-known/|/oauth/(?!authorize)", route)}
+    assert set(schema["paths"]) == for_programs | set(BEFORE_DJANGO)
+
+
+def test_every_call_says_how_to_present_oneself(schema: dict[str, Any]) -> None:
+    schemes = schema["components"]["securitySchemes"]
+    assert schemes.keys() == {"ApiKey", "UserToken", "OAuth", "Session", "Client", "Metrics"}
+    assert schemes["OAuth"]["flows"].keys() == {"authorizationCode", "clientCredentials"}
+    for name, operation in operations(schema):
+        assert operation["security"], name
+        assert {scheme for each in operation["security"] for scheme in each} <= schemes.keys(), name
+
+
+def contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from operation.get("requestBody", {}).get("content", {}).values()
+    for status, response in operation["responses"].items():
+        if status.startswith("2") or CONTENT_TYPE in response.get("content", {}):
+            yield from response.get("content", {}).values()
+
+
+def test_every_body_has_an_example_that_is_as_its_schema_says(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema):
+        for content in contents(operation):
+            examples = [content["example"]] if "example" in content else [each["value"] for each in content["examples"].values()]
+            assert examples, name
+            judge = jsonschema.Draft202012Validator(content["schema"] | {"components": schema["components"]})
+            assert [error.message for each in examples for error in judge.iter_errors(each)] == [], name
+
+
+def test_every_call_that_takes_credentials_names_the_codes_of_their_refusals(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema):
+        if {"ApiKey"} in [each.keys() for each in operation["security"]]:
+            told = operation["responses"]["401"]["content"][CONTENT_TYPE]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+            assert {"missing_key", "invalid_key", "revoked_key"} <= set(told), name
+            assert {"403", "429", "503"} <= operation["responses"].keys(), name
+
+
+def test_the_errors_of_the_code_the_document_and_the_page_are_the_same(schema: dict[str, Any]) -> None:
+    page = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+    assert page == list(PROBLEMS)
+    assert set(schema["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(PROBLEMS)
+
+
+def test_every_code_that_the_code_raises_is_in_the_table_and_every_one_of_the_table_is_raised() -> None:
+    assert set(Reason) <= set(PROBLEMS)
+    named, raised = set[str](), set[str]()
+    for app in ("apikeys", "audit", "config", "tenants"):
+        for path in (ROOT / app).rglob("*.py"):
+            tree = ast.parse(path.read_text())
+            raised |= set(_problems_made(tree))
+            if path.name not in {"problems.py", "schema.py", "keys_schema.py"}:
+                named |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert raised - ELSEWHERE <= set(PROBLEMS)
+    from_handler = {"bad_request", "forbidden", "not_found", "method_not_allowed", "not_acceptable", "unsupported_media_type"}
+    assert set(PROBLEMS) <= named | from_handler | {"missing_key", "internal_error", "unavailable"}
+
+
+def _problems_made(tree: ast.AST) -> Iterator[str]:
+    """The codes in ``ApiProblem("…")`` and ``problems("…", …)``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"ApiProblem", "problems"}:
+            yield from (each.value for each in node.args if isinstance(each, ast.Constant) and node.func.id == "problems")
+            if node.func.id == "ApiProblem" and node.args and isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
