@@ -160,7 +160,9 @@ def _token() -> Schema:
     form = {"grant_type": {"enum": _GRANTS}, **dict.fromkeys(("code", "redirect_uri", "code_verifier"), _PLAIN)}
     form |= {"refresh_token": _PLAIN, "scope": _PLAIN}
     told = _answer("Tokens.", JSON, _of("OAuthTokens"))
-    return _endpoint("token", "Exchange a code, a refresh token or the application's secret for tokens", form, ["grant_type"], told)
+    return _endpoint(
+        "token", "Exchange a code, a refresh token or the application's secret for tokens", form, ["grant_type"], told
+    )
 
 
 def _revoke() -> Schema:

@@ -23,9 +23,7 @@ def problems(*codes: str, **members: Schema) -> dict[tuple[int, str], OpenApiRes
     """Describe the refusals a call has of its own; `members` are those its problems carry beside the usual ones."""
     by_status = groupby(sorted(codes, key=lambda code: PROBLEMS[code].status), key=lambda code: PROBLEMS[code].status)
     described = {status: describe(list(same), members) for status, same in by_status}
-    return {
-        (status, CONTENT_TYPE): OpenApiResponse(schema, description=words) for status, (schema, words) in described.items()
-    }
+    return {(status, CONTENT_TYPE): OpenApiResponse(schema, description=words) for status, (schema, words) in described.items()}
 
 
 def describe(codes: list[str], members: dict[str, Schema]) -> tuple[Schema, str]:

@@ -1,7 +1,7 @@
 """Who may do what: every address of the API and of the pages, by everybody who might come. tests/test_access_table.py holds it true.
 
 A row is a method, an address, and a letter for each guise, in the order of the guises. A method that has no row here is
-refused to everybody. Where a key is named, `script` is a member's (bob's) public key and `agent` an agent key, both Acme's.
+refused to everybody; BOTH are GET and POST. Where a key is named, `script` is a member's (bob's) public key and `agent` an agent key, both Acme's.
 """
 
 ANSWERS = {
@@ -76,3 +76,46 @@ GET    /healthz                                + ++++++ ++++++ ++ +++++ +++
 GET    /readyz                                 + ++++++ ++++++ ++ +++++ +++
 GET    /metrics                                - ------ ------ -- ----- ---
 """
+
+#    nobody, sessions (owner admin member auditor staff outsider), what programs present
+PAGES = """
+BOTH /                                                    > ++++++ >>
+GET  /administration/tenant-agents/                       > ++x+++ >>
+GET  /docs/api/                                           + ++++++ ++
+BOTH /docs/errors/                                        + ++++++ ++
+BOTH /o/{slug}/                                           > ++++x- >>
+BOTH /o/{slug}/activity/                                  > ++++x- >>
+BOTH /o/{slug}/activity/{event_id}/                       > ++++x- >>
+GET  /o/{slug}/agents/                                    > ++x++- >>
+GET  /o/{slug}/agents/api-keys/                           > ++x++- >>
+BOTH /o/{slug}/agents/api-keys/new/                       > ++xx+- >>
+BOTH /o/{slug}/agents/api-keys/{key_id}/delete/           > ++xx+- >>
+BOTH /o/{slug}/agents/api-keys/{key_id}/pause/            > ++xx+- >>
+BOTH /o/{slug}/agents/api-keys/{key_id}/resume/           > ++xx+- >>
+GET  /o/{slug}/agents/api-keys/{key_id}/usage/            > ++x++- >>
+GET  /o/{slug}/agents/configuration/                      > ++x++- >>
+POST /o/{slug}/agents/configuration/                      > ++xx+- >>
+GET  /o/{slug}/applications/                              > ++xxx- >>
+BOTH /o/{slug}/applications/new/                          > ++xxx- >>
+BOTH /o/{slug}/applications/{application_id}/             > ++xxx- >>
+BOTH /o/{slug}/applications/{application_id}/delete/      > ++xxx- >>
+BOTH /o/{slug}/applications/{application_id}/disable/     > ++xxx- >>
+BOTH /o/{slug}/applications/{application_id}/enable/      > ++xxx- >>
+BOTH /o/{slug}/applications/{application_id}/secret/      > ++xxx- >>
+BOTH /o/{slug}/audit-log/                                 > ++x+x- >>
+GET  /o/{slug}/members/                                   > ++x+x- >>
+BOTH /o/{slug}/members/add/                               > ++xxx- >>
+BOTH /o/{slug}/members/{membership_id}/deactivate/        > ++xxx- >>
+BOTH /o/{slug}/members/{membership_id}/reactivate/        > ++xxx- >>
+BOTH /o/{slug}/members/{membership_id}/remove/            > ++xxx- >>
+BOTH /o/{slug}/members/{membership_id}/role/              > ++xxx- >>
+BOTH /oauth/authorize                                     > ++++++ >>
+BOTH /profile/                                            > ++++++ >>
+BOTH /profile/api-keys/new/                               > +++xx+ >>
+BOTH /profile/api-keys/{key_id}/pause/                    > --+--- >>
+BOTH /profile/api-keys/{key_id}/resume/                   > --+--- >>
+BOTH /profile/api-keys/{key_id}/revoke/                   > --+--- >>
+GET  /profile/api-keys/{key_id}/usage/                    > --+--- >>
+"""
+# Libraries' own pages: allauth's are for everybody or for whoever is signed in, and the Django admin's have one door.
+LIBRARIES = ("/accounts/", "/admin/")

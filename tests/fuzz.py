@@ -30,7 +30,16 @@ QUIET = {
     "KEYWAY_METRICS_TOKEN": "fuzz-" + "m" * 32,
 }  # fmt: skip
 # A request can be as its schema says and still ask for what is not there, not good together, or not good now.
-UNDERSTOOD = {"invalid_cursor", "validation_failed", "invalid_batch", "invalid_grant", "invalid_scope", "unauthorized_client", "idempotency_key_reused", "invalid_request"}
+UNDERSTOOD = {
+    "invalid_cursor",
+    "validation_failed",
+    "invalid_batch",
+    "invalid_grant",
+    "invalid_scope",
+    "unauthorized_client",
+    "idempotency_key_reused",
+    "invalid_request",
+}
 
 
 @dataclass
@@ -64,7 +73,9 @@ class Findings:
             self.set_aside[f"{check.name}: {reason}"] += 1
             return
         failure = check.failure_info.failure
-        asked = f"{interaction.request.method} {interaction.request.uri} {interaction.request.body!r:.300}" if interaction else ""
+        asked = (
+            f"{interaction.request.method} {interaction.request.uri} {interaction.request.body!r:.300}" if interaction else ""
+        )
         told = f"{interaction.response.content!r:.300}" if interaction and interaction.response else ""
         self.failures.setdefault(f"{label}: {check.name}", f"{failure.title}. {failure.message:.500}\n{asked}\n{told}")
 
@@ -97,7 +108,9 @@ def fuzz(present: Present | None, *, examples: int, seed: int | None, is_brief: 
     from config.wsgi import application
 
     as_json = {"Accept": "application/json"}
-    schema = schemathesis.openapi.from_wsgi("/api/v1/schema", application, config=_configure(examples, seed, is_brief=is_brief), headers=as_json)
+    schema = schemathesis.openapi.from_wsgi(
+        "/api/v1/schema", application, config=_configure(examples, seed, is_brief=is_brief), headers=as_json
+    )
 
     if present:
         _authenticate(schema, present)

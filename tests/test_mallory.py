@@ -90,9 +90,7 @@ def test_mallory_gets_nothing_of_acmes(
     assert acmes_rows(acme) == before
 
 
-def test_the_walk_would_notice(
-    loot: Loot, acme: Organization, alice: User, agent_key: Issued, public_key: Issued
-) -> None:
+def test_the_walk_would_notice(loot: Loot, acme: Organization, alice: User, agent_key: Issued, public_key: Issued) -> None:
     """The same walk by alice, who may: it must find much, or it looks at nothing."""
     found, program = [], service_of(acme, alice, "read:audit-activity")
     for route in routes():

@@ -72,7 +72,9 @@ def contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_every_body_has_an_example_that_is_as_its_schema_says(schema: dict[str, Any]) -> None:
     for name, operation in operations(schema):
         for content in contents(operation):
-            examples = [content["example"]] if "example" in content else [each["value"] for each in content["examples"].values()]
+            examples = (
+                [content["example"]] if "example" in content else [each["value"] for each in content["examples"].values()]
+            )
             assert examples, name
             judge = jsonschema.Draft202012Validator(content["schema"] | {"components": schema["components"]})
             assert [error.message for each in examples for error in judge.iter_errors(each)] == [], name
@@ -100,7 +102,9 @@ def test_every_code_that_the_code_raises_is_in_the_table_and_every_one_of_the_ta
             tree = ast.parse(path.read_text())
             raised |= set(_problems_made(tree))
             if path.name not in {"problems.py", "schema.py", "keys_schema.py"}:
-                named |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+                named |= {
+                    node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+                }
     assert raised - ELSEWHERE <= set(PROBLEMS)
     from_handler = {"bad_request", "forbidden", "not_found", "method_not_allowed", "not_acceptable", "unsupported_media_type"}
     assert set(PROBLEMS) <= named | from_handler | {"missing_key", "internal_error", "unavailable"}
