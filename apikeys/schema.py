@@ -113,7 +113,7 @@ def error_table() -> str:
 
 
 def complete(result: Schema, generator: Any, request: Any, public: bool) -> Schema:  # noqa: FBT001  the hook's interface
-    """Spectacular's hook: add what no view of DRF answers, what every operation answers, examples, and the table of problems."""
+    """Spectacular's hook: add what no view of DRF answers, common problems, examples, and the table of problems."""
     schemas = result["components"].setdefault("schemas", {})
     schemas |= {"Problem": problem_schema()} | schema_plain.SCHEMAS
     result["components"]["securitySchemes"] |= schema_plain.SECURITY_SCHEMES

@@ -3,6 +3,7 @@
 Those of the management API and of user tokens are beside their words (apikeys.keys_schema, tenants.auth_api).
 """
 
+import json
 from typing import Any
 
 from audit.parsers import JSON, NDJSON
@@ -22,7 +23,7 @@ _EVENT = {
     "statement": "SELECT * FROM orders",
 }
 _STORED = {"id": "evt_01k7st4z1h7tvsmh1f3dy0vrg1"} | _EVENT | {"received_at": "2026-01-15T10:00:01Z"}
-_LINE = '{"event_id": "0199f3a2-7c31-7d6e-9a44-2f1b7c0de001", "event_time": "2026-01-15T10:00:00Z", "host": "sql-prod-01", "action_id": "SL", "succeeded": true}\n'
+_LINE = json.dumps(_EVENT) + "\n"
 _CLIENT = {"client_id": "app_01kd3q8m7rf2v9x4t6a1c0b5ne", "client_secret": "s3cr3t"}
 _KEYS = {
     "keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "q3Zc…", "n": "0vx7agoebGcQ…", "e": "AQAB"}],

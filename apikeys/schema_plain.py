@@ -53,7 +53,8 @@ SCHEMAS: dict[str, Schema] = {
             "active": {"type": "boolean"},
             **dict.fromkeys(("iss", "client_id", "sub", "scope", "token_type", "organization_id", "username"), _TEXT),
             "environment": {"enum": list(Environment.values)},
-            **dict.fromkeys(("iat", "exp"), {"type": "integer"}),
+            "iat": {"type": "integer"},
+            "exp": {"type": "integer"},
         },
     },
     "OAuthMetadata": {

@@ -1,7 +1,7 @@
-"""Who may do what: every address of the API and of the pages, by everybody who might come. tests/test_access_table.py holds it true.
+"""Who may do what: every address, by everybody who might come. tests/test_access_table.py holds it true.
 
-A row is a method, an address, and a letter for each guise, in the order of the guises. A method that has no row here is
-refused to everybody; BOTH are GET and POST. Where a key is named, `script` is a member's (bob's) public key and `agent` an agent key, both Acme's.
+A row is a method, an address, and a letter for each guise, in the order of the guises. A method of the API that has no
+row is refused to everybody; BOTH are GET and POST. `script` is a public key of a member's (bob's), `agent` an agent key.
 """
 
 ANSWERS = {

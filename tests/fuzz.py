@@ -195,8 +195,10 @@ def run(kinds: tuple[str, ...], *, examples: int, seed: int | None, is_brief: bo
 def summary(kind: str, found: Findings, seconds: float) -> str:
     least = min(found.requests.values(), default=0)
     lines = [
-        f"{kind}: {found.requests.total()} requests to {len(found.requests)} operations (each at least {least}) in {seconds:.0f} s,"
-        f" {found.checks.total()} checks, {len(found.failures)} failures",
+        (
+            f"{kind}: {found.requests.total()} requests to {len(found.requests)} operations (each at least {least})"
+            f" in {seconds:.0f} s, {found.checks.total()} checks, {len(found.failures)} failures"
+        ),
         f"  statuses: {dict(sorted(found.statuses.items()))}; operations that said yes: {len(found.accepted)}",
         *(f"  set aside {count} times: {reason}" for reason, count in sorted(found.set_aside.items())),
         *(f"  FAILED {what}\n{words}" for what, words in sorted(found.failures.items())),

@@ -54,7 +54,10 @@ def _with_key(issue: Callable[[], Issued]) -> Present:
     def is_good(plaintext: str) -> bool:
         return isinstance(verify(plaintext, now=timezone.now()), Credential)
 
-    renewed = _renewing(lambda: issue().plaintext.reveal(), is_good)
+    def make() -> str:
+        return issue().plaintext.reveal()
+
+    renewed = _renewing(make, is_good)
     return lambda: {"X-API-Key": renewed()}
 
 

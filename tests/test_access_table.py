@@ -137,12 +137,9 @@ def test_people_get_from_the_pages_what_the_table_says(guises: dict[str, Guise],
     assert wrong == []
 
 
-def test_a_method_that_has_no_row_is_refused_to_everybody(guises: dict[str, Guise], loot: Loot) -> None:
+def test_a_method_of_the_api_that_has_no_row_is_refused_to_everybody(guises: dict[str, Guise], loot: Loot) -> None:
     """Each address is asked by those who can do most there: they alone would learn that the method is not taken."""
-    known, strongest = (
-        wanted(API) | wanted(PAGES),
-        ("session owner", "token owner", "agent", "admin's managing key", "application"),
-    )
+    known, strongest = wanted(API), ("session owner", "token owner", "agent", "admin's managing key", "application")
     accepted = []
     for address in sorted({address for _, address in known}):
         for method in METHODS:
