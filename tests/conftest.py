@@ -10,8 +10,8 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.test import client as test_client
-from rest_framework import test as rest_framework_test
 from django.utils import timezone
+from rest_framework import test as rest_framework_test
 from rest_framework.test import APIClient
 
 from apikeys import services as keys
@@ -25,9 +25,9 @@ from apikeys.throttling import refusals
 from audit.actor import Actor
 from audit.environment import Environment
 from audit.guards import GUARDS as TRAIL_GUARDS
-from config.handler import ByKindOfRequest
 from audit.ids import encode, uuid7
 from audit.models import ActivityEvent
+from config.handler import ByKindOfRequest
 from tenants import agents
 from tenants import services as tenants
 from tenants.access import actor

@@ -18,7 +18,7 @@ def test_the_schema_is_openapi_31_with_the_key_and_every_problem() -> None:
     assert schema["components"]["securitySchemes"]["ApiKey"]["name"] == "X-API-Key"
     assert set(schema["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(PROBLEMS)
     whoami = schema["paths"]["/api/v1/whoami"]["get"]
-    assert whoami["security"] == [{"ApiKey": []}]
+    assert whoami["security"] == [{"ApiKey": []}, {"OAuth": []}]
     assert {"200", "401", "403", "503"} <= set(whoami["responses"])
 
 
