@@ -38,7 +38,10 @@ def acmes_rows(acme: Organization) -> list[Any]:
         *Membership.objects.filter(**ours).order_by("pk").values_list(),
         *User.objects.filter(memberships__organization=acme).order_by("pk").values_list("pk", "email", "password", "is_active"),
         *Application.objects.filter(**ours).order_by("pk").values_list(),
-        *(rows.count() for rows in (AccessToken.objects, RefreshToken.objects, Grant.objects)),
+        *(
+            rows.filter(application__organization=acme).count()
+            for rows in (AccessToken.objects, RefreshToken.objects, Grant.objects)
+        ),
         *Agent.objects.filter(**ours).order_by("pk").values_list(),
         *AgentConfiguration.objects.filter(**ours).order_by("pk").values_list(),
         *TrailEntry.objects.filter(**ours).order_by("sequence").values_list("hash"),
