@@ -116,6 +116,7 @@ BOTH /profile/api-keys/{key_id}/pause/                    > --+--- >>
 BOTH /profile/api-keys/{key_id}/resume/                   > --+--- >>
 BOTH /profile/api-keys/{key_id}/revoke/                   > --+--- >>
 GET  /profile/api-keys/{key_id}/usage/                    > --+--- >>
+BOTH /profile/applications/{application_id}/withdraw/      > ------ >>
 """
 # Libraries' own pages: allauth's are for everybody or for whoever is signed in, and the Django admin's have one door.
 LIBRARIES = ("/accounts/", "/admin/")
