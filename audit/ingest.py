@@ -115,15 +115,17 @@ def _flaw_in_host(event: Event, hosts: set[str]) -> Flaw | None:
 
 
 def _store(place: Place, entries: Sequence[_Entry], at: datetime) -> _Sorted:
+    # Nearly every batch is new, so the first attempt looks nothing up: the primary key tells when that was wrong.
+    known: dict[uuid.UUID, bytes] = {}
     for _ in range(_ATTEMPTS):
         try:
             with transaction.atomic():
-                stored = _sort_out(entries, _lookup(place, [entry.event.event_id for entry in entries]))
+                stored = _sort_out(entries, known)
                 _insert(place, stored.fresh, at)
                 return stored
         except IntegrityError:
-            # Somebody sent some of these events at the same time. Look again: theirs are committed now.
-            continue
+            # Some of these events are stored, perhaps since a moment ago by somebody who sends the same.
+            known = _lookup(place, [entry.event.event_id for entry in entries])
     raise Contended()
 
 
