@@ -13,6 +13,7 @@ import secrets
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from config.peppers import Pepper
 
@@ -94,4 +95,12 @@ def _lookup(plaintext: Plaintext, pepper: Pepper) -> int:
 
 def _hmac(pepper: Pepper, purpose: bytes, text: str) -> bytes:
     # The purpose is separated by a byte that no secret can contain: a tag is never a lookup of something else.
-    return hmac.digest(pepper.key, purpose + b"\0" + text.encode(), hashlib.sha256)
+    mac = _keyed(pepper, purpose).copy()
+    mac.update(text.encode())
+    return mac.digest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(pepper: Pepper, purpose: bytes) -> hmac.HMAC:
+    """Keyed once, and copied: hmac.digest would let other threads in at each call, which costs more than the hash."""
+    return hmac.new(pepper.key, purpose + b"\0", hashlib.sha256)
