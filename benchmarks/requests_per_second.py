@@ -27,9 +27,9 @@ def subjects(keyway: Server, peers: Server, secrets: dict[str, list[str]], heade
         Subject("DRF TokenAuthentication", f"{peers.url}/token", headers["token"]),
         Subject("django-rest-knox", f"{peers.url}/knox", headers["knox"]),
         Subject("djangorestframework-api-key", f"{peers.url}/api-key", headers["api-key"]),
-        Subject("Argon2 at every request", f"{peers.url}/argon2", headers["argon2"]),
         Subject("Keyway, /api/v1/whoami", f"{keyway.url}/api/v1/whoami", keys),
         Subject("Keyway, /api/v1/verify", f"{keyway.url}/api/v1/verify?scope=read:audit-activity", keys),
+        Subject("Argon2 at every request", f"{peers.url}/argon2", headers["argon2"]),
     ]
 
 
