@@ -142,7 +142,7 @@ def test_who_denies_sends_back_no_code(visit: Visit, callback: str, javascript: 
     back = answer(visitor, "Deny", callback)
     assert (back["error"], back["state"], "code" in back) == ("access_denied", "s-1", False)
     visitor.page.goto("/profile/")
-    expect(visitor.page.get_by_role("heading", name="Connected applications")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="Connected applications", exact=True)).to_be_visible()
     expect(visitor.page.get_by_role("row", name=name)).to_have_count(0)
 
 
