@@ -3,7 +3,7 @@
 # make bench  measure Keyway beside its peers; writes docs/performance.md
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lint quick sqlite postgresql tools install install-dev
+.PHONY: help run test check bench lint quick sqlite browsers postgresql tools install install-dev
 
 PYTHON ?= python3
 # uv is taken from the PATH or put under var/; the machine's own Python is never changed.
@@ -19,7 +19,7 @@ help:
 run: install
 	@exec $(UV) run --no-sync python -m config.run
 
-test: lint sqlite postgresql
+test: lint sqlite browsers postgresql
 	@echo "The gate is passed."
 
 check: lint quick
@@ -50,7 +50,10 @@ quick: install-dev
 	$(RUN) pytest -q -n 2 -m "not server and not browser and not slow"
 
 sqlite: install-dev tools
-	$(RUN) pytest -q -n 2
+	$(RUN) pytest -q -n 2 -m "not browser"
+
+browsers: install-dev tools
+	$(RUN) pytest -q -n 2 -m browser
 
 # Browsers and servers were driven above; here it is what the code asks of the database.
 postgresql: install-dev tools

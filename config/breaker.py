@@ -25,6 +25,7 @@ class Breaker:
         self._errors = errors
         self._until = 0.0
         self._looking = threading.Lock()
+        self._turning = threading.Lock()
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Raises Away."""
@@ -41,11 +42,15 @@ class Breaker:
         try:
             answer = question()
         except self._errors as error:
-            if not self._until:
+            if not self._turn(time.monotonic() + LOOK_AGAIN_SECONDS):
                 logger.warning("%s does not answer: %s", self._name, error)
-            self._until = time.monotonic() + LOOK_AGAIN_SECONDS
             raise Away() from error
-        if self._until:
-            self._until = 0.0
+        if self._until and self._turn(0.0):
             logger.warning("%s answers again", self._name)
         return answer
+
+    def _turn(self, until: float) -> float:
+        """Until when it was taken to be away. Many find out at once, and one of them says so."""
+        with self._turning:
+            before, self._until = self._until, until
+        return before

@@ -54,6 +54,13 @@ test_client.ClientHandler = _ClientHandler  # type: ignore[misc]
 rest_framework_test.ForceAuthClientHandler = _ApiClientHandler  # type: ignore[misc]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who asks for a browser is marked so. Its driver leaves an event loop running: those tests have a process of their own."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "playwright" in item.fixturenames:
+            item.add_marker("browser")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _guards_let_tests_flush() -> Iterator[None]:
     """A transactional test ends by emptying every table, which is just what the guards refuse: lift them for that."""

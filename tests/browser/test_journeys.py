@@ -13,7 +13,7 @@ from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
 from tests.servers.keyway import KeywayServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.server]
+pytestmark = pytest.mark.server
 with_and_without_javascript = pytest.mark.parametrize("javascript", [True, False], ids=["js", "no-js"])
 
 

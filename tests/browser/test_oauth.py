@@ -17,7 +17,7 @@ from tests.browser.test_journeys import take, with_and_without_javascript
 from tests.browser.visitor import Visitor
 from tests.servers.keyway import KeywayServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.server]
+pytestmark = pytest.mark.server
 VERIFIER = "v" * 64
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 BACK = b'<!doctype html><html lang="en"><title>Back</title><link rel="icon" href="data:,"><h1>Back at the application</h1>'

@@ -233,7 +233,6 @@ def test_hashing(shell: Shell, server: KeywayServer, agentauri: str) -> None:
         assert not any(secret.encode() in path.read_bytes() for path in files)
 
 
-@pytest.mark.browser
 def test_audit_logging(shell: Shell, server: KeywayServer, agentauri: str, browser: Browser) -> None:
     created = shell.create()
     assert call(agentauri, created["key"]) == (200, "")

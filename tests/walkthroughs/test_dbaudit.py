@@ -182,7 +182,6 @@ def use(dbaudit: str, credential: str) -> Answer:
     return curl(USE_KEY, where={V1: dbaudit, "YOUR_API_KEY": credential})
 
 
-@pytest.mark.browser
 def test_generating_and_using_an_api_key(server: KeywayServer, dbaudit: str, browser: Browser) -> None:
     with Visitor(browser, server) as alice:
         page = alice.sign_in("alice").page
@@ -245,7 +244,6 @@ def back(visitor: Visitor, callback: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(visitor.page.url).query).items()}
 
 
-@pytest.mark.browser
 def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Browser, callback: str) -> None:
     asked = ("read:databases", "write:policies")
     with Visitor(browser, server) as alice:
@@ -281,7 +279,6 @@ def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Br
     assert use(dbaudit, got.json["access_token"]).refusal == (401, "invalid_token")
 
 
-@pytest.mark.browser
 def test_client_credentials(server: KeywayServer, dbaudit: str, browser: Browser) -> None:
     with Visitor(browser, server) as alice:
         client = register(alice.sign_in("alice").page, "Nightly job", "read:databases", service=True)

@@ -20,7 +20,7 @@ from tests.servers.keyway import ROOT, KeywayServer
 from tests.servers.postgres import PostgresServer
 from tests.walkthroughs.conftest import eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.server]
+pytestmark = pytest.mark.server
 
 ACTIVITY = "/api/v1/public/audit-activity"
 REFUSED_FOR_GOOD = 77

@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -30,9 +29,7 @@ def test_the_readmes_code_runs(
     namespace: dict[str, Any] = {"__name__": "readme"}
     for needs, code in BLOCKS:
         if not needs or importlib.util.find_spec(needs):
-            # In a thread of its own: a browser that was driven before leaves its event loop running in this one.
-            with ThreadPoolExecutor(1) as thread:
-                thread.submit(exec, compile(code, "README.md", "exec", dont_inherit=True), namespace).result()
+            exec(compile(code, "README.md", "exec", dont_inherit=True), namespace)
         if client := namespace.pop("client", None):
             client.close()  # a program ends there
     namespace["verifier"].close()
