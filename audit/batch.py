@@ -26,8 +26,12 @@ Verdict = Event | Flaw
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _WHITESPACE = b" \t\r\n"
 _Flat = dict[str, str | bool]
-_decode_array = msgspec.json.Decoder(list[_Flat]).decode
-_decode_line = msgspec.json.Decoder(_Flat).decode
+_Decode = Callable[[bytes], list[Any]]
+_decode_array = msgspec.json.Decoder(list[Event]).decode
+_decode_flat_array = msgspec.json.Decoder(list[_Flat]).decode
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_flat = msgspec.json.Decoder(_Flat).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class MalformedBatch(KeywayError):
@@ -48,7 +52,7 @@ def read_array(body: bytes) -> list[Verdict]:
     """Read a JSON array of events. Raises MalformedBatch, BatchTooLarge."""
     _bound(body)
     try:
-        return _swiftly(body, _decode_array)
+        return _swiftly(body, _decode_array, _decode_flat_array)
     except _InDoubt:
         return [strict_json.read(value, Event) for value in _limited(_array_carefully(body))]
 
@@ -60,24 +64,27 @@ def read_lines(body: bytes) -> list[Verdict]:
     """
     _bound(body)
     try:
-        return _swiftly(body, _decode_lines)
+        return _swiftly(body, _by_line(_decode_event), _by_line(_decode_flat))
     except _InDoubt:
         _refuse_other_encodings(body)
         return [_read_line(line) for line in _limited(_split(body))]
 
 
-def _swiftly(body: bytes, decode: Callable[[bytes], list[_Flat]]) -> list[Verdict]:
+def _swiftly(body: bytes, decode_events: _Decode, decode_flat: _Decode) -> list[Verdict]:
     """Raises _InDoubt unless every event is certainly good."""
     if rb"\u0000" in body:
         raise _InDoubt
+    keys = _count_keys(body)
     try:
-        objects = decode(body)
-        events: list[Verdict] = [msgspec.convert(fields, Event) for fields in _limited(objects)]
+        events: list[Verdict] = _limited(decode_events(body))
+        # Encoded again, each field that is not empty has its key once: where as many were written, none was there twice.
+        if keys == _count_keys(_encode(events)):
+            return events
+        if keys == sum(map(len, decode_flat(body))):
+            return events
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _InDoubt from error
-    if _count_keys(body) != sum(map(len, objects)):
-        raise _InDoubt  # a key is there twice
-    return events
+    raise _InDoubt
 
 
 def _count_keys(body: bytes) -> int:
@@ -100,8 +107,8 @@ def _array_carefully(body: bytes) -> list[Any]:
     return values
 
 
-def _decode_lines(body: bytes) -> list[_Flat]:
-    return [_decode_line(line) for line in _split(body)]
+def _by_line(decode: Callable[[bytes], Any]) -> _Decode:
+    return lambda body: [decode(line) for line in _split(body)]
 
 
 def _split(body: bytes) -> list[bytes]:

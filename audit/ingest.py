@@ -1,25 +1,26 @@
 """Storing agents' batches: each event once, nothing overwritten, a batch whole or not at all."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import msgspec
 from django.db import IntegrityError, connection, transaction
+from msgspec.structs import astuple
 
 from audit.batch import Verdict
 from audit.errors import KeywayError
 from audit.event import FIELDS, Event, digest, flaw_in_time
 from audit.models import ActivityEvent
 from audit.strict_json import Flaw
+from config.copying import copy_in
 
 # An agent tells of its own host, a forwarder of several. Each host that is new costs a row and a trail entry.
 MAX_HOSTS = 64
 _ATTEMPTS = 5
 _LOOKUP_SIZE = 500
-_Row = tuple[Any, ...]
 _COLUMNS = ("organization_id", "environment", "received_at", "digest", *FIELDS)
 
 _CONFLICT = Flaw("conflicting_event", "event_id", "Another event with this id is stored, or earlier in this batch.")
@@ -172,29 +173,26 @@ def _insert(place: Place, entries: Sequence[_Entry], at: datetime) -> None:
     if not entries:
         return
     if connection.vendor == "postgresql":
-        # Everything as text: psycopg's adapters for dates and UUIDs would cost more than all the rest.
-        _copy(_rows(place, entries, at, moment=datetime.isoformat, blob=lambda data: rf"\x{data.hex()}"))
+        copy_in("audit_activityevent", _COLUMNS, _texts(place, entries, at))
     else:
-        _insert_many(_rows(place, entries, at, moment=connection.ops.adapt_datetimefield_value, blob=bytes))
+        _insert_many(place, entries, at)
 
 
-def _rows(
-    place: Place, entries: Sequence[_Entry], at: datetime, *, moment: Callable[[datetime], Any], blob: Callable[[bytes], Any]
-) -> Iterator[_Row]:
+def _texts(place: Place, entries: Sequence[_Entry], at: datetime) -> Iterator[tuple[str, ...]]:
+    before = (place.organization_id.hex, place.environment, at.isoformat())
+    for _, event, digest_ in entries:
+        event_id, event_time, host, action_id, succeeded, *names = astuple(event)
+        told = "t" if succeeded else "f"
+        yield (*before, rf"\x{digest_.hex()}", event_id.hex, event_time.isoformat(), host, action_id, told, *names)
+
+
+def _insert_many(place: Place, entries: Sequence[_Entry], at: datetime) -> None:
+    moment = connection.ops.adapt_datetimefield_value
     before = (place.organization_id.hex, place.environment, moment(at))
-    for entry in entries:
-        event_id, event_time, *rest = msgspec.structs.astuple(entry.event)
-        yield (*before, blob(entry.digest), event_id.hex, moment(event_time), *rest)
-
-
-def _copy(rows: Iterator[_Row]) -> None:
-    statement = f"COPY audit_activityevent ({', '.join(_COLUMNS)}) FROM STDIN"
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
-
-
-def _insert_many(rows: Iterator[_Row]) -> None:
+    rows = []
+    for _, event, digest_ in entries:
+        event_id, event_time, *rest = astuple(event)
+        rows.append((*before, digest_, event_id.hex, moment(event_time), *rest))
     places = ", ".join(["%s"] * len(_COLUMNS))
     with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO audit_activityevent ({', '.join(_COLUMNS)}) VALUES ({places})", list(rows))  # noqa: S608  constants
+        cursor.executemany(f"INSERT INTO audit_activityevent ({', '.join(_COLUMNS)}) VALUES ({places})", rows)  # noqa: S608  constants

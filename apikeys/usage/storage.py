@@ -12,6 +12,7 @@ from django.db import connection
 from apikeys.usage.endpoints import Endpoints
 from apikeys.usage.lines import UnprovenLine, UseLine
 from apikeys.usage.models import EPOCH, Period
+from config.copying import copy_in
 
 LAST_USED_ACCURACY = timedelta(minutes=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -64,24 +65,21 @@ def moment(microseconds: int) -> datetime:
 
 
 def _insert(uses: Sequence[UseLine]) -> None:
-    columns = ", ".join(_USE_COLUMNS)
-    with connection.wrap_database_errors, connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # As text: psycopg's adapters for dates and UUIDs would cost more than all the rest.
-            with cursor.copy(f"COPY apikeys_use ({columns}) FROM STDIN") as copy:
-                for row in _rows(uses, datetime.isoformat):
-                    copy.write_row(row)
-        else:
-            places = ", ".join(["%s"] * len(_USE_COLUMNS))
-            rows = list(_rows(uses, connection.ops.adapt_datetimefield_value))
-            cursor.executemany(f"INSERT INTO apikeys_use ({columns}) VALUES ({places})", rows)  # noqa: S608  constants
+    if connection.vendor == "postgresql":
+        copy_in("apikeys_use", _USE_COLUMNS, _rows(uses, datetime.isoformat))
+        return
+    columns, places = ", ".join(_USE_COLUMNS), ", ".join(["%s"] * len(_USE_COLUMNS))
+    rows = list(_rows(uses, connection.ops.adapt_datetimefield_value))
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO apikeys_use ({columns}) VALUES ({places})", rows)  # noqa: S608  constants
 
 
-def _rows(uses: Sequence[UseLine], spell: Callable[[datetime], Any]) -> Iterator[_Row]:
+def _rows(uses: Sequence[UseLine], spell: Callable[[datetime], Any]) -> Iterator[tuple[str, ...]]:
+    """All as text, which either database reads as the number or the moment that its column holds."""
     for use in uses:
         yield (
             spell(moment(use.at)), use.key_id, use.secret_id, use.organization_id, use.method, use.route,
-            use.status, use.denial, use.address, use.user_agent, use.took / 1000,
+            str(use.status), use.denial, use.address, use.user_agent, str(use.took / 1000),
         )  # fmt: skip
 
 
