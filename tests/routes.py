@@ -17,7 +17,6 @@ NEUTRAL = {
     "uidb36": "1",
     "app_label": "apikeys",
     "object_id": "1",
-    "content_type_id": "1",
     "url": "x",
     "pk": "1",
 }
