@@ -16,7 +16,7 @@ class PlatformAdminSite(AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Django's, without its redirect to an object's own page: nothing here has one, and an id that is no UUID is a 500 there."""
+        """Django's, without its redirect to an object's own page: nothing has one, and it fails at an id that is no UUID."""
         return [pattern for pattern in super().get_urls() if getattr(pattern, "name", None) != "view_on_site"]
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
