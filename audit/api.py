@@ -6,7 +6,6 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,6 +21,7 @@ from audit.parsers import JSON, NDJSON, Accepted, read_body
 from audit.renderers import CsvRenderer, NdjsonRenderer
 from audit.serializers import ActivityQuery, read_query
 from config.client_ip import client_ip
+from config.renderers import JsonRenderer
 from tenants import agents
 from tenants.agents import Presence
 
@@ -70,7 +70,7 @@ def _take_in(request: Request, verdicts: list[Verdict]) -> Outcome:
 
 class AuditActivityView(APIView):
     permission_classes = [HasScope(READ_AUDIT_ACTIVITY)]
-    renderer_classes = [JSONRenderer, NdjsonRenderer, CsvRenderer]
+    renderer_classes = [JsonRenderer, NdjsonRenderer, CsvRenderer]
 
     @extend_schema(
         operation_id="list_audit_activity",

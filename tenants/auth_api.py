@@ -9,7 +9,6 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from msgspec import Meta
 from rest_framework import serializers, status
 from rest_framework.permissions import AllowAny
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,6 +20,7 @@ from audit.api_schema import problems, schema_of
 from audit.parsers import JSON, Accepted, has_body, read_body
 from audit.strict_json import Flaw, Malformed
 from config.client_ip import client_ip
+from config.renderers import JsonRenderer
 from tenants import conf
 from tenants.authentication import IsSignedInByToken, UserTokenAuthentication
 from tenants.models import Membership
@@ -190,14 +190,14 @@ class MeView(APIView):
         return Response(me | {"organizations": places} | expiry, headers={"Cache-Control": "no-store"})
 
 
-class JwkSetRenderer(JSONRenderer):
+class JwkSetRenderer(JsonRenderer):
     media_type = "application/jwk-set+json"
 
 
 class JwksView(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
-    renderer_classes = [JSONRenderer, JwkSetRenderer]
+    renderer_classes = [JsonRenderer, JwkSetRenderer]
 
     @extend_schema(
         operation_id="jwks",
