@@ -14,7 +14,7 @@ _default = JSONEncoder().default
 
 def _plain(value: Any) -> Any:
     """What msgspec does not take: texts of a class of their own, and what only Django knows."""
-    return str(value) if isinstance(value, str) else _default(value)
+    return str.__str__(value) if isinstance(value, str) else _default(value)
 
 
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode
