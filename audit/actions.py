@@ -14,6 +14,7 @@ class Action(models.TextChoices):
     MEMBER_REMOVED = "member.removed", "Member removed"
     USER_DEACTIVATED = "user.deactivated", "User deactivated"
     USER_REACTIVATED = "user.reactivated", "User reactivated"
+    USER_SECOND_FACTOR_RESET = "user.second_factor_reset", "User's second factor taken away"
     USER_TOKENS_REVOKED = "user_tokens.revoked", "User tokens revoked"
     REFRESH_TOKEN_REUSED = "refresh_token.reused", "Refresh token reused"
     AGENT_REGISTERED = "agent.registered", "Agent registered"

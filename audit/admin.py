@@ -1,23 +1,7 @@
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
 from audit.models import TrailEntry
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For rows that only services may write: everything can be looked at, nothing added, changed or deleted."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+from config.admin import ReadOnlyAdmin
 
 
 @admin.register(TrailEntry)

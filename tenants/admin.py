@@ -3,7 +3,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from audit.actor import Actor
-from audit.admin import ReadOnlyAdmin
+from config.admin import ReadOnlyAdmin
 from config.client_ip import client_ip
 from tenants import services
 from tenants.access import actor
@@ -21,7 +21,7 @@ class UserAdmin(ReadOnlyAdmin):
     search_fields = ("email", "name")
     list_filter = ("is_active", "is_staff")
     fields = ("email", "name", "is_active", "is_staff", "is_superuser", "time_zone", "last_login", "date_joined")
-    actions = ("deactivate", "reactivate")
+    actions = ("deactivate", "reactivate", "reset_second_factor")
 
     @admin.action(description="Deactivate in every organization")
     def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
@@ -34,6 +34,12 @@ class UserAdmin(ReadOnlyAdmin):
         for user in users:
             services.reactivate_user(user=user, by=actor_of(request))
         self.message_user(request, f"Reactivated {len(users)} users.")
+
+    @admin.action(description="Take the second factor away: phone and recovery codes are lost")
+    def reset_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            services.reset_second_factor(user=user, by=actor_of(request))
+        self.message_user(request, f"Took the second factor of {len(users)} users away.")
 
 
 @admin.register(Organization)

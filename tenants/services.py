@@ -111,6 +111,13 @@ def reactivate_user(*, user: User, by: Actor) -> None:
         trail.record(Action.USER_REACTIVATED, by=by, target=user.as_target())
 
 
+@transaction.atomic
+def reset_second_factor(*, user: User, by: Actor) -> None:
+    """For who lost phone and recovery codes: the password alone signs them in until they set up another."""
+    if user.authenticator_set.all().delete()[0]:  # type: ignore[attr-defined]  # allauth ships no types
+        trail.record(Action.USER_SECOND_FACTOR_RESET, by=by, target=user.as_target())
+
+
 def _set(membership: Membership, action: Action, by: Actor, *, where: Mapping[str, Any], to: Mapping[str, Any]) -> None:
     """A conditional update: whoever comes second changes nothing and is not trailed."""
     if Membership.objects.present().filter(pk=membership.pk, **where).update(**to):

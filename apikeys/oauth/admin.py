@@ -1,10 +1,7 @@
 from django.contrib import admin
 
-from apikeys.oauth.models import AccessToken, Application, Grant, IDToken, RefreshToken
-from audit.admin import ReadOnlyAdmin
-
-# The toolkit registers all its models. Codes and tokens are nothing to look at, not even as hashes.
-admin.site.unregister([AccessToken, Application, Grant, IDToken, RefreshToken])
+from apikeys.oauth.models import Application
+from config.admin import ReadOnlyAdmin
 
 
 @admin.register(Application)

@@ -8,6 +8,8 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.test import Client
 
+from audit.actions import Action
+from audit.models import TrailEntry
 from tenants.models import User
 from tests.conftest import PASSWORD, client_of
 
@@ -91,6 +93,18 @@ def test_a_second_factor_is_set_up_asked_for_and_turned_off(bob: User, carol: Us
     again.post("/accounts/2fa/totp/deactivate/")
     assert not Authenticator.objects.filter(user=bob).exists()
     assert client_of(carol).get("/o/acme/").status_code == 200
+
+
+def test_staff_take_the_second_factor_of_who_lost_it_away_once_and_it_is_trailed(bob: User, carol: User, staff: User) -> None:
+    set_up(client_of(bob))
+    set_up(client_of(carol))
+    desk = client_of(staff)
+    for _ in range(2):
+        desk.post("/admin/tenants/user/", {"action": "reset_second_factor", "_selected_action": bob.pk})
+    assert client_of(bob).get("/o/acme/").status_code == 200
+    assert client_of(carol).get("/o/acme/").headers["Location"].startswith("/accounts/login/")
+    entry = TrailEntry.objects.get(action=Action.USER_SECOND_FACTOR_RESET)
+    assert (entry.actor_name, entry.target_name) == (staff.email, bob.email)
 
 
 def test_the_other_sessions_can_be_ended(bob: User, carol: User) -> None:
