@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
@@ -32,5 +33,6 @@ class ReferenceView(SpectacularSwaggerSplitView):
         return response
 
 
+@require_safe
 def errors(request: HttpRequest) -> HttpResponse:
     return render(request, "docs/errors.html", {"problems": PROBLEMS})

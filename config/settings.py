@@ -45,7 +45,6 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "rest_framework",
     "oauth2_provider",
-    # After the toolkit, whose registrations in the Django admin it takes back.
     "apikeys.oauth",
     "django_filters",
     "drf_spectacular",
@@ -59,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.csp.ContentSecurityPolicyMiddleware",
+    "config.methods.LibraryMethodsMiddleware",
     "tenants.middleware.LeaseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,11 +1,12 @@
 """Who may do what: every address, by everybody who might come. tests/test_access_table.py holds it true.
 
-A row is a method, an address, and a letter for each guise, in the order of the guises. A method of the API that has no
-row is refused to everybody; BOTH are GET and POST. `script` is a public key of a member's (bob's), `agent` an agent key.
+A row is a method, an address, and a letter for each guise, in the order of the guises. A method that has no row is
+refused to everybody; BOTH are GET and POST. `script` is a public key of a member's (bob's), `agent` an agent key.
 """
 
 ANSWERS = {
     "+": "yes",
+    "~": "sent on",
     ">": "sign in",
     "x": "403",
     "-": "404",
@@ -79,13 +80,13 @@ GET    /metrics                                - ------ ------ -- ----- ---
 
 #    nobody, sessions (owner admin member auditor staff outsider), what programs present
 PAGES = """
-BOTH /                                                    > ++++++ >>
+GET  /                                                    > ~~~~~~ >>
 GET  /administration/tenant-agents/                       > ++x+++ >>
 GET  /docs/api/                                           + ++++++ ++
-BOTH /docs/errors/                                        + ++++++ ++
-BOTH /o/{slug}/                                           > ++++x- >>
-BOTH /o/{slug}/activity/                                  > ++++x- >>
-BOTH /o/{slug}/activity/{event_id}/                       > ++++x- >>
+GET  /docs/errors/                                        + ++++++ ++
+GET  /o/{slug}/                                           > ++++x- >>
+GET  /o/{slug}/activity/                                  > ++++x- >>
+GET  /o/{slug}/activity/{event_id}/                       > ++++x- >>
 GET  /o/{slug}/agents/                                    > ++x++- >>
 GET  /o/{slug}/agents/api-keys/                           > ++x++- >>
 BOTH /o/{slug}/agents/api-keys/new/                       > ++xx+- >>
@@ -102,7 +103,7 @@ BOTH /o/{slug}/applications/{application_id}/delete/      > ++xxx- >>
 BOTH /o/{slug}/applications/{application_id}/disable/     > ++xxx- >>
 BOTH /o/{slug}/applications/{application_id}/enable/      > ++xxx- >>
 BOTH /o/{slug}/applications/{application_id}/secret/      > ++xxx- >>
-BOTH /o/{slug}/audit-log/                                 > ++x+x- >>
+GET  /o/{slug}/audit-log/                                 > ++x+x- >>
 GET  /o/{slug}/members/                                   > ++x+x- >>
 BOTH /o/{slug}/members/add/                               > ++xxx- >>
 BOTH /o/{slug}/members/{membership_id}/deactivate/        > ++xxx- >>
@@ -118,5 +119,66 @@ BOTH /profile/api-keys/{key_id}/revoke/                   > --+--- >>
 GET  /profile/api-keys/{key_id}/usage/                    > --+--- >>
 BOTH /profile/applications/{application_id}/withdraw/      > ------ >>
 """
-# Libraries' own pages: allauth's are for everybody or for whoever is signed in, and the Django admin's have one door.
-LIBRARIES = ("/accounts/", "/admin/")
+
+# allauth's pages. What is somebody's own here is the same for everybody; what changes how they sign in asks for a sign-in.
+# None of the cast has a second factor, and the page for registering says that nobody does so alone.
+ACCOUNTS = """
+GET  /accounts/2fa/                                       > ++++++ >>
+GET  /accounts/2fa/authenticate/                          > ~~~~~~ >>
+POST /accounts/2fa/authenticate/                          > ++++++ >>
+BOTH /accounts/2fa/reauthenticate/                        > >>>>>> >>
+GET  /accounts/2fa/recovery-codes/                        > ------ >>
+BOTH /accounts/2fa/recovery-codes/download/               > ------ >>
+BOTH /accounts/2fa/recovery-codes/generate/               > >>>>>> >>
+BOTH /accounts/2fa/totp/activate/                         > >>>>>> >>
+BOTH /accounts/2fa/totp/deactivate/                       > ------ >>
+GET  /accounts/confirm-email/                             + ++++++ ++
+GET  /accounts/confirm-email/{key}/                       + ++++++ ++
+POST /accounts/confirm-email/{key}/                       - ------ --
+GET  /accounts/email/                                     ~ ~~~~~~ ~~
+POST /accounts/email/                                     + ++++++ ++
+GET  /accounts/inactive/                                  + ++++++ ++
+GET  /accounts/login/                                     + ~~~~~~ ++
+POST /accounts/login/                                     + ++++++ ++
+GET  /accounts/login/code/confirm/                        > ~~~~~~ >>
+POST /accounts/login/code/confirm/                        > ++++++ >>
+GET  /accounts/logout/                                    > ++++++ >>
+POST /accounts/logout/                                    > >>>>>> >>
+BOTH /accounts/password/change/                           > ++++++ >>
+BOTH /accounts/password/reset/                            + ++++++ ++
+GET  /accounts/password/reset/done/                       + ++++++ ++
+GET  /accounts/password/reset/key/done/                   + ++++++ ++
+BOTH /accounts/password/reset/key/{uidb36}-{key}/         + ++++++ ++
+GET  /accounts/password/set/                              > ~~~~~~ >>
+POST /accounts/password/set/                              > ++++++ >>
+BOTH /accounts/reauthenticate/                            > ++++++ >>
+BOTH /accounts/sessions/                                  > ++++++ >>
+GET  /accounts/signup/                                    + ~~~~~~ ++
+POST /accounts/signup/                                    + ++++++ ++
+"""
+
+# Whoever runs the installation looks at everything here, and adds, edits and deletes nothing.
+ADMIN = """
+BOTH /admin/                                              > xxxx+x >>
+GET  /admin/autocomplete/                                 > xxxxxx >>
+GET  /admin/jsi18n/                                       > xxxx+x >>
+GET  /admin/login/                                        > xxxx~x >>
+POST /admin/login/                                        > xxxx+x >>
+POST /admin/logout/                                       + xxxx+x ++
+GET  /admin/password_change/                              > xxxx~x >>
+POST /admin/password_change/                              > xxxx+x >>
+BOTH /admin/{app_label}/                                  > xxxx+x >>
+BOTH /admin/{url}                                         > xxxx-x >>
+BOTH /admin/{model}/                                      > xxxx+x >>
+BOTH /admin/{model}/add/                                  > xxxxxx >>
+GET  /admin/{model}/{object_id}/                          > xxxx~x >>
+POST /admin/{model}/{object_id}/                          > xxxx+x >>
+GET  /admin/{model}/{object_id}/change/                   > xxxx+x >>
+POST /admin/{model}/{object_id}/change/                   > xxxxxx >>
+BOTH /admin/{model}/{object_id}/delete/                   > xxxxxx >>
+BOTH /admin/{model}/{object_id}/history/                  > xxxx+x >>
+"""
+MODELS = (
+    "apikeys/key", "audit/trailentry", "oauth/application",
+    "tenants/agent", "tenants/membership", "tenants/organization", "tenants/user",
+)  # fmt: skip

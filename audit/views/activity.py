@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from audit import activity
 from audit.activity import ActivityFilter
@@ -20,6 +21,7 @@ from tenants.roles import Permission
 PAGE_SIZE = 50
 
 
+@require_safe
 @member_page(Permission.READ_ACTIVITY)
 def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
     form = ActivityForm(request.GET)
@@ -32,6 +34,7 @@ def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
     return render(request, "audit/activity.html", context)
 
 
+@require_safe
 @member_page(Permission.READ_ACTIVITY)
 def activity_event(request: HttpRequest, access: Access, event_id: uuid.UUID) -> HttpResponse:
     environment = _environment(request)

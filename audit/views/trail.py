@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from audit import trail
 from audit.actions import Action
@@ -34,6 +35,7 @@ FORMATS: dict[str, tuple[str, Lines]] = {
 }
 
 
+@require_safe
 @member_page(Permission.READ_TRAIL)
 def audit_log(request: HttpRequest, access: Access) -> HttpResponseBase:
     form = TrailForm(request.GET)

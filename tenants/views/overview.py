@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from apikeys.kind import Kind
 from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet
@@ -24,6 +25,7 @@ EVENTS_WITHIN = timedelta(hours=24)
 LATEST = 6
 
 
+@require_safe
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """To the organization open last; platform staff who belong to none start at the tenants' agents."""
@@ -37,6 +39,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "tenants/no_organization.html")
 
 
+@require_safe
 @member_page(Permission.READ_ACTIVITY)
 def organization_overview(request: HttpRequest, access: Access) -> HttpResponse:
     now = timezone.now()
