@@ -1,5 +1,6 @@
 """nginx as docs/gateway.md configures it, in front of a service that knows nothing of keys, with a real Keyway beside."""
 
+import http.client
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.servers.keyway import KeywayServer, free_port
 from tests.servers.nginx import MISSING, NginxServer, find_nginx
 
 ROOT = Path(__file__).resolve().parents[2]
+HOME = "127.0.0.2"
 DEMANDS = "scope=read:audit-activity&environment=live"
 
 pytestmark = [pytest.mark.server, pytest.mark.skipif(find_nginx() is None, reason=MISSING)]
@@ -57,15 +59,16 @@ def secret_of(server: KeywayServer, **facts: Any) -> str:
     return str(server.key(**({"kind": "public", "environment": "live"} | facts))["secret"])
 
 
-def issue(server: KeywayServer) -> str:
-    """A fresh key of the same owner, so that a test may spoil it."""
-    code = """
+def issue(server: KeywayServer, *allowed: str) -> str:
+    """A fresh key of the same owner, so that a test may spoil it; for these networks, or for all."""
+    code = f"""
 from django.utils import timezone
+from apikeys import networks
 from apikeys.models import Key
 from apikeys.services import Order, issue_public_key
 from audit.actor import Actor
 owner = Key.objects.filter(kind="public", revoked_at=None, owner__removed_at=None, owner__deactivated_at=None).first().owner
-order = Order(name="Spoiled by a test")
+order = Order(name="Spoiled by a test", allowed=networks.parse({list(allowed)}))
 issued = issue_public_key(owner=owner, order=order, scopes=["read:audit-activity"], by=Actor.system("tests"))
 print("SECRET", issued.plaintext.reveal())
 """
@@ -143,6 +146,53 @@ def test_a_denial_keeps_its_status_its_code_and_its_challenge(front: str, server
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.headers["Cache-Control"] == "no-store"
         assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+
+
+# What a caller may write to seem to be elsewhere.
+DISGUISES: tuple[dict[str, str], ...] = (
+    {},
+    {"X-Forwarded-For": HOME},
+    {"X-Forwarded-For": f"{HOME}, {HOME}"},
+    {"X_Forwarded_For": HOME},
+    {"X-Real-IP": HOME, "Forwarded": f"for={HOME}", "X-Original-Forwarded-For": HOME, "X-Client-IP": HOME},
+)
+
+
+@pytest.mark.parametrize("forwarded", ["$remote_addr", "$proxy_add_x_forwarded_for"])
+def test_a_key_bound_to_networks_is_refused_from_elsewhere_whatever_the_caller_says(
+    server: KeywayServer, service: int, forwarded: str
+) -> None:
+    port, secret = free_port(), issue(server, f"{HOME}/32")
+    text = site(keyway=server.port, service=service, nginx=port)
+    assert text.count("X-Forwarded-For   $remote_addr;") == 1
+    with NginxServer(text.replace("X-Forwarded-For   $remote_addr;", f"X-Forwarded-For {forwarded};"), port=port):
+        for disguise in DISGUISES:
+            headers = {"X-API-Key": secret, **disguise}
+            assert ask_from(HOME, port, headers) == (200, None)
+            assert ask_from("127.0.0.1", port, headers) == (403, "ip_not_allowed")
+            elsewhere = {name: value.replace(HOME, "192.0.2.1") for name, value in headers.items()}
+            assert ask_from(HOME, port, elsewhere) == (200, None)
+
+
+def ask_from(address: str, port: int, headers: dict[str, str]) -> tuple[int, str | None]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(address, 0))
+    connection.request("GET", "/", headers=headers)
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    connection.close()
+    return answer.status, told.get("code")
+
+
+def test_an_access_token_is_told_as_its_applications_and_goes_no_further(front: str, server: KeywayServer) -> None:
+    token, application = server.access_token("read:audit-activity")
+    spoofed = {"X-Keyway-Application": "app_evil", "X-Keyway-Key": "key_evil"}
+    answer = requests.get(front, headers=spoofed | {"Authorization": f"Bearer {token}"}, timeout=10)
+    assert answer.status_code == 200, answer.text
+    assert values(answer, "x-keyway-application") == {"x-keyway-application": [application]}
+    assert values(answer, "x-keyway-key") == values(answer, "authorization") == {}
+    with_a_key = requests.get(front, headers=spoofed | {"X-API-Key": secret_of(server)}, timeout=10)
+    assert with_a_key.status_code == 200
+    assert values(with_a_key, "x-keyway-application") == {}
 
 
 def test_a_revoked_key_is_refused_from_the_moment_the_revocation_was_answered(front: str, server: KeywayServer) -> None:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from functools import cache
 from pathlib import Path
@@ -118,6 +119,23 @@ class KeywayServer:
     def key(self, **facts: Any) -> dict[str, Any]:
         """The first seeded key with these facts: ``key(kind="agent", environment="live")``."""
         return next(key for key in self.seed["keys"] if all(key[name] == value for name, value in facts.items()))
+
+    def access_token(self, *scopes: str) -> tuple[str, str]:
+        """The token and the id (`app_…`) of a new application of Acme's that acts for itself."""
+        code = f"""
+from apikeys.oauth import services
+from apikeys.oauth.models import Purpose
+from audit.actor import Actor
+from tenants.models import Organization, User
+draft = services.Draft(name="Service", purpose=Purpose.SERVICE, scopes={list(scopes)})
+acme, alice = Organization.objects.get(slug="acme"), User.objects.get(email="{self.user("alice")["email"]}")
+made = services.register(organization=acme, draft=draft, by=Actor.system("tests"), created_by=alice)
+print("MADE", made.application.public_id, made.application.client_id, made.plaintext.reveal())
+"""
+        application, client, secret = self.manage("shell", "-c", code).split("MADE ")[1].split()
+        form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": client, "client_secret": secret})
+        with urllib.request.urlopen(f"{self.url}/oauth/token", form.encode(), timeout=10) as answer:
+            return json.load(answer)["access_token"], application
 
     def _answers(self) -> bool:
         try:
