@@ -31,15 +31,10 @@ def heartbeat(
     presence: Presence, *, host: str, version: str, configuration_version: int | None, queue_depth: int | None
 ) -> Agent:
     """Take a sign of life; the first one registers the agent."""
-    [agent] = _see(
-        presence,
-        [host],
-        last_heartbeat_at=presence.at,
-        version=version,
-        configuration_version=configuration_version,
-        queue_depth=queue_depth,
-    )
-    return agent
+    facts = {"version": version, "configuration_version": configuration_version, "queue_depth": queue_depth}
+    with transaction.atomic():
+        _see(presence, [host], last_heartbeat_at=presence.at, **facts)
+        return Agent.objects.get(organization_id=presence.organization_id, environment=presence.environment, host=host)
 
 
 def note_batch(presence: Presence, hosts: Iterable[str]) -> None:
@@ -47,30 +42,29 @@ def note_batch(presence: Presence, hosts: Iterable[str]) -> None:
     _see(presence, hosts, last_batch_at=presence.at)
 
 
-@transaction.atomic
-def _see(presence: Presence, hosts: Iterable[str], **facts: Any) -> list[Agent]:
+@transaction.atomic(savepoint=False)
+def _see(presence: Presence, hosts: Iterable[str], **facts: Any) -> None:
     """Refresh the hosts' agents, or register them.
 
     Rows are locked in one order by everybody, agents by host and the trail last, so that no two requests
     wait for each other in a circle.
     """
     facts |= {"last_seen_at": presence.at, "key_id": presence.key_id}
-    seen = [
-        Agent.objects.update_or_create(
-            organization_id=presence.organization_id, environment=presence.environment, host=host, defaults=facts
+    registered = []
+    for host in sorted(hosts):
+        which: dict[str, Any] = {"organization_id": presence.organization_id, "environment": presence.environment, "host": host}
+        # Nearly every agent is known, and takes one statement.
+        if not Agent.objects.filter(**which).update(**facts):
+            agent, is_new = Agent.objects.update_or_create(**which, defaults=facts)
+            registered += [agent] if is_new else []
+    for agent in registered:
+        trail.record(
+            Action.AGENT_REGISTERED,
+            organization=presence.organization_id,
+            by=presence.by,
+            target=agent.as_target(),
+            data={"environment": presence.environment},
         )
-        for host in sorted(hosts)
-    ]
-    for agent, registered in seen:
-        if registered:
-            trail.record(
-                Action.AGENT_REGISTERED,
-                organization=presence.organization_id,
-                by=presence.by,
-                target=agent.as_target(),
-                data={"environment": presence.environment},
-            )
-    return [agent for agent, _ in seen]
 
 
 def configuration_in_force(organization_id: uuid.UUID) -> AgentConfiguration:
