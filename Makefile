@@ -9,6 +9,8 @@ PYTHON ?= python3
 # uv is taken from the PATH or put under var/; the machine's own Python is never changed.
 UV := $(shell command -v uv || echo var/uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
+# Where the environment forbids compiled modules, each of a run's many processes would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 RUN := $(UV) run --locked --no-sync
 PORT ?= 8000
 export PORT
