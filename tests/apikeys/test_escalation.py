@@ -2,19 +2,12 @@ import os
 
 import pytest
 from hypothesis import Phase
-from pytest_django import Settings
 
 from apikeys.power import Power
 from tests.apikeys import escalation
 from tests.apikeys.escalation import SEQUENCES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
-
-
-@pytest.fixture(autouse=True)
-def _argon2_is_cheap(settings: Settings) -> None:
-    """The algorithm is the real one; what it costs is not what is asked here."""
-    settings.KEYWAY_ARGON2_MEMORY_KIB, settings.KEYWAY_ARGON2_TIME_COST = 8, 1
 
 
 def test_no_sequence_escalates() -> None:

@@ -21,7 +21,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return runs
 
 
-def test_a_proof_is_argon2id_with_the_parameters_in_force() -> None:
+def test_a_proof_is_argon2id_with_the_parameters_in_force(settings: Settings) -> None:
+    settings.KEYWAY_ARGON2_MEMORY_KIB, settings.KEYWAY_ARGON2_TIME_COST = 19456, 2
     assert hashing.make_proof("secret").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 

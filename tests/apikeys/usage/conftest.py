@@ -7,9 +7,17 @@ import pytest
 from pytest_django import Settings
 
 from apikeys.usage import recorder
+from apikeys.usage import spool as spools
 from apikeys.usage.drain import Drainer
 
 Drain = Callable[[], int]
+
+
+@pytest.fixture(autouse=True)
+def _waits_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are really waited for, only not as long as an installation would."""
+    monkeypatch.setattr(spools, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(spools, "RETRY_SECONDS", 0.3)
 
 
 @pytest.fixture(autouse=True)
