@@ -1,6 +1,7 @@
 """The cast: alice (admin), bob (member), carol (auditor) at Acme; mallory (admin) at Globex, who must always fail."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,29 @@ test_client.ClientHandler = _ClientHandler  # type: ignore[misc]
 rest_framework_test.ForceAuthClientHandler = _ApiClientHandler  # type: ignore[misc]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", type=int, metavar="N", help="of each parametrized test run N cases, others with each seed")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Who asks for a browser is marked so. Its driver leaves an event loop running: those tests have a process of their own."""
     for item in items:
         if isinstance(item, pytest.Function) and "playwright" in item.fixturenames:
             item.add_marker("browser")
+    if most := config.getoption("cases"):
+        _leave_cases(config, items, most)
+
+
+def _leave_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> None:
+    """Keep the first `most` cases of each test function. pytest-randomly has shuffled them, alike in every process of a run."""
+    seen: Counter[str] = Counter()
+    kept, left = [], []
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        seen[function] += 1
+        (kept if seen[function] <= most else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 @pytest.fixture(autouse=True, scope="session")
