@@ -58,8 +58,8 @@ class Tagged:
 
 def mint(prefix: str, environment: str, pepper: Pepper) -> Tagged:
     random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    tag = _tag(f"{prefix}_{environment}_{random}", pepper)
-    plaintext = Plaintext(prefix, environment, random + tag)
+    body = random + tag(f"{prefix}_{environment}_{random}", pepper, b"tag")
+    plaintext = Plaintext(prefix, environment, body)
     return Tagged(plaintext, pepper.version, _lookup(plaintext, pepper))
 
 
@@ -71,17 +71,14 @@ def parse(presented: str) -> Plaintext | None:
 
 
 def check_tag(plaintext: Plaintext, peppers: Sequence[Pepper]) -> Tagged | None:
-    """Find the pepper that tagged this secret. Every pepper is tried, so that time tells nothing of which."""
-    untagged, tag = plaintext.reveal()[:-TAG_LENGTH], plaintext.body[-TAG_LENGTH:]
-    found = None
-    for pepper in peppers:
-        if hmac.compare_digest(_tag(untagged, pepper), tag):
-            found = pepper
+    """Find the pepper that tagged this secret."""
+    found = find_pepper(plaintext.reveal(), peppers, b"tag")
     return Tagged(plaintext, found.version, _lookup(plaintext, found)) if found else None
 
 
-def _tag(untagged: str, pepper: Pepper) -> str:
-    number = int.from_bytes(_hmac(pepper, b"tag", untagged))
+def tag(untagged: str, pepper: Pepper, purpose: bytes) -> str:
+    """The six characters that end whatever Keyway hands out for this purpose."""
+    number = int.from_bytes(keyed_hash(pepper, purpose, untagged))
     characters = []
     for _ in range(TAG_LENGTH):
         number, digit = divmod(number, len(ALPHABET))
@@ -89,11 +86,20 @@ def _tag(untagged: str, pepper: Pepper) -> str:
     return "".join(characters)
 
 
+def find_pepper(tagged: str, peppers: Sequence[Pepper], purpose: bytes) -> Pepper | None:
+    """Tell under which pepper this was tagged. Every pepper is tried, so that time tells nothing of which."""
+    found = None
+    for pepper in peppers:
+        if hmac.compare_digest(tag(tagged[:-TAG_LENGTH], pepper, purpose), tagged[-TAG_LENGTH:]):
+            found = pepper
+    return found
+
+
 def _lookup(plaintext: Plaintext, pepper: Pepper) -> int:
-    return int.from_bytes(_hmac(pepper, b"lookup", plaintext.reveal())[:8], signed=True)
+    return int.from_bytes(keyed_hash(pepper, b"lookup", plaintext.reveal())[:8], signed=True)
 
 
-def _hmac(pepper: Pepper, purpose: bytes, text: str) -> bytes:
+def keyed_hash(pepper: Pepper, purpose: bytes, text: str) -> bytes:
     # The purpose is separated by a byte that no secret can contain: a tag is never a lookup of something else.
     mac = _keyed(pepper, purpose).copy()
     mac.update(text.encode())

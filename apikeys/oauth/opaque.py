@@ -5,20 +5,17 @@ What Keyway did not mint is refused by arithmetic, without a query; what it did 
 only. No slow hash: nobody guesses 256 bits, and a token is presented with every request.
 """
 
-import hashlib
-import hmac
 import re
 import secrets
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from apikeys.secret import ALPHABET, TAG_LENGTH, find_pepper, keyed_hash, tag
 from config.peppers import Pepper
 
-ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_LENGTH = 43
-TAG_LENGTH = 6
+_TAG = b"oauth tag"
 
 _SHAPE = re.compile(rf"(?:oat|ort|oac|ocs)_[0-9A-Za-z]{{{RANDOM_LENGTH + TAG_LENGTH}}}\Z", re.ASCII)
 
@@ -51,28 +48,12 @@ class Plaintext:
 def mint(use: Use, pepper: Pepper) -> Plaintext:
     random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
     untagged = f"{use}_{random}"
-    return Plaintext(untagged + _tag(untagged, pepper))
+    return Plaintext(untagged + tag(untagged, pepper, _TAG))
 
 
 def digest(presented: str, use: Use, peppers: Sequence[Pepper]) -> str | None:
     """What is stored of a token that one of the peppers tagged for this use; None for everything else."""
     if not _SHAPE.match(presented) or not presented.startswith(f"{use}_"):
         return None
-    found = None
-    for pepper in peppers:
-        if hmac.compare_digest(_tag(presented[:-TAG_LENGTH], pepper), presented[-TAG_LENGTH:]):
-            found = pepper
-    return _hmac(found, b"oauth digest", presented).hex() if found else None
-
-
-def _tag(untagged: str, pepper: Pepper) -> str:
-    number = int.from_bytes(_hmac(pepper, b"oauth tag", untagged))
-    characters = []
-    for _ in range(TAG_LENGTH):
-        number, index = divmod(number, len(ALPHABET))
-        characters.append(ALPHABET[index])
-    return "".join(characters)
-
-
-def _hmac(pepper: Pepper, purpose: bytes, text: str) -> bytes:
-    return hmac.digest(pepper.key, purpose + b"\0" + text.encode(), hashlib.sha256)
+    pepper = find_pepper(presented, peppers, _TAG)
+    return keyed_hash(pepper, b"oauth digest", presented).hex() if pepper else None
