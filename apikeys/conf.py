@@ -53,7 +53,7 @@ def drains_in_thread() -> bool:
 
 
 def limits() -> dict[str, Rate | None]:
-    """By what is limited: key, organization, refused, issue. None is off."""
+    """By what is limited: key, application, organization, refused, issue, refresh. None is off."""
     return settings.KEYWAY_LIMITS
 
 

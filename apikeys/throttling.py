@@ -6,6 +6,7 @@ neighbours do not suffer from it, for many agents may stand behind one address.
 
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
@@ -115,6 +116,13 @@ def issue(by: User) -> None:
         minutes = max(1, round(verdict.exhausted.seconds / 60))
         detail = f"You created many keys just now. Wait {minutes} minute{'s' if minutes > 1 else ''} and try again."
         raise RateLimited(detail, retry_after=verdict.exhausted.seconds)
+
+
+def refresh(family_id: uuid.UUID) -> None:
+    """Spend one of the refreshes that a sign-in may have in a while. Raises RateLimited."""
+    verdict = limiter.spend(refresh=family_id.hex)
+    if not verdict.is_allowed:
+        raise RateLimited("This sign-in was refreshed many times just now.", retry_after=verdict.exhausted.seconds)
 
 
 def standings(meta: Mapping[str, Any]) -> tuple[Standing, ...]:

@@ -294,6 +294,7 @@ KEYWAY_LIMITS = {
     "organization": parse_rate("KEYWAY_LIMIT_ORGANIZATION", env.str("KEYWAY_LIMIT_ORGANIZATION", default="30000/m")),
     "refused": parse_rate("KEYWAY_LIMIT_REFUSED", env.str("KEYWAY_LIMIT_REFUSED", default="60/m")),
     "issue": parse_rate("KEYWAY_LIMIT_ISSUE", env.str("KEYWAY_LIMIT_ISSUE", default="10/m")),
+    "refresh": parse_rate("KEYWAY_LIMIT_REFRESH", env.str("KEYWAY_LIMIT_REFRESH", default="10/m")),
 }
 
 # --- usage --------------------------------------------------------------------------------------

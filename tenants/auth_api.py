@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apikeys import throttling
 from apikeys.problems import ApiProblem
 from apikeys.usage.lines import text
 from audit import strict_json
@@ -134,12 +135,14 @@ class RefreshView(APIView):
         description="A refresh token is good once. One that comes again later ends its sign-in: somebody may have a copy.",
         tags=["User tokens"],
         request={JSON: schema_of(Refresh)},
-        responses={200: TokenPairSerializer} | problems("invalid_token", "expired_token", "refresh_reused", *_BODY_PROBLEMS),
+        responses={200: TokenPairSerializer}
+        | problems("invalid_token", "expired_token", "refresh_reused", "rate_limited", *_BODY_PROBLEMS),
         examples=[_PAIR, OpenApiExample("Refresh", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
         presented = _read(request, Refresh).refresh_token
-        return _answer(services.refresh(presented, at=timezone.now(), address=client_ip(request.META)))
+        address, spend = client_ip(request.META), throttling.refresh
+        return _answer(services.refresh(presented, at=timezone.now(), address=address, spend=spend))
 
 
 class LogoutView(APIView):

@@ -5,6 +5,7 @@ user or their password, has ended for the next request everywhere. There is no l
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -75,16 +76,18 @@ def authenticate(presented: str, *, at: datetime) -> UserToken:
     return UserToken(id=said.id, user=family.user, family_id=family.pk, expires_at=said.expires_at)
 
 
-def refresh(presented: str, *, at: datetime, address: str) -> TokenPair:
+def refresh(presented: str, *, at: datetime, address: str, spend: Callable[[uuid.UUID], None]) -> TokenPair:
     """Use a refresh token up and return its successors. Raises InvalidToken, ExpiredToken.
 
     Raises RefreshReused, having ended the family, for one that was used before: whoever holds it, the one or the other,
-    has a copy (RFC 9700, 4.14.2).
+    has a copy (RFC 9700, 4.14.2). What `spend` raises at the family's id leaves the token as it was. A second use is not
+    asked for: a thief who spends all that a family may must not hide behind that.
     """
     said = _read(presented, Use.REFRESH, at)
     with transaction.atomic():
         family = _locked(said, at)
         if RefreshToken.objects.filter(pk=said.id, family=family, used_at=None).update(used_at=at):
+            spend(family.pk)
             return _issue(family, at, replaces=said.id)
         _refuse_second_use(said, family, at, address)
     raise RefreshReused()

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.utils import timezone
 
+from apikeys import throttling
 from audit.ids import encode, uuid7
 from tenants import conf
 from tenants.models import User
@@ -25,6 +26,10 @@ def signed_in(user: User, *, at: datetime | None = None) -> TokenPair:
 
 def accepted(access: str, *, at: datetime | None = None) -> UserToken:
     return services.authenticate(access, at=at or timezone.now())
+
+
+def refreshed(refresh: str, at: datetime | None = None) -> TokenPair:
+    return services.refresh(refresh, at=at or timezone.now(), address="203.0.113.9", spend=throttling.refresh)
 
 
 def segment(content: bytes | dict[str, Any]) -> str:

@@ -33,6 +33,7 @@ from tests.tenants.tokens.forge import (
     forged,
     header,
     opened,
+    refreshed,
     segment,
     signed_in,
     somebody,
@@ -245,8 +246,8 @@ def test_a_refresh_token_is_no_access_token_nor_the_reverse(bob: User, good: str
     pair = signed_in(bob)
     refused(pair.refresh, monkeypatch)
     with nothing_is_touched(monkeypatch), pytest.raises(InvalidToken):
-        services.refresh(pair.access, at=timezone.now(), address="")
-    assert services.refresh(pair.refresh, at=timezone.now(), address="")
+        refreshed(pair.access)
+    assert refreshed(pair.refresh)
 
 
 def test_signed_ids_of_nobody_and_of_somebody_else_are_refused(good: str, carol: User) -> None:

@@ -18,11 +18,10 @@ from audit.actions import Action
 from audit.models import TrailEntry
 from tenants import services as tenants
 from tenants.models import TokenFamily, User
-from tenants.tokens import services
 from tenants.tokens.errors import InvalidToken
 from tenants.tokens.services import TokenPair
 from tests.conftest import PASSWORD, SYSTEM, api, client_of, membership_of
-from tests.tenants.tokens.forge import HOUR, accepted, signed_in
+from tests.tenants.tokens.forge import HOUR, accepted, refreshed, signed_in
 
 pytestmark = pytest.mark.django_db
 LOGOUT, ME = "/api/v1/auth/logout", "/api/v1/auth/me"
@@ -36,7 +35,7 @@ def status(pair: TokenPair) -> int:
 def dead(pair: TokenPair) -> bool:
     answer = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
     with pytest.raises(InvalidToken):
-        services.refresh(pair.refresh, at=timezone.now(), address="")
+        refreshed(pair.refresh)
     return bool(answer.status_code == 401 and answer.json()["code"] == "invalid_token")
 
 
@@ -122,7 +121,7 @@ def test_a_logout_ends_the_family_of_the_token_presented_and_no_other(bob: User,
 
 def test_a_used_refresh_token_ends_its_family_too_and_twice_is_as_once(bob: User) -> None:
     first = signed_in(bob)
-    then = services.refresh(first.refresh, at=timezone.now(), address="")
+    then = refreshed(first.refresh)
     ended: list[datetime | None] = []
     for _ in range(2):
         assert logout({"refresh_token": first.refresh}).status_code == 204

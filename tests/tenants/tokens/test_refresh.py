@@ -1,7 +1,7 @@
 """Refresh tokens are good once; one that comes again ends its sign-in. RFC 9700, 4.14.2."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
@@ -10,23 +10,21 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
+from apikeys.limits import limiter
 from audit import trail
 from audit.actions import Action
 from audit.models import TrailEntry
+from config.rates import Rate
 from tenants.models import RefreshToken, TokenFamily, User
 from tenants.tokens import services
 from tenants.tokens.errors import ExpiredToken, InvalidToken, RefreshReused
 from tenants.tokens.models import EndReason
 from tenants.tokens.services import PARALLEL, TokenPair
 from tests.conftest import api
-from tests.tenants.tokens.forge import ORIGIN, SECOND, accepted, signed_in
+from tests.tenants.tokens.forge import ORIGIN, SECOND, accepted, refreshed, signed_in
 
 pytestmark = pytest.mark.django_db
 REFRESH = "/api/v1/auth/refresh"
-
-
-def refresh(token: str, at: datetime | None = None) -> TokenPair:
-    return services.refresh(token, at=at or timezone.now(), address="203.0.113.9")
 
 
 def test_a_refresh_answers_as_a_sign_in_does_and_both_new_tokens_are_good(bob: User) -> None:
@@ -36,29 +34,29 @@ def test_a_refresh_answers_as_a_sign_in_does_and_both_new_tokens_are_good(bob: U
     assert set(answer.json()) == {"access_token", "refresh_token", "expires_in", "token_type"}
     assert answer["Cache-Control"] == "no-store"
     assert accepted(answer.json()["access_token"]).user == accepted(first.access).user == bob
-    assert refresh(answer.json()["refresh_token"])
+    assert refreshed(answer.json()["refresh_token"])
 
 
 def test_the_loser_of_a_race_is_refused_and_the_winner_goes_on(bob: User) -> None:
     first, now = signed_in(bob), timezone.now()
-    winner = refresh(first.refresh, now)
+    winner = refreshed(first.refresh, now)
     with pytest.raises(InvalidToken):
-        refresh(first.refresh, now + PARALLEL)
+        refreshed(first.refresh, now + PARALLEL)
     assert accepted(winner.access)
-    assert refresh(winner.refresh)
+    assert refreshed(winner.refresh)
 
 
 def test_a_later_second_use_ends_the_family_at_once_and_is_trailed(bob: User, carol: User) -> None:
     first, bystander, now = signed_in(bob), signed_in(carol), timezone.now()
-    winner, another = refresh(first.refresh, now), signed_in(bob)
+    winner, another = refreshed(first.refresh, now), signed_in(bob)
     assert accepted(winner.access)
     with pytest.raises(RefreshReused):
-        refresh(first.refresh, now + PARALLEL + SECOND)
+        refreshed(first.refresh, now + PARALLEL + SECOND)
     for token in (first.access, winner.access):
         with pytest.raises(InvalidToken):
             accepted(token)
     with pytest.raises(InvalidToken):
-        refresh(winner.refresh)
+        refreshed(winner.refresh)
     entry = TrailEntry.objects.get(action=Action.REFRESH_TOKEN_REUSED)
     assert (entry.organization_id, entry.target_id) == (trail.PLATFORM, bob.public_id)
     assert "203.0.113.9" in entry.body
@@ -69,16 +67,16 @@ def test_a_later_second_use_ends_the_family_at_once_and_is_trailed(bob: User, ca
 
 def test_a_token_older_than_the_last_is_stolen_however_soon_it_comes(bob: User) -> None:
     first, now = signed_in(bob), timezone.now()
-    third = refresh(refresh(first.refresh, now).refresh, now + SECOND)
+    third = refreshed(refreshed(first.refresh, now).refresh, now + SECOND)
     with pytest.raises(RefreshReused):
-        refresh(first.refresh, now + 2 * SECOND)
+        refreshed(first.refresh, now + 2 * SECOND)
     with pytest.raises(InvalidToken):
-        refresh(third.refresh)
+        refreshed(third.refresh)
 
 
 def test_reuse_over_http_says_so(bob: User) -> None:
     first = signed_in(bob)
-    refresh(first.refresh, timezone.now() - PARALLEL - SECOND)
+    refreshed(first.refresh, timezone.now() - PARALLEL - SECOND)
     answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (401, "refresh_reused")
     assert answer["WWW-Authenticate"].startswith("Bearer ")
@@ -88,27 +86,27 @@ def test_reuse_that_cannot_be_trailed_is_not_told_and_is_found_the_next_time(
     bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = signed_in(bob)
-    refresh(first.refresh, timezone.now() - PARALLEL - SECOND)
+    refreshed(first.refresh, timezone.now() - PARALLEL - SECOND)
     with monkeypatch.context() as patch:
         patch.setattr(TrailEntry, "save", lambda *a, **k: (_ for _ in ()).throw(IntegrityError("gone")))
         answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert not TokenFamily.objects.exclude(revoked_at=None).exists()
     with pytest.raises(RefreshReused):
-        refresh(first.refresh)
+        refreshed(first.refresh)
 
 
 def test_a_refresh_token_lives_two_weeks_and_a_sign_in_a_month_to_the_second(bob: User, settings: Settings) -> None:
     now = timezone.now().replace(microsecond=0)
     with pytest.raises(ExpiredToken):
-        refresh(signed_in(bob, at=now).refresh, now + timedelta(days=14))
+        refreshed(signed_in(bob, at=now).refresh, now + timedelta(days=14))
     pair = signed_in(bob, at=now)
     for day in (13, 26):
-        pair = refresh(pair.refresh, now + timedelta(days=day, hours=23))
+        pair = refreshed(pair.refresh, now + timedelta(days=day, hours=23))
     end = now + timedelta(days=30)
-    pair = refresh(pair.refresh, end - SECOND)
+    pair = refreshed(pair.refresh, end - SECOND)
     assert accepted(pair.access, at=end - SECOND)
-    for attempt in (lambda: accepted(pair.access, at=end), lambda: refresh(pair.refresh, end)):
+    for attempt in (lambda: accepted(pair.access, at=end), lambda: refreshed(pair.refresh, end)):
         with pytest.raises((InvalidToken, ExpiredToken)):
             attempt()
 
@@ -121,11 +119,48 @@ def test_the_database_lets_a_token_have_one_successor(bob: User) -> None:
         RefreshToken.objects.create(family=first.family, replaces=first)
 
 
+def ask(token: str) -> Any:
+    return api().post(REFRESH, {"refresh_token": token}, format="json")
+
+
+def test_one_sign_in_is_refreshed_so_often_and_keeps_its_token_and_nobody_else_waits(
+    bob: User, carol: User, settings: Settings
+) -> None:
+    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refresh": Rate(2, 60)}
+    mine, elsewhere, hers = signed_in(bob).refresh, signed_in(bob).refresh, signed_in(carol).refresh
+    for _ in range(2):
+        mine = ask(mine).json()["refresh_token"]
+    limited = ask(mine)
+    assert (limited.status_code, limited.json()["code"]) == (429, "rate_limited")
+    assert 0 < int(limited["Retry-After"]) <= 62
+    assert ask(elsewhere).status_code == ask(hers).status_code == 200
+    limiter.forget()
+    assert ask(mine).status_code == 200
+
+
+def test_a_thief_does_not_hide_behind_the_limit(bob: User, settings: Settings) -> None:
+    """Whoever stole a token and refreshes without end is found out when its owner comes with it."""
+    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refresh": Rate(2, 60)}
+    owners = signed_in(bob).refresh
+    thiefs = refreshed(refreshed(owners).refresh).refresh
+    assert ask(thiefs).status_code == 429
+    assert ask(owners).json()["code"] == "refresh_reused"
+    assert ask(thiefs).json()["code"] == "invalid_token"
+
+
+def test_who_brings_nothing_good_spends_nothing_of_anybodys(bob: User, settings: Settings) -> None:
+    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refresh": Rate(1, 60)}
+    good = signed_in(bob)
+    for wrong in (good.access, f"{good.refresh[:-8]}AAAAAAAA", "x.y.z"):
+        assert ask(wrong).status_code == 401
+    assert ask(good.refresh).status_code == 200
+
+
 def test_an_inactive_user_refreshes_nothing(bob: User) -> None:
     pair = signed_in(bob)
     User.objects.filter(pk=bob.pk).update(is_active=False)
     with pytest.raises(InvalidToken):
-        refresh(pair.refresh)
+        refreshed(pair.refresh)
     assert RefreshToken.objects.get().used_at is None
 
 
@@ -159,13 +194,13 @@ def test_of_parallel_refreshes_exactly_one_wins_and_goes_on(bob: User) -> None:
         assert len(winners) == 1
         assert {type(outcome) for outcome in outcomes} == {TokenPair, InvalidToken}
         assert accepted(winners[0].access)
-        assert refresh(winners[0].refresh)
+        assert refreshed(winners[0].refresh)
 
 
 def _at_once(together: Barrier, token: str) -> Any:
     try:
         together.wait(10)
-        return refresh(token)
+        return refreshed(token)
     except InvalidToken as error:
         return error
     finally:
@@ -175,7 +210,7 @@ def _at_once(together: Barrier, token: str) -> Any:
 def test_families_that_ended_by_themselves_are_removed_and_no_other(bob: User) -> None:
     now = timezone.now()
     for number in range(3):
-        refresh(signed_in(bob, at=now - timedelta(days=31 + number)).refresh, now - timedelta(days=30 + number))
+        refreshed(signed_in(bob, at=now - timedelta(days=31 + number)).refresh, now - timedelta(days=30 + number))
     living = signed_in(bob, at=now)
     services.prune(before=now)
     assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1

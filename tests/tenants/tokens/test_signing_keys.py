@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.core.management import call_command
 from django.test import Client
-from django.utils import timezone
 from pytest_django import Settings
 
 from config import secrets_file, signing_keys
@@ -27,9 +26,8 @@ from config.signing_keys import generate, parse_signing_keys
 from tenants import checks, conf
 from tenants.management.commands.new_signing_key import Command
 from tenants.models import User
-from tenants.tokens import services
 from tenants.tokens.errors import InvalidToken
-from tests.tenants.tokens.forge import accepted, opened, signed_in
+from tests.tenants.tokens.forge import accepted, opened, refreshed, signed_in
 
 JWKS = "/.well-known/jwks.json"
 OLD, NEW = generate(), generate()
@@ -114,7 +112,7 @@ def test_a_rotation_signs_nobody_out_until_the_old_key_is_taken_out(bob: User, s
     before = signed_in(bob)
     settings.KEYWAY_SIGNING_KEYS = f"{NEW},{OLD}"
     assert accepted(before.access).user == bob
-    after = services.refresh(before.refresh, at=timezone.now(), address="")
+    after = refreshed(before.refresh)
     kids = [key.kid for key in conf.signing_keys()]
     assert (opened(before.access, 0)["kid"], opened(after.access, 0)["kid"]) == (kids[1], kids[0])
     assert [key["kid"] for key in Client().get(JWKS).json()["keys"]] == kids
