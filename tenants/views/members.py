@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from smtplib import SMTPException
 from typing import Any
 
@@ -30,6 +32,26 @@ from tenants.sign_in import kept_fields, recent_sign_in
 PER_PAGE = 50
 QUERY_LENGTH = 200
 ONLY_OWNERS = "Only an owner can make somebody an owner, or change an owner's membership."
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a member is asked about: the page that asks, the service to call, and what is said afterwards."""
+
+    template: str
+    service: Callable[..., object]
+    done: str
+
+
+DEACTIVATE = Change(
+    "tenants/member_deactivate.html",
+    services.deactivate_member,
+    "Deactivated {email}. Their public keys here are refused from now on.",
+)
+REACTIVATE = Change("tenants/member_reactivate.html", services.reactivate_member, "Reactivated {email}.")
+REMOVE = Change(
+    "tenants/member_remove.html", services.remove_member, "Removed {email}. Their public keys here are refused for good."
+)
 
 
 @require_safe
@@ -108,61 +130,29 @@ def member_role(request: HttpRequest, access: Access, membership_id: uuid.UUID) 
         context = {"form": form, "member": member, "organization": access.organization}
         return render(request, "tenants/member_role.html", context, status=422 if request.method == "POST" else 200)
     role = Role(form.cleaned_data["role"])
-    return _change(
-        request,
-        access,
-        membership_id,
-        lambda membership: services.change_role(membership=membership, role=role, by=access.actor),
-        done=f"{member.user.email} is now {role.label.lower()}.",
-    )
+    change = partial(services.change_role, role=role)
+    return _carry_out(request, access, membership_id, change, done=f"{member.user.email} is now {role.label.lower()}.")
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_MEMBERS)
 @recent_sign_in
 def member_deactivate(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
-    member = _find(access, membership_id)
-    if request.method != "POST":
-        return _confirm(request, access, member, "tenants/member_deactivate.html")
-    return _change(
-        request,
-        access,
-        membership_id,
-        lambda membership: services.deactivate_member(membership=membership, by=access.actor),
-        done=f"Deactivated {member.user.email}. Their public keys here are refused from now on.",
-    )
+    return _confirm(request, access, membership_id, DEACTIVATE)
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_MEMBERS)
 @recent_sign_in
 def member_reactivate(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
-    member = _find(access, membership_id)
-    if request.method != "POST":
-        return _confirm(request, access, member, "tenants/member_reactivate.html")
-    return _change(
-        request,
-        access,
-        membership_id,
-        lambda membership: services.reactivate_member(membership=membership, by=access.actor),
-        done=f"Reactivated {member.user.email}.",
-    )
+    return _confirm(request, access, membership_id, REACTIVATE)
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_MEMBERS)
 @recent_sign_in
 def member_remove(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
-    member = _find(access, membership_id)
-    if request.method != "POST":
-        return _confirm(request, access, member, "tenants/member_remove.html")
-    return _change(
-        request,
-        access,
-        membership_id,
-        lambda membership: services.remove_member(membership=membership, by=access.actor),
-        done=f"Removed {member.user.email}. Their public keys here are refused for good.",
-    )
+    return _confirm(request, access, membership_id, REMOVE)
 
 
 def _find(access: Access, membership_id: uuid.UUID, *, lock: bool = False) -> Membership:
@@ -174,7 +164,10 @@ def _find(access: Access, membership_id: uuid.UUID, *, lock: bool = False) -> Me
     return member
 
 
-def _confirm(request: HttpRequest, access: Access, member: Membership, template: str) -> HttpResponse:
+def _confirm(request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Change) -> HttpResponse:
+    member = _find(access, membership_id)
+    if request.method == "POST":
+        return _carry_out(request, access, membership_id, change.service, done=change.done.format(email=member.user.email))
     keys = Key.objects.for_organization(access.organization).filter(owner=member)
     context: dict[str, Any] = {
         "organization": access.organization,
@@ -182,17 +175,17 @@ def _confirm(request: HttpRequest, access: Access, member: Membership, template:
         "usable_keys": keys.usable(timezone.now()).count(),
         "is_self": member.user_id == access.user.pk,
     }
-    return render(request, template, context)
+    return render(request, change.template, context)
 
 
-def _change(
-    request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Callable[[Membership], object], *, done: str
+def _carry_out(
+    request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Callable[..., object], *, done: str
 ) -> HttpResponse:
     """Carry out one change on the locked row: a role given meanwhile must not slip past the question who may act on it."""
     try:
         with transaction.atomic():
             member = _find(access, membership_id, lock=True)
-            change(member)
+            change(membership=member, by=access.actor)
     except KeywayError as error:
         messages.error(request, error.detail)
     else:
