@@ -66,7 +66,9 @@ class Flood:
             lines.write_text("".join(f"X-API-Key: {forged()}\n" for _ in range(20_000)))
             pause = f"\ndelay = function() return {1000 // (self._rate // 4)} end\n" if self._rate else ""
             script.write_text(SCRIPT % lines + pause)
-            command = ["wrk", "-t1", "-c4", "-d600s", "-s", str(script), f"{self._keyway.url}/api/v1/verify"]
+            # A flood comes from elsewhere. Here it shares two cores with whom it floods, so it takes what they leave it.
+            wrk = ["nice", "-n", "19", "wrk", "-t1", "-c4", "-d600s", "-s", str(script)]
+            command = [*wrk, f"{self._keyway.url}/api/v1/verify"]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
                 self._stop.wait()
                 process.terminate()

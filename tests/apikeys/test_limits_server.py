@@ -48,9 +48,12 @@ def test_processes_with_a_redis_refuse_strangers_together(server: KeywayServer) 
     assert (statuses.count(401), statuses.count(429)) == (10, 90)
 
 
-def test_without_redis_nobody_is_refused_or_failed_for_it(server: KeywayServer, redis: RedisServer) -> None:
-    secret = server.key(kind="agent", environment="live")["secret"]
-    redis.kill()
+@pytest.mark.parametrize(("fault", "environment"), [("kill", "live"), ("hang", "test")])
+def test_without_redis_nobody_is_refused_or_failed_for_it(
+    server: KeywayServer, redis: RedisServer, fault: str, environment: str
+) -> None:
+    secret = server.key(kind="agent", environment=environment)["secret"]
+    getattr(redis, fault)()
     try:
         began = time.monotonic()
         statuses = burst(server, secret)
@@ -63,7 +66,7 @@ def test_without_redis_nobody_is_refused_or_failed_for_it(server: KeywayServer, 
         assert answer.status_code == 200
         assert time.monotonic() - began < 60
     finally:
-        redis.start()
+        redis.resume() if fault == "hang" else redis.start()
     assert_who_lost_redis_is_back(server, secret)
 
 
