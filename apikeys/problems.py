@@ -94,7 +94,9 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "rate_limited": Problem(429, "Rate limited", "Too many requests. Try again after `Retry-After` seconds."),
     "internal_error": Problem(500, "Internal error", "Keyway failed. The cause is in its log, under the request's id."),
-    "unavailable": Problem(503, "Unavailable", "Keyway cannot answer just now. The key was not judged; try again shortly."),
+    "unavailable": Problem(
+        503, "Unavailable", "Keyway cannot answer just now. This says nothing about the key; try again shortly."
+    ),
     "bad_request": Problem(400, "Bad request", "The request cannot be understood."),
     "forbidden": Problem(403, "Forbidden", "This is not allowed."),
     "not_found": Problem(404, "Not found", "There is nothing here."),

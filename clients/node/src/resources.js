@@ -80,7 +80,7 @@ class Keys {
   }
 
   /**
-   * Not idempotent: a second rotation would end the secret that the first one made.
+   * Not idempotent: a second rotation would end the old secret, whose grace callers count on.
    *
    * @param {string} id
    * @param {{grace?: number}} [rotation] seconds for which the old secret stays good

@@ -17,9 +17,8 @@ function isWorthRetrying(error, idempotent) {
   if (!(error instanceof KeywayError)) return false;
   if (error instanceof ConnectionError) return idempotent || error.neverSent;
   if (error.status === 429) return true;
-  // Keyway and those before it send Retry-After with a refusal; without it, something may have failed half way.
-  if (error.status === 503) return idempotent || error.retryAfter !== null;
-  return idempotent && (error.status === 502 || error.status === 504);
+  // With Retry-After too, a 503 may come after the change was made.
+  return idempotent && error.status !== null && error.status >= 502 && error.status <= 504;
 }
 
 /**

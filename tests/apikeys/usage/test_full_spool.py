@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from apikeys.models import UsageGap, Use
+from apikeys.models import Secret, UsageGap, Use
 from apikeys.services import Issued
 from apikeys.usage import segment
 from apikeys.usage import spool as spools
 from tests.apikeys.test_authentication import assert_problem
 from tests.apikeys.usage.conftest import Drain
-from tests.conftest import api
+from tests.conftest import IssueKey, api
 
 pytestmark = pytest.mark.django_db
 WHOAMI = "/api/v1/whoami"
@@ -144,6 +144,16 @@ def test_the_count_of_what_goes_unrecorded_needs_no_room_on_the_full_disk(
         sent += 1
     (name,) = segment.names(mounted)
     assert segment.look(mounted / name)[1].served == sent - len(written(mounted)) == 1
+
+
+def test_a_503_may_come_after_a_rotation_was_made(issue_public_key: IssueKey, mounted: Path) -> None:
+    """Which is why no SDK repeats one, though the answer says when to come back."""
+    key = issue_public_key(scopes=("read:audit-activity", "manage:api-keys"))
+    remount(mounted, "ro")
+    answer = api(key).post(f"/api/v1/api-keys/{key.key.public_id}/rotate", {"grace": 3600}, format="json")
+    assert_problem(answer, "unavailable")
+    assert "Retry-After" in answer.headers
+    assert Secret.objects.filter(key=key.key).count() == 2
 
 
 MISSED = {"block": (503, (0, 2)), "count": (200, (2, 0))}

@@ -93,12 +93,34 @@ def test_two_creates_have_two_idempotency_keys(connect: Connect) -> None:
         assert first != second
 
 
-@pytest.mark.parametrize(("loss", "error"), [(HangUp(), ConnectionFailed), (busy(), Unavailable)], ids=["hang-up", "503"])
+@pytest.mark.parametrize(
+    ("loss", "error"),
+    [
+        (HangUp(), ConnectionFailed),
+        (busy(), Unavailable),
+        (problem(503, "unavailable"), Unavailable),
+        (problem(502, ""), Unavailable),
+    ],
+    ids=["hang-up", "503 that says when", "503", "502"],
+)
 def test_a_rotation_is_not_repeated_when_it_may_have_been_done(connect: Connect, loss: Any, error: type[Exception]) -> None:
     with ScriptedServer(loss, ok(ISSUED)) as server:
         with pytest.raises(error):
             connect(server.url).keys.rotate("key_1", grace=60)
         assert len(server.received) == 1
+
+
+def test_a_rotation_that_was_never_sent_is_repeated_and_the_error_says_so(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "keyway")
+    with pytest.raises(ConnectionFailed) as failed:
+        connect(f"http://127.0.0.1:{free_port()}", max_retries=2).keys.rotate("key_1")
+    assert failed.value.never_sent
+    assert caplog.text.count("again in") == 2
+    with ScriptedServer(HangUp()) as server, pytest.raises(ConnectionFailed) as failed:
+        connect(server.url, max_retries=0).keys.rotate("key_1")
+    assert not failed.value.never_sent
 
 
 def test_a_rotation_that_was_refused_for_its_rate_is_repeated(connect: Connect) -> None:

@@ -35,9 +35,13 @@ class SecretNotShown(KeywayError):
 
 
 class ConnectionFailed(KeywayError):
-    """No answer came."""
+    """No answer came. Unless `never_sent`, what was asked may have been done."""
 
     code = "connection_failed"
+
+    def __init__(self, detail: str, *, never_sent: bool = False) -> None:
+        super().__init__(detail)
+        self.never_sent = never_sent
 
 
 class TimedOut(ConnectionFailed):
@@ -117,7 +121,7 @@ class ServerError(ApiError):
 
 
 class Unavailable(ServerError):
-    """502, 503, 504: Keyway cannot answer just now; nothing was judged. `retry_after` is in seconds, where it is known."""
+    """502, 503, 504: no answer just now, though a change may have been made. `retry_after` is in seconds, where it is known."""
 
 
 def _listed(value: object) -> Sequence[Any]:

@@ -47,7 +47,7 @@ _MOST_SECONDS = 10**9
 def error_in(outcome: Answer | Failure) -> KeywayError | None:
     """Find what went wrong; None where nothing did."""
     if isinstance(outcome, Failure):
-        return (TimedOut if outcome.is_timeout else ConnectionFailed)(outcome.what)
+        return (TimedOut if outcome.is_timeout else ConnectionFailed)(outcome.what, never_sent=outcome.never_sent)
     if 200 <= outcome.status < 300 or outcome.status == 304:
         return None
     problem = _problem(outcome)

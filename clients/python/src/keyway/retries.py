@@ -57,8 +57,12 @@ def exchange(call: Call[T], retries: Retries, jitter: Callable[[], float] = rand
 
 
 def may_repeat(call: Call[T], error: KeywayError) -> bool:
-    """A 429 was certainly not done. What was not answered, or by a 503, may have been, so it must bear being done twice."""
-    return isinstance(error, RateLimited) or (call.is_idempotent and isinstance(error, ConnectionFailed | Unavailable))
+    """A 429 was certainly not done, nor was what never left. What was not answered otherwise, or by a 503, may have been, with
+    Retry-After or without, so it must bear being done twice.
+    """
+    if isinstance(error, ConnectionFailed):
+        return call.is_idempotent or error.never_sent
+    return isinstance(error, RateLimited) or (call.is_idempotent and isinstance(error, Unavailable))
 
 
 def pause(error: KeywayError, attempt: int, jitter: float) -> float:

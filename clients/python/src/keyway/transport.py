@@ -15,6 +15,9 @@ from keyway.wire import Answer, Call, Failure, address
 
 T = TypeVar("T")
 
+# There was no connection that the call could have left by.
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
 _HEADERS = {"User-Agent": f"keyway-python/{__version__}", "Accept": "application/json"}
 
 
@@ -115,4 +118,5 @@ def _failure(error: httpx2.RequestError, credential: Credential) -> Failure:
     return Failure(
         f"Keyway cannot be reached: {printable(told) or type(error).__name__}",
         is_timeout=isinstance(error, httpx2.TimeoutException),
+        never_sent=isinstance(error, _NEVER_SENT),
     )

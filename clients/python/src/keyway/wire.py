@@ -25,10 +25,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer came. `is_timeout`: it took too long, and may have been done all the same."""
+    """No answer came. `is_timeout`: it took too long. Unless `never_sent`, it may have been done all the same."""
 
     what: str
     is_timeout: bool = False
+    never_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
