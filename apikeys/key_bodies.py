@@ -35,7 +35,10 @@ Form = TypeVar("Form", bound=msgspec.Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Description = Annotated[str, Meta(max_length=500)]
 Scopes = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=MOST_SCOPES)]
-Networks = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=MOST_NETWORKS)]
+_NETWORK = {"pattern": r"^\s*[0-9A-Fa-f:.]+(/[0-9.]+)?\s*$", "examples": ["192.0.2.0/24", "2001:db8::/32"]}
+Networks = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=_NETWORK)]], Meta(max_length=MOST_NETWORKS)
+]
 Days = Literal[30, 60, 90, 180, 365]
 Moment = Annotated[datetime, Meta(tz=True)]
 Seconds = Annotated[int, Meta(ge=0, le=int(LONGEST_GRACE.total_seconds()))]

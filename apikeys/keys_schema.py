@@ -52,6 +52,16 @@ _EXAMPLE = {
     "revoke_reason": "",
 }
 _SECRET = "sk_live_" + "…"
+# What apikeys.key_bodies.read_new_key and read_changes ask beyond each field by itself.
+_NEW_KEY = schema_of(NewKey) | {
+    "oneOf": [
+        {"properties": {"kind": {"const": "public"}, "scopes": {"minItems": 1}}, "required": ["scopes"]},
+        {"properties": {"kind": {"const": "agent"}, "scopes": {"maxItems": 0}}, "required": ["kind"]},
+    ],
+    "not": {"properties": {"expires_at": {"type": "string"}}, "required": ["expires_at", "expires_in_days"]},
+}
+_KEY_EDIT = schema_of(KeyEdit)
+_KEY_EDIT["properties"]["scopes"]["minItems"] = 1
 
 
 def _request(name: str, value: dict[str, Any]) -> OpenApiExample:
@@ -76,7 +86,7 @@ CREATE: dict[str, Any] = {
     "description": "The answer holds the secret, once. Nobody can issue a key that is stronger than they are.",
     "tags": ["Keys"],
     "parameters": [_IDEMPOTENCY],
-    "request": {JSON: schema_of(NewKey)},
+    "request": {JSON: _NEW_KEY},
     "responses": {201: IssuedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | _BUSY,
     "examples": [
         _request("A script", {"name": "Production Webhook Server", "scopes": ["read:audit-activity"], "expires_in_days": 90}),
@@ -95,7 +105,7 @@ EDIT: dict[str, Any] = {
     "summary": "Edit a key",
     "description": "Answered when what was taken away is refused everywhere. Scopes and networks are replaced as a whole.",
     "tags": ["Keys"],
-    "request": {JSON: schema_of(KeyEdit)},
+    "request": {JSON: _KEY_EDIT},
     "responses": {200: EditedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | problems("key_not_usable"),
     "examples": [
         _request("Fewer networks", {"allowed_cidrs": ["192.0.2.0/24"]}),

@@ -12,7 +12,7 @@ from apikeys.permissions import IsAgentKey
 from apikeys.problems import CONTENT_TYPE, PROBLEMS
 from apikeys.schema_examples import EXAMPLES
 from apikeys.scopes import registry
-from audit.api_schema import describe
+from audit.api_schema import describe, forbid_nul
 
 Schema = dict[str, Any]
 
@@ -24,7 +24,9 @@ _OF_KEYS = (
 )  # fmt: skip
 _OF_TOKENS = ("missing_token", "invalid_token", "expired_token")
 _OPTIONAL_BODY = ("logout", "rotate_key", "revoke_key")
-_BY_SCHEME = {"ApiKey": _OF_KEYS, "OAuth": (*_OF_KEYS, *_OF_TOKENS), "UserToken": _OF_TOKENS, "Session": ("csrf_failed",)}
+# One door for keys and applications' tokens: whoever presents a token where only keys are taken is told of the token.
+_AT_THE_DOOR = (*_OF_KEYS, "invalid_token", "expired_token")
+_BY_SCHEME = {"ApiKey": _AT_THE_DOOR, "OAuth": _AT_THE_DOOR, "UserToken": _OF_TOKENS, "Session": ("csrf_failed",)}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
@@ -123,6 +125,7 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
     for path in result["paths"].values():
         for operation in path.values():
             _add_problems(operation, ("not_acceptable", *_common(operation)))
+            _describe_query(operation)
             if body := operation.get("requestBody"):
                 body["required"] = operation["operationId"] not in _OPTIONAL_BODY
     for address, path in schema_plain.paths().items():
@@ -153,6 +156,14 @@ def _add_problems(operation: Schema, codes: Iterable[str]) -> None:
         known = found | set(own.get("code", {}).get("enum", ()))
         schema, words = describe([code for code in PROBLEMS if code in known], members)
         operation["responses"][status] = {"description": words, "content": {CONTENT_TYPE: {"schema": schema}}}
+
+
+def _describe_query(operation: Schema) -> None:
+    """A filter's parameter that has no value is as one that is not there (audit.serializers.read_query)."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query":
+            parameter["allowEmptyValue"] = True
+            forbid_nul(parameter["schema"])
 
 
 def _add_examples(operation: Schema) -> None:

@@ -17,7 +17,9 @@ _HEADER: Schema = {"schema": _TEXT}
 # What OAuth takes (RFC 6749, appendix A).
 _PLAIN: Schema = {"type": "string", "pattern": "^[ -~]*$", "maxLength": 2048}
 _ADDRESS: Schema = {"type": "string", "format": "uri"}
-_GRANTS = ["authorization_code", "client_credentials", "refresh_token"]
+# A parameter without a value is as one that is not there (RFC 6749, 3.1), so what is required has one.
+_GIVEN: Schema = _PLAIN | {"minLength": 1}
+_GRANTS = {"authorization_code": ["code"], "client_credentials": [], "refresh_token": ["refresh_token"]}
 
 SECURITY_SCHEMES: dict[str, Schema] = {
     "Client": {
@@ -158,22 +160,26 @@ def _endpoint(name: str, summary: str, form: Schema, required: list[str], told: 
 
 
 def _token() -> Schema:
-    form = {"grant_type": {"enum": _GRANTS}, **dict.fromkeys(("code", "redirect_uri", "code_verifier"), _PLAIN)}
-    form |= {"refresh_token": _PLAIN, "scope": _PLAIN}
+    form: Schema = {"grant_type": {"enum": list(_GRANTS)}, **dict.fromkeys(("code", "refresh_token"), _GIVEN)}
+    form |= dict.fromkeys(("redirect_uri", "code_verifier", "scope"), _PLAIN)
     told = _answer("Tokens.", JSON, _of("OAuthTokens"))
-    return _endpoint(
+    described = _endpoint(
         "token", "Exchange a code, a refresh token or the application's secret for tokens", form, ["grant_type"], told
     )
+    described["requestBody"]["content"][FORM]["schema"]["oneOf"] = [
+        {"properties": {"grant_type": {"const": grant}}, "required": required} for grant, required in _GRANTS.items()
+    ]
+    return described
 
 
 def _revoke() -> Schema:
-    form: Schema = {"token": _PLAIN, "token_type_hint": _PLAIN}
+    form: Schema = {"token": _GIVEN, "token_type_hint": _PLAIN}
     told = {"description": "The token is good for nothing any more, whatever it was."}
     return _endpoint("revoke", "Give a token back (RFC 7009)", form, ["token"], told)
 
 
 def _introspect() -> Schema:
-    form: Schema = {"token": _PLAIN, "token_type_hint": _PLAIN}
+    form: Schema = {"token": _GIVEN, "token_type_hint": _PLAIN}
     told = _answer("What the token is.", JSON, _of("Introspection"))
     return _endpoint("introspect", "Ask what an access token is (RFC 7662)", form, ["token"], told, public=False)
 

@@ -16,7 +16,19 @@ Schema = dict[str, Any]
 
 def schema_of(form: type[msgspec.Struct]) -> Schema:
     components: dict[str, Schema] = msgspec.json.schema_components([form])[1]
+    forbid_nul(components[form.__name__])
     return components[form.__name__]
+
+
+def forbid_nul(schema: Any) -> None:
+    """Say in every string of free text that U+0000 is not taken: no database stores it."""
+    if isinstance(schema, list):
+        for each in schema:
+            forbid_nul(each)
+    elif isinstance(schema, dict):
+        forbid_nul(list(schema.values()))
+        if schema.get("type") == "string" and not schema.keys() & {"format", "pattern", "enum"}:
+            schema["pattern"] = r"^[^\x00]*$"
 
 
 def problems(*codes: str, **members: Schema) -> dict[tuple[int, str], OpenApiResponse]:

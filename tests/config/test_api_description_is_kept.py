@@ -1,0 +1,136 @@
+"""What the OpenAPI document allows is taken, and what it forbids is refused: each case is asked of both."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import jsonschema
+import pytest
+from django.test import Client
+
+from apikeys.problems import CONTENT_TYPE
+from apikeys.services import Issued
+from tenants.models import Organization, User
+from tests.apikeys.oauth.flow import Program, service_of
+from tests.audit.events import event
+from tests.conftest import api, client_of
+
+pytestmark = pytest.mark.django_db
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+KEY = {"name": "Script", "scopes": ["read:audit-activity"]}
+ALIVE = {"host": "sql-prod-01", "version": "1"}
+NUL = "a\0b"
+
+
+@pytest.fixture
+def schema() -> dict[str, Any]:
+    described: dict[str, Any] = Client().get("/api/v1/schema", headers={"accept": JSON}).json()
+    return described
+
+
+def is_described(schema: dict[str, Any], address: str, body: Any, method: str = "post", kind: str = JSON) -> bool:
+    wanted = schema["paths"][address][method]["requestBody"]["content"][kind]["schema"]
+    return jsonschema.Draft202012Validator(wanted | {"components": schema["components"]}).is_valid(body)
+
+
+@pytest.mark.parametrize(("changes", "is_good"), [
+    ({}, True),
+    ({"scopes": []}, False),
+    ({"scopes": ["read:audit-activity\0"]}, False),
+    ({"name": NUL}, False),
+    ({"description": NUL}, False),
+    ({"expires_in_days": None, "expires_at": None}, True),
+    ({"expires_in_days": None, "expires_at": "0001-01-01T00:00:00+23:59"}, False),
+    ({"allowed_cidrs": [" 192.0.2.0/255.255.255.0", "2001:DB8::/32"]}, True),
+    ({"allowed_cidrs": ["office"]}, False),
+    ({"kind": "agent"}, False),
+    ({"kind": "agent", "scopes": []}, True),
+])  # fmt: skip
+def test_a_new_key_is_taken_as_described(schema: dict[str, Any], alice: User, changes: dict[str, Any], is_good: bool) -> None:
+    body = KEY | changes
+    assert is_described(schema, "/api/v1/api-keys", body) is is_good
+    answer = client_of(alice).post("/api/v1/api-keys", body, content_type=JSON)
+    assert (answer.status_code == 201) is is_good, answer.content
+
+
+@pytest.mark.parametrize(("call", "body", "is_good"), [
+    ("patch", {"name": "Other"}, True),
+    ("patch", {"scopes": []}, False),
+    ("patch", {"allowed_cidrs": ["office"]}, False),
+    ("delete", {"reason": NUL}, False),
+])  # fmt: skip
+def test_a_change_of_a_key_is_taken_as_described(
+    schema: dict[str, Any], public_key: Issued, call: str, body: dict[str, Any], is_good: bool
+) -> None:
+    method, _, path = call.partition(" ")
+    assert is_described(schema, f"/api/v1/api-keys/{{key_id}}{path}", body, method) is is_good
+    assert public_key.key.owner
+    send = getattr(client_of(public_key.key.owner.user), method)
+    answer = send(f"/api/v1/api-keys/{public_key.key.public_id}{path}", body, content_type=JSON)
+    assert (answer.status_code == 200) is is_good, answer.content
+
+
+@pytest.mark.parametrize(("call", "body", "is_good"), [
+    ("heartbeat", ALIVE | {"host": NUL}, False),
+    ("events", [event()], True),
+    ("events", [event(statement=NUL)], False),
+])  # fmt: skip
+def test_what_an_agent_tells_is_taken_as_described(
+    schema: dict[str, Any], agent_key: Issued, call: str, body: Any, is_good: bool
+) -> None:
+    assert is_described(schema, f"/api/v1/agent/{call}", body) is is_good
+    answer = api(agent_key).generic("POST", f"/api/v1/agent/{call}", json.dumps(body), JSON)
+    assert (answer.status_code == 200) is is_good, answer.content
+
+
+@pytest.fixture
+def program(acme: Organization, alice: User) -> Program:
+    return service_of(acme, alice, "read:audit-activity")
+
+
+@pytest.mark.parametrize(("path", "form", "told"), [
+    ("/oauth/token", {"grant_type": "client_credentials"}, None),
+    ("/oauth/token", {"grant_type": "refresh_token"}, "invalid_request"),
+    ("/oauth/token", {"grant_type": "refresh_token", "refresh_token": ""}, "invalid_request"),
+    ("/oauth/token", {"grant_type": "authorization_code"}, "invalid_request"),
+    ("/oauth/token", {"grant_type": "password"}, "unsupported_grant_type"),
+    ("/oauth/revoke", {"token": "t"}, None),
+    ("/oauth/revoke", {"token": ""}, "invalid_request"),
+    ("/oauth/introspect", {"token": "t"}, None),
+    ("/oauth/introspect", {"token": ""}, "invalid_request"),
+])  # fmt: skip
+def test_a_form_of_oauth_is_taken_as_described(
+    schema: dict[str, Any], program: Program, path: str, form: dict[str, str], told: str | None
+) -> None:
+    assert is_described(schema, path, form, kind=FORM) is (told is None)
+    answer = Client().post(path, urlencode(program.credentials | form), content_type=FORM)
+    assert (json.loads(answer.content or b"{}").get("error"), answer.status_code) == (told, 400 if told else 200)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/api-keys", "/api/v1/public/audit-activity"])
+def test_a_filter_without_a_value_is_no_filter_and_u0000_is_none(
+    schema: dict[str, Any], managing_key: Issued, path: str
+) -> None:
+    described = [each for each in schema["paths"][path]["get"]["parameters"] if each["in"] == "query"]
+    for parameter in described:
+        assert parameter["allowEmptyValue"] is True
+        assert api(managing_key).get(path, {parameter["name"]: ""}).status_code == 200
+        if "format" not in parameter["schema"]:
+            assert not jsonschema.Draft202012Validator(parameter["schema"]).is_valid(NUL)
+        assert api(managing_key).get(path, {parameter["name"]: NUL}).status_code == 400
+
+
+@pytest.fixture
+def managing_key(issue_public_key: Any, alice: User) -> Issued:
+    issued: Issued = issue_public_key(owner=alice, scopes=("manage:api-keys", "read:audit-activity"))
+    return issued
+
+
+def test_a_token_where_only_keys_are_taken_is_refused_with_a_code_that_is_described(schema: dict[str, Any], acme: Any) -> None:
+    for path in ("config", "heartbeat", "events"):
+        method = "get" if path == "config" else "post"
+        address = f"/api/v1/agent/{path}"
+        answer = getattr(api(HTTP_AUTHORIZATION="Bearer nobodys"), method)(address)
+        content = schema["paths"][address][method]["responses"]["401"]["content"][CONTENT_TYPE]
+        assert answer.json()["code"] == "invalid_token"
+        assert {"invalid_token", "expired_token"} <= set(content["schema"]["allOf"][1]["properties"]["code"]["enum"])
