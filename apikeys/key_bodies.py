@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -198,12 +198,18 @@ def organization_of(sent: NewKey) -> uuid.UUID | None:
 
 
 def _expiry(sent: NewKey, now: datetime, caller: Caller, errors: Errors) -> datetime | None:
-    if sent.expires_at is not None:
-        if sent.expires_in_days is not UNSET:
-            errors.add("expires_at", "Give expires_at or expires_in_days, not both.")
-        elif not now < sent.expires_at <= now + LATEST_EXPIRY:
-            errors.add("expires_at", "The expiry has to be in the future, and within ten years.")
-        return sent.expires_at
+    if sent.expires_at is None:
+        return _expiry_in_days(sent, now, caller)
+    if sent.expires_in_days is not UNSET:
+        errors.add("expires_at", "Give expires_at or expires_in_days, not both.")
+    elif not now < sent.expires_at <= now + LATEST_EXPIRY:
+        errors.add("expires_at", "The expiry has to be in the future, and within ten years.")
+    else:
+        return sent.expires_at.astimezone(UTC)  # PostgreSQL knows no offset of 16 hours or more
+    return None
+
+
+def _expiry_in_days(sent: NewKey, now: datetime, caller: Caller) -> datetime | None:
     if sent.expires_in_days is None:
         return None
     if sent.expires_in_days is not UNSET:

@@ -55,9 +55,14 @@ def digest(event: Event) -> bytes:
 
     BLAKE2b over the canonical encoding: fields in the order of the struct, empty ones left out, the time in UTC.
     """
-    if event.event_time.tzinfo is not UTC:
-        event = msgspec.structs.replace(event, event_time=event.event_time.astimezone(UTC))
-    return hashlib.blake2b(_encode(event), digest_size=16).digest()
+    return hashlib.blake2b(_encode(in_utc(event)), digest_size=16).digest()
+
+
+def in_utc(event: Event) -> Event:
+    """The same event with its time in UTC: PostgreSQL knows no offset of 16 hours or more, which RFC 3339 allows."""
+    if event.event_time.tzinfo is UTC:
+        return event
+    return msgspec.structs.replace(event, event_time=event.event_time.astimezone(UTC))
 
 
 def flaw_in_time(event: Event, at: datetime) -> Flaw | None:

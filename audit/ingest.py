@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 
 from audit.batch import Verdict
 from audit.errors import KeywayError
-from audit.event import FIELDS, Event, digest, flaw_in_time
+from audit.event import FIELDS, Event, digest, flaw_in_time, in_utc
 from audit.models import ActivityEvent
 from audit.strict_json import Flaw
 from config.copying import copy_in
@@ -102,7 +102,8 @@ def _judge(verdicts: Sequence[Verdict], at: datetime) -> tuple[list[Rejection], 
         if flaw:
             rejected.append(Rejection.of(index, flaw))
         elif isinstance(verdict, Event):
-            entries.append(_Entry(index, verdict, digest(verdict)))
+            event = in_utc(verdict)
+            entries.append(_Entry(index, event, digest(event)))
     return rejected, entries
 
 

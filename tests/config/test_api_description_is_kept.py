@@ -1,12 +1,14 @@
 """What the OpenAPI document allows is taken, and what it forbids is refused: each case is asked of both."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import jsonschema
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apikeys.problems import CONTENT_TYPE
 from apikeys.services import Issued
@@ -20,6 +22,7 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 KEY = {"name": "Script", "scopes": ["read:audit-activity"]}
 ALIVE = {"host": "sql-prod-01", "version": "1"}
 NUL = "a\0b"
+IN_A_YEAR = f"{timezone.now() + timedelta(days=365):%Y-%m-%d}"
 
 
 @pytest.fixture
@@ -42,6 +45,8 @@ def is_described(schema: dict[str, Any], address: str, body: Any, method: str = 
     ({"expires_in_days": None, "expires_at": None}, True),
     ({"expires_in_days": None, "expires_at": "0001-01-01T00:00:00+23:59"}, False),
     ({"allowed_cidrs": [" 192.0.2.0/255.255.255.0", "2001:DB8::/32"]}, True),
+    ({"expires_at": f"{IN_A_YEAR}T00:00:00+23:59"}, True),
+    ({"expires_at": f"{IN_A_YEAR}T00:00:00-23:59"}, True),
     ({"allowed_cidrs": ["office"]}, False),
     ({"kind": "agent"}, False),
     ({"kind": "agent", "scopes": []}, True),
@@ -73,6 +78,7 @@ def test_a_change_of_a_key_is_taken_as_described(
 @pytest.mark.parametrize(("call", "body", "is_good"), [
     ("heartbeat", ALIVE | {"host": NUL}, False),
     ("events", [event()], True),
+    ("events", [event(event_time="2025-11-21T23:59:00+23:59"), event(event_time="1900-01-02T00:00:00-23:59")], True),
     ("events", [event(statement=NUL)], False),
 ])  # fmt: skip
 def test_what_an_agent_tells_is_taken_as_described(
