@@ -58,8 +58,14 @@ def _read(text: str) -> Any:
         object_pairs_hook=Pairs,
         parse_constant=refuse,
         parse_int=lambda digits: int(digits[:_DIGITS]),
-        parse_float=lambda digits: float(digits[:_DIGITS]),
+        parse_float=_number,
     )
+
+
+def _number(digits: str) -> float | int:
+    """In JSON Schema 250.0 is an integer, and some senders write every number so."""
+    number = float(digits[:_DIGITS])
+    return int(number) if number.is_integer() and len(digits) <= _DIGITS else number
 
 
 def read(value: Any, form: type[Form]) -> Form | Flaw:

@@ -42,6 +42,7 @@ def is_described(schema: dict[str, Any], address: str, body: Any, method: str = 
     ({"scopes": ["read:audit-activity\0"]}, False),
     ({"name": NUL}, False),
     ({"description": NUL}, False),
+    ({"expires_in_days": 90.0}, True),
     ({"expires_in_days": None, "expires_at": None}, True),
     ({"expires_in_days": None, "expires_at": "0001-01-01T00:00:00+23:59"}, False),
     ({"allowed_cidrs": [" 192.0.2.0/255.255.255.0", "2001:DB8::/32"]}, True),
@@ -62,6 +63,8 @@ def test_a_new_key_is_taken_as_described(schema: dict[str, Any], alice: User, ch
     ("patch", {"name": "Other"}, True),
     ("patch", {"scopes": []}, False),
     ("patch", {"allowed_cidrs": ["office"]}, False),
+    ("post /rotate", {"grace": 250.0}, True),
+    ("post /rotate", {"grace": 250.5}, False),
     ("delete", {"reason": NUL}, False),
 ])  # fmt: skip
 def test_a_change_of_a_key_is_taken_as_described(
@@ -76,6 +79,9 @@ def test_a_change_of_a_key_is_taken_as_described(
 
 
 @pytest.mark.parametrize(("call", "body", "is_good"), [
+    ("heartbeat", ALIVE | {"queue_depth": 3.0}, True),
+    ("heartbeat", ALIVE | {"queue_depth": 3.5}, False),
+    ("heartbeat", ALIVE | {"queue_depth": 1e300}, False),
     ("heartbeat", ALIVE | {"host": NUL}, False),
     ("events", [event()], True),
     ("events", [event(event_time="2025-11-21T23:59:00+23:59"), event(event_time="1900-01-02T00:00:00-23:59")], True),
@@ -87,6 +93,12 @@ def test_what_an_agent_tells_is_taken_as_described(
     assert is_described(schema, f"/api/v1/agent/{call}", body) is is_good
     answer = api(agent_key).generic("POST", f"/api/v1/agent/{call}", json.dumps(body), JSON)
     assert (answer.status_code == 200) is is_good, answer.content
+
+
+def test_a_number_is_whole_only_where_all_its_digits_say_so(agent_key: Issued) -> None:
+    for digits, is_good in (("3.00", True), (f"3.{'0' * 50}1", False), ("1e400", False)):
+        body = f'{{"host": "sql-prod-01", "version": "1", "queue_depth": {digits}}}'
+        assert (api(agent_key).generic("POST", "/api/v1/agent/heartbeat", body, JSON).status_code == 200) is is_good
 
 
 @pytest.fixture

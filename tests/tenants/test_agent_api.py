@@ -79,7 +79,7 @@ def test_a_heartbeat_tells_the_configuration_in_force(agent_key: Issued, acme: O
 GOOD = [
     {"host": "x"}, {"host": "ä" * 256}, {"version": ""}, {"version": "x" * 64}, {"configuration_version": None},
     {"configuration_version": 0}, {"configuration_version": 2**31 - 1}, {"queue_depth": None}, {"queue_depth": 0},
-    {"queue_depth": 2**63 - 1}, {"host": "\U0001f511 <b>\r\n\t\\"},
+    {"queue_depth": 2**63 - 1}, {"queue_depth": 3.0}, {"host": "\U0001f511 <b>\r\n\t\\"},
 ]  # fmt: skip
 
 
@@ -96,7 +96,7 @@ BAD = [
     ({"version": None}, "version"), ({"configuration_version": -1}, "configuration_version"),
     ({"configuration_version": 2**31}, "configuration_version"), ({"configuration_version": "1"}, "configuration_version"),
     ({"configuration_version": True}, "configuration_version"),
-    ({"configuration_version": 1.0}, "configuration_version"), ({"queue_depth": -1}, "queue_depth"),
+    ({"configuration_version": 1.5}, "configuration_version"), ({"queue_depth": -1}, "queue_depth"),
     ({"queue_depth": 2**63}, "queue_depth"), ({"queue_depth": 10**300}, "queue_depth"), ({"queue_depth": 1.5}, "queue_depth"),
     ({"queue_depth": {}}, "queue_depth"), ({"colour": "red"}, "colour"), ({"environment": "test"}, "environment"),
     ({"<b>": 1}, None),
