@@ -9,6 +9,9 @@ from pytest_django import Settings
 from apikeys.usage import recorder
 from apikeys.usage import spool as spools
 from apikeys.usage.drain import Drainer
+from apikeys.usage.lines import UnprovenLine, UseLine, encode
+from apikeys.usage.spool import Spool
+from tests.apikeys.usage.drained import Write
 
 Drain = Callable[[], int]
 
@@ -30,6 +33,12 @@ def spool(tmp_path: Path, settings: Settings) -> Iterator[Path]:
 
 
 @pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where a spool without a recorder writes."""
+    return tmp_path / "lines"
+
+
+@pytest.fixture
 def drain(spool: Path) -> Drain:
     """Move what was recorded so far into the database, as another process would."""
 
@@ -38,3 +47,24 @@ def drain(spool: Path) -> Drain:
         return Drainer(spool).drain()
 
     return drained
+
+
+@pytest.fixture
+def writer(spool: Path) -> Iterator[Spool]:
+    made = Spool(spool, most_bytes=10**9)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def drainer(spool: Path) -> Drainer:
+    return Drainer(spool)
+
+
+@pytest.fixture
+def write(writer: Spool) -> Write:
+    def written(*lines: UseLine | UnprovenLine) -> None:
+        for line in lines:
+            writer.write(encode(line))
+
+    return written

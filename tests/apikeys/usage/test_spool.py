@@ -1,26 +1,18 @@
-"""The spool by itself: whole lines or none, bounded, and shared by processes that die."""
+"""The spool by itself: whole lines or none, bounded, and counting what it cannot take."""
 
 import errno
-import fcntl
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from apikeys.usage import segment
 from apikeys.usage import spool as spools
-from apikeys.usage.lines import UnprovenLine, UseLine, decode, encode, text
-from apikeys.usage.segment import HEADER_BYTES, Gap, Segment
+from apikeys.usage.lines import UseLine, decode, encode
 from apikeys.usage.spool import Spool, SpoolFailed
-from apikeys.usage.unproven import ELSEWHERE, MOST_NETWORKS, Counters, network
 
 PLENTY = 10**9
 
@@ -40,11 +32,6 @@ def lines(directory: Path) -> list[bytes]:
 def numbers(directory: Path) -> list[int]:
     decoded = [decode(line) for line in lines(directory)]
     return [line.at for line in decoded if isinstance(line, UseLine)]
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "lines"
 
 
 @pytest.fixture
@@ -236,121 +223,3 @@ def test_what_is_missed_where_nothing_can_be_written_any_more_is_carried_on(
     time.sleep(spools.RETRY_SECONDS)
     spool.write(encode(use(2)))
     assert [segment.look(directory / name)[1].served for name in segment.names(directory)] == [0, 1]
-
-
-def test_a_segment_is_locked_before_anybody_can_find_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    directory.mkdir()
-    seen: list[list[str]] = []
-    real = fcntl.flock
-
-    def flock(descriptor: int, how: int) -> None:
-        seen.append(segment.names(directory))
-        real(descriptor, how)
-
-    with monkeypatch.context() as watched:
-        watched.setattr(fcntl, "flock", flock)
-        made = Segment.create(directory, Gap())
-    assert seen == [[]]
-    assert segment.names(directory) == [made.path.name]
-    made.close()
-
-
-def test_what_a_killed_process_could_not_name_is_swept_away_later(directory: Path) -> None:
-    directory.mkdir()
-    fresh, old = directory / "1-1-a.new", directory / "2-2-b.new"
-    for path in (fresh, old):
-        path.write_bytes(b"")
-    os.utime(old, (0, 0))
-    segment.sweep(directory)
-    assert [path.name for path in directory.iterdir()] == [fresh.name]
-
-
-CHILD = """
-import os, sys, pathlib, time
-from apikeys.usage.spool import Spool
-spool = Spool(pathlib.Path(sys.argv[1]), most_bytes=10**9)
-spool.write(b"parent\\n")
-child = os.fork()
-if not child:
-    spool.abandon()
-    os.write(1, b"forked\\n")
-    time.sleep(60)
-os.write(1, b"%d\\n" % child)
-os.kill(os.getpid(), 9)
-"""
-
-
-def test_a_fork_that_lives_on_does_not_hold_the_segment_of_its_killed_parent(directory: Path) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", CHILD, str(directory)], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout
-    with parent.stdout:
-        told = [parent.stdout.readline().strip() for _ in range(2)]
-    child = next(int(line) for line in told if line.isdigit())
-    try:
-        parent.wait(10)
-        (name,) = segment.names(directory)
-        with segment.complete(directory / name) as is_complete:
-            assert is_complete
-    finally:
-        os.kill(child, signal.SIGKILL)
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=300))
-def test_only_what_was_encoded_is_decoded(garbage: bytes) -> None:
-    assert decode(garbage) is None
-
-
-@settings(deadline=None)
-@given(st.integers(0, 200), st.integers(1, 255))
-def test_a_line_with_one_byte_changed_is_not_a_line(at: int, by: int) -> None:
-    line = bytearray(encode(use(7))[:-1])
-    at %= len(line)
-    line[at] ^= by
-    changed = decode(bytes(line))
-    assert changed is None or (at < 8 and changed == use(7)), "only the case of a checksum's digit may differ"
-
-
-@settings(deadline=None)
-@given(st.text(), st.integers(1, 40))
-def test_a_callers_text_is_bounded_and_printable(value: str, most: int) -> None:
-    bounded = text(value, most)
-    assert len(bounded) == min(len(value), most)
-    assert bounded.isprintable()
-    line = encode(UnprovenLine(0, bounded[:64], "invalid_key", 1))
-    assert line.count(b"\n") == 1
-
-
-def test_the_first_line_has_a_fixed_length() -> None:
-    assert len(Gap().spell()) == len(Gap(10**15, 10**15, 10**18, 10**18).spell()) == HEADER_BYTES
-    assert Gap.read(Gap(1, 2, 3, 4).spell()) == Gap(1, 2, 3, 4)
-    with pytest.raises(ValueError, match="not a segment"):
-        Gap.read(b"\0" * HEADER_BYTES)
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("198.51.100.7", "198.51.100.0/24"),
-        ("::ffff:198.51.100.7", "198.51.100.0/24"),
-        ("2001:db8:1:2::3", "2001:db8:1::/48"),
-        ("", ""),
-        ("nonsense", ""),
-    ],
-)
-def test_networks_are_24_and_48_bits(address: str, expected: str) -> None:
-    assert network(address) == expected
-
-
-def test_counters_are_bounded_and_lose_nothing() -> None:
-    counters = Counters()
-    for number in range(MOST_NETWORKS * 2):
-        counters.add(minute=1, address=f"10.{number // 250}.{number % 250}.1", reason="invalid_key")
-    taken = counters.take()
-    assert len(taken) <= MOST_NETWORKS + 1
-    assert sum(line.requests for line in taken) == MOST_NETWORKS * 2
-    assert {line.network for line in taken} >= {ELSEWHERE}
-    assert not counters
-    for line in taken:
-        counters.put_back(line)
-    assert sum(line.requests for line in counters.take()) == MOST_NETWORKS * 2
