@@ -15,3 +15,8 @@ def options(seconds: float) -> dict[str, Any]:
         "protocol": 2,
         "driver_info": None,
     }
+
+
+def cache(server: str, seconds: float) -> dict[str, Any]:
+    """Of CACHES in Django."""
+    return {"BACKEND": "config.cache.RedisOrHereCache", "LOCATION": server, "OPTIONS": options(seconds)}

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 import environ
 
-from config import logs, redis_options
+from config import database, logs, redis_options
 from config.peppers import parse_peppers
 from config.rates import parse_rate
 
@@ -104,34 +104,17 @@ TEMPLATES = [
 
 # --- database -----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_MS = env.int("KEYWAY_STATEMENT_TIMEOUT_MS", default=5000)
-LOCK_TIMEOUT_MS = 3000
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-    }
-else:
-    DATABASES["default"].setdefault("OPTIONS", {})
-    DATABASES["default"]["OPTIONS"] |= {
-        "pool": {"min_size": 1, "max_size": env.int("KEYWAY_DATABASE_POOL", default=8), "timeout": 3},
-        "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
-        "connect_timeout": 3,
-    }
+DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | database.options(
+    DATABASES["default"]["ENGINE"], STATEMENT_TIMEOUT_MS, env.int("KEYWAY_DATABASE_POOL", default=8)
+)
 
 # Redis is optional. Without it, and while it is away, each process counts its share of every limit for itself.
 REDIS_URL = env.str("REDIS_URL", default="")
 KEYWAY_REDIS_WAIT_MS = env.int("KEYWAY_REDIS_WAIT_MS", default=20)
 KEYWAY_PROCESSES = env.int("KEYWAY_PROCESSES", default=env.int("WEB_CONCURRENCY", default=2))
 if REDIS_URL:
-    CACHES = {
-        "default": {
-            "BACKEND": "config.cache.RedisOrHereCache",
-            "LOCATION": REDIS_URL,
-            "OPTIONS": redis_options.options(KEYWAY_REDIS_WAIT_MS / 1000),
-        }
-    }
+    CACHES = {"default": redis_options.cache(REDIS_URL, KEYWAY_REDIS_WAIT_MS / 1000)}
 
 # --- people signing in --------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
