@@ -1,4 +1,6 @@
-"""The product that a document is about: it has resources, knows nothing of keys, and asks Keyway about every request."""
+"""What a document is about: the product, which has resources, knows nothing of keys and asks Keyway about every request;
+and an application of somebody's, to which a browser comes back.
+"""
 
 import json
 import threading
@@ -39,7 +41,31 @@ def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Product) as running:
+    with _running(Product) as url:
+        yield url
+
+
+@contextmanager
+def application() -> Iterator[str]:
+    """Run one that says only that the browser is back; gives its address."""
+
+    class Application(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>Back</title><link rel=icon href=data:,><h1>Back at the application</h1>")
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with _running(Application) as url:
+        yield url
+
+
+@contextmanager
+def _running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()

@@ -10,9 +10,7 @@ import hashlib
 import json
 import re
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,8 +22,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.visitor import Visitor
 from tests.clients.node import programs
 from tests.servers.keyway import ROOT, KeywayServer
+from tests.walkthroughs import dbaudit as document
 from tests.walkthroughs.curl import Answer, curl
-from tests.walkthroughs.product import product
+from tests.walkthroughs.product import application, product
 
 pytestmark = pytest.mark.server
 
@@ -37,86 +36,7 @@ RESOURCES = {
     for resource in ("databases", "policies", "alerts", "logs", "reports")
 } | {"/databases": "read:databases", "/policies": "write:policies"}
 QUOTA = 6
-
-USE_KEY = r"""curl -X GET "https://api.dbaudit.ai/v1/databases" \
--H "Authorization: Bearer YOUR_API_KEY" \
--H "Content-Type: application/json" """
-USE_VARIABLE = r"""# Store your API key securely
-export DBAUDIT_API_KEY="dbaudit_live_xxxxxxxxxxxxxxxx"
-# Use in your application
-curl -X GET "https://api.dbaudit.ai/v1/databases" \
--H "Authorization: Bearer $DBAUDIT_API_KEY" """
-AUTHORIZE = """https://api.dbaudit.ai/oauth/authorize?
-client_id=YOUR_CLIENT_ID&
-redirect_uri=https://yourapp.com/callback&
-response_type=code&
-scope=read:databases write:policies"""
-EXCHANGE = r"""curl -X POST "https://api.dbaudit.ai/oauth/token" \
--H "Content-Type: application/x-www-form-urlencoded" \
--d "grant_type=authorization_code&
-code=AUTHORIZATION_CODE&
-client_id=YOUR_CLIENT_ID&
-client_secret=YOUR_CLIENT_SECRET&
-redirect_uri=https://yourapp.com/callback" """.replace("&\n", "&")
-TOKEN = r"""curl -X POST "https://api.dbaudit.ai/oauth/token" \
--H "Content-Type: application/x-www-form-urlencoded" \
--d "grant_type=GRANT&client_id=YOUR_CLIENT_ID&client_secret=YOUR_CLIENT_SECRET" """
-LOGIN = r"""curl -X POST "https://api.dbaudit.ai/v1/auth/login" \
--H "Content-Type: application/json" \
--d '{
-"email": "user@example.com",
-"password": "your_password"
-}'"""
-REFRESH = r"""curl -X POST "https://api.dbaudit.ai/v1/auth/refresh" \
--H "Content-Type: application/json" \
--d '{
-"refresh_token": "eyJhbGciOiJSUzI1NiIs..."
-}'"""
 TOKENS = {"access_token", "refresh_token", "expires_in", "token_type"}
-PYTHON = """
-import keyway
-# Initialize with API key
-client = keyway.Client(api_key="dbaudit_live_xxxxxxxx")
-print(client.whoami().name)
-# Or use environment variable (recommended)
-client = keyway.Client()
-# Make authenticated requests
-print(next(client.activity.list()).id)
-"""
-NODE = """
-import { Keyway } from '@keyway/sdk';
-// Initialize with API key
-const explicit = new Keyway({
-apiKey: 'dbaudit_live_xxxxxxxx',
-});
-console.log((await explicit.whoami()).name);
-// Or use environment variable (recommended)
-const client = new Keyway();
-// Make authenticated requests
-const activity = await client.activity.list();
-console.log(activity.data[0].id);
-"""
-# Each is refused when it does not wait, and then gets through as it comes: implement exponential backoff and retry.
-PATIENT_PYTHON = """
-import keyway
-hasty, patient = keyway.Client(max_retries=0), keyway.Client()
-try:
-    while True:
-        hasty.whoami()
-except keyway.RateLimited as refused:
-    print(refused.code, refused.retry_after >= 1)
-print(patient.whoami().name)
-"""
-PATIENT_NODE = """
-import { Keyway, RateLimitedError } from '@keyway/sdk';
-const [hasty, patient] = [new Keyway({ maxRetries: 0 }), new Keyway()];
-try {
-  for (;;) await hasty.whoami();
-} catch (refused) {
-  console.log(refused.code, refused instanceof RateLimitedError && refused.retryAfter >= 1);
-}
-console.log((await patient.whoami()).name);
-"""
 
 
 @pytest.fixture(scope="session")
@@ -133,24 +53,11 @@ def dbaudit(server: KeywayServer) -> Iterator[str]:
         yield url
 
 
-class Callback(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>Back</title><link rel=icon href=data:,><h1>Back at the application</h1>")
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
 def callback() -> Iterator[str]:
     """Stands for https://yourapp.com/callback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Callback) as application:
-        threading.Thread(target=application.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{application.server_port}/callback"
-        application.shutdown()
+    with application() as url:
+        yield f"{url}/callback"
 
 
 def v1(server: KeywayServer) -> dict[str, str]:
@@ -159,7 +66,7 @@ def v1(server: KeywayServer) -> dict[str, str]:
 
 def login(server: KeywayServer, name: str) -> Answer:
     user = server.user(name)
-    return curl(LOGIN, where={**v1(server), "user@example.com": user["email"], "your_password": user["password"]})
+    return curl(document.LOGIN, where={**v1(server), "user@example.com": user["email"], "your_password": user["password"]})
 
 
 @pytest.fixture(scope="session")
@@ -179,7 +86,7 @@ def secret(server: KeywayServer, tokens: dict[str, str]) -> str:
 
 
 def use(dbaudit: str, credential: str) -> Answer:
-    return curl(USE_KEY, where={V1: dbaudit, "YOUR_API_KEY": credential})
+    return curl(document.USE_KEY, where={V1: dbaudit, "YOUR_API_KEY": credential})
 
 
 def test_generating_and_using_an_api_key(server: KeywayServer, dbaudit: str, browser: Browser) -> None:
@@ -204,14 +111,14 @@ def test_generating_and_using_an_api_key(server: KeywayServer, dbaudit: str, bro
 
     # Using Your API Key; Using Environment Variables
     assert use(dbaudit, secret).json["data"] == ["/databases"]
-    variable = curl(USE_VARIABLE, where={V1: dbaudit, "dbaudit_live_xxxxxxxxxxxxxxxx": secret})
+    variable = curl(document.USE_VARIABLE, where={V1: dbaudit, "dbaudit_live_xxxxxxxxxxxxxxxx": secret})
     assert (variable.status, variable.json["data"]) == (200, ["/databases"])
 
 
 def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_it(agentauri_keyway: KeywayServer) -> None:
     strict = agentauri_keyway  # as it comes, in this
     secret = strict.key(kind="public", environment="live")["secret"]
-    line = USE_KEY.replace("/databases", "/whoami")
+    line = document.USE_KEY.replace("/databases", "/whoami")
     where = {**v1(strict), "YOUR_API_KEY": secret}
     refused = curl(line, where=where)
     assert refused.refusal == (401, "key_in_bearer")
@@ -251,7 +158,7 @@ def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Br
         client = register(page, "Your app", *asked, callback=callback)
         where = {HOST: server.url, "https://yourapp.com/callback": callback}
         # Step 1: Redirect user to authorization endpoint. The document has no PKCE; DESIGN asks it of every application.
-        question = AUTHORIZE.replace("\n", "").replace("YOUR_CLIENT_ID", client["YOUR_CLIENT_ID"])
+        question = document.AUTHORIZE.replace("\n", "").replace("YOUR_CLIENT_ID", client["YOUR_CLIENT_ID"])
         for written, real in where.items():
             question = question.replace(written, real)
         page.goto(question)
@@ -265,14 +172,14 @@ def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Br
         code = back(alice, callback)["code"]
 
     # Step 2: Exchange authorization code for tokens
-    exchange = EXCHANGE.rstrip() + f' -d "code_verifier={verifier}"'
+    exchange = document.EXCHANGE.rstrip() + f' -d "code_verifier={verifier}"'
     got = curl(exchange, where={**where, **client, "AUTHORIZATION_CODE": code})
     assert (got.status, got.json["token_type"], got.json["expires_in"]) == (200, "Bearer", 3600)
     assert set(got.json["scope"].split()) == set(asked)
     assert use(dbaudit, got.json["access_token"]).json["data"] == ["/databases"]
 
     # refresh_token - For obtaining new access tokens
-    token = f"{TOKEN.rstrip()} -d refresh_token={got.json['refresh_token']}"
+    token = f"{document.TOKEN.rstrip()} -d refresh_token={got.json['refresh_token']}"
     renewed = curl(token, where={HOST: server.url, "GRANT": "refresh_token", **client})
     assert renewed.json.keys() >= TOKENS
     assert use(dbaudit, renewed.json["access_token"]).status == 200
@@ -282,11 +189,11 @@ def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Br
 def test_client_credentials(server: KeywayServer, dbaudit: str, browser: Browser) -> None:
     with Visitor(browser, server) as alice:
         client = register(alice.sign_in("alice").page, "Nightly job", "read:databases", service=True)
-    got = curl(TOKEN, where={HOST: server.url, "GRANT": "client_credentials", **client})
+    got = curl(document.TOKEN, where={HOST: server.url, "GRANT": "client_credentials", **client})
     assert (got.status, got.json["token_type"]) == (200, "Bearer")
     assert use(dbaudit, got.json["access_token"]).json["data"] == ["/databases"]
     wrong = {**client, "YOUR_CLIENT_SECRET": client["YOUR_CLIENT_SECRET"][:-1]}
-    refused = curl(TOKEN, where={HOST: server.url, "GRANT": "client_credentials", **wrong})
+    refused = curl(document.TOKEN, where={HOST: server.url, "GRANT": "client_credentials", **wrong})
     assert (refused.status, refused.json["error"]) == (401, "invalid_client")
 
 
@@ -297,13 +204,13 @@ def test_obtaining_and_refreshing_jwt_tokens(server: KeywayServer) -> None:
     assert (got.json["expires_in"], got.json["token_type"]) == (3600, "Bearer")
     assert got.json["access_token"].startswith("eyJhbGciOiJSUzI1NiIs")
     assert got.json["refresh_token"].startswith("eyJhbGciOiJSUzI1NiIs")
-    me = curl(USE_KEY.replace("/databases", "/auth/me"), where=v1(server) | {"YOUR_API_KEY": got.json["access_token"]})
+    me = curl(document.USE_KEY.replace("/databases", "/auth/me"), where=v1(server) | {"YOUR_API_KEY": got.json["access_token"]})
     assert me.json["email"] == server.user("bob")["email"]
 
-    refreshed = curl(REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]})
+    refreshed = curl(document.REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]})
     assert (refreshed.status, refreshed.json.keys()) == (200, TOKENS)
     assert refreshed.json["access_token"] != got.json["access_token"]
-    again = curl(REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]})
+    again = curl(document.REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]})
     assert again.refusal == (401, "invalid_token")
 
 
@@ -348,13 +255,13 @@ def run_node(program: str, server: KeywayServer, secret: str, folder: Path) -> l
 
 
 def test_python_sdk(server: KeywayServer, secret: str) -> None:
-    name, event = run_python(PYTHON, server, secret)
+    name, event = run_python(document.PYTHON, server, secret)
     assert name == "Integration"
     assert event.startswith("evt_")
 
 
 def test_nodejs_sdk(server: KeywayServer, secret: str, tmp_path: Path) -> None:
-    name, event = run_node(NODE, server, secret, tmp_path)
+    name, event = run_node(document.NODE, server, secret, tmp_path)
     assert name == "Integration"
     assert event.startswith("evt_")
 
@@ -383,8 +290,8 @@ def test_429_rate_limited(server: KeywayServer, secret: str, dbaudit: str) -> No
 
 
 def test_the_python_sdk_waits_and_gets_through(server: KeywayServer, secret: str) -> None:
-    assert run_python(PATIENT_PYTHON, server, secret) == ["rate_limited True", "Integration"]
+    assert run_python(document.PATIENT_PYTHON, server, secret) == ["rate_limited True", "Integration"]
 
 
 def test_the_node_sdk_waits_and_gets_through(server: KeywayServer, secret: str, tmp_path: Path) -> None:
-    assert run_node(PATIENT_NODE, server, secret, tmp_path) == ["rate_limited true", "Integration"]
+    assert run_node(document.PATIENT_NODE, server, secret, tmp_path) == ["rate_limited true", "Integration"]

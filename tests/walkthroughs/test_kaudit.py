@@ -148,6 +148,11 @@ def run_statements(database: PostgresServer, marker: str, numbers: range) -> Non
             connection.execute(f"SELECT {number} AS {marker}")
 
 
+def assert_each_once(server: KeywayServer, reader: str, *markers: str) -> None:
+    for marker in markers:
+        assert sorted(seen(server, reader, marker)) == sorted(f"SELECT {number} AS {marker}" for number in range(20))
+
+
 FIRST, SECOND = "Production SQL 77 Agent", "Production SQL 77 Agent, new"
 
 
@@ -180,8 +185,7 @@ def test_an_agent_key_is_created_used_and_rotated_without_downtime(
     assert refusal(server, first) == (401, "revoked_key")
     run_statements(database, "after_rotation", range(20))
     eventually(lambda: len(seen(server, reader, "after_rotation")) == 20)
-    for marker in ("before_rotation", "during_rotation", "after_rotation"):
-        assert sorted(seen(server, reader, marker)) == sorted(f"SELECT {number} AS {marker}" for number in range(20))
+    assert_each_once(server, reader, "before_rotation", "during_rotation", "after_rotation")
     assert "revoked" not in agent.log
     assert not (agent.folder / "state" / "rejected.ndjson").exists()
 
