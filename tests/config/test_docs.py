@@ -38,6 +38,13 @@ def test_the_written_error_table_is_the_one_in_the_code() -> None:
     assert error_table() in (ROOT / "docs" / "errors.md").read_text()
 
 
+def test_every_picture_is_shown_and_every_one_shown_is_there() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    links = {page: re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text()) for page in pages}
+    shown = {(page.parent / link).resolve() for page, found in links.items() for link in found}
+    assert shown == set((ROOT / "docs" / "pictures").iterdir())
+
+
 def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_0-9]+)"', (ROOT / "config" / "settings.py").read_text()))
     read |= set(re.findall(r"""environ\.get\(["']([A-Z_0-9]+)["']""", (ROOT / "config" / "gunicorn.py").read_text()))
