@@ -125,6 +125,12 @@ def _from_setting(fields: dict[str, str]) -> Scope:
     return scope
 
 
+def titles(names: Iterable[str]) -> list[str]:
+    """As people read them; a name that is no longer registered stands for itself."""
+    known = registry()
+    return [known[name].title if name in known else name for name in names]
+
+
 def of_kind(kind: Kind) -> list[Scope]:
     return [scope for scope in registry().values() if scope.kind == kind]
 

@@ -15,6 +15,7 @@ from oauth2_provider.models import (
     AbstractRefreshToken,
 )
 
+from apikeys import scopes as registry
 from apikeys.oauth import scopes
 from audit.actor import Actor, Target
 from audit.environment import Environment
@@ -112,6 +113,10 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
     def grantable(self) -> frozenset[str]:
         """What it may ask for and Keyway grants."""
         return frozenset(self.scopes) & scopes.grantable()
+
+    @property
+    def scope_titles(self) -> list[str]:
+        return registry.titles(self.scopes)
 
     @property
     def addresses(self) -> list[str]:

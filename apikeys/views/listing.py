@@ -71,8 +71,7 @@ class Row:
 
     @property
     def shown_scopes(self) -> list[str]:
-        known = scopes.registry()
-        return [known[name].title if name in known else name for name in self.scopes[:SHOWN_SCOPES]]
+        return scopes.titles(self.scopes[:SHOWN_SCOPES])
 
     @property
     def more_scopes(self) -> int:
@@ -120,6 +119,10 @@ class Listing:
     @property
     def columns(self) -> dict[str, Column]:
         return {name: self._column(name, label) for name, label in _LABELS.items()}
+
+    @property
+    def has_sparklines(self) -> bool:
+        return any(count for days in self.days.values() for count in days.values())
 
     def _sparkline(self, key: Key) -> Sparkline | None:
         days = self.days[key.pk]

@@ -54,6 +54,12 @@ def test_an_admin_registers_an_application_whose_secret_works_and_is_shown_once(
     assert secret[4:] not in entry.body
 
 
+def test_the_list_says_in_words_what_an_application_may_ask_for(alice: User, program: Program) -> None:
+    html = client_of(alice).get(LIST).content.decode()
+    assert "Read Audit Activity" in html
+    assert "read:audit-activity" not in html
+
+
 @pytest.mark.parametrize(
     "change",
     [

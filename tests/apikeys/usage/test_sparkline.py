@@ -43,6 +43,17 @@ def test_what_was_drained_is_drawn(public_key: Issued, agent_key: Issued, alice:
     assert told(alice, LISTS["alice"])[agent_key.key.public_id] in {f"1 request in 30 days, on {day}" for day in days}
 
 
+@pytest.mark.parametrize("name", LISTS)
+def test_the_chart_is_explained_where_there_is_one(
+    name: str, public_key: Issued, agent_key: Issued, request: pytest.FixtureRequest
+) -> None:
+    browser = client_of(request.getfixturevalue(name))
+    assert b"The chart is" not in browser.get(LISTS[name]).content
+    for each in (public_key, agent_key):
+        use(each, timezone.now(), times=1)
+    assert b"The chart is" in browser.get(LISTS[name]).content
+
+
 @pytest.fixture
 def used(public_key: Issued, agent_key: Issued, globex_public_key: Issued, globex_agent_key: Issued) -> list[Issued]:
     """One key of each kind at Acme, and one of each at Globex."""
