@@ -1,7 +1,11 @@
 """Who fuzzes: each kind of credential, made anew as soon as an example has ended it."""
 
+import base64
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.utils import timezone
 
 from apikeys import scopes
@@ -16,11 +20,21 @@ from tenants.access import actor
 from tenants.models import Organization, User
 from tenants.roles import Role
 from tenants.tokens import services as tokens
-from tests.apikeys.oauth.flow import service_of
-from tests.conftest import SYSTEM, join, membership_of
+from tests.apikeys.oauth.flow import Program, service_of
+from tests.conftest import SYSTEM, client_of, join, membership_of
 from tests.tenants.tokens.forge import signed_in
 
-Present = Callable[[], dict[str, str]]
+# Sooner than a sign-in is no longer recent.
+SESSION_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Presented:
+    headers: dict[str, str]
+    cookies: dict[str, str] = field(default_factory=dict)
+
+
+Present = Callable[[], Presented]
 
 
 def presentations() -> dict[str, Present]:
@@ -39,7 +53,32 @@ def presentations() -> dict[str, Present]:
             lambda: str(program.own_token().json()["access_token"]),
             lambda token: isinstance(verify_token(token, now=timezone.now()), Credential),
         ),
+        "browser session": _with_session(alice),
+        "client secret": lambda: Presented({"Authorization": f"Basic {_basic(program)}"}),
+        "metrics token": lambda: Presented({"Authorization": f"Bearer {settings.KEYWAY_METRICS_TOKEN}"}),
     }
+
+
+def _basic(program: Program) -> str:
+    return base64.b64encode(f"{program.application.client_id}:{program.secret}".encode()).decode()
+
+
+def _with_session(user: User) -> Present:
+    """A browser's session that signed in lately, and its CSRF token."""
+    token, signed_in_at = "f" * 32, 0.0
+
+    def make() -> str:
+        nonlocal signed_in_at
+        signed_in_at = time.monotonic()
+        return client_of(user).cookies[settings.SESSION_COOKIE_NAME].value
+
+    renewed = _renewing(make, lambda _: time.monotonic() < signed_in_at + SESSION_SECONDS)
+
+    def present() -> Presented:
+        cookies = {settings.SESSION_COOKIE_NAME: renewed(), settings.CSRF_COOKIE_NAME: token}
+        return Presented({"X-CSRFToken": token}, cookies)
+
+    return present
 
 
 def _agent_key(organization: Organization, by: User) -> Issued:
@@ -58,12 +97,12 @@ def _with_key(issue: Callable[[], Issued]) -> Present:
         return issue().plaintext.reveal()
 
     renewed = _renewing(make, is_good)
-    return lambda: {"X-API-Key": renewed()}
+    return lambda: Presented({"X-API-Key": renewed()})
 
 
 def _with_token(make: Callable[[], str], is_good: Callable[[str], bool]) -> Present:
     renewed = _renewing(make, is_good)
-    return lambda: {"Authorization": f"Bearer {renewed()}"}
+    return lambda: Presented({"Authorization": f"Bearer {renewed()}"})
 
 
 def _is_accepted(token: str) -> bool:
