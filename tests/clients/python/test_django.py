@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import path
+from keyway import Identity
 from keyway.django import identity_of, require_key, verifier
 from keyway.django.rest import HasScope, KeyHolder, KeywayAuthentication
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +20,7 @@ from rest_framework.views import APIView, exception_handler
 
 from tests.clients.python.conftest import KEY
 from tests.clients.python.scripted import Reply, ScriptedServer
-from tests.clients.python.test_verifier import YES, denial
+from tests.clients.python.test_verifier import TOKEN, YES, YES_TO_TOKEN, denial
 from tests.servers.keyway import KeywayServer
 
 CHALLENGE = 'ApiKey realm="Keyway"'
@@ -26,13 +28,15 @@ CHALLENGE = 'ApiKey realm="Keyway"'
 
 @require_key(scope="read:audit-activity")
 def plain(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"key": identity_of(request).key_id, "method": request.method})
+    identity = identity_of(request)
+    return JsonResponse({"key": identity.key_id or identity.application_id, "method": request.method})
 
 
 @require_key()
 async def plain_async(request: HttpRequest) -> HttpResponse:
     await asyncio.sleep(0)
-    return JsonResponse({"key": identity_of(request).key_id})
+    identity = identity_of(request)
+    return JsonResponse({"key": identity.key_id or identity.application_id})
 
 
 class Reports(APIView):
@@ -43,7 +47,7 @@ class Reports(APIView):
         return exception_handler  # other people's Django, not Keyway's, whose settings these tests run with
 
     def get(self, request: Request) -> Response:
-        return Response({"key": request.auth.key_id, "holder": request.user.pk})
+        return Response({"key": request.user.pk})
 
 
 class Policies(Reports):
@@ -69,8 +73,8 @@ def caller() -> Iterator[Client]:
     verifier.cache_clear()
 
 
-def ask(caller: Client, url: str, address: str, key: str | None = KEY, *, method: str = "get") -> Any:
-    headers = {} if key is None else {"X-API-Key": key}
+def ask(caller: Client, url: str, address: str, key: str | None = KEY, *, token: str = "", method: str = "get") -> Any:
+    headers = ({} if key is None else {"X-API-Key": key}) | ({"Authorization": f"Bearer {token}"} if token else {})
     with override_settings(KEYWAY_BASE_URL=url):
         return getattr(caller, method)(address, headers=headers)
 
@@ -119,6 +123,31 @@ def test_no_key_is_401_with_a_challenge(caller: Client, address: str) -> None:
     assert answer.headers["WWW-Authenticate"] == CHALLENGE
 
 
+@pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
+def test_an_access_token_is_let_in_and_never_beside_a_key(caller: Client, address: str) -> None:
+    with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
+        assert ask(caller, server.url, address, None, token=TOKEN).json()["key"] == "app_1"
+        assert server.received[0].headers["authorization"] == f"Bearer {TOKEN}"
+        assert ask(caller, server.url, address, KEY, token=TOKEN).status_code == 400
+        assert len(server.received) == 1
+
+
+def test_somebody_elses_bearer_is_left_to_the_authentication_that_knows_it(caller: Client) -> None:
+    class Theirs(BaseAuthentication):
+        def authenticate(self, request: Request) -> tuple[Any, str]:
+            return KeyHolder(Identity(key_id="theirs", organization_id="", kind="", environment="")), ""
+
+    class Mixed(Reports):
+        authentication_classes = [KeywayAuthentication, Theirs]
+        permission_classes = [IsAuthenticated]
+
+    with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server, override_settings(KEYWAY_BASE_URL=server.url):
+        for token, whose in (("eyJh.eyJz.c2ln", "theirs"), (TOKEN, "app_1")):
+            request = RequestFactory().get("/", headers={"Authorization": f"Bearer {token}"})
+            assert Mixed.as_view()(request).data == {"key": whose}
+        assert len(server.received) == 1
+
+
 def test_the_decorators_refusal_is_a_problem_that_is_not_stored(caller: Client) -> None:
     with ScriptedServer(denial(401, "expired_key")) as server:
         answer = ask(caller, server.url, "/plain")
@@ -159,3 +188,6 @@ def test_with_keyway(caller: Client, keyway: KeywayServer, address: str) -> None
     key = keyway.key(kind="public", environment="live")
     assert ask(caller, keyway.url, address, key["secret"]).json()["key"] == key["id"]
     assert ask(caller, keyway.url, address, key["secret"].swapcase()).status_code == 401
+    token, application = keyway.access_token("read:audit-activity")
+    assert ask(caller, keyway.url, address, None, token=token).json()["key"] == application
+    assert ask(caller, keyway.url, address, None, token=token.swapcase().replace("OAT", "oat")).status_code == 401

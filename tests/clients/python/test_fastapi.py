@@ -11,7 +11,7 @@ from keyway import AsyncVerifier, Identity
 
 from tests.clients.python.conftest import KEY
 from tests.clients.python.scripted import Reply, ScriptedServer
-from tests.clients.python.test_verifier import YES, denial
+from tests.clients.python.test_verifier import TOKEN, YES, YES_TO_TOKEN, denial
 from tests.servers.keyway import KeywayServer
 
 fastapi = pytest.importorskip("fastapi")
@@ -26,7 +26,7 @@ def application(url: str) -> Any:
 
     @app.get("/reports/{number}")
     async def reports(number: int, identity: Annotated[Identity, fastapi.Depends(reader)]) -> dict[str, Any]:
-        return {"number": number, "key": identity.key_id}
+        return {"number": number, "key": identity.key_id or identity.application_id}
 
     return app
 
@@ -88,10 +88,25 @@ def test_two_keys_are_both_told_so_that_keyway_refuses_them(ask: Ask) -> None:
     assert answer.status_code == 400
 
 
-def test_the_applications_openapi_names_the_header(ask: Ask) -> None:
+def test_an_access_token_is_let_in_and_never_beside_a_key(ask: Ask) -> None:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
+        app = application(server.url)
+        assert ask(app, "/reports/7", bearer).json()["key"] == "app_1"
+        assert server.received[0].headers["authorization"] == f"Bearer {TOKEN}"
+        for both in ([*bearer.items(), ("X-API-Key", KEY)], [*bearer.items(), *bearer.items()]):
+            assert ask(app, "/reports/7", both).status_code == 400
+        assert len(server.received) == 1
+
+
+def test_the_applications_openapi_names_both_ways_of_which_one_is_enough(ask: Ask) -> None:
     schema = application("https://keyway.example").openapi()
-    assert schema["components"]["securitySchemes"]["KeywayKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-    assert schema["paths"]["/reports/{number}"]["get"]["security"] == [{"KeywayKey": []}]
+    schemes = schema["components"]["securitySchemes"]
+    assert schemes["KeywayKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert (schemes["KeywayToken"]["type"], schemes["KeywayToken"]["scheme"]) == ("http", "bearer")
+    security = schema["paths"]["/reports/{number}"]["get"]["security"]
+    assert sorted(security, key=str) == [{"KeywayKey": []}, {"KeywayToken": []}]
+    assert [parameter["name"] for parameter in schema["paths"]["/reports/{number}"]["get"]["parameters"]] == ["number"]
 
 
 @pytest.mark.server
@@ -100,3 +115,7 @@ def test_with_keyway(ask: Ask, keyway: KeywayServer) -> None:
     app = application(keyway.url)
     assert ask(app, "/reports/7", {"X-API-Key": key["secret"]}).json()["key"] == key["id"]
     assert ask(app, "/reports/7", {"X-API-Key": key["secret"].swapcase()}).status_code == 401
+    token, owner = keyway.access_token("read:audit-activity")
+    assert ask(app, "/reports/7", {"Authorization": f"Bearer {token}"}).json()["key"] == owner
+    weak, _ = keyway.access_token("read:databases")
+    assert ask(app, "/reports/7", {"Authorization": f"Bearer {weak}"}).status_code == 403

@@ -20,6 +20,8 @@ YES = {
     "X-Keyway-Scopes": "read:audit-activity read:reports",
     "X-Keyway-Owner": "usr_1",
 }
+YES_TO_TOKEN = {name: value for name, value in YES.items() if name != "X-Keyway-Key"} | {"X-Keyway-Application": "app_1"}
+TOKEN = "oat_" + "TestsTestsTestsTestsTestsTestsTestsTestsTests1234"
 
 
 def denial(status: int, code: str, **headers: str) -> Reply:
@@ -39,6 +41,69 @@ def test_keyways_yes_is_an_identity(verifier: Connect) -> None:
     assert (identity.kind, identity.environment) == ("public", "live")
     assert identity.has_scope("read:reports")
     assert not identity.has_scope("write:policies")
+
+
+def bearing(token: str, **facts: Any) -> Incoming:
+    return Incoming(authorization=f"Bearer {token}", **facts)
+
+
+def test_an_access_token_is_forwarded_as_a_token_and_is_its_applications(verifier: Connect) -> None:
+    with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
+        identity = verifier(server.url).verify(bearing(TOKEN))
+        [received] = server.received
+    assert (identity.application_id, identity.key_id, identity.owner_id) == ("app_1", None, "usr_1")
+    assert received.headers["authorization"] == f"Bearer {TOKEN}"
+    assert "x-api-key" not in received.headers
+
+
+def test_a_key_and_a_token_at_once_are_refused_and_neither_is_forwarded(verifier: Connect) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        asking = verifier(server.url)
+        assert asking.verify(Incoming(KEY)).key_id
+        server.received.clear()
+        for both in (bearing(TOKEN, key=KEY), bearing(TOKEN, key=""), bearing(f"{TOKEN},Bearer {TOKEN}")):
+            denied = refusal(asking, both)
+            assert (denied.status, denied.code) == (400, "several_credentials")
+        assert server.received == []
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Basic b2F0Og==",
+        "Bearer eyJh.eyJz.c2ln",
+        "Bearer another-services-token",
+        f"Token {TOKEN}",
+        f"Bearer x,Bearer {TOKEN}",
+        "Bearer",
+        "",
+    ],
+)
+def test_what_is_somebody_elses_is_not_shown_to_keyway(verifier: Connect, authorization: str) -> None:
+    with ScriptedServer(Reply(204, b"", YES)) as server:
+        asking = verifier(server.url)
+        assert refusal(asking, Incoming(authorization=authorization)).code == "missing_key"
+        assert server.received == []
+        assert asking.verify(Incoming(KEY, authorization=authorization)).key_id == "key_1"
+        assert "authorization" not in server.received[0].headers
+
+
+@pytest.mark.parametrize("token", ["oat_ä", "oat_a b", "oat_a\r\nX-API-Key: b", "oat_" + "x" * 5000])
+def test_what_can_be_no_token_is_refused_without_asking(verifier: Connect, token: str) -> None:
+    with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
+        denied = refusal(verifier(server.url), bearing(token))
+        assert server.received == []
+    assert (denied.status, denied.code) == (401, "invalid_token")
+    assert denied.headers["WWW-Authenticate"] == 'Bearer realm="Keyway", error="invalid_token"'
+
+
+def test_a_token_shows_in_nothing(verifier: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "keyway")
+    assert TOKEN not in repr(bearing(TOKEN))
+    with ScriptedServer(problem(401, "revoked_key", TOKEN, headers={"X-Keyway-Denial": "revoked_key"}), HangUp()) as server:
+        for _ in range(2):
+            denied = refusal(verifier(server.url), bearing(TOKEN))
+            assert TOKEN not in f"{denied} {denied.body!r} {caplog.text}"
 
 
 def test_admin_covers_every_scope(verifier: Connect) -> None:
@@ -85,6 +150,8 @@ def test_keyways_refusal_is_passed_on(verifier: Connect, status: int, code: str,
 NOT_A_YES = {
     "200": ok({}),
     "204 of somebody else": Reply(204, b""),
+    "204 without key or application": Reply(204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Key"}),
+    "204 with both": Reply(204, b"", YES | {"X-Keyway-Application": "app_1"}),
     "204 without whose": Reply(204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Organization"}),
     "304": Reply(304, b"", YES),
     "a redirect": Reply(302, b"", YES | {"Location": "/"}),
@@ -165,6 +232,19 @@ class TestWithKeyway:
         assert (identity.key_id, identity.organization_id) == (key["id"], key["organization"])
         assert identity.owner_id == key["owner"]
         assert identity.scopes == frozenset(key["scopes"])
+
+    def test_an_access_token_is_taken_and_each_demand_of_it_kept(self, asking: Any, keyway: KeywayServer) -> None:
+        token, application = keyway.access_token("read:audit-activity")
+        identity = asking.verify(bearing(token), scope="read:audit-activity", environment="live", organization="acme")
+        assert (identity.application_id, identity.key_id, identity.owner_id) == (application, None, None)
+        assert identity.scopes == {"read:audit-activity"}
+        weak = refusal(asking, bearing(token), scope="read:databases")
+        assert (weak.code, weak.headers["WWW-Authenticate"]) == (
+            "insufficient_scope", 'Bearer realm="Keyway", error="insufficient_scope"',
+        )  # fmt: skip
+        assert refusal(asking, bearing(token, organization="globex")).code == "wrong_organization"
+        wrong = refusal(asking, bearing(f"{token[:-1]}{'0' if token[-1] != '0' else '1'}"))
+        assert (wrong.status, wrong.headers["WWW-Authenticate"]) == (401, 'Bearer realm="Keyway", error="invalid_token"')
 
     def test_each_demand_is_kept(self, asking: Any, keyway: KeywayServer) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]

@@ -1,9 +1,9 @@
-"""Keys for FastAPI: a dependency that answers with the caller's Identity, and shows up in the application's OpenAPI."""
+"""Keys and access tokens for FastAPI: a dependency that answers with the caller's Identity, and shows up in the OpenAPI."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.openapi.models import APIKey, APIKeyIn
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from keyway.verification import Denied, Identity, Incoming
@@ -18,8 +18,19 @@ class KeyRefused(HTTPException):
         self.denied = denied
 
 
+class _Token(SecurityBase):
+    """The other way to present a credential, for the application's OpenAPI."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="An access token of Keyway's OAuth.")
+        self.scheme_name = "KeywayToken"
+
+    async def __call__(self) -> None:
+        pass
+
+
 class RequireKey(SecurityBase):
-    """``Annotated[Identity, Depends(RequireKey(verifier, scope="read:reports"))]``."""
+    """``Annotated[Identity, Depends(RequireKey(verifier, scope="read:reports"))]``: a key, or an application's access token."""
 
     def __init__(
         self,
@@ -34,7 +45,7 @@ class RequireKey(SecurityBase):
         self.model = APIKey.model_validate({"in": APIKeyIn.header, "name": "X-API-Key"})
         self.scheme_name = "KeywayKey"
 
-    async def __call__(self, request: Request) -> Identity:
+    async def __call__(self, request: Request, _: Annotated[None, Depends(_Token())] = None) -> Identity:
         try:
             return await self._verifier.verify(incoming(request), **self._demands)
         except Denied as error:
@@ -52,6 +63,7 @@ def incoming(request: Request) -> Incoming:
     headers = request.headers
     return Incoming(
         key=",".join(headers.getlist("x-api-key")) if "x-api-key" in headers else None,
+        authorization=",".join(headers.getlist("authorization")),
         method=request.method,
         uri=request.url.path,
         client_ip=request.client.host if request.client else "",

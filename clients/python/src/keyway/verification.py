@@ -20,7 +20,9 @@ RETRY_AFTER_SECONDS = 1
 # What Keyway sends to be passed on to the caller.
 _PASSED_ON = ("WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy")
 _CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="Keyway"'}
-_MOST_KEY = 512
+_TOKEN_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Keyway", error="invalid_token"'}
+_TOKEN_PREFIX = "oat_"  # noqa: S105
+_MOST_CREDENTIAL = 512
 _MOST_TEXT = 2048
 
 
@@ -28,20 +30,33 @@ _MOST_TEXT = 2048
 class Incoming:
     """What of an incoming request Keyway is told. `key` is what came in X-API-Key, None where nothing did.
 
-    Where the header came several times, `key` is all of them, joined by commas: Keyway refuses that.
+    Where the header came several times, `key` is all of them, joined by commas: Keyway refuses that. `authorization` is that
+    header, of which Keyway is told nothing but an access token of its own: what else stands there is somebody else's.
     """
 
-    key: str | Secret | None = field(repr=False)
+    key: str | Secret | None = field(default=None, repr=False)
     method: str = ""
     uri: str = ""
     client_ip: str = ""
     organization: str | None = None
     user_agent: str = ""
+    authorization: str | None = field(default=None, repr=False)
+
+    @property
+    def token(self) -> str | None:
+        """The access token that Keyway's OAuth handed out, as it came in ``Authorization: Bearer``."""
+        scheme, _, token = (self.authorization or "").strip().partition(" ")
+        token = token.strip()
+        return token if scheme.lower() == "bearer" and token.startswith(_TOKEN_PREFIX) else None
+
+    @property
+    def is_for_keyway(self) -> bool:
+        return self.key is not None or self.token is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What is asked of the key beyond its being good. `organization` is ``org_…`` or a slug."""
+    """What is asked of the credential beyond its being good. `organization` is ``org_…`` or a slug."""
 
     scope: str | None = None
     environment: str | None = None
@@ -50,9 +65,13 @@ class Demands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose key it is and what it may do, at the moment it was asked. Not to be kept: it may be revoked the next."""
+    """Whose key or token it is and what it may do, at the moment it was asked. Not to be kept: it may be revoked the next.
 
-    key_id: str
+    A key has a `key_id`; an access token has the `application_id` of whose it is.
+    """
+
+    key_id: str | None = None
+    application_id: str | None = None
     organization_id: str
     kind: str
     environment: str
@@ -87,14 +106,30 @@ class Denied(Exception):
 
 
 def ask(incoming: Incoming, demands: Demands) -> tuple[Call[Identity], Credential]:
-    """Raises Denied for what need not be asked: no key, or what can be none."""
-    if incoming.key is None:
-        raise Denied(401, "missing_key", "Present a key in the X-API-Key header.", _CHALLENGE)
-    key = incoming.key if isinstance(incoming.key, Secret) else Secret(incoming.key.strip())
-    if not is_presentable(key.reveal()) or len(key.reveal()) > _MOST_KEY:
-        raise Denied(401, "invalid_key", "The key is malformed, unknown or wrong.", _CHALLENGE)
+    """Raises Denied for what need not be asked: no credential, two, or what can be none."""
+    credential = _credential(incoming)
     asked = given(scope=demands.scope, environment=demands.environment, organization=demands.organization)
-    return Call("GET", PATH, _identity, query=tuple(asked.items()), headers=_told(incoming)), Credential(key)
+    return Call("GET", PATH, _identity, query=tuple(asked.items()), headers=_told(incoming)), credential
+
+
+def _credential(incoming: Incoming) -> Credential:
+    key, token = incoming.key, incoming.token
+    if token is not None:
+        if key is not None or "," in token:
+            raise Denied(400, "several_credentials", "Present one credential: a key, or a token.")
+        if not _may_be_sent(token):
+            raise Denied(401, "invalid_token", "The token is malformed, unknown or wrong.", _TOKEN_CHALLENGE)
+        return Credential(Secret(token), is_token=True)
+    if key is None:
+        raise Denied(401, "missing_key", "Present a key in the X-API-Key header.", _CHALLENGE)
+    secret = key if isinstance(key, Secret) else Secret(key.strip())
+    if not _may_be_sent(secret.reveal()):
+        raise Denied(401, "invalid_key", "The key is malformed, unknown or wrong.", _CHALLENGE)
+    return Credential(secret)
+
+
+def _may_be_sent(text: str) -> bool:
+    return is_presentable(text) and len(text) <= _MOST_CREDENTIAL
 
 
 def inquiry(call: Call[Identity]) -> Exchange[Identity]:
@@ -140,12 +175,14 @@ def _passed_on(answer: Answer) -> dict[str, str]:
 
 
 def _identity(answer: Answer) -> Identity:
-    told = {name: printable(answer.headers.get(f"x-keyway-{name}")) for name in ("key", "organization", "kind", "environment")}
-    if not all(told.values()):
+    told = {name: printable(answer.headers.get(f"x-keyway-{name}")) for name in ("organization", "kind", "environment")}
+    key, application = (answer.headers.get(f"x-keyway-{name}") or None for name in ("key", "application"))
+    if not all(told.values()) or (key is None) == (application is None):
         logger.error("A key could not be verified: 204, without saying whose it is. Is the base URL Keyway's?")
         raise _unavailable(answer)
     return Identity(
-        key_id=told["key"],
+        key_id=key,
+        application_id=application,
         organization_id=told["organization"],
         kind=told["kind"],
         environment=told["environment"],

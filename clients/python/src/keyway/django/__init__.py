@@ -1,4 +1,4 @@
-"""Keys for Django's own views. For Django REST framework there is keyway.django.rest.
+"""Keys and access tokens for Django's own views. For Django REST framework there is keyway.django.rest.
 
 KEYWAY_BASE_URL of Django's settings, or else of the environment, says where Keyway is.
 """
@@ -60,7 +60,7 @@ def require_key(
 
 
 def identity_of(request: HttpRequest) -> Identity:
-    """Whose key `require_key` let in."""
+    """Whose key or token `require_key` let in."""
     identity: Identity = request.keyway  # type: ignore[attr-defined]
     return identity
 
@@ -69,6 +69,7 @@ def incoming(request: HttpRequest) -> Incoming:
     """`client_ip` is REMOTE_ADDR: let the server put the caller's address there if there are proxies in front."""
     return Incoming(
         key=request.META.get("HTTP_X_API_KEY"),
+        authorization=request.META.get("HTTP_AUTHORIZATION"),
         method=request.method or "",
         uri=request.path,
         client_ip=request.META.get("REMOTE_ADDR", ""),

@@ -1,4 +1,4 @@
-"""Keys for Django REST framework."""
+"""Keys and access tokens for Django REST framework."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from keyway.verification import Denied, Identity
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """What ``request.user`` is: a key's bearer, who is in no table of this service."""
+    """What ``request.user`` is: who has the key or the token, and is in no table of this service."""
 
     identity: Identity
 
@@ -26,8 +26,8 @@ class KeyHolder:
     is_superuser = False
 
     @property
-    def pk(self) -> str:
-        return self.identity.key_id
+    def pk(self) -> str | None:
+        return self.identity.key_id or self.identity.application_id
 
 
 class KeyRefused(APIException):
@@ -43,7 +43,9 @@ class KeyRefused(APIException):
 
 
 class KeywayAuthentication(BaseAuthentication):
-    """``request.user`` is a KeyHolder, ``request.auth`` the Identity. A request without X-API-Key is left to others.
+    """``request.user`` is a KeyHolder, ``request.auth`` the Identity.
+
+    A request with neither X-API-Key nor an access token of Keyway's is left to others.
 
     Subclass to set `environment` or `organization`.
     """
@@ -53,7 +55,7 @@ class KeywayAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Identity] | None:
         presented = incoming(request._request)  # noqa: SLF001  the request that came, which Request hides
-        if presented.key is None:
+        if not presented.is_for_keyway:
             return None
         try:
             identity = verifier().verify(presented, environment=self.environment, organization=self.organization)
@@ -68,7 +70,7 @@ class KeywayAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """``permission_classes = [HasScope("read:reports")]``: only keys, and only with this scope."""
+    """``permission_classes = [HasScope("read:reports")]``: only keys and tokens with this scope."""
 
     code = "insufficient_scope"
 
