@@ -30,6 +30,7 @@ KINDS = (
 )  # fmt: skip
 _COUNT = count()
 NDJSON = "application/x-ndjson"
+NETWORKS = ["192.0.2.7", "10.0.0.0/8", "::/0", "2001:db8::/32", "::ffff:192.0.2.0/120"]
 MOST_TURNS = 10
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 # The others make some two thousand requests, whatever the number of examples.
@@ -140,6 +141,8 @@ def _teach() -> None:
     import schemathesis
     from schemathesis.transport.wsgi import WSGI_TRANSPORT
 
+    from apikeys.scopes import registry
+
     # In-process there is no socket to configure; Schemathesis 4.32 does so all the same where it probes, and fails.
     send, of_sockets = WSGI_TRANSPORT.send, {"max_redirects", "verify", "cert", "proxies"}
     WSGI_TRANSPORT.send = lambda case, **wanted: send(case, **{name: wanted[name] for name in wanted.keys() - of_sockets})
@@ -148,6 +151,14 @@ def _teach() -> None:
     def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
         # How an application's token is presented. Schemathesis takes none away from an `oauth2`, and so would find nothing out.
         raw_schema["components"]["securitySchemes"]["OAuth"] = {"type": "http", "scheme": "bearer"}
+        # Made-up scopes and networks are refused before anything happens: most keys are ordered with real ones.
+        for each in (
+            raw_schema["paths"]["/api/v1/api-keys"]["post"],
+            raw_schema["paths"]["/api/v1/api-keys/{key_id}"]["patch"],
+        ):
+            fields = each["requestBody"]["content"]["application/json"]["schema"]["properties"]
+            fields["scopes"]["items"] = {"enum": sorted(registry())}
+            fields["allowed_cidrs"]["items"] = {"anyOf": [{"enum": NETWORKS}, fields["allowed_cidrs"]["items"]]}
         # To people lines are text; here they are the events that are in them.
         content = raw_schema["paths"]["/api/v1/agent/events"]["post"]["requestBody"]["content"]
         content[NDJSON]["schema"] = content["application/json"]["schema"]
