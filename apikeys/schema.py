@@ -130,6 +130,7 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
                 body["required"] = operation["operationId"] not in _OPTIONAL_BODY
     for address, path in schema_plain.paths().items():
         result["paths"][address] = path
+    _add_problems(result["paths"]["/api/v1/schema"]["get"], ("not_acceptable",))
     _add_problems(result["paths"]["/api/v1/verify"]["get"], (*_OF_ANY, *_OF_CREDENTIALS, *_OF_KEYS, *_OF_TOKENS))
     for path in result["paths"].values():
         for operation in path.values():

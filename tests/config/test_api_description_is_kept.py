@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apikeys.problems import CONTENT_TYPE
 from apikeys.services import Issued
+from config.wsgi import BEFORE_DJANGO
 from tenants.models import Organization, User
 from tests.apikeys.oauth.flow import Program, service_of
 from tests.audit.events import event
@@ -152,3 +153,13 @@ def test_a_token_where_only_keys_are_taken_is_refused_with_a_code_that_is_descri
         content = schema["paths"][address][method]["responses"]["401"]["content"][CONTENT_TYPE]
         assert answer.json()["code"] == "invalid_token"
         assert {"invalid_token", "expired_token"} <= set(content["schema"]["allOf"][1]["properties"]["code"]["enum"])
+
+
+def test_an_address_that_has_not_the_format_wanted_answers_as_described(schema: dict[str, Any], managing_key: Issued) -> None:
+    client = api(managing_key)
+    for path in schema["paths"].keys() - BEFORE_DJANGO.keys():
+        for method, operation in schema["paths"][path].items():
+            address = path.format(key_id=managing_key.key.public_id)
+            answer = client.generic(method.upper(), address, b"{}", JSON, headers={"accept": "image/png"})
+            described = operation["responses"][str(answer.status_code)].get("content", {})
+            assert not described or answer["Content-Type"].partition(";")[0] in described, path
