@@ -134,11 +134,15 @@ class Clients:
 
 
 class Killer:
-    """Kills a worker, the drainer's process or the whole of PostgreSQL, with SIGKILL, at random."""
+    """Kills a worker, the drainer's process or the whole of PostgreSQL, with SIGKILL, at random.
 
-    def __init__(self, server: KeywayServer, postgres: PostgresServer, outcome: Outcome, seed: int) -> None:
+    Never within so many answers of the last time: on a busy machine workers need longer to come back than it takes to kill
+    them all, and a long run would test nothing but their start.
+    """
+
+    def __init__(self, server: KeywayServer, postgres: PostgresServer, outcome: Outcome, *, seed: int, apart: int) -> None:
         self._server, self._postgres, self._outcome = server, postgres, outcome
-        self._dice = random.Random(seed)
+        self._dice, self._apart, self._struck_at = random.Random(seed), apart, 0
         self._drainer = self._start_drainer()
         self._victims: list[Callable[[], None]] = [self._kill_worker, self._kill_drainer, self._kill_postgres]
         self._often = [6, 3, 1]
@@ -146,6 +150,9 @@ class Killer:
     def strike(self) -> None:
         """Each of them once, then at random."""
         time.sleep(self._dice.uniform(0.2, 2.0))
+        if len(self._outcome.answered) < self._struck_at + self._apart:
+            return
+        self._struck_at = len(self._outcome.answered)
         struck = self._outcome.kills.total()
         victim = self._victims[struck] if struck < 3 else self._dice.choices(self._victims, self._often)[0]
         victim()
@@ -176,10 +183,10 @@ class Killer:
         self._postgres.start()
 
 
-def run(*, requests: int, seconds: float = math.inf, seed: int = 0, workers: int = 3) -> Outcome:
+def run(*, requests: int, seconds: float = math.inf, seed: int = 0, workers: int = 3, apart: int = 0) -> Outcome:
     outcome = Outcome()
     with PostgresServer() as postgres, KeywayServer(postgres.url, workers=workers, **UNLIMITED) as server:
-        killer = Killer(server, postgres, outcome, seed)
+        killer = Killer(server, postgres, outcome, seed=seed, apart=apart)
         began = time.monotonic()
         with Clients(server, requests, seconds, outcome) as clients:
             while clients.are_busy:
@@ -214,9 +221,11 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no request after so long")
+    parser.add_argument("--apart", type=int, default=500, help="answers between two kills, at least")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    outcome = run(requests=asked.requests, seed=asked.seed, workers=asked.workers)
+    outcome = run(**vars(asked))
     print(outcome)
     return 1 if outcome.lost or outcome.twice or outcome.invented or outcome.left or outcome.rows != outcome.rolled_up else 0
 
