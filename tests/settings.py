@@ -36,5 +36,3 @@ STORAGES = {
 WHITENOISE_AUTOREFRESH = True  # no collected files to index
 # People's passwords are hashed by Django, which tests that itself.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# The toolkit's models are swapped for ours: its hundred migrations make one table, and nothing here migrates it.
-MIGRATION_MODULES = {"oauth2_provider": None}
