@@ -43,5 +43,9 @@ class ApplicationId(PublicId, prefix="app"):
     pass
 
 
-for converter in (KeyId, MembershipId, EventId, AgentId, ApplicationId):
+class TokenFamilyId(PublicId, prefix="fam"):
+    pass
+
+
+for converter in (KeyId, MembershipId, EventId, AgentId, ApplicationId, TokenFamilyId):
     register_converter(converter, f"{converter.prefix}_id")

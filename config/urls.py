@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 
 from config import docs
 from tenants.auth_api import JwksView
+from tenants.views import sessions
 from tenants.views.overview import organization_overview, overview
 
 urlpatterns = [
@@ -24,6 +25,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     # The e-mail address is the account's name, and admins give it: to change one's own would be to take another's place.
     path("accounts/email/", RedirectView.as_view(pattern_name="profile")),
+    path("accounts/sessions/", sessions.sessions, name="usersessions_list"),
     path("accounts/", include("allauth.urls")),
 ]
 

@@ -1,12 +1,13 @@
 from django.urls import path
 
-from config import converters  # noqa: F401  registers mem_id
-from tenants.views import agents, configuration, members, profile, tenant_agents
+from config import converters  # noqa: F401  registers mem_id and fam_id
+from tenants.views import agents, configuration, members, profile, sessions, tenant_agents
 
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
 urlpatterns = [
     path("profile/", profile.profile, name="profile"),
+    path("profile/programs/<fam_id:family_id>/sign-out/", sessions.program_sign_out, name="program_sign_out"),
     path("administration/tenant-agents/", tenant_agents.tenant_agents, name="tenant_agents"),
     path("o/<slug:slug>/agents/", agents.agents, name="agents"),
     path("o/<slug:slug>/agents/configuration/", configuration.agent_configuration, name="agent_configuration"),

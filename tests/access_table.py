@@ -118,6 +118,7 @@ BOTH /profile/api-keys/{key_id}/resume/                   > --+--- >>
 BOTH /profile/api-keys/{key_id}/revoke/                   > --+--- >>
 GET  /profile/api-keys/{key_id}/usage/                    > --+--- >>
 BOTH /profile/applications/{application_id}/withdraw/      > ------ >>
+POST /profile/programs/{family_id}/sign-out/              > --+--- >>
 """
 
 # allauth's pages. What is somebody's own here is the same for everybody; what changes how they sign in asks for a sign-in.

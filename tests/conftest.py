@@ -34,6 +34,8 @@ from tenants import services as tenants
 from tenants.access import actor
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
+from tenants.tokens import services as tokens
+from tenants.tokens.services import Origin
 from tests.browser.visitor import chromium
 from tests.clients.node import programs
 from tests.servers.keyway import KeywayServer
@@ -223,6 +225,7 @@ def loot(acme: Organization, bob: User, carol: User, issue_agent_key: IssueKey, 
     application = applications.register(organization=acme, draft=draft, by=SYSTEM, created_by=bob).application
     presence = agents.Presence(acme.pk, "live", agent_key.key.pk, timezone.now(), SYSTEM)
     agent = agents.heartbeat(presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0)
+    tokens.sign_in(user=bob, origin=Origin("192.0.2.7", "acme-ledger-import/2"), at=timezone.now())
     return {
         "slug": ["acme"],
         "organization_id": [acme.public_id],
@@ -231,6 +234,7 @@ def loot(acme: Organization, bob: User, carol: User, issue_agent_key: IssueKey, 
         "event_id": [encode("evt", event.event_id)],
         "agent_id": [agent.public_id],
         "application_id": [application.public_id],
+        "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
 
 

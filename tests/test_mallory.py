@@ -16,7 +16,7 @@ from apikeys.models import Key, Secret
 from apikeys.oauth.models import AccessToken, Application, Grant, RefreshToken
 from apikeys.services import Issued
 from audit.models import ActivityEvent, TrailEntry, TrailHead
-from tenants.models import Agent, AgentConfiguration, Membership, Organization, User
+from tenants.models import Agent, AgentConfiguration, Membership, Organization, TokenFamily, User
 from tests.apikeys.oauth.flow import Program, service_of
 from tests.conftest import Loot, api
 from tests.routes import addresses, routes
@@ -25,7 +25,16 @@ from tests.tenants.tokens.forge import signed_in
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 # What Acme has and nobody else may read. Names of the cast are not among them: a URL may say "acme" to who typed it.
-MARKS = ("sql-acme-77", "acme_crown_jewels", "bob@acme", "carol@acme", "Acme agent", "Acme script", "Acme ledger")
+MARKS = (
+    "sql-acme-77",
+    "acme_crown_jewels",
+    "bob@acme",
+    "carol@acme",
+    "Acme agent",
+    "Acme script",
+    "Acme ledger",
+    "acme-ledger-import",
+)
 
 
 def acmes_rows(acme: Organization) -> list[Any]:
@@ -42,6 +51,7 @@ def acmes_rows(acme: Organization) -> list[Any]:
             rows.filter(application__organization=acme).count()
             for rows in (AccessToken.objects, RefreshToken.objects, Grant.objects)
         ),
+        *TokenFamily.objects.filter(user__memberships__organization=acme).order_by("pk").values_list(),
         *Agent.objects.filter(**ours).order_by("pk").values_list(),
         *AgentConfiguration.objects.filter(**ours).order_by("pk").values_list(),
         *TrailEntry.objects.filter(**ours).order_by("sequence").values_list("hash"),

@@ -32,6 +32,14 @@ class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
     def standing(self, at: datetime) -> TokenFamilyQuerySet:
         return self.filter(revoked_at=None, expires_at__gt=at)
 
+    def of_person(self, user: AbstractBaseUser, at: datetime) -> TokenFamilyQuerySet:
+        """The sign-ins of an active user whose tokens stand."""
+        return self.standing(at).filter(user_id=user.pk, password_mark=password_mark(user))
+
+    def with_refreshes(self) -> TokenFamilyQuerySet:
+        """`refreshed_at` is when the last refresh token was used; None where none was."""
+        return self.annotate(refreshed_at=models.Max("refresh_tokens__used_at"))
+
 
 class TokenFamily(models.Model):
     """One sign-in with a password, and all tokens that come of it."""
@@ -65,6 +73,11 @@ class TokenFamily(models.Model):
     @property
     def public_id(self) -> str:
         return encode("fam", self.id)
+
+    @property
+    def client(self) -> str:
+        """What the program called itself."""
+        return self.user_agent or "Unknown program"
 
     def stands(self, at: datetime) -> bool:
         """Whether its tokens still stand for its user."""

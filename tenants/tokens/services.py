@@ -103,6 +103,14 @@ def end_family(family_id: uuid.UUID, *, at: datetime) -> None:
 
 
 @transaction.atomic
+def end_one(*, family: TokenFamily, by: Actor, at: datetime) -> None:
+    """End one sign-in of a person's, which is trailed. Doing it twice changes nothing."""
+    if TokenFamily.objects.standing(at).filter(pk=family.pk).update(revoked_at=at, revoke_reason=EndReason.SIGNED_OUT):
+        data = {"reason": EndReason.SIGNED_OUT.value, "sign_in": family.public_id}
+        trail.record(Action.USER_TOKENS_REVOKED, by=by, target=family.as_target(), data=data)
+
+
+@transaction.atomic
 def end_all(*, user: User, reason: EndReason, by: Actor, at: datetime) -> None:
     """End every family of a user."""
     ended = TokenFamily.objects.standing(at).filter(user=user).update(revoked_at=at, revoke_reason=reason)

@@ -1,0 +1,46 @@
+"""Profile → Sessions: where I am signed in, with browsers and with programs, and the end of either."""
+
+import uuid
+from typing import Any
+
+from allauth.usersessions.views import ListUserSessionsView
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from config.client_ip import client_ip
+from tenants.access import actor
+from tenants.sign_in import person
+from tenants.tokens import services as tokens
+from tenants.tokens.models import TokenFamily
+
+PER_PAGE = 25
+
+
+class SessionsView(ListUserSessionsView):  # type: ignore[misc]  # allauth ships no types
+    """allauth's page of browsers, with programs beside them."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        programs = (
+            TokenFamily.objects.of_person(person(self.request), timezone.now()).with_refreshes().order_by("-created_at", "pk")
+        )
+        page = Paginator(programs, PER_PAGE).get_page(self.request.GET.get("page"))
+        return {**super().get_context_data(**kwargs), "programs": page}
+
+
+sessions = SessionsView.as_view()
+
+
+@require_POST
+@login_required
+def program_sign_out(request: HttpRequest, family_id: uuid.UUID) -> HttpResponse:
+    """Somebody else's sign-in is as unknown as one that does not exist, or that has ended."""
+    user, at = person(request), timezone.now()
+    family = get_object_or_404(TokenFamily.objects.of_person(user, at), pk=family_id)
+    tokens.end_one(family=family, by=actor(user, client_ip(request.META)), at=at)
+    messages.success(request, f"Signed out {family.client}. Its tokens are refused from now on.")
+    return redirect("usersessions_list")

@@ -1,0 +1,135 @@
+"""Sessions: the programs that signed in as me, and the end of one of them."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from audit.actions import Action
+from audit.models import TrailEntry
+from tenants.models import User
+from tenants.tokens import services
+from tenants.tokens.models import EndReason, TokenFamily
+from tenants.tokens.services import Origin, TokenPair
+from tenants.views import sessions
+from tests.conftest import PASSWORD, client_of
+from tests.tenants.tokens.forge import refreshed, signed_in
+from tests.tenants.tokens.test_ending import OTHER, dead, status
+
+pytestmark = pytest.mark.django_db
+PAGE = "/accounts/sessions/"
+
+
+def program(user: User, name: str) -> TokenPair:
+    return services.sign_in(user=user, origin=Origin("192.0.2.7", name), at=timezone.now())
+
+
+def family(user: User) -> TokenFamily:
+    return TokenFamily.objects.filter(user=user).latest("created_at")
+
+
+def ending(of: TokenFamily) -> str:
+    return f"/profile/programs/{of.public_id}/sign-out/"
+
+
+def listed(browser: Client) -> str:
+    return browser.get(PAGE).content.decode().partition('id="programs-title"')[2]
+
+
+def test_each_sees_the_programs_that_signed_in_as_them_and_when_they_last_refreshed(bob: User, carol: User) -> None:
+    assert "No program is signed in as you" in listed(client_of(bob))
+    pair = program(bob, "ledger/2 <script>")
+    program(carol, "carols/1")
+    html = listed(client_of(bob))
+    assert "ledger/2 &lt;script&gt;" in html
+    assert "192.0.2.7" in html
+    assert "Never" in html
+    assert "carols/1" not in html
+    assert ending(family(carol)) not in html
+    refreshed(pair.refresh)
+    assert "Never" not in listed(client_of(bob))
+
+
+def test_the_page_is_no_page_of_an_organization(bob: User) -> None:
+    html = client_of(bob).get(PAGE).content.decode()
+    assert 'class="nav-link"' in html
+    assert not re.findall(r'class="nav-link" href="/o/[^>]*aria-current', html)
+
+
+def test_what_has_ended_is_not_listed(bob: User) -> None:
+    now = timezone.now()
+    signed_in(bob, at=now - timedelta(days=31))
+    services.end_family(services.authenticate(program(bob, "signed-out/1").access, at=now).family_id, at=now)
+    program(bob, "of the old password/1")
+    bob.set_password(OTHER)
+    bob.save()
+    bob.set_password(PASSWORD)
+    bob.save()
+    assert "No program is signed in as you" in listed(client_of(bob))
+
+
+def test_ending_one_is_true_when_it_is_answered_and_leaves_the_others(bob: User, carol: User) -> None:
+    first, second, bystander = program(bob, "first/1"), program(bob, "second/1"), program(carol, "carols/1")
+    browser = client_of(bob)
+    of_first = TokenFamily.objects.get(user_agent="first/1")
+    assert status(first) == 200
+    answer = browser.post(ending(of_first), follow=True)
+    assert (answer.redirect_chain, b"Signed out first/1." in answer.content) == ([(PAGE, 302)], True)
+    assert dead(first)
+    assert status(second) == status(bystander) == 200
+    assert browser.get("/profile/").status_code == 200, "the browser goes on"
+    of_first.refresh_from_db()
+    assert of_first.revoke_reason == EndReason.SIGNED_OUT
+
+
+def test_ending_one_is_trailed_once(bob: User) -> None:
+    program(bob, "ledger/2")
+    browser, of = client_of(bob), family(bob)
+    assert [browser.post(ending(of)).status_code for _ in range(2)] == [302, 404]
+    entry = TrailEntry.objects.get(action=Action.USER_TOKENS_REVOKED)
+    assert (entry.actor_id, entry.target_id) == (bob.public_id, bob.public_id)
+    assert f'"data":{{"reason":"signed_out","sign_in":"{of.public_id}"}}' in entry.body
+
+
+@pytest.mark.parametrize("name", ["mallory", "alice", "staff"])
+def test_nobody_sees_or_ends_the_program_of_another(name: str, bob: User, request: pytest.FixtureRequest) -> None:
+    other: User = request.getfixturevalue(name)
+    User.objects.filter(pk=other.pk).update(password=bob.password)  # the mark of a password is no wall between people
+    pair, browser = program(bob, "bobs/1"), client_of(other)
+    of = family(bob)
+    assert "bobs/1" not in listed(browser)
+    unknown = browser.post(ending(of).replace(of.public_id, "fam_" + "0" * 26))
+    answer = browser.post(ending(of))
+    assert (answer.status_code, unknown.status_code) == (404, 404)
+    assert b"bobs/1" not in answer.content
+    assert status(pair) == 200
+    assert client_of(bob).post(ending(of)).status_code == 302
+    assert dead(pair)
+
+
+def test_a_link_or_a_foreign_form_ends_nothing(bob: User) -> None:
+    pair = program(bob, "bobs/1")
+    assert client_of(bob).get(ending(family(bob))).status_code == 405
+    foreign = Client(enforce_csrf_checks=True)
+    foreign.force_login(bob)
+    assert foreign.post(ending(family(bob))).status_code == 403
+    assert Client().post(ending(family(bob))).headers["Location"].startswith("/accounts/login/")
+    assert status(pair) == 200
+
+
+def test_many_are_paged_at_the_same_cost(bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "PER_PAGE", 5)
+    browser = client_of(bob)
+    costs = []
+    for _ in range(2):
+        for _ in range(4):
+            program(bob, "cron/1")
+        with CaptureQueriesContext(connection) as queries:
+            assert browser.get(PAGE).status_code == 200
+        costs.append(len(queries))
+    assert costs[0] == costs[1]
+    assert browser.get(f"{PAGE}?page=2").content.decode().count("/sign-out/") == 3
