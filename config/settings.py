@@ -105,6 +105,7 @@ TEMPLATES = [
 # --- database -----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_MS = env.int("KEYWAY_STATEMENT_TIMEOUT_MS", default=5000)
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")}
+DATABASES["default"]["ENGINE"] = database.engine(DATABASES["default"]["ENGINE"])
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | database.options(
     DATABASES["default"]["ENGINE"], STATEMENT_TIMEOUT_MS, env.int("KEYWAY_DATABASE_POOL", default=8)
 )

@@ -1,0 +1,61 @@
+"""The database is killed under a running Keyway: it fails closed, in good time, and comes back by itself."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.servers.keyway import KeywayServer
+from tests.servers.postgres import PostgresServer, require_binaries
+
+pytestmark = pytest.mark.server
+
+PATHS = ("/api/v1/verify", "/api/v1/whoami", "/api/v1/public/audit-activity", "/api/v1/api-keys")
+LEASE_SECONDS = 0.25
+BACK_SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    require_binaries()
+    with PostgresServer() as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="module")
+def server(postgres: PostgresServer) -> Iterator[KeywayServer]:
+    with KeywayServer(postgres.url) as server:
+        yield server
+
+
+def ask(server: KeywayServer, path: str, secret: str = "") -> requests.Response:
+    headers = {"X-API-Key": secret} if secret else {}
+    return requests.get(server.url + path, headers=headers, timeout=30, allow_redirects=False)
+
+
+def test_without_a_database_nobody_is_let_in_or_called_a_stranger(server: KeywayServer, postgres: PostgresServer) -> None:
+    secret, other = (server.key(kind="public", environment=environment)["secret"] for environment in ("live", "test"))
+    assert ask(server, "/api/v1/whoami", secret).status_code == 200
+    postgres.kill()
+    time.sleep(LEASE_SECONDS)
+    try:
+        for path in PATHS:
+            for presented in (secret, other):
+                began = time.monotonic()
+                answer = ask(server, path, presented)
+                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), (path, answer.text)
+                assert int(answer.headers["Retry-After"]) >= 1
+                assert time.monotonic() - began < 5
+        assert ask(server, "/readyz").status_code == 503
+        assert ask(server, "/healthz").status_code == 200
+        # What has the form of a secret and was never issued needs no database to be refused.
+        assert ask(server, "/api/v1/verify", secret[:-4] + "AAAA").status_code == 401
+    finally:
+        postgres.start()
+    until, well = time.monotonic() + BACK_SECONDS, 0
+    while well < 20:  # so that every worker was asked
+        assert time.monotonic() < until, "it did not come back by itself"
+        statuses = {ask(server, path, presented).status_code for path in PATHS for presented in (secret, other)}
+        assert statuses <= {200, 204, 403, 503}
+        well = 0 if 503 in statuses else well + len(PATHS)
