@@ -152,23 +152,21 @@ def _teach() -> None:
         # How an application's token is presented. Schemathesis takes none away from an `oauth2`, and so would find nothing out.
         raw_schema["components"]["securitySchemes"]["OAuth"] = {"type": "http", "scheme": "bearer"}
         # Made-up scopes and networks are refused before anything happens: most keys are ordered with real ones.
-        for each in (
-            raw_schema["paths"]["/api/v1/api-keys"]["post"],
-            raw_schema["paths"]["/api/v1/api-keys/{key_id}"]["patch"],
-        ):
+        paths = raw_schema["paths"]
+        for each in (paths["/api/v1/api-keys"]["post"], paths["/api/v1/api-keys/{key_id}"]["patch"]):
             fields = each["requestBody"]["content"]["application/json"]["schema"]["properties"]
             fields["scopes"]["items"] = {"enum": sorted(registry())}
             fields["allowed_cidrs"]["items"] = {"anyOf": [{"enum": NETWORKS}, fields["allowed_cidrs"]["items"]]}
         # To people lines are text; here they are the events that are in them.
-        content = raw_schema["paths"]["/api/v1/agent/events"]["post"]["requestBody"]["content"]
+        content = paths["/api/v1/agent/events"]["post"]["requestBody"]["content"]
         content[NDJSON]["schema"] = content["application/json"]["schema"]
 
     @schemathesis.hook
     def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         # Mostly new ones, or hardly a key would ever be created.
-        sent = (case.headers or {}).get("Idempotency-Key")
-        if sent and len(sent) < 240 and next(_COUNT) % 4:
-            case.headers["Idempotency-Key"] = f"{sent}{next(_COUNT)}"
+        sent, number = (case.headers or {}).get("Idempotency-Key"), next(_COUNT)
+        if sent and len(sent) < 240 and number % 4:
+            case.headers["Idempotency-Key"] = f"{sent}{number}"
 
     @schemathesis.serializer(NDJSON)
     def ndjson(context: Any, value: Any) -> bytes:
@@ -259,7 +257,7 @@ def summary(kind: str, found: Findings) -> str:
 
 
 def table(found: Mapping[str, Findings]) -> str:
-    """The whole run, as docs/operations.md shows it."""
+    """The whole run, as docs/fuzzing.md shows it."""
     rows = [
         f"| {kind} | {each.requests.total():,} | {each.checks.total():,} | {each.set_aside.total():,} | {len(each.failures)} |"
         for kind, each in found.items()
