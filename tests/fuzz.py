@@ -180,6 +180,7 @@ def _configure(examples: int, seed: int | None, phases: Collection[str]) -> Any:
 
     rejections = [*schemathesis.Config().projects.default.checks.negative_data_rejection.expected_statuses, "413"]
     asked = {
+        "suppress-health-check": ["too_slow"],  # that is the machine's
         "workers": 1,
         "continue-on-failure": True,
         "generation": {"max-examples": examples, "no-shrink": True, "deterministic": seed is not None, "database": "none"},
