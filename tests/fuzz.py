@@ -35,6 +35,8 @@ MOST_TURNS = 10
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 # The others make some two thousand requests, whatever the number of examples.
 BRIEF = ("examples", "fuzzing")
+# What Schemathesis remembers of answers changes as keys come and go, and Hypothesis leaves an operation where that happens.
+_INDEPENDENT = {"enabled": True, "extra-data-sources": {"responses": False}}
 CREDENTIALS = {"x-api-key", "authorization", "cookie"}
 # Nobody is slowed down or limited here: each example is answered by what it asks.
 QUIET = {
@@ -112,7 +114,6 @@ def fuzz(present: "Present | None", *, examples: int, seed: int | None, is_brief
     findings = Findings()
     findings.hear(_explore(present, _configure(examples, seed, BRIEF if is_brief else PHASES)))
     for turn in range(1, MOST_TURNS):
-        # Hypothesis leaves an operation early where what it draws from changes meanwhile: the keys that there are.
         if not (lacking := findings.lacking(examples)):
             break
         config = _configure(examples, None if seed is None else seed + turn, ("fuzzing",))
@@ -142,6 +143,7 @@ def _teach() -> None:
     from schemathesis.transport.wsgi import WSGI_TRANSPORT
 
     from apikeys.scopes import registry
+    from tests.fuzz_cast import instead_of
 
     # In-process there is no socket to configure; Schemathesis 4.32 does so all the same where it probes, and fails.
     send, of_sockets = WSGI_TRANSPORT.send, {"max_redirects", "verify", "cert", "proxies"}
@@ -163,6 +165,8 @@ def _teach() -> None:
 
     @schemathesis.hook
     def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+        if case.meta and case.meta.phase.name == "fuzzing" and (made_up := case.path_parameters.get("key_id")):
+            case.path_parameters["key_id"] = instead_of(str(made_up))
         # Mostly new ones, or hardly a key would ever be created.
         sent, number = (case.headers or {}).get("Idempotency-Key"), next(_COUNT)
         if sent and len(sent) < 240 and number % 4:
@@ -184,7 +188,7 @@ def _configure(examples: int, seed: int | None, phases: Collection[str]) -> Any:
         "workers": 1,
         "continue-on-failure": True,
         "generation": {"max-examples": examples, "no-shrink": True, "deterministic": seed is not None, "database": "none"},
-        "phases": {phase: {"enabled": phase in phases} for phase in PHASES},
+        "phases": {phase: {"enabled": phase in phases} for phase in PHASES} | {"fuzzing": _INDEPENDENT},
         "checks": {"negative_data_rejection": {"expected-statuses": rejections}},
         "output": {"truncation": {"max-recorded-payload-size": 0}},  # none is cut: excuses read them
     }
