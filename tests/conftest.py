@@ -1,5 +1,6 @@
 """The cast: alice (admin), bob (member), carol (auditor) at Acme; mallory (admin) at Globex, who must always fail."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -68,6 +69,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("browser")
     if most := config.getoption("cases"):
         _leave_cases(config, items, most)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: without this the collector looks through all of it again and again."""
+    gc.freeze()
 
 
 def _leave_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> None:
