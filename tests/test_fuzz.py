@@ -50,6 +50,7 @@ INVISIBLE = {"name": ["Remove the invisible or control characters."]}
 TIME = {"index": 0, "code": "time_too_early"}
 RIGHT = {
     "several": asked(SEVERAL, X_API_Key="", Authorization="Bearer x"),
+    "repeated": asked(SEVERAL, X_API_Key="a,b"),
     "cursor": asked({"code": "invalid_cursor"}, "/?cursor=x"),
     "replay": asked({"code": "idempotency_key_reused"}, Idempotency_Key="0"),
     "text": asked({"code": "validation_failed", "errors": INVISIBLE}),
