@@ -18,7 +18,7 @@ from audit.strict_json import Flaw, Malformed
 MAX_EVENTS = 10_000
 MAX_BYTES = 10 * 1024 * 1024
 # Braces, brackets and commas outside strings. 10,000 whole events need 190,000. Without a bound, 10 MiB
-# of `[],` would become 250 MB of lists before anybody counts them.
+# of `[],` would become 250 MB of lists before anybody counts them. Reading events alone, the first `[]` ends it.
 MAX_TOKENS = 300_000
 
 Verdict = Event | Flaw
@@ -50,10 +50,10 @@ class _InDoubt(Exception):
 
 def read_array(body: bytes) -> list[Verdict]:
     """Read a JSON array of events. Raises MalformedBatch, BatchTooLarge."""
-    _bound(body)
     try:
         return _swiftly(body, _decode_array, _decode_flat_array)
     except _InDoubt:
+        _bound(body)
         return [strict_json.read(value, Event) for value in _limited(_array_carefully(body))]
 
 
@@ -62,10 +62,10 @@ def read_lines(body: bytes) -> list[Verdict]:
 
     A line is a unit of its own, so one that is not JSON is a flaw of that event, not of the batch.
     """
-    _bound(body)
     try:
         return _swiftly(body, _by_line(_decode_event), _by_line(_decode_flat))
     except _InDoubt:
+        _bound(body)
         _refuse_other_encodings(body)
         return [_read_line(line) for line in _limited(_split(body))]
 

@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 
 from audit.batch import Verdict
 from audit.errors import KeywayError
-from audit.event import FIELDS, Event, digest, flaw_in_time, in_utc
+from audit.event import FIELDS, Event, digests, flaw_in_time, in_utc
 from audit.models import ActivityEvent
 from audit.strict_json import Flaw
 from config.copying import copy_in
@@ -95,16 +95,15 @@ def receive(*, place: Place, verdicts: Sequence[Verdict], at: datetime) -> Outco
 
 def _judge(verdicts: Sequence[Verdict], at: datetime) -> tuple[list[Rejection], list[_Entry]]:
     rejected: list[Rejection] = []
-    entries: list[_Entry] = []
+    good: dict[int, Event] = {}
     hosts: set[str] = set()
     for index, verdict in enumerate(verdicts):
         flaw = verdict if isinstance(verdict, Flaw) else flaw_in_time(verdict, at) or _flaw_in_host(verdict, hosts)
         if flaw:
             rejected.append(Rejection.of(index, flaw))
         elif isinstance(verdict, Event):
-            event = in_utc(verdict)
-            entries.append(_Entry(index, event, digest(event)))
-    return rejected, entries
+            good[index] = in_utc(verdict)
+    return rejected, list(map(_Entry, good.keys(), good.values(), digests(list(good.values()))))
 
 
 def _flaw_in_host(event: Event, hosts: set[str]) -> Flaw | None:
