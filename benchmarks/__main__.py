@@ -39,11 +39,11 @@ class Bench:
         self.lines: list[str] = []
         self.figures: list[Figure] = []
 
-    def serve_keyway(self, workers: int = 1) -> Server:
-        return Server(KEYWAY, "config.wsgi", self.keyway, workers=workers)
+    def serve_keyway(self, workers: int = 1, threads: int = 4) -> Server:
+        return Server(KEYWAY, "config.wsgi", self.keyway, workers=workers, threads=threads)
 
-    def serve_peers(self) -> Server:
-        return Server(PEERS, "benchmarks.peers.wsgi", self.peers, workers=1)
+    def serve_peers(self, threads: int = 4) -> Server:
+        return Server(PEERS, "benchmarks.peers.wsgi", self.peers, workers=1, threads=threads)
 
 
 def rates(bench: Bench) -> None:
@@ -98,7 +98,7 @@ def forged(bench: Bench) -> None:
 
 
 def events(bench: Bench) -> None:
-    with bench.serve_keyway() as keyway, bench.serve_peers() as peers:
+    with bench.serve_keyway(threads=ingest.AGENTS) as keyway, bench.serve_peers(threads=ingest.AGENTS) as peers:
         ours, theirs = ingest.measure(keyway, peers, bench.secrets["agent"], rounds=bench.options.rounds)
     bench.figures += [
         Figure("ingest over HTTP, batches of 1,000, one worker", ours, "events/s", least=30_000),

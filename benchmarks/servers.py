@@ -56,7 +56,9 @@ def manage(settings: dict[str, str], database_url: str, *arguments: str) -> str:
 class Server:
     """Use as a context manager; `url` is where it listens."""
 
-    def __init__(self, settings: dict[str, str], application: str, database_url: str, *, workers: int) -> None:
+    def __init__(
+        self, settings: dict[str, str], application: str, database_url: str, *, workers: int, threads: int = 4
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="keyway-bench-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -64,7 +66,7 @@ class Server:
         self._environment = environment(settings, database_url) | {
             "PORT": str(self.port),
             "WEB_CONCURRENCY": str(workers),
-            "KEYWAY_THREADS": "4",
+            "KEYWAY_THREADS": str(threads),
             "KEYWAY_SPOOL": str(Path(self._folder.name) / "spool"),
             "KEYWAY_STATIC_ROOT": self._folder.name,
         }
