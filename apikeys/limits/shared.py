@@ -1,5 +1,6 @@
 """Counting in Redis, for all processes on all hosts together. Redis is optional; without it, each process has its share."""
 
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -73,6 +74,11 @@ def _verdict(claims: Sequence[Claim], answer: list[int]) -> Verdict:
     return Verdict(bool(answer[0]), tuple(Standing(claim.rule, remaining, seconds) for claim, remaining, seconds in pairs))
 
 
-@lru_cache(maxsize=1)
 def connect(url: str, wait: timedelta) -> Shared:
-    return Shared(url, wait)
+    """This process's. Threads that begin together get one: two would each have to find out that Redis is away."""
+    with _connecting:
+        return _connect(url, wait)
+
+
+_connecting = threading.Lock()
+_connect = lru_cache(maxsize=1)(Shared)

@@ -7,11 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pytest_django import Settings
+from redis import Redis
 
 from apikeys.limits import limiter
+from apikeys.limits import shared as module
 from apikeys.limits.rules import SLICES_A_WINDOW, Claim, Rule
 from apikeys.limits.shared import Shared
 from config.breaker import LOOK_AGAIN_SECONDS
@@ -64,6 +68,22 @@ def hammer(url: str, subject: str, requests: int) -> int:
     shared = Shared(url, WAIT)
     with ThreadPoolExecutor(4) as threads:
         return sum(threads.map(lambda _: spend_until_answered(shared, [Claim(TEN, subject)]), range(requests)))
+
+
+def test_threads_that_begin_together_share_one_connection(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*arguments: Any, **options: Any) -> Redis:
+        time.sleep(0.05)
+        return Redis.from_url(*arguments, **options)
+
+    together = threading.Barrier(4)
+
+    def connect(_: int) -> Shared:
+        together.wait(10)
+        return module.connect(redis.url, timedelta(milliseconds=21))
+
+    monkeypatch.setattr(module, "Redis", SimpleNamespace(from_url=slowly))
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(connect, range(4)))) == 1
 
 
 def test_ten_of_a_burst_of_a_hundred_are_accepted_whatever_the_threads_and_processes(redis: RedisServer) -> None:
