@@ -13,8 +13,7 @@ from django.db import DatabaseError, InterfaceError
 
 from apikeys import conf, hashing, networks, scopes, secret
 from apikeys.denials import Denial, Presented, Reason
-from apikeys.facts import Facts, OrganizationFacts
-from apikeys.facts import read as _read
+from apikeys.facts import Facts, OrganizationFacts, read
 from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.power import Power
@@ -83,7 +82,7 @@ class Credential:
         return Actor(kind="application" if self.is_token else "key", id=self.public_id, name=self.name, address=address)
 
 
-_leases: Leases[Facts] = register(Leases())
+_leases: Leases[int, Facts] = register(Leases(read))
 
 
 def verify(presented: str, *, now: datetime, address: str = "") -> Credential | Denial:
@@ -93,7 +92,7 @@ def verify(presented: str, *, now: datetime, address: str = "") -> Credential | 
     if tagged is None:
         return Denial(Reason.INVALID_KEY)
     try:
-        facts = _leases.get(tagged.lookup, lambda: _read(tagged.lookup))
+        facts = _leases.get(tagged.lookup)
         if facts is None or not hashing.holds(tagged.plaintext.reveal(), facts.proof):
             return Denial(Reason.INVALID_KEY)
     except hashing.PoolFull:

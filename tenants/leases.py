@@ -8,23 +8,32 @@ with the terms so short that nobody has to be called back.
 
 What it rests on: the clock is monotonic and counts from before the read; the read goes to the primary,
 outside any transaction (a snapshot would be older than it looks); the wait begins after the commit.
+
+Whoever calls often need not wait for the database at the end of each lease: what is used late in its lease is read
+anew beside the request, by a thread. That is a lease like any other, counted from before that read.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from tenants import conf
 
-MOST_LEASES = 10_000
+logger = logging.getLogger(__name__)
 
+MOST_LEASES = 10_000
+# Of a lease. What is left of it has to be enough for a read.
+RENEWED_AT = 0.6
+
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
@@ -33,6 +42,13 @@ class Receipt:
     """From `effective_at` on, no request that starts is accepted with what was taken away."""
 
     effective_at: datetime
+
+
+class _Held(NamedTuple, Generic[Value]):
+    """`began` is of time.monotonic, from before the read."""
+
+    began: float
+    value: Value
 
 
 @dataclass(slots=True)
@@ -44,24 +60,31 @@ class _Reading(Generic[Value]):
     value: Value | None = None
 
 
-class Leases(Generic[Value]):
+class Leases(Generic[Key, Value]):
     """What this process has read lately, by key. Bounded: the oldest goes first."""
 
-    def __init__(self, most: int = MOST_LEASES) -> None:
+    def __init__(self, read: Callable[[Key], Value | None], most: int = MOST_LEASES) -> None:
+        self._read = read
         self._most = most
         self._lock = threading.Lock()
-        self._held: dict[Hashable, tuple[float, Value]] = {}
-        self._readings: dict[Hashable, _Reading[Value]] = {}
+        self._held: dict[Key, _Held[Value]] = {}
+        self._readings: dict[Key, _Reading[Value]] = {}
+        # In the order in which they are to be renewed.
+        self._due: dict[Key, None] = {}
 
-    def get(self, key: Hashable, read: Callable[[], Value | None]) -> Value | None:
-        """Return what is leased, or `read()`. None is never leased, so that a new key works at once."""
+    def get(self, key: Key) -> Value | None:
+        """Return what is leased, or read it. None is never leased, so that a new key works at once."""
         seconds = conf.lease().total_seconds()
         held = self._held.get(key)
-        if held is not None and time.monotonic() < held[0] + seconds:
-            return held[1]
+        if held is not None:
+            age = time.monotonic() - held.began
+            if age < seconds:
+                if age > seconds * RENEWED_AT and key not in self._due:
+                    self._renew(key)
+                return held.value
         if not seconds or transaction.get_connection().in_atomic_block:
-            return read()
-        return self._share(key, read, seconds)
+            return self._read(key)
+        return self._share(key, seconds)
 
     def clear(self) -> None:
         with self._lock:
@@ -70,41 +93,75 @@ class Leases(Generic[Value]):
     def __len__(self) -> int:
         return len(self._held)
 
-    def _share(self, key: Hashable, read: Callable[[], Value | None], seconds: float) -> Value | None:
+    def _share(self, key: Key, seconds: float) -> Value | None:
         with self._lock:
             reading = self._readings.get(key)
             if reading is None:
                 own = self._readings[key] = _Reading(threading.Event(), time.monotonic())
         if reading is None:
-            return self._read(key, own, read)
+            return self._read_for_all(key, own)
         reading.done.wait(seconds)
         # It may have failed, found nothing, or taken longer than a lease lasts: then read for oneself.
         if reading.value is not None and time.monotonic() < reading.began + seconds:
             return reading.value
-        return read()
+        return self._read(key)
 
-    def _read(self, key: Hashable, own: _Reading[Value], read: Callable[[], Value | None]) -> Value | None:
+    def _read_for_all(self, key: Key, own: _Reading[Value]) -> Value | None:
         try:
-            own.value = read()
+            own.value = self._read(key)
         finally:
             with self._lock:
                 del self._readings[key]
-                if own.value is not None:
-                    self._held.pop(key, None)
-                    self._held[key] = (own.began, own.value)
-                    while len(self._held) > self._most:
-                        del self._held[next(iter(self._held))]
+                self._hold(key, own.began, own.value)
             own.done.set()
         return own.value
 
+    def _hold(self, key: Key, began: float, value: Value | None) -> None:
+        """Call with the lock. What was read later stays."""
+        held = self._held.get(key)
+        if held and held.began > began:
+            return
+        self._held.pop(key, None)
+        if value is not None:
+            self._held[key] = _Held(began, value)
+            while len(self._held) > self._most:
+                del self._held[next(iter(self._held))]
 
-_every: list[Leases[object]] = []
+    def _renew(self, key: Key) -> None:
+        """SQLite is not asked: it is in this process, and a thread would take the time that it spares."""
+        if connection.vendor == "sqlite":
+            return
+        with self._lock:
+            is_nobody_at_it = not self._due
+            self._due[key] = None
+        if is_nobody_at_it:
+            threading.Thread(target=self._renew_what_is_due, name="leases", daemon=True).start()
+
+    def _renew_what_is_due(self) -> None:
+        """Until nothing is. Where the database is away leases just end, and whoever calls then is told."""
+        key = next(iter(self._due), None)
+        try:
+            while key is not None:
+                began, value = time.monotonic(), self._read(key)
+                with self._lock:
+                    self._hold(key, began, value)
+                    del self._due[key]
+                    key = next(iter(self._due), None)
+        except (DatabaseError, InterfaceError) as error:
+            logger.debug("Leases are not renewed: %s", error)
+        finally:
+            if key is not None:
+                self._due.clear()
+            connection.close()
+
+
+_every: list[Leases[Any, Any]] = []
 _request = threading.local()
 
 
-def register(leases: Leases[Value]) -> Leases[Value]:
+def register(leases: Leases[Key, Value]) -> Leases[Key, Value]:
     """Have these leases dropped in this process whenever power is taken away."""
-    _every.append(leases)  # type: ignore[arg-type]
+    _every.append(leases)
     return leases
 
 

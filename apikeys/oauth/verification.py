@@ -41,9 +41,6 @@ class Facts:
     owner_is_active: bool
 
 
-_leases: Leases[Facts] = register(Leases())
-
-
 def verify(presented: str, *, now: datetime) -> Credential | Denial:
     """Resolve a presented access token. A cause of our own is `unavailable`, never a refusal of the token."""
     stored = opaque.digest(presented, Use.ACCESS, conf.peppers())
@@ -53,7 +50,7 @@ def verify(presented: str, *, now: datetime) -> Credential | Denial:
 def verify_stored(stored: str, *, now: datetime) -> Credential | Denial:
     """Resolve a token of which only the keyed hash is at hand."""
     try:
-        facts = _leases.get(stored, lambda: _read(stored))
+        facts = _leases.get(stored)
     except (DatabaseError, InterfaceError) as error:
         logger.error("Verification could not read the database: %s", error)
         return Denial(Reason.UNAVAILABLE)
@@ -100,6 +97,9 @@ def _read(stored: str) -> Facts | None:
         owner_is_active=row["membership_id"] is None
         or (row["owner_is_active"] and row["deactivated_at"] is None and row["removed_at"] is None),
     )
+
+
+_leases: Leases[str, Facts] = register(Leases(_read))
 
 
 def _judge(facts: Facts, now: datetime) -> Denial | None:

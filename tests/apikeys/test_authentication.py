@@ -98,7 +98,7 @@ def test_a_database_that_is_away_is_503_and_never_401(public_key: Issued, monkey
     def away(_: int) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(verification, "_read", away)
+    monkeypatch.setattr(verification._leases, "_read", away)
     assert_problem(api(public_key).get(WHOAMI), "unavailable")
 
 

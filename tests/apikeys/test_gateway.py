@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from apikeys import gateway, verification
 from apikeys import services as keys
+from apikeys.facts import read
 from apikeys.models import Key
 from apikeys.problems import PROBLEMS
 from apikeys.services import Issued
@@ -198,8 +199,8 @@ def test_a_warm_question_costs_no_query(
     public_key: Issued, settings: Settings, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     ask(public_key)
-    facts = verification._read(next(iter(public_key.key.secrets.values_list("lookup", flat=True))))
-    monkeypatch.setattr(verification._leases, "get", lambda key, read: facts)
+    facts = read(next(iter(public_key.key.secrets.values_list("lookup", flat=True))))
+    monkeypatch.setattr(verification._leases, "get", lambda key: facts)
     with django_assert_num_queries(0):
         assert ask(public_key).status == 204
 
@@ -215,7 +216,7 @@ def test_a_database_that_is_away_is_503(public_key: Issued, monkeypatch: pytest.
         raise OperationalError("connection refused")
 
     assert ask(public_key).status == 204
-    monkeypatch.setattr(verification, "_read", away)
+    monkeypatch.setattr(verification._leases, "_read", away)
     assert_refused(ask(public_key), "unavailable")
 
 

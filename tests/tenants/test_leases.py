@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -19,6 +19,7 @@ from tenants.leases import Leases, one_wait
 from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
+needs_a_server = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite is in this process: nobody waits for it")
 LEASE_MS = 600
 LONG_MS = 60_000  # for tests in which no lease may end by chance
 
@@ -74,15 +75,15 @@ def test_the_answer_of_a_revocation_comes_one_lease_after_the_commit(public_key:
 
 def test_another_process_that_leased_just_before_is_over_when_the_answer_comes(public_key: Issued) -> None:
     """Another process is another `Leases`, which nobody here clears."""
-    elsewhere: Leases[str] = Leases()
     state = ["good"]
+    elsewhere: Leases[str, str] = Leases(lambda _: state[0])
     stop = threading.Event()
     accepted: list[float] = []
 
     def present() -> None:
         while not stop.is_set():
             started = time.monotonic()
-            if elsewhere.get("secret", lambda: state[0]) == "good":
+            if elsewhere.get("secret") == "good":
                 accepted.append(started)
 
     caller = threading.Thread(target=present)
@@ -131,51 +132,134 @@ def in_threads(work: Callable[[], object], count: int) -> list[object]:
 
 def test_concurrent_misses_of_one_secret_make_one_read(settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
-    shared: Leases[str] = Leases()
     reads: list[float] = []
 
-    def read() -> str:
+    def read(_: str) -> str:
         reads.append(time.monotonic())
         time.sleep(0.05)
         return "facts"
 
-    assert in_threads(lambda: shared.get("secret", read), 16) == ["facts"] * 16
+    shared: Leases[str, str] = Leases(read)
+    assert in_threads(lambda: shared.get("secret"), 16) == ["facts"] * 16
     assert len(reads) == 1
 
 
 def test_a_read_that_fails_or_finds_nothing_is_not_leased() -> None:
-    shared: Leases[str] = Leases()
-
-    def fail() -> str:
-        raise ConnectionError
-
-    with pytest.raises(ConnectionError):
-        shared.get("secret", fail)
-    assert shared.get("secret", lambda: None) is None
-    assert shared.get("secret", lambda: "issued since") == "issued since"
+    answers: Iterator[str | None] = iter([None, "issued since"])
+    shared: Leases[str, str] = Leases(lambda key: next(answers))
+    leaky: Leases[str, str] = Leases({"issued": "since"}.__getitem__)
+    with pytest.raises(KeyError):
+        leaky.get("secret")
+    assert len(leaky) == 0
+    assert shared.get("secret") is None
+    assert shared.get("secret") == "issued since"
 
 
 def test_a_read_slower_than_a_lease_is_not_shared_with_who_waited() -> None:
-    shared: Leases[str] = Leases()
-    reads: list[int] = []
+    reads: list[str] = []
 
-    def slow() -> str:
-        reads.append(1)
+    def slow(key: str) -> str:
+        reads.append(key)
         time.sleep(LEASE_MS / 1000 * 1.2)
         return "facts"
 
-    in_threads(lambda: shared.get("secret", slow), 2)
+    shared: Leases[str, str] = Leases(slow)
+    in_threads(lambda: shared.get("secret"), 2)
     assert len(reads) == 2
 
 
 def test_the_number_of_leases_is_bounded(settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
-    few: Leases[int] = Leases(most=5)
+    reads: list[int] = []
+
+    def read(key: int) -> int:
+        reads.append(key)
+        return key
+
+    few: Leases[int, int] = Leases(read, most=5)
     for number in range(50):
-        few.get(number, lambda number=number: number)
+        few.get(number)
     assert len(few) == 5
-    assert few.get(49, lambda: -1) == 49
-    assert few.get(0, lambda: -1) == -1
+    assert [few.get(49), few.get(0)] == [49, 0]
+    assert reads == [*range(50), 0]
+
+
+class Slow:
+    """Reads what `state` was when the read began, and takes a while. `threads` are who read."""
+
+    def __init__(self, seconds: float) -> None:
+        self.state = "good"
+        self.threads: list[str] = []
+        self.is_away = False
+        self._seconds = seconds
+
+    def __call__(self, key: str) -> str:
+        self.threads.append(threading.current_thread().name)
+        if self.is_away:
+            raise OperationalError("away")
+        state = self.state
+        time.sleep(self._seconds)
+        return state
+
+
+@needs_a_server
+def test_who_calls_often_waits_for_the_database_once() -> None:
+    read = Slow(LEASE_MS / 1000 / 4)
+    leased: Leases[str, str] = Leases(read)
+    leased.get("secret")
+    until, longest = time.monotonic() + 4 * LEASE_MS / 1000, 0.0
+    while time.monotonic() < until:
+        began = time.monotonic()
+        leased.get("secret")
+        longest = max(longest, time.monotonic() - began)
+        time.sleep(0.002)
+    assert longest < LEASE_MS / 1000 / 8
+    assert read.threads[0] == "MainThread"
+    assert set(read.threads[1:]) == {"leases"}
+    assert 4 <= len(read.threads) <= 8
+
+
+@needs_a_server
+def test_what_was_renewed_before_the_commit_is_over_when_the_answer_comes() -> None:
+    read = Slow(LEASE_MS / 1000 / 4)
+    elsewhere: Leases[str, str] = Leases(read)
+    elsewhere.get("secret")
+    while len(read.threads) < 2:
+        assert elsewhere.get("secret") == "good"
+    read.state = "revoked"  # while it is read anew
+    leases.end()
+    assert elsewhere.get("secret") == "revoked"
+
+
+@needs_a_server
+def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be() -> None:
+    read = Slow(0)
+    leased: Leases[str, str] = Leases(read)
+    leased.get("secret")
+    read.is_away = True
+    with pytest.raises(OperationalError):
+        while True:
+            assert leased.get("secret") == "good"
+    assert "leases" in read.threads
+    read.is_away = False
+    read.threads.clear()
+    until = time.monotonic() + 3 * LEASE_MS / 1000
+    while time.monotonic() < until:
+        assert leased.get("secret") == "good"
+    assert read.threads[0] == "MainThread"
+    assert set(read.threads[1:]) == {"leases"}
+
+
+@needs_a_server
+def test_a_renewal_that_finds_nothing_ends_the_lease() -> None:
+    answers: Iterator[str | None] = iter(["good", None])
+    leased: Leases[str, str] = Leases(lambda key: next(answers))
+    assert leased.get("secret") == "good"
+    time.sleep(LEASE_MS / 1000 * 0.7)
+    assert leased.get("secret") == "good"
+    until = time.monotonic() + LEASE_MS / 1000 / 4
+    while len(leased):
+        assert time.monotonic() < until
 
 
 def test_a_leased_key_is_refused_from_the_microsecond_of_its_expiry(
