@@ -1,8 +1,10 @@
-"""What the database says of one secret: read in one statement, judged in apikeys.verification."""
+"""What the database says of secrets: read in one statement, judged in apikeys.verification."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from apikeys import networks, scopes
 from apikeys.kind import Kind
@@ -47,6 +49,7 @@ class Facts:
 
 
 _COLUMNS = {
+    "lookup": "lookup",
     "secret_id": "id",
     "proof": "proof",
     "retired_at": "retired_at",
@@ -70,13 +73,15 @@ _COLUMNS = {
     "deactivated_at": "key__owner__deactivated_at",
     "removed_at": "key__owner__removed_at",
 }
-_prepared = Prepared(lambda lookup: Secret.objects.filter(lookup=lookup), _COLUMNS)
+_prepared = Prepared(lambda lookups: Secret.objects.filter(lookup__in=lookups), _COLUMNS)
 
 
-def read(lookup: int) -> Facts | None:
-    row = _prepared.first(lookup)
-    if row is None:
-        return None
+def read(lookups: Sequence[int]) -> dict[int, Facts]:
+    """Those that are there, by their lookup."""
+    return {row["lookup"]: _facts(row) for row in _prepared.read(lookups)}
+
+
+def _facts(row: Mapping[str, Any]) -> Facts:
     kind = Kind(row["kind"])
     return Facts(
         secret_id=row["secret_id"],

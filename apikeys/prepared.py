@@ -1,7 +1,8 @@
-"""One query, built and compiled once: for what is read so often that making its SQL costs more than running it."""
+"""A query compiled once for each of a few sizes: for what is read so often that making its SQL costs more than running it."""
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -16,28 +17,28 @@ class _Statement(NamedTuple):
 
 
 class Prepared:
-    """`rows` filters by one integer, its only parameter; `columns` are the fields to read, by the names they get."""
+    """`rows` filters by integers, its only parameters; `columns` are the fields to read, by the names they get."""
 
-    def __init__(self, rows: Callable[[int], QuerySet[Any]], columns: Mapping[str, str]) -> None:
+    def __init__(self, rows: Callable[[Sequence[int]], QuerySet[Any]], columns: Mapping[str, str]) -> None:
         self._rows = rows
         self._columns = columns
+        self._statement = lru_cache(maxsize=None)(self._compile)
 
-    def first(self, parameter: int) -> dict[str, Any] | None:
-        statement = self._statement
+    def read(self, parameters: Sequence[int]) -> list[dict[str, Any]]:
+        """Rows for at least one parameter, in any order. Sizes are powers of two; the first one fills what is left."""
+        size = 1 << (len(parameters) - 1).bit_length()
+        statement = self._statement(size)
         with connection.cursor() as cursor:
-            cursor.execute(statement.sql, [parameter])
-            found = cursor.fetchmany(1)
-        if not found:
-            return None
-        (row,) = statement.compiler.apply_converters(found, statement.converters)
-        return dict(zip(self._columns, row, strict=True))
+            cursor.execute(statement.sql, [*parameters, *repeat(parameters[0], size - len(parameters))])
+            found = cursor.fetchall()
+        converted = statement.compiler.apply_converters(found, statement.converters)
+        return [dict(zip(self._columns, row, strict=True)) for row in converted]
 
-    @cached_property
-    def _statement(self) -> _Statement:
+    def _compile(self, size: int) -> _Statement:
         """A process has one kind of database, so what is compiled for one connection is right for all of them."""
-        query = self._rows(0).values_list(*self._columns.values()).query
+        query = self._rows(range(size)).values_list(*self._columns.values()).query
         compiler = query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
-        if parameters != (0,):
-            raise ValueError("the query takes more than its one parameter")
+        if parameters != tuple(range(size)):
+            raise ValueError("the query takes more than its own parameters")
         return _Statement(sql, compiler, compiler.get_converters([column for column, *_ in compiler.select or []]))

@@ -16,7 +16,7 @@ anew beside the request, by a thread. That is a lease like any other, counted fr
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,8 +30,12 @@ from tenants import conf
 logger = logging.getLogger(__name__)
 
 MOST_LEASES = 10_000
-# Of a lease. What is left of it has to be enough for a read.
+# Shares of a lease. What is left of it has to be enough for the thread's pause and a read.
 RENEWED_AT = 0.6
+RENEWED_EVERY = 0.1
+LEAST_PAUSE_SECONDS = 0.01
+IDLE_SECONDS = 5.0
+MOST_AT_ONCE = 256
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -63,14 +67,16 @@ class _Reading(Generic[Value]):
 class Leases(Generic[Key, Value]):
     """What this process has read lately, by key. Bounded: the oldest goes first."""
 
-    def __init__(self, read: Callable[[Key], Value | None], most: int = MOST_LEASES) -> None:
+    def __init__(self, read: Callable[[Sequence[Key]], Mapping[Key, Value]], most: int = MOST_LEASES) -> None:
+        """`read` returns what there is of at least one key."""
         self._read = read
         self._most = most
         self._lock = threading.Lock()
         self._held: dict[Key, _Held[Value]] = {}
         self._readings: dict[Key, _Reading[Value]] = {}
-        # In the order in which they are to be renewed.
+        # In the order in which they were asked for.
         self._due: dict[Key, None] = {}
+        self._is_renewing = False
 
     def get(self, key: Key) -> Value | None:
         """Return what is leased, or read it. None is never leased, so that a new key works at once."""
@@ -79,11 +85,11 @@ class Leases(Generic[Key, Value]):
         if held is not None:
             age = time.monotonic() - held.began
             if age < seconds:
-                if age > seconds * RENEWED_AT and key not in self._due:
-                    self._renew(key)
+                if age > seconds * RENEWED_AT:
+                    self._ask_anew(key)
                 return held.value
         if not seconds or transaction.get_connection().in_atomic_block:
-            return self._read(key)
+            return self._read([key]).get(key)
         return self._share(key, seconds)
 
     def clear(self) -> None:
@@ -104,11 +110,11 @@ class Leases(Generic[Key, Value]):
         # It may have failed, found nothing, or taken longer than a lease lasts: then read for oneself.
         if reading.value is not None and time.monotonic() < reading.began + seconds:
             return reading.value
-        return self._read(key)
+        return self._read([key]).get(key)
 
     def _read_for_all(self, key: Key, own: _Reading[Value]) -> Value | None:
         try:
-            own.value = self._read(key)
+            own.value = self._read([key]).get(key)
         finally:
             with self._lock:
                 del self._readings[key]
@@ -127,32 +133,40 @@ class Leases(Generic[Key, Value]):
             while len(self._held) > self._most:
                 del self._held[next(iter(self._held))]
 
-    def _renew(self, key: Key) -> None:
-        """SQLite is not asked: it is in this process, and a thread would take the time that it spares."""
+    def _ask_anew(self, key: Key) -> None:
+        """SQLite is in this process: nobody waits for it, and a thread would take the time that it spares."""
         if connection.vendor == "sqlite":
             return
+        self._due[key] = None
         with self._lock:
-            is_nobody_at_it = not self._due
-            self._due[key] = None
-        if is_nobody_at_it:
-            threading.Thread(target=self._renew_what_is_due, name="leases", daemon=True).start()
+            was_renewing, self._is_renewing = self._is_renewing, True
+        if not was_renewing:
+            threading.Thread(target=self._renew, name="leases", daemon=True).start()
 
-    def _renew_what_is_due(self) -> None:
-        """Until nothing is. Where the database is away leases just end, and whoever calls then is told."""
-        key = next(iter(self._due), None)
+    def _renew(self) -> None:
+        """Until nothing is due for a while. Where the database is away leases just end, and whoever calls then is told."""
         try:
-            while key is not None:
-                began, value = time.monotonic(), self._read(key)
-                with self._lock:
-                    self._hold(key, began, value)
-                    del self._due[key]
-                    key = next(iter(self._due), None)
+            until = time.monotonic() + IDLE_SECONDS
+            while time.monotonic() < until:
+                if due := list(self._due)[:MOST_AT_ONCE]:
+                    self._read_anew(due)
+                    until = time.monotonic() + IDLE_SECONDS
+                time.sleep(max(conf.lease().total_seconds() * RENEWED_EVERY, LEAST_PAUSE_SECONDS))
         except (DatabaseError, InterfaceError) as error:
             logger.debug("Leases are not renewed: %s", error)
         finally:
-            if key is not None:
-                self._due.clear()
+            self._is_renewing = False
             connection.close()
+
+    def _read_anew(self, due: Sequence[Key]) -> None:
+        try:
+            began, found = time.monotonic(), self._read(due)
+            with self._lock:
+                for key in due:
+                    self._hold(key, began, found.get(key))
+        finally:
+            for key in due:
+                del self._due[key]
 
 
 _every: list[Leases[Any, Any]] = []

@@ -5,6 +5,7 @@ What apikeys.verification is for keys: tag, row, state, under the same leases.
 
 import logging
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -77,11 +78,14 @@ _COLUMNS = {
 }
 
 
-def _read(stored: str) -> Facts | None:
-    rows: Any = AccessToken.objects.filter(token_checksum=stored)
-    row = rows.values("application_id", "membership_id", "scope", "expires", **_COLUMNS).first()
-    if row is None:
-        return None
+def _read(stored: Sequence[str]) -> dict[str, Facts]:
+    """Those that are there, by their keyed hash."""
+    rows: Any = AccessToken.objects.filter(token_checksum__in=stored)
+    columns = ("token_checksum", "application_id", "membership_id", "scope", "expires")
+    return {row["token_checksum"]: _facts(row) for row in rows.values(*columns, **_COLUMNS)}
+
+
+def _facts(row: Mapping[str, Any]) -> Facts:
     return Facts(
         application_id=row["application_id"],
         name=row["name"],

@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -76,7 +76,7 @@ def test_the_answer_of_a_revocation_comes_one_lease_after_the_commit(public_key:
 def test_another_process_that_leased_just_before_is_over_when_the_answer_comes(public_key: Issued) -> None:
     """Another process is another `Leases`, which nobody here clears."""
     state = ["good"]
-    elsewhere: Leases[str, str] = Leases(lambda _: state[0])
+    elsewhere: Leases[str, str] = Leases(lambda keys: dict.fromkeys(keys, state[0]))
     stop = threading.Event()
     accepted: list[float] = []
 
@@ -120,6 +120,24 @@ def test_a_change_that_is_rolled_back_waits_for_nothing(public_key: Issued, sett
     assert isinstance(outcome(public_key), Credential)
 
 
+class Slow:
+    """Reads what `state` was when the read began, if anything, and takes a while. `threads` are who read."""
+
+    def __init__(self, seconds: float) -> None:
+        self.state = "good"
+        self.threads: list[str] = []
+        self.is_away = False
+        self._seconds = seconds
+
+    def __call__(self, keys: Sequence[str]) -> dict[str, str]:
+        self.threads.append(threading.current_thread().name)
+        if self.is_away:
+            raise OperationalError("away")
+        state = self.state
+        time.sleep(self._seconds)
+        return dict.fromkeys(keys, state) if state else {}
+
+
 def in_threads(work: Callable[[], object], count: int) -> list[object]:
     results: list[object] = []
     threads = [threading.Thread(target=lambda: results.append(work())) for _ in range(count)]
@@ -134,10 +152,10 @@ def test_concurrent_misses_of_one_secret_make_one_read(settings: Settings) -> No
     settings.KEYWAY_LEASE_MS = LONG_MS
     reads: list[float] = []
 
-    def read(_: str) -> str:
+    def read(keys: Sequence[str]) -> dict[str, str]:
         reads.append(time.monotonic())
         time.sleep(0.05)
-        return "facts"
+        return dict.fromkeys(keys, "facts")
 
     shared: Leases[str, str] = Leases(read)
     assert in_threads(lambda: shared.get("secret"), 16) == ["facts"] * 16
@@ -145,36 +163,31 @@ def test_concurrent_misses_of_one_secret_make_one_read(settings: Settings) -> No
 
 
 def test_a_read_that_fails_or_finds_nothing_is_not_leased() -> None:
-    answers: Iterator[str | None] = iter([None, "issued since"])
-    shared: Leases[str, str] = Leases(lambda key: next(answers))
-    leaky: Leases[str, str] = Leases({"issued": "since"}.__getitem__)
-    with pytest.raises(KeyError):
-        leaky.get("secret")
-    assert len(leaky) == 0
+    read = Slow(0)
+    shared: Leases[str, str] = Leases(read)
+    read.is_away = True
+    with pytest.raises(OperationalError):
+        shared.get("secret")
+    read.is_away, read.state = False, ""
     assert shared.get("secret") is None
+    read.state = "issued since"
     assert shared.get("secret") == "issued since"
 
 
 def test_a_read_slower_than_a_lease_is_not_shared_with_who_waited() -> None:
-    reads: list[str] = []
-
-    def slow(key: str) -> str:
-        reads.append(key)
-        time.sleep(LEASE_MS / 1000 * 1.2)
-        return "facts"
-
-    shared: Leases[str, str] = Leases(slow)
+    read = Slow(LEASE_MS / 1000 * 1.2)
+    shared: Leases[str, str] = Leases(read)
     in_threads(lambda: shared.get("secret"), 2)
-    assert len(reads) == 2
+    assert len(read.threads) == 2
 
 
 def test_the_number_of_leases_is_bounded(settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
     reads: list[int] = []
 
-    def read(key: int) -> int:
-        reads.append(key)
-        return key
+    def read(keys: Sequence[int]) -> dict[int, int]:
+        reads.extend(keys)
+        return {key: key for key in keys}
 
     few: Leases[int, int] = Leases(read, most=5)
     for number in range(50):
@@ -182,24 +195,6 @@ def test_the_number_of_leases_is_bounded(settings: Settings) -> None:
     assert len(few) == 5
     assert [few.get(49), few.get(0)] == [49, 0]
     assert reads == [*range(50), 0]
-
-
-class Slow:
-    """Reads what `state` was when the read began, and takes a while. `threads` are who read."""
-
-    def __init__(self, seconds: float) -> None:
-        self.state = "good"
-        self.threads: list[str] = []
-        self.is_away = False
-        self._seconds = seconds
-
-    def __call__(self, key: str) -> str:
-        self.threads.append(threading.current_thread().name)
-        if self.is_away:
-            raise OperationalError("away")
-        state = self.state
-        time.sleep(self._seconds)
-        return state
 
 
 @needs_a_server
@@ -251,10 +246,27 @@ def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be
 
 
 @needs_a_server
+def test_what_is_due_at_once_is_read_at_once() -> None:
+    read = Slow(0)
+    leased: Leases[str, str] = Leases(read)
+    keys = [f"secret {number}" for number in range(40)]
+    for key in keys:
+        leased.get(key)
+    read.threads.clear()
+    until = time.monotonic() + LEASE_MS / 1000 * 0.95
+    while time.monotonic() < until:
+        for key in keys:
+            leased.get(key)
+    assert set(read.threads) == {"leases"}
+    assert len(read.threads) <= 3
+
+
+@needs_a_server
 def test_a_renewal_that_finds_nothing_ends_the_lease() -> None:
-    answers: Iterator[str | None] = iter(["good", None])
-    leased: Leases[str, str] = Leases(lambda key: next(answers))
+    read = Slow(0)
+    leased: Leases[str, str] = Leases(read)
     assert leased.get("secret") == "good"
+    read.state = ""
     time.sleep(LEASE_MS / 1000 * 0.7)
     assert leased.get("secret") == "good"
     until = time.monotonic() + LEASE_MS / 1000 / 4
