@@ -1,14 +1,18 @@
 """What Prometheus reads, who may, and what it never learns."""
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
+from prometheus_client import Histogram
 from pytest_django import Settings
 
 from apikeys.services import Issued
+from config import metrics
 from tests.conftest import api
 from tests.servers.keyway import KeywayServer
 from tests.wsgi import Answer, call
@@ -91,6 +95,34 @@ def test_the_spool_is_measured(token: str, settings: Settings, tmp_path: Path) -
     assert sample(read(), "keyway_spool_bytes") == 1000
 
 
+def test_durations_are_told_as_prometheus_client_itself_would_tell_them(token: str) -> None:
+    took = [0.0, 0.001, 0.0011, 0.3, 10.0, 99.0]
+    theirs = Histogram("theirs", "", registry=None, buckets=metrics.SECONDS)
+    ours = Histogram("ours", "", registry=None, buckets=metrics.SECONDS)
+    for seconds in took:
+        theirs.observe(seconds)
+    metrics._observe(ours, took)
+    told = [
+        [(sample.name.split("_")[-1], sample.labels, sample.value) for sample in one.collect()[0].samples]
+        for one in (theirs, ours)
+    ]
+    assert told[0][:-1] == told[1][:-1]  # the last is when it was made
+
+
+def test_threads_that_count_while_it_is_handed_over_lose_nothing(token: str) -> None:
+    series = 'keyway_presentations_total{outcome="tests"}'
+    before = sample(read(), series)
+
+    def count(_: int) -> None:
+        for _ in range(5000):
+            metrics.count_presentation("tests")
+            metrics.hand_over()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(count, range(4)))
+    assert sample(read(), series) - before == 20_000
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[KeywayServer]:
     with KeywayServer(KEYWAY_METRICS_TOKEN=TOKEN) as running:
@@ -103,6 +135,7 @@ def test_any_process_tells_the_sum_of_all(server: KeywayServer) -> None:
     for _ in range(50):  # each on a connection of its own, so that both workers get some
         assert requests.get(f"{server.url}/api/v1/verify", headers=headers, timeout=10).status_code == 204
     reading = {"Authorization": f"Bearer {TOKEN}"}
+    time.sleep(2 * metrics.HAND_OVER_SECONDS)
     for _ in range(6):
         answer = requests.get(f"{server.url}/metrics", headers=reading, timeout=10)
         assert sample(answer, 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}') == 50
