@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from apikeys.usage.write import write
+
 SUFFIX = ".seg"
 _UNNAMED = ".new"
 _HEADER = b"#1 %016d %016d %020d %020d\n"
@@ -85,7 +87,7 @@ class Segment:
     def append(self, line: bytes) -> None:
         """Write one line with one call. A part of it is taken back, so that nothing is ever appended to a part."""
         try:
-            written = os.write(self._descriptor, line)
+            written = write(self._descriptor, line)
         except OSError:
             self._undo()
             raise

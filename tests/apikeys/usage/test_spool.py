@@ -89,10 +89,10 @@ def test_a_segment_is_rotated_and_complete_once_synced(
 def test_a_part_of_a_line_is_taken_back(
     part: int, opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool, real = opened(), os.write
+    spool, real = opened(), segment.write
     spool.write(encode(use(1)))
     with monkeypatch.context() as full:
-        full.setattr(os, "write", lambda descriptor, line: real(descriptor, line[:part]))
+        full.setattr(segment, "write", lambda descriptor, line: real(descriptor, line[:part]))
         with pytest.raises(SpoolFailed):
             spool.write(encode(use(2)))
     assert numbers(directory) == [1]
@@ -107,14 +107,14 @@ def test_a_part_of_a_line_is_taken_back(
 def test_a_part_that_cannot_be_taken_back_is_never_written_behind(
     opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool, real = opened(), os.write
+    spool, real = opened(), segment.write
     spool.write(encode(use(1)))
 
     def refuse(*_: object) -> None:
         raise OSError(errno.EIO, "broken")
 
     with monkeypatch.context() as broken:
-        broken.setattr(os, "write", lambda descriptor, line: real(descriptor, line[:50]))
+        broken.setattr(segment, "write", lambda descriptor, line: real(descriptor, line[:50]))
         broken.setattr(os, "ftruncate", refuse)
         with pytest.raises(SpoolFailed):
             spool.write(encode(use(2)))
