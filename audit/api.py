@@ -15,7 +15,7 @@ from apikeys.problems import ApiProblem
 from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
 from apikeys.verification import Credential
 from audit import activity, api_schema, batch, ingest
-from audit.batch import Verdict
+from audit.batch import Verdicts
 from audit.ingest import Outcome, Place
 from audit.parsers import JSON, NDJSON, Accepted, read_body
 from audit.renderers import CsvRenderer, NdjsonRenderer
@@ -58,7 +58,7 @@ class AgentEventsView(APIView):
 
 
 @transaction.atomic
-def _take_in(request: Request, verdicts: list[Verdict]) -> Outcome:
+def _take_in(request: Request, verdicts: Verdicts) -> Outcome:
     """Store the events and note the agents they came from: both or neither."""
     credential, now = cast("Credential", request.auth), timezone.now()
     organization_id, environment = credential.organization.id, credential.environment

@@ -12,7 +12,7 @@ import msgspec
 
 from audit import strict_json
 from audit.errors import KeywayError
-from audit.event import Event
+from audit.event import Event, encode
 from audit.strict_json import Flaw, Malformed
 
 MAX_EVENTS = 10_000
@@ -23,6 +23,13 @@ MAX_TOKENS = 300_000
 
 Verdict = Event | Flaw
 
+
+class Verdicts(list[Verdict]):
+    """One for each event of a batch. `encoded` are the events as audit.event.encode has them, where all are good."""
+
+    encoded: bytes | None = None
+
+
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _WHITESPACE = b" \t\r\n"
 _Flat = dict[str, str | bool]
@@ -31,7 +38,6 @@ _decode_array = msgspec.json.Decoder(list[Event]).decode
 _decode_flat_array = msgspec.json.Decoder(list[_Flat]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_flat = msgspec.json.Decoder(_Flat).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class MalformedBatch(KeywayError):
@@ -48,16 +54,16 @@ class _InDoubt(Exception):
     """Something is odd; the careful way will say what."""
 
 
-def read_array(body: bytes) -> list[Verdict]:
+def read_array(body: bytes) -> Verdicts:
     """Read a JSON array of events. Raises MalformedBatch, BatchTooLarge."""
     try:
         return _swiftly(body, _decode_array, _decode_flat_array)
     except _InDoubt:
         _bound(body)
-        return [strict_json.read(value, Event) for value in _limited(_array_carefully(body))]
+        return Verdicts(strict_json.read(value, Event) for value in _limited(_array_carefully(body)))
 
 
-def read_lines(body: bytes) -> list[Verdict]:
+def read_lines(body: bytes) -> Verdicts:
     """Read NDJSON: one event a line, blank lines aside. Raises MalformedBatch, BatchTooLarge.
 
     A line is a unit of its own, so one that is not JSON is a flaw of that event, not of the batch.
@@ -67,20 +73,22 @@ def read_lines(body: bytes) -> list[Verdict]:
     except _InDoubt:
         _bound(body)
         _refuse_other_encodings(body)
-        return [_read_line(line) for line in _limited(_split(body))]
+        return Verdicts(_read_line(line) for line in _limited(_split(body)))
 
 
-def _swiftly(body: bytes, decode_events: _Decode, decode_flat: _Decode) -> list[Verdict]:
+def _swiftly(body: bytes, decode_events: _Decode, decode_flat: _Decode) -> Verdicts:
     """Raises _InDoubt unless every event is certainly good."""
-    if rb"\u0000" in body:
+    is_plain = b"\\" not in body
+    if not is_plain and rb"\u0000" in body:
         raise _InDoubt
-    keys = _count_keys(body.translate(None, _WHITESPACE))
     try:
-        events: list[Verdict] = _limited(decode_events(body))
-        # Encoded again, each field that is not empty has its key once: where as many were written, none was there twice.
-        if keys == _count_keys(_encode(events)):
+        events = Verdicts(_limited(decode_events(body)))
+        events.encoded = encode(events)  # type: ignore[arg-type]  # all of them are events
+        # Encoded again, each field that is not empty has its key once: where as much was written, none was there twice.
+        if is_plain and body.count(b'"') == events.encoded.count(b'"'):
             return events
-        if keys == sum(map(len, decode_flat(body))):
+        keys = _count_keys(body.translate(None, _WHITESPACE))
+        if keys == _count_keys(events.encoded) or keys == sum(map(len, decode_flat(body))):
             return events
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _InDoubt from error

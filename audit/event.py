@@ -51,13 +51,14 @@ FIELDS = Event.__struct_fields__
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-def digests(events: Sequence[Event]) -> list[bytes]:
-    """For each event, with its time in UTC, 16 bytes that tell whether a second one with the same id is the same event.
+def encode(events: Sequence[Event]) -> bytes:
+    """A line for each: fields in the order of the struct, empty ones left out. With times in UTC, the canonical encoding."""
+    return _encode_lines(events)
 
-    BLAKE2b over the canonical encoding: fields in the order of the struct, empty ones left out.
-    """
-    lines = _encode_lines(events).split(b"\n")
-    return [hashlib.blake2b(line, digest_size=16).digest() for line in lines[: len(events)]]
+
+def digests(encoded: bytes) -> list[bytes]:
+    """For each line, 16 bytes of BLAKE2b that tell whether a second event with the same id is the same event."""
+    return [hashlib.blake2b(line, digest_size=16).digest() for line in encoded.split(b"\n")[:-1]]
 
 
 def in_utc(event: Event) -> Event:

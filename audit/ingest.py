@@ -10,9 +10,9 @@ import msgspec
 from django.db import IntegrityError, connection, transaction
 from msgspec.structs import astuple
 
-from audit.batch import Verdict
+from audit.batch import Verdicts
 from audit.errors import KeywayError
-from audit.event import FIELDS, Event, digests, flaw_in_time, in_utc
+from audit.event import FIELDS, Event, digests, encode, flaw_in_time, in_utc
 from audit.models import ActivityEvent
 from audit.strict_json import Flaw
 from config.copying import copy_in
@@ -80,7 +80,7 @@ class _Sorted:
     conflicting: list[_Entry] = field(default_factory=list)
 
 
-def receive(*, place: Place, verdicts: Sequence[Verdict], at: datetime) -> Outcome:
+def receive(*, place: Place, verdicts: Verdicts, at: datetime) -> Outcome:
     """Store the batch's good events, all in one transaction. Sending it again stores nothing twice. Raises Contended."""
     rejected, entries = _judge(verdicts, at)
     stored = _store(place, entries, at)
@@ -93,20 +93,27 @@ def receive(*, place: Place, verdicts: Sequence[Verdict], at: datetime) -> Outco
     )
 
 
-def _judge(verdicts: Sequence[Verdict], at: datetime) -> tuple[list[Rejection], list[_Entry]]:
+def _judge(verdicts: Verdicts, at: datetime) -> tuple[list[Rejection], list[_Entry]]:
     rejected: list[Rejection] = []
     good: dict[int, Event] = {}
     hosts: set[str] = set()
+    encoded = verdicts.encoded
     for index, verdict in enumerate(verdicts):
-        flaw = verdict if isinstance(verdict, Flaw) else flaw_in_time(verdict, at) or _flaw_in_host(verdict, hosts)
-        if flaw:
-            rejected.append(Rejection.of(index, flaw))
-        elif isinstance(verdict, Event):
-            good[index] = in_utc(verdict)
-    return rejected, list(map(_Entry, good.keys(), good.values(), digests(list(good.values()))))
+        outcome = verdict if isinstance(verdict, Flaw) else _flaw(verdict, hosts, at) or in_utc(verdict)
+        if outcome is not verdict:
+            encoded = None
+        if isinstance(outcome, Flaw):
+            rejected.append(Rejection.of(index, outcome))
+        else:
+            good[index] = outcome
+    events = list(good.values())
+    return rejected, list(map(_Entry, good.keys(), events, digests(encode(events) if encoded is None else encoded)))
 
 
-def _flaw_in_host(event: Event, hosts: set[str]) -> Flaw | None:
+def _flaw(event: Event, hosts: set[str], at: datetime) -> Flaw | None:
+    """`hosts` are those of the batch up to here."""
+    if flaw := flaw_in_time(event, at):
+        return flaw
     if event.host in hosts:
         return None
     if len(hosts) == MAX_HOSTS:
