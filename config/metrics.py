@@ -1,7 +1,7 @@
 """`/metrics` for Prometheus: counted in each process, summed over all of them. No label names a key, a tenant or a person.
 
 Under gunicorn the counts are in files that its configuration names in PROMETHEUS_MULTIPROC_DIR before this is imported;
-they are half a second behind, and a process that is killed takes that much of them along.
+they are up to half a second behind, and a process that is killed takes that much of them along.
 """
 
 import atexit
@@ -38,9 +38,10 @@ _seconds = Histogram("keyway_request_seconds", "How long requests took.", ["surf
 _presentations = Counter("keyway_presentations", "Keys presented, by what became of them.", ["outcome"], registry=_here)
 
 # Counted here first, as they are: to count in a file at every request takes ten times as long. Appending and taking are
-# atomic, so no lock is needed, and nothing that is counted while others are handed over is lost.
+# atomic, so no request waits for a lock, and nothing that is counted while others are handed over is lost.
 _answered: deque[tuple[str, str, int, float]] = deque()
 _presented: deque[str] = deque()
+_handing_over = threading.Lock()
 HAND_OVER_SECONDS = 0.5
 
 
@@ -66,7 +67,10 @@ class _Alarm:
             self._is_set = True
             timer = threading.Timer(HAND_OVER_SECONDS, self._ring)
             timer.daemon = True
-            timer.start()
+            try:
+                timer.start()
+            except RuntimeError:  # no more threads are to be had: the next request tries again
+                self._is_set = False
 
     def _ring(self) -> None:
         self._is_set = False
@@ -78,7 +82,12 @@ _alarm = _Alarm()
 
 @atexit.register
 def hand_over() -> None:
-    """Give prometheus-client what was counted since the last time."""
+    """Give prometheus-client what was counted since the last time. Whoever reads next reads all of it."""
+    with _handing_over:
+        _hand_over()
+
+
+def _hand_over() -> None:
     answered = list(_taken(_answered))
     for (route, method, status), times in Tally(answer[:3] for answer in answered).items():
         _requests.labels(route, method, str(status)).inc(times)
@@ -100,10 +109,7 @@ def _observe(histogram: Histogram, seconds: Sequence[float]) -> None:
 
 def _taken(counted: deque[Counted]) -> Iterator[Counted]:
     while counted:
-        try:
-            yield counted.popleft()
-        except IndexError:  # another thread took the last
-            return
+        yield counted.popleft()
 
 
 def _surface(route: str) -> str:

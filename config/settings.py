@@ -106,8 +106,10 @@ TEMPLATES = [
 STATEMENT_TIMEOUT_MS = env.int("KEYWAY_STATEMENT_TIMEOUT_MS", default=5000)
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")}
 DATABASES["default"]["ENGINE"] = database.engine(DATABASES["default"]["ENGINE"])
+# One for each thread that answers, one to drain, two to renew leases, one to spare.
+DATABASE_POOL = env.int("KEYWAY_DATABASE_POOL", default=env.int("KEYWAY_THREADS", default=4) + 4)
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | database.options(
-    DATABASES["default"]["ENGINE"], STATEMENT_TIMEOUT_MS, env.int("KEYWAY_DATABASE_POOL", default=8)
+    DATABASES["default"]["ENGINE"], STATEMENT_TIMEOUT_MS, DATABASE_POOL
 )
 
 # Redis is optional. Without it, and while it is away, each process counts its share of every limit for itself.

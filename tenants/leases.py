@@ -10,7 +10,7 @@ What it rests on: the clock is monotonic and counts from before the read; the re
 outside any transaction (a snapshot would be older than it looks); the wait begins after the commit.
 
 Whoever calls often need not wait for the database at the end of each lease: what is used late in its lease is read
-anew beside the request, by a thread. That is a lease like any other, counted from before that read.
+anew by a thread, beside the request. That is a lease like any other, counted from before that read.
 """
 
 import logging
@@ -115,10 +115,11 @@ class Leases(Generic[Key, Value]):
     def _read_for_all(self, key: Key, own: _Reading[Value]) -> Value | None:
         try:
             own.value = self._read([key]).get(key)
+            with self._lock:
+                self._hold(key, own.began, own.value)
         finally:
             with self._lock:
                 del self._readings[key]
-                self._hold(key, own.began, own.value)
             own.done.set()
         return own.value
 
@@ -140,8 +141,12 @@ class Leases(Generic[Key, Value]):
         self._due[key] = None
         with self._lock:
             was_renewing, self._is_renewing = self._is_renewing, True
-        if not was_renewing:
+        if was_renewing:
+            return
+        try:
             threading.Thread(target=self._renew, name="leases", daemon=True).start()
+        except RuntimeError:  # no more threads are to be had: leases just end
+            self._is_renewing = False
 
     def _renew(self) -> None:
         """Until nothing is due for a while. Where the database is away leases just end, and whoever calls then is told."""
@@ -151,21 +156,20 @@ class Leases(Generic[Key, Value]):
                 if due := list(self._due)[:MOST_AT_ONCE]:
                     self._read_anew(due)
                     until = time.monotonic() + IDLE_SECONDS
-                time.sleep(max(conf.lease().total_seconds() * RENEWED_EVERY, LEAST_PAUSE_SECONDS))
+                if len(due) < MOST_AT_ONCE:
+                    time.sleep(max(conf.lease().total_seconds() * RENEWED_EVERY, LEAST_PAUSE_SECONDS))
         except (DatabaseError, InterfaceError) as error:
             logger.debug("Leases are not renewed: %s", error)
         finally:
+            self._due.clear()
             self._is_renewing = False
             connection.close()
 
     def _read_anew(self, due: Sequence[Key]) -> None:
-        try:
-            began, found = time.monotonic(), self._read(due)
-            with self._lock:
-                for key in due:
-                    self._hold(key, began, found.get(key))
-        finally:
+        began, found = time.monotonic(), self._read(due)
+        with self._lock:
             for key in due:
+                self._hold(key, began, found.get(key))
                 del self._due[key]
 
 

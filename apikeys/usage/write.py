@@ -1,11 +1,12 @@
 """write(2) that keeps the interpreter's lock, for the few hundred bytes that every request appends to a file.
 
-os.write lets other threads run meanwhile. That is right for what may take long; here it takes two microseconds, and to
-get the lock back among busy threads takes fifty, with all who write after it waiting. On a disk that is so slow that
-write(2) itself has to wait, whoever records waits for it either way.
+os.write lets other threads run meanwhile, which is right for what may take long. Here it takes microseconds, and to get
+the lock back among busy threads takes many times that, with all who write after it waiting. The price: on a disk so
+slow that write(2) itself has to wait, the whole process waits with it, not only the requests that have to be recorded.
 """
 
 import ctypes
+import errno
 import os
 
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -16,8 +17,9 @@ _write.restype = ctypes.c_ssize_t
 
 def write(descriptor: int, data: bytes) -> int:
     """Return how many bytes were written, which may be fewer. Raises OSError."""
-    written: int = _write(descriptor, data, len(data))
-    if written < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+    written: int
+    while (written := _write(descriptor, data, len(data))) < 0:
+        number = ctypes.get_errno()
+        if number != errno.EINTR:
+            raise OSError(number, os.strerror(number))
     return written

@@ -95,7 +95,7 @@ def test_the_organization_header_must_name_the_keys_own(public_key: Issued, glob
 
 
 def test_a_database_that_is_away_is_503_and_never_401(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: int) -> None:
+    def away(_: object) -> None:
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(verification._leases, "_read", away)

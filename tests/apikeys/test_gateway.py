@@ -212,7 +212,7 @@ def test_a_forged_secret_costs_no_query(public_key: Issued, django_assert_num_qu
 
 
 def test_a_database_that_is_away_is_503(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: int) -> None:
+    def away(_: object) -> None:
         raise OperationalError("connection refused")
 
     assert ask(public_key).status == 204

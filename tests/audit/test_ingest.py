@@ -109,6 +109,16 @@ def test_times_are_judged_against_the_servers_clock(time: str, code: str | None)
     assert told(outcome) == ((2, 0, []) if code is None else (1, 0, [(1, code, "event_time")]))
 
 
+def test_an_event_is_the_same_in_another_zone_and_without_its_neighbours() -> None:
+    one, other = event(event_time="2025-11-21T12:00:00+01:00"), event(event_time="2025-11-21T11:00:00Z")
+    assert told(send(ACME, [one, other])) == (2, 0, [])
+    assert told(send(ACME, [one | {"event_time": "2025-11-21T11:00:00Z"}, other])) == (0, 2, [])
+    early, good = event(event_time="1899-12-31T23:59:59Z"), event()
+    assert told(send(ACME, [early, good])) == (1, 0, [(0, "time_too_early", "event_time")])
+    assert told(send(ACME, [good])) == (0, 1, [])
+    assert told(send(ACME, [good | {"host": "other"}])) == (0, 0, [(0, "conflicting_event", "event_id")])
+
+
 def test_rejections_come_in_the_order_of_the_batch() -> None:
     known = event()
     send(ACME, [known])

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from apikeys.models import Key
+from apikeys.oauth import verification
 from apikeys.oauth.models import AccessToken, Purpose
 from apikeys.services import Issued
 from audit.models import TrailEntry
@@ -14,7 +15,7 @@ from tenants import services as tenants
 from tenants.models import Organization, User
 from tenants.roles import Role
 from tests.apikeys.oauth.conftest import Register
-from tests.apikeys.oauth.flow import Program, outcome
+from tests.apikeys.oauth.flow import Program, outcome, service_of
 from tests.conftest import SYSTEM, IssueKey, api, membership_of
 from tests.wsgi import call
 
@@ -43,6 +44,16 @@ def managing(register: Register, bobs_browser: Client) -> str:
     program = register(scopes=MANAGING)
     answer = program.redeem(program.authorize(bobs_browser, scope=" ".join(MANAGING))["code"])
     return str(answer.json()["access_token"])
+
+
+def test_several_tokens_are_read_as_each_by_itself(acme: Organization, alice: User) -> None:
+    program = service_of(acme, alice, "read:audit-activity")
+    for _ in range(3):
+        assert program.own_token().status_code == 200
+    stored = list(AccessToken.objects.values_list("token_checksum", flat=True))
+    facts = verification._read([*stored, "none"])
+    assert len(facts) == 3
+    assert facts == {one: verification._read([one])[one] for one in stored}
 
 
 def test_the_gateway_tells_an_application_and_no_key(program: Program, bobs_browser: Client, bob: User) -> None:

@@ -59,11 +59,13 @@ def test_no_other_thread_runs_meanwhile(descriptor: int) -> None:
     other = threading.Thread(target=turn)
     other.start()
     data, passed = b"x" * 100_000, []
-    for _ in range(200):
-        before = turns[0]
-        write(descriptor, data)
-        passed.append(turns[0] - before)
-        os.ftruncate(descriptor, 0)
-    stop.set()
-    other.join()
+    try:
+        for _ in range(200):
+            before = turns[0]
+            write(descriptor, data)
+            passed.append(turns[0] - before)
+            os.ftruncate(descriptor, 0)
+    finally:
+        stop.set()
+        other.join()
     assert sum(map(bool, passed)) < 100, "of 200, but for turns that were over anyway"

@@ -1,0 +1,26 @@
+"""What is read of several secrets in one query is what is read of each by itself, and of those that are there alone."""
+
+from collections.abc import Callable
+
+import pytest
+
+from apikeys.facts import read
+from apikeys.models import Secret
+from apikeys.services import Issued
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
+def test_several_secrets_are_read_as_each_by_itself(
+    count: int, issue_public_key: Callable[..., Issued], globex_public_key: Issued
+) -> None:
+    for number in range(count - 1):
+        issue_public_key(name=f"key {number}", scopes=("read:audit-activity", "read:policies")[: 1 + number % 2])
+    lookups = list(Secret.objects.values_list("lookup", flat=True))
+    assert len(lookups) == count
+    facts = read([*lookups, -1])
+    assert facts == {lookup: read([lookup])[lookup] for lookup in lookups}
+    assert {fact.organization.slug for fact in facts.values()} == {"globex", *(["acme"] if count > 1 else [])}
+    assert read([-1]) == {}
+    assert read([-1, -2, -3]) == {}

@@ -1,0 +1,45 @@
+"""COPY's text format: what goes in is what is read, row by row and column by column."""
+
+import pytest
+from django.db import DataError, connection, transaction
+
+from config.copying import copy_in
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no COPY"),
+]
+ROWS = [
+    ("plain", "text"),
+    ("", ""),
+    ("tab\there", "line\nbreak\r\n"),
+    (r"\N", r"\."),
+    ("back\\slash", "\\\t\\\n\\\\"),
+    ("ÿ é \U0001f511", "\x01\x7f"),
+    ("last", ""),
+]
+
+
+@pytest.fixture(autouse=True)
+def _table() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE copied (number serial, one text, other text) ON COMMIT DROP")
+
+
+def stored() -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT one, other FROM copied ORDER BY number")
+        return cursor.fetchall()
+
+
+def test_every_row_is_stored_as_it_was() -> None:
+    copy_in("copied", ("one", "other"), ROWS)
+    copy_in("copied", ("one", "other"), [])
+    copy_in("copied", ("one", "other"), [("", "")])
+    assert stored() == [*ROWS, ("", "")]
+
+
+def test_a_nul_in_a_value_refuses_all_rows() -> None:
+    with pytest.raises(DataError), transaction.atomic():
+        copy_in("copied", ("one", "other"), [("good", "row"), ("a\0b", "c")])
+    assert stored() == []
