@@ -6,8 +6,10 @@ only somebody who holds a secret learns anything of it.
 
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError
 
@@ -82,7 +84,18 @@ class Credential:
         return Actor(kind="application" if self.is_token else "key", id=self.public_id, name=self.name, address=address)
 
 
-_leases: Leases[int, Facts] = register(Leases(read))
+class _Known(NamedTuple):
+    """What is leased of a secret: what the database says, and what it resolves to while nothing stands against it."""
+
+    facts: Facts
+    credential: Credential
+
+
+def _read(lookups: Sequence[int]) -> dict[int, _Known]:
+    return {lookup: _Known(facts, _credential(facts)) for lookup, facts in read(lookups).items()}
+
+
+_leases: Leases[int, _Known] = register(Leases(_read))
 
 
 def verify(presented: str, *, now: datetime, address: str = "") -> Credential | Denial:
@@ -92,16 +105,16 @@ def verify(presented: str, *, now: datetime, address: str = "") -> Credential | 
     if tagged is None:
         return Denial(Reason.INVALID_KEY)
     try:
-        facts = _leases.get(tagged.lookup)
-        if facts is None or not hashing.holds(tagged.plaintext.reveal(), facts.proof):
+        known = _leases.get(tagged.lookup)
+        if known is None or not hashing.holds(tagged.plaintext.reveal(), known.facts.proof):
             return Denial(Reason.INVALID_KEY)
     except hashing.PoolFull:
         return Denial(Reason.UNAVAILABLE)
     except (DatabaseError, InterfaceError) as error:
         logger.error("Verification could not read the database: %s", error)
         return Denial(Reason.UNAVAILABLE)
-    reason = _judge(facts, now, address)
-    return Denial(reason, presented=_presented(facts)) if reason else _credential(facts)
+    reason = _judge(known.facts, now, address)
+    return Denial(reason, presented=known.credential.presented) if reason else known.credential
 
 
 def authorize(
@@ -153,10 +166,6 @@ def _state(facts: Facts, now: datetime) -> Reason | None:
     if facts.expires_at and facts.expires_at <= now:
         return Reason.EXPIRED_KEY
     return Reason.PAUSED_KEY if facts.paused_at else None
-
-
-def _presented(facts: Facts) -> Presented:
-    return Presented(facts.key_id, facts.secret_id, facts.organization.id)
 
 
 def _credential(facts: Facts) -> Credential:

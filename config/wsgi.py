@@ -19,7 +19,7 @@ call_command("check", tags=["security"], verbosity=0, stdout=io.StringIO())
 # Their modules import models, which only Django's setup makes importable.
 from apikeys import gateway  # noqa: E402
 from config import content_type, health, logs, metrics  # noqa: E402
-from config.handler import Handler  # noqa: E402
+from config.handler import Handler, is_connected  # noqa: E402
 
 with_django = Handler()
 
@@ -47,9 +47,8 @@ def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
     before_django = BEFORE_DJANGO.get(environ["PATH_INFO"].removesuffix("/"))
     if before_django is None:
         return with_django(environ, start_response)
-    # What Django does around a request of its own: among it, connections that broke or grew old are closed.
-    signals.request_started.send(sender=before_django, environ=environ)
     try:
         return before_django(environ, start_response)
     finally:
-        signals.request_finished.send(sender=before_django)
+        if is_connected():
+            signals.request_finished.send(sender=before_django)

@@ -13,7 +13,6 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from apikeys import gateway, verification
 from apikeys import services as keys
-from apikeys.facts import read
 from apikeys.models import Key
 from apikeys.problems import PROBLEMS
 from apikeys.services import Issued
@@ -199,8 +198,8 @@ def test_a_warm_question_costs_no_query(
     public_key: Issued, settings: Settings, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     ask(public_key)
-    facts = read(public_key.key.secrets.values_list("lookup", flat=True))
-    monkeypatch.setattr(verification._leases, "get", facts.get)
+    known = verification._read(public_key.key.secrets.values_list("lookup", flat=True))
+    monkeypatch.setattr(verification._leases, "get", known.get)
     with django_assert_num_queries(0):
         assert ask(public_key).status == 204
 

@@ -1,0 +1,75 @@
+"""How a request ends: what it opened is given back, and where it opened nothing, nobody is asked to."""
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.core.signals import request_finished
+from django.db import connection
+from pytest_django import Settings
+
+from apikeys import verification
+from apikeys.services import Issued
+from config.wsgi import application
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif("connection.vendor == 'sqlite'", reason="the SQLite of these tests is one connection in memory"),
+]
+
+
+@pytest.fixture
+def ended() -> Iterator[list[object]]:
+    """Who sent request_finished."""
+    senders: list[object] = []
+
+    def note(sender: object, **_: Any) -> None:
+        senders.append(sender)
+
+    request_finished.connect(note)
+    yield senders
+    request_finished.disconnect(note)
+
+
+def serve(path: str, **environ: Any) -> tuple[int, bytes]:
+    """As a server does, in a thread of its own that ends without a connection."""
+    environ = {
+        "REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "", "REMOTE_ADDR": "192.0.2.9", "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80", "HTTP_HOST": "testserver", "wsgi.input": BytesIO(), "wsgi.url_scheme": "http",
+    } | environ  # fmt: skip
+
+    def work() -> tuple[int, bytes]:
+        status: list[str] = []
+        answer: Any = application(environ, lambda told, headers, _=None: status.append(told))  # type: ignore[arg-type,return-value]
+        body = b"".join(answer)
+        with contextlib.suppress(AttributeError):
+            answer.close()
+        assert connection.connection is None
+        return int(status[0][:3]), body
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/whoami", "/api/v1/verify"])
+def test_a_call_gives_back_its_connection_and_one_that_has_none_sends_no_signal(
+    path: str, public_key: Issued, settings: Settings, ended: list[object]
+) -> None:
+    settings.KEYWAY_LEASE_MS = 60_000
+    verification._leases.clear()
+    secret = public_key.plaintext.reveal()
+    cold, cold_body = serve(path, HTTP_X_API_KEY=secret)
+    assert len(ended) == 1
+    warm, warm_body = serve(path, HTTP_X_API_KEY=secret)
+    assert len(ended) == 1
+    assert cold == warm in (200, 204)
+    assert len(cold_body) == len(warm_body)
+    verification._leases.clear()
+
+
+def test_a_page_ends_as_django_has_it(ended: list[object]) -> None:
+    assert serve("/accounts/login/")[0] == 200
+    assert len(ended) == 1
