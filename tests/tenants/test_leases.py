@@ -21,6 +21,7 @@ from tests.conftest import SYSTEM
 pytestmark = pytest.mark.django_db(transaction=True)
 needs_a_server = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite is in this process: nobody waits for it")
 LEASE_MS = 600
+PATIENT_MS = 2000
 LONG_MS = 60_000  # for tests in which no lease may end by chance
 
 
@@ -197,21 +198,35 @@ def test_the_number_of_leases_is_bounded(settings: Settings) -> None:
     assert reads == [*range(50), 0]
 
 
-@needs_a_server
-def test_who_calls_often_waits_for_the_database_once() -> None:
-    read = Slow(LEASE_MS / 1000 / 4)
-    leased: Leases[str, str] = Leases(read)
-    leased.get("secret")
-    until, longest = time.monotonic() + 4 * LEASE_MS / 1000, 0.0
+@pytest.fixture
+def patient(settings: Settings) -> float:
+    """Seconds of a lease that leave a busy machine time enough to renew it."""
+    settings.KEYWAY_LEASE_MS = PATIENT_MS
+    return PATIENT_MS / 1000
+
+
+def call_for(seconds: float, leased: Leases[str, str], *keys: str) -> list[float]:
+    """Ask again and again, and return how long each answer took."""
+    until, took = time.monotonic() + seconds, []
     while time.monotonic() < until:
         began = time.monotonic()
-        leased.get("secret")
-        longest = max(longest, time.monotonic() - began)
+        assert [leased.get(key) for key in keys] == ["good"] * len(keys)
+        took.append(time.monotonic() - began)
         time.sleep(0.002)
-    assert longest < LEASE_MS / 1000 / 8
+    return took
+
+
+@needs_a_server
+def test_who_calls_often_waits_for_the_database_once(patient: float) -> None:
+    seconds = patient / 10
+    read = Slow(seconds)
+    leased: Leases[str, str] = Leases(read)
+    leased.get("secret")
+    took = call_for(2.5 * patient, leased, "secret")
     assert read.threads[0] == "MainThread"
     assert set(read.threads[1:]) == {"leases"}
-    assert 4 <= len(read.threads) <= 8
+    assert 3 <= len(read.threads) <= 5
+    assert sum(each >= seconds for each in took) <= 1, "and this is the machine's doing"
 
 
 @needs_a_server
@@ -227,51 +242,46 @@ def test_what_was_renewed_before_the_commit_is_over_when_the_answer_comes() -> N
 
 
 @needs_a_server
-def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be() -> None:
+def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be(patient: float) -> None:
     read = Slow(0)
     leased: Leases[str, str] = Leases(read)
     leased.get("secret")
     read.is_away = True
     with pytest.raises(OperationalError):
-        while True:
-            assert leased.get("secret") == "good"
+        call_for(2 * patient, leased, "secret")
     assert "leases" in read.threads
     read.is_away = False
     read.threads.clear()
-    until = time.monotonic() + 3 * LEASE_MS / 1000
-    while time.monotonic() < until:
-        assert leased.get("secret") == "good"
+    call_for(1.5 * patient, leased, "secret")
     assert read.threads[0] == "MainThread"
     assert set(read.threads[1:]) == {"leases"}
 
 
 @needs_a_server
-def test_what_is_due_at_once_is_read_at_once() -> None:
+def test_what_is_due_at_once_is_read_at_once(patient: float) -> None:
     read = Slow(0)
     leased: Leases[str, str] = Leases(read)
     keys = [f"secret {number}" for number in range(40)]
     for key in keys:
         leased.get(key)
     read.threads.clear()
-    until = time.monotonic() + LEASE_MS / 1000 * 0.95
-    while time.monotonic() < until:
-        for key in keys:
-            leased.get(key)
+    call_for(patient, leased, *keys)
     assert set(read.threads) == {"leases"}
-    assert len(read.threads) <= 3
+    assert len(read.threads) <= 5
 
 
 @needs_a_server
-def test_a_renewal_that_finds_nothing_ends_the_lease() -> None:
+def test_a_renewal_that_finds_nothing_ends_the_lease(patient: float) -> None:
     read = Slow(0)
     leased: Leases[str, str] = Leases(read)
     assert leased.get("secret") == "good"
     read.state = ""
-    time.sleep(LEASE_MS / 1000 * 0.7)
+    time.sleep(patient * 0.7)
     assert leased.get("secret") == "good"
-    until = time.monotonic() + LEASE_MS / 1000 / 4
+    until = time.monotonic() + 10
     while len(leased):
         assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_leased_key_is_refused_from_the_microsecond_of_its_expiry(
