@@ -23,9 +23,9 @@ class Answer:
         return str(json.loads(self.body)["code"])
 
 
-def call(path: str, query: str = "", **environ: Any) -> Answer:
-    told: list[Any] = []
-    environ = {
+def request(path: str, query: str = "", **environ: Any) -> dict[str, Any]:
+    """The WSGI environment of a GET, unless told otherwise."""
+    return {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": path,
         "QUERY_STRING": query,
@@ -35,10 +35,15 @@ def call(path: str, query: str = "", **environ: Any) -> Answer:
         "wsgi.input": BytesIO(),
         "wsgi.url_scheme": "http",
     } | environ
+
+
+def call(path: str, query: str = "", **environ: Any) -> Answer:
+    told: list[Any] = []
+    asked = request(path, query, **environ)
     # As Django's own test client: a request must not close the connection that the test is a transaction of.
     kept = [signal for signal in (request_started, request_finished) if signal.disconnect(close_old_connections)]
     try:
-        body = b"".join(application(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type,return-value]
+        body = b"".join(application(asked, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type,return-value]
     finally:
         for signal in kept:
             signal.connect(close_old_connections)

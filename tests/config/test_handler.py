@@ -1,9 +1,7 @@
 """How a request ends: what it opened is given back, and where it opened nothing, nobody is asked to."""
 
-import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from pytest_django import Settings
 from apikeys import verification
 from apikeys.services import Issued
 from config.wsgi import application
+from tests.wsgi import request
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -36,17 +35,14 @@ def ended() -> Iterator[list[object]]:
 
 def serve(path: str, **environ: Any) -> tuple[int, bytes]:
     """As a server does, in a thread of its own that ends without a connection."""
-    environ = {
-        "REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "", "REMOTE_ADDR": "192.0.2.9", "SERVER_NAME": "testserver",
-        "SERVER_PORT": "80", "HTTP_HOST": "testserver", "wsgi.input": BytesIO(), "wsgi.url_scheme": "http",
-    } | environ  # fmt: skip
 
     def work() -> tuple[int, bytes]:
         status: list[str] = []
-        answer: Any = application(environ, lambda told, headers, _=None: status.append(told))  # type: ignore[arg-type,return-value]
+        asked = request(path, HTTP_HOST="testserver", **environ)
+        answer = application(asked, lambda told, headers, _=None: status.append(told))  # type: ignore[arg-type,return-value]
         body = b"".join(answer)
-        with contextlib.suppress(AttributeError):
-            answer.close()
+        if close := getattr(answer, "close", None):
+            close()
         assert connection.connection is None
         return int(status[0][:3]), body
 

@@ -1,8 +1,9 @@
 """What Prometheus reads, who may, and what it never learns."""
 
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def test_the_spool_is_measured(token: str, settings: Settings, tmp_path: Path) -
     assert sample(read(), "keyway_spool_bytes") == 1000
 
 
-def test_durations_are_told_as_prometheus_client_itself_would_tell_them(token: str) -> None:
+def test_durations_are_told_as_prometheus_client_itself_would_tell_them() -> None:
     took = [0.0, 0.001, 0.0011, 0.3, 10.0, 99.0]
     theirs = Histogram("theirs", "", registry=None, buckets=metrics.SECONDS)
     ours = Histogram("ours", "", registry=None, buckets=metrics.SECONDS)
@@ -121,6 +122,24 @@ def test_threads_that_count_while_it_is_handed_over_lose_nothing(token: str) -> 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(count, range(4)))
     assert sample(read(), series) - before == 20_000
+
+
+def test_who_reads_while_others_hand_over_reads_what_they_took(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = 'keyway_request_seconds_count{surface="pages"}'
+    before, taken, observe = sample(read(), series), threading.Event(), metrics._observe
+
+    def slowly(histogram: Histogram, seconds: Sequence[float]) -> None:
+        taken.set()
+        time.sleep(0.2)
+        observe(histogram, seconds)
+
+    monkeypatch.setattr(metrics, "_observe", slowly)
+    metrics.count_request(route="/", method="GET", status=200, began=time.perf_counter())
+    other = threading.Thread(target=metrics.hand_over)
+    other.start()
+    assert taken.wait(10)
+    assert sample(read(), series) - before == 1
+    other.join()
 
 
 @pytest.fixture(scope="module")
