@@ -13,7 +13,17 @@ from tenants.admin import actor_of
 class KeyAdmin(ReadOnlyAdmin):
     """Keys are issued where their secret can be shown once, and never here; lookups and proofs are not shown at all."""
 
-    list_display = ("name", "mask", "kind", "environment", "organization", "owner", "expires_at", "last_used_at", "revoked_at")
+    list_display = (
+        "name",
+        "mask",
+        "kind",
+        "environment",
+        "organization",
+        "owner",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )
     list_filter = ("kind", "environment", "organization")
     search_fields = ("name", "owner__user__email")
     fields = (
@@ -24,7 +34,9 @@ class KeyAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
         keys: QuerySet[Key] = super().get_queryset(request)
-        return keys.select_related("organization", "owner__user", "owner__organization").prefetch_related("secrets")
+        return keys.select_related(
+            "organization", "owner__user", "owner__organization"
+        ).prefetch_related("secrets")
 
     @admin.display(description="key")
     def mask(self, key: Key) -> str:

@@ -33,14 +33,20 @@ class LimitSerializer(serializers.Serializer[Any]):
     quota = serializers.IntegerField(help_text="So many requests in any `window_seconds`.")
     window_seconds = serializers.IntegerField()
     remaining = serializers.IntegerField(help_text="Left after this request.")
-    resets_in_seconds = serializers.IntegerField(help_text="When there will be more than `remaining` again.")
+    resets_in_seconds = serializers.IntegerField(
+        help_text="When there will be more than `remaining` again."
+    )
 
 
 class WhoamiSerializer(serializers.Serializer[Any]):
     """Describes the answer. It does not make it: a serializer copies all its fields for every request."""
 
-    key_id = serializers.CharField(allow_null=True, help_text="`key_…`; stays the same through rotation. Null for a token.")
-    application_id = serializers.CharField(allow_null=True, help_text="`app_…` whose token this is. Null for a key.")
+    key_id = serializers.CharField(
+        allow_null=True, help_text="`key_…`; stays the same through rotation. Null for a token."
+    )
+    application_id = serializers.CharField(
+        allow_null=True, help_text="`app_…` whose token this is. Null for a key."
+    )
     name = serializers.CharField(help_text="The key's label, or the application's name.")
     kind = serializers.ChoiceField(choices=Kind.choices)
     environment = serializers.ChoiceField(choices=Environment.choices)
@@ -49,15 +55,25 @@ class WhoamiSerializer(serializers.Serializer[Any]):
     scopes = serializers.ListField(child=serializers.CharField())
     expires_at = serializers.DateTimeField(allow_null=True)
     rotating_out_at = serializers.DateTimeField(
-        allow_null=True, help_text="When the secret presented ends, where a rotation replaced it: take the new one."
+        allow_null=True,
+        help_text="When the secret presented ends, where a rotation replaced it: take the new one.",
     )
-    limits = LimitSerializer(many=True, help_text="Where this key stands under the limits in force.")
+    limits = LimitSerializer(
+        many=True, help_text="Where this key stands under the limits in force."
+    )
 
 
 class WhoamiView(APIView):
-    @extend_schema(operation_id="whoami", summary="What this key is", responses=WhoamiSerializer, tags=["Credential"])
+    @extend_schema(
+        operation_id="whoami",
+        summary="What this key is",
+        responses=WhoamiSerializer,
+        tags=["Credential"],
+    )
     def get(self, request: Request) -> Response:
-        whoami = _describe(cast("Credential", request.auth)) | {"limits": [_tell(at) for at in standings(request.META)]}
+        whoami = _describe(cast("Credential", request.auth)) | {
+            "limits": [_tell(at) for at in standings(request.META)]
+        }
         return Response(whoami, headers={"Cache-Control": "no-store"})
 
 
@@ -69,8 +85,14 @@ def _describe(credential: Credential) -> dict[str, Any]:
         "name": credential.name,
         "kind": credential.kind,
         "environment": credential.environment,
-        "organization": {"id": organization.public_id, "name": organization.name, "slug": organization.slug},
-        "owner": {"id": encode("usr", credential.owner_id), "email": credential.owner_email} if credential.owner_id else None,
+        "organization": {
+            "id": organization.public_id,
+            "name": organization.name,
+            "slug": organization.slug,
+        },
+        "owner": {"id": encode("usr", credential.owner_id), "email": credential.owner_email}
+        if credential.owner_id
+        else None,
         "scopes": sorted(credential.scopes),
         "expires_at": _utc(credential.expires_at),
         "rotating_out_at": _utc(credential.retires_at),

@@ -43,7 +43,11 @@ class Caller:
         if owner is None:
             raise Forbidden("This credential is nobody's own, so there is nobody it could act for.")
         places = cls.person(owner, address).places
-        here = {pk: place for pk, place in places.items() if pk == key.organization.id and place.membership}
+        here = {
+            pk: place
+            for pk, place in places.items()
+            if pk == key.organization.id and place.membership
+        }
         return cls(owner, here, key, address)
 
     @property
@@ -65,12 +69,20 @@ class Caller:
         """The keys that the caller may see."""
         seen = Q(kind=Kind.PUBLIC, owner__user=self.user)
         for kind, permission in _TO_READ.items():
-            seen |= Q(kind=kind, organization__in=[pk for pk, place in self.places.items() if place.may(permission)])
+            seen |= Q(
+                kind=kind,
+                organization__in=[pk for pk, place in self.places.items() if place.may(permission)],
+            )
         return Key.objects.filter(seen & self._here())
 
     def find(self, key_id: uuid.UUID) -> Key:
         """Raises NotKeyOwner for a colleague's key, NoAccess for one elsewhere as for one that does not exist."""
-        if key := self.keys().select_related("organization", "owner__user").filter(pk=key_id).first():
+        if (
+            key := self.keys()
+            .select_related("organization", "owner__user")
+            .filter(pk=key_id)
+            .first()
+        ):
             return key
         mine = [pk for pk, place in self.places.items() if place.membership]
         if Key.objects.filter(self._here(), pk=key_id, organization__in=mine).exists():
@@ -84,7 +96,9 @@ class Caller:
         if not (is_own and to_end):
             self._require(key, is_own=is_own)
         if self.key and not self.key.power.covers(key.power):
-            raise StrongerThanIssuer("The key that calls can change only what it covers: this one reaches further.")
+            raise StrongerThanIssuer(
+                "The key that calls can change only what it covers: this one reaches further."
+            )
         return key
 
     def enter_to_issue(self, kind: Kind, organization_id: uuid.UUID | None) -> Access:
@@ -114,4 +128,8 @@ class Caller:
             place.require(_TO_CHANGE[Kind(key.kind)])
 
     def _here(self) -> Q:
-        return Q(organization=self.key.organization.id, environment=self.key.environment) if self.key else Q()
+        return (
+            Q(organization=self.key.organization.id, environment=self.key.environment)
+            if self.key
+            else Q()
+        )

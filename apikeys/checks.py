@@ -18,9 +18,19 @@ _PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15})?\Z")
 def check_peppers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     hint = "make run writes one to var/keyway.env; docs/configuration.md tells how to make and rotate peppers."
     if not conf.peppers():
-        return [Error("KEYWAY_PEPPERS is empty: no secret could be minted or verified.", hint=hint, id="keyway.E001")]
+        return [
+            Error(
+                "KEYWAY_PEPPERS is empty: no secret could be minted or verified.",
+                hint=hint,
+                id="keyway.E001",
+            )
+        ]
     return [
-        Error(f"The pepper with version {pepper.version} has less than {MINIMUM_BYTES} bytes.", hint=hint, id="keyway.E002")
+        Error(
+            f"The pepper with version {pepper.version} has less than {MINIMUM_BYTES} bytes.",
+            hint=hint,
+            id="keyway.E002",
+        )
         for pepper in conf.peppers()
         if len(pepper.key) < MINIMUM_BYTES
     ]
@@ -31,7 +41,9 @@ def check_prefixes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     prefixes = list(conf.prefixes().values())
     hint = "Lower-case letters and digits, starting with a letter, with at most one underscore inside: sk, acme_sk."
     if not all(_PREFIX.match(prefix) for prefix in prefixes) or len(set(prefixes)) < len(prefixes):
-        message = "KEYWAY_AGENT_KEY_PREFIX and KEYWAY_PUBLIC_KEY_PREFIX must be two different prefixes."
+        message = (
+            "KEYWAY_AGENT_KEY_PREFIX and KEYWAY_PUBLIC_KEY_PREFIX must be two different prefixes."
+        )
         return [Error(message, hint=hint, id="keyway.E003")]
     return []
 
@@ -41,7 +53,13 @@ def check_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
         scopes.registry()
     except (ValueError, AttributeError, TypeError) as error:
-        return [Error(str(error), hint="docs/configuration.md shows the form of KEYWAY_SCOPES.", id="keyway.E004")]
+        return [
+            Error(
+                str(error),
+                hint="docs/configuration.md shows the form of KEYWAY_SCOPES.",
+                id="keyway.E004",
+            )
+        ]
     return []
 
 
@@ -52,9 +70,17 @@ def check_usage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         problems.append("KEYWAY_USAGE_WHEN_FULL is neither block nor count.")
     if settings.KEYWAY_DRAIN not in {"thread", "off"}:
         problems.append("KEYWAY_DRAIN is neither thread nor off.")
-    if settings.KEYWAY_SPOOL_BYTES < MINIMUM_SPOOL_BYTES or settings.KEYWAY_USAGE_RETENTION_DAYS < 1:
-        problems.append(f"KEYWAY_SPOOL_BYTES is less than {MINIMUM_SPOOL_BYTES}, or KEYWAY_USAGE_RETENTION_DAYS less than 1.")
-    return [Error(problem, hint="docs/usage.md says what each means.", id="keyway.E005") for problem in problems]
+    if (
+        settings.KEYWAY_SPOOL_BYTES < MINIMUM_SPOOL_BYTES
+        or settings.KEYWAY_USAGE_RETENTION_DAYS < 1
+    ):
+        problems.append(
+            f"KEYWAY_SPOOL_BYTES is less than {MINIMUM_SPOOL_BYTES}, or KEYWAY_USAGE_RETENTION_DAYS less than 1."
+        )
+    return [
+        Error(problem, hint="docs/usage.md says what each means.", id="keyway.E005")
+        for problem in problems
+    ]
 
 
 @register(Tags.security, deploy=True)
@@ -62,5 +88,9 @@ def check_argon2(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     memory_kib, passes = conf.argon2_policy()
     if memory_kib < 19456 or passes < 2:
         message = f"Argon2id runs with {memory_kib} KiB and {passes} passes, less than OWASP's minimum of 19456 KiB and 2."
-        return [checks.Warning(message, hint="Remove KEYWAY_ARGON2_* to get the default.", id="keyway.W001")]
+        return [
+            checks.Warning(
+                message, hint="Remove KEYWAY_ARGON2_* to get the default.", id="keyway.W001"
+            )
+        ]
     return []

@@ -64,4 +64,8 @@ def processes() -> int:
 
 def redis() -> tuple[str, timedelta] | None:
     """Where limits are counted for all processes together, and how long to wait for it."""
-    return (settings.REDIS_URL, timedelta(milliseconds=settings.KEYWAY_REDIS_WAIT_MS)) if settings.REDIS_URL else None
+    return (
+        (settings.REDIS_URL, timedelta(milliseconds=settings.KEYWAY_REDIS_WAIT_MS))
+        if settings.REDIS_URL
+        else None
+    )

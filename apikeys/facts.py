@@ -91,13 +91,18 @@ def _facts(row: Mapping[str, Any]) -> Facts:
         name=row["name"],
         kind=kind,
         environment=row["environment"],
-        scopes=scopes.agent_scopes() if kind is Kind.AGENT else scopes.held_by(row["owner_role"]).intersection(row["scopes"]),
+        scopes=scopes.agent_scopes()
+        if kind is Kind.AGENT
+        else scopes.held_by(row["owner_role"]).intersection(row["scopes"]),
         allowed=networks.parse(row["allowed_cidrs"]),
         expires_at=row["expires_at"],
         paused_at=row["paused_at"],
         revoked_at=row["revoked_at"],
         organization=OrganizationFacts(
-            row["organization_id"], row["organization_name"], row["organization_slug"], row["suspended_at"]
+            row["organization_id"],
+            row["organization_name"],
+            row["organization_slug"],
+            row["suspended_at"],
         ),
         owner_id=row["owner_id"],
         owner_email=row["owner_email"],

@@ -26,7 +26,9 @@ LATEST_EXPIRY = timedelta(days=3653)
 NONCE_LIFETIME = timedelta(hours=24)
 PRESETS = (7, 30, 90, 365)
 DEFAULT_EXPIRY = "90"
-STALE_FORM = "This form is too old or was not made for you. Nothing was issued: check it and send it again."
+STALE_FORM = (
+    "This form is too old or was not made for you. Nothing was issued: check it and send it again."
+)
 
 
 def new_nonce(user: User) -> str:
@@ -58,7 +60,9 @@ class DateInput(forms.DateInput):
 class NewKeyForm(forms.Form):
     """What every new key is asked for."""
 
-    name = LineField(label="Label", max_length=NAME_LENGTH, error_messages={"required": "Enter a label."})
+    name = LineField(
+        label="Label", max_length=NAME_LENGTH, error_messages={"required": "Enter a label."}
+    )
     environment = forms.ChoiceField(
         choices=Environment.choices,
         initial=Environment.LIVE,
@@ -66,7 +70,10 @@ class NewKeyForm(forms.Form):
         help_text="A test key sees and writes test data only.",
     )
     expires_on = forms.DateField(
-        label="Expiry date", required=False, widget=DateInput, error_messages={"invalid": "Enter a date as in 2027-01-31."}
+        label="Expiry date",
+        required=False,
+        widget=DateInput,
+        error_messages={"invalid": "Enter a date as in 2027-01-31."},
     )
     nonce = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -89,7 +96,9 @@ class NewKeyForm(forms.Form):
 
     def clean(self) -> None:
         try:
-            self.cleaned_data["idempotency_key"] = read_nonce(self.user, self.cleaned_data.get("nonce", ""))
+            self.cleaned_data["idempotency_key"] = read_nonce(
+                self.user, self.cleaned_data.get("nonce", "")
+            )
         except BadSignature:
             self.add_error(None, STALE_FORM)
 
@@ -127,7 +136,9 @@ class AgentKeyForm(NewKeyForm):
     def __init__(self, data: Mapping[str, Any] | None, *, user: User, now: datetime) -> None:
         super().__init__(data, user=user, now=now)
         self.fields["name"].help_text = "Where it is used, for example Production SQL 01 Agent."
-        self.fields["expires_on"].help_text = "The key stops working at the end of this day. Empty: it never expires."
+        self.fields[
+            "expires_on"
+        ].help_text = "The key stops working at the end of this day. Empty: it never expires."
 
 
 class PublicKeyForm(NewKeyForm):
@@ -140,17 +151,36 @@ class PublicKeyForm(NewKeyForm):
         error_messages={"required": "Choose at least one scope: a key without one can do nothing."},
     )
     expires = forms.ChoiceField(initial=DEFAULT_EXPIRY)
-    field_order = ("organization", "name", "description", "scopes", "environment", "expires", "expires_on", "nonce")
+    field_order = (
+        "organization",
+        "name",
+        "description",
+        "scopes",
+        "environment",
+        "expires",
+        "expires_on",
+        "nonce",
+    )
 
     def __init__(
-        self, data: Mapping[str, Any] | None, *, user: User, now: datetime, places: Sequence[Access], preferred: str = ""
+        self,
+        data: Mapping[str, Any] | None,
+        *,
+        user: User,
+        now: datetime,
+        places: Sequence[Access],
+        preferred: str = "",
     ) -> None:
         self.places = {place.organization.slug: place for place in places}
         super().__init__(data, user=user, now=now)
-        self.fields["name"].help_text = "Where it is used, for example SIEM Integration or Audit Export Script."
+        self.fields[
+            "name"
+        ].help_text = "Where it is used, for example SIEM Integration or Audit Export Script."
         self._choices("scopes", [(scope.name, scope.title) for scope in self.offered])
         self._choices("expires", self._expiries())
-        self._choices("organization", [(slug, place.organization.name) for slug, place in self.places.items()])
+        self._choices(
+            "organization", [(slug, place.organization.name) for slug, place in self.places.items()]
+        )
         if preferred in self.places:
             self.initial["organization"] = preferred
         if len(self.places) == 1:
@@ -159,8 +189,14 @@ class PublicKeyForm(NewKeyForm):
     @property
     def offered(self) -> list[Scope]:
         """What the person may hold in one of the places, and what is coming."""
-        held = frozenset[str]().union(*(scopes.held_with(place.permissions) for place in self.places.values()))
-        return [scope for scope in scopes.of_kind(Kind.PUBLIC) if scope.name in held or not scope.is_grantable]
+        held = frozenset[str]().union(
+            *(scopes.held_with(place.permissions) for place in self.places.values())
+        )
+        return [
+            scope
+            for scope in scopes.of_kind(Kind.PUBLIC)
+            if scope.name in held or not scope.is_grantable
+        ]
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -179,13 +215,19 @@ class PublicKeyForm(NewKeyForm):
         chosen: list[str] = self.cleaned_data["scopes"]
         known = scopes.registry()
         if coming := [known[name].title for name in chosen if not known[name].is_grantable]:
-            raise forms.ValidationError(f"{', '.join(coming)}: coming soon, and cannot be granted yet.")
+            raise forms.ValidationError(
+                f"{', '.join(coming)}: coming soon, and cannot be granted yet."
+            )
         return chosen
 
     def clean(self) -> None:
         super().clean()
         is_custom = self.cleaned_data.get("expires") == "custom"
-        if is_custom and not self.cleaned_data.get("expires_on") and "expires_on" not in self.errors:
+        if (
+            is_custom
+            and not self.cleaned_data.get("expires_on")
+            and "expires_on" not in self.errors
+        ):
             self.add_error("expires_on", "Choose the day it expires on.")
 
     def expires_at(self) -> datetime | None:

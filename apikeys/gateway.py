@@ -71,7 +71,9 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> list
     answer = _answer(environ)
     if not recording.record(environ, began=began, status=answer.status, **original(environ)):
         answer = _refusal(from_denial(Denial(Reason.UNAVAILABLE)))
-    metrics.count_request(route=ROUTE, method=environ["REQUEST_METHOD"], status=answer.status.value, began=began)
+    metrics.count_request(
+        route=ROUTE, method=environ["REQUEST_METHOD"], status=answer.status.value, began=began
+    )
     headers = [*answer.headers, *throttling.fields(environ)]
     return bare.answer(environ, start_response, answer.status, headers=headers, body=answer.body)
 
@@ -81,9 +83,20 @@ def original(environ: WSGIEnvironment) -> dict[str, str]:
 
     Only the path is kept, and ids in it are not: the route is counted by, and an address may hold a secret of somebody's.
     """
-    uri: str = environ.get("HTTP_X_ORIGINAL_URI") or environ.get("HTTP_X_FORWARDED_URI") or environ["PATH_INFO"]
-    called: str = environ.get("HTTP_X_ORIGINAL_METHOD") or environ.get("HTTP_X_FORWARDED_METHOD") or environ["REQUEST_METHOD"]
-    return {"route": _ID.sub("/<id>", uri[:MOST_PATH].partition("?")[0].partition("#")[0]), "called": called}
+    uri: str = (
+        environ.get("HTTP_X_ORIGINAL_URI")
+        or environ.get("HTTP_X_FORWARDED_URI")
+        or environ["PATH_INFO"]
+    )
+    called: str = (
+        environ.get("HTTP_X_ORIGINAL_METHOD")
+        or environ.get("HTTP_X_FORWARDED_METHOD")
+        or environ["REQUEST_METHOD"]
+    )
+    return {
+        "route": _ID.sub("/<id>", uri[:MOST_PATH].partition("?")[0].partition("#")[0]),
+        "called": called,
+    }
 
 
 def _answer(environ: WSGIEnvironment) -> Answer:
@@ -121,17 +134,31 @@ def read_demands(query: str) -> Demands:
     except ValueError:
         given = [("", "")]
     demands = dict(given)
-    if len(demands) < len(given) or not all(demands.values()) or not demands.keys() <= set(PARAMETERS):
-        raise ApiProblem("invalid_parameter", f"The parameters are {', '.join(PARAMETERS)}: each at most once, and not empty.")
+    if (
+        len(demands) < len(given)
+        or not all(demands.values())
+        or not demands.keys() <= set(PARAMETERS)
+    ):
+        raise ApiProblem(
+            "invalid_parameter",
+            f"The parameters are {', '.join(PARAMETERS)}: each at most once, and not empty.",
+        )
     if demands.get("environment", Environment.LIVE) not in Environment.values:
-        raise ApiProblem("invalid_parameter", f"`environment` is one of {', '.join(Environment.values)}.")
+        raise ApiProblem(
+            "invalid_parameter", f"`environment` is one of {', '.join(Environment.values)}."
+        )
     if "scope" in demands and demands["scope"] not in scopes.registry():
         raise ApiProblem("invalid_parameter", "`scope` is not one of this installation's scopes.")
     return Demands(**demands)
 
 
 def _ask(credential: Credential, demands: Demands) -> Denial | None:
-    return authorize(credential, scope=demands.scope, environment=demands.environment, organization=demands.organization)
+    return authorize(
+        credential,
+        scope=demands.scope,
+        environment=demands.environment,
+        organization=demands.organization,
+    )
 
 
 def _identity(credential: Credential) -> Headers:
@@ -154,7 +181,9 @@ def _spell(who: _Identity) -> Headers:
     return (
         ("Cache-Control", "no-store"),
         ("X-Keyway-Organization", encode("org", who.organization_id)),
-        ("X-Keyway-Application", encode("app", who.id)) if who.is_token else ("X-Keyway-Key", encode("key", who.id)),
+        ("X-Keyway-Application", encode("app", who.id))
+        if who.is_token
+        else ("X-Keyway-Key", encode("key", who.id)),
         ("X-Keyway-Kind", str(who.kind)),
         ("X-Keyway-Environment", who.environment),
         ("X-Keyway-Scopes", " ".join(sorted(who.scopes))),

@@ -18,7 +18,8 @@ GUARDS = (
         "apikeys_key",
         "UPDATE",
         when=" OR ".join(
-            f"NEW.{column} <> OLD.{column} OR (NEW.{column} IS NULL) <> (OLD.{column} IS NULL)" for column in _FIXED
+            f"NEW.{column} <> OLD.{column} OR (NEW.{column} IS NULL) <> (OLD.{column} IS NULL)"
+            for column in _FIXED
         ),
     ),
     Guard(

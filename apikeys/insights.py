@@ -33,16 +33,22 @@ def with_status(keys: KeyQuerySet, status: Status, at: datetime) -> KeyQuerySet:
     """The keys of which `Key.status` says so."""
     conditions = _conditions(at)
     is_so = conditions[Selection(status.value)]
-    return keys.filter(is_so & ~Q(expires_at__lte=at + EXPIRING_WITHIN) if status is Status.ACTIVE else is_so)
+    return keys.filter(
+        is_so & ~Q(expires_at__lte=at + EXPIRING_WITHIN) if status is Status.ACTIVE else is_so
+    )
 
 
 def count_by_selection(keys: KeyQuerySet, at: datetime) -> dict[Selection, int]:
     """Count the keys of every selection, in one query."""
-    counts = keys.aggregate(**{name.value: Count("pk", filter=condition) for name, condition in _conditions(at).items()})
+    counts = keys.aggregate(
+        **{name.value: Count("pk", filter=condition) for name, condition in _conditions(at).items()}
+    )
     return {selection: counts[selection.value] for selection in Selection}
 
 
-def count_active_agent_keys(organizations: Collection[Organization], at: datetime) -> Counter[uuid.UUID]:
+def count_active_agent_keys(
+    organizations: Collection[Organization], at: datetime
+) -> Counter[uuid.UUID]:
     """Count by organization, in one query."""
     keys = Key.objects.of_kind(Kind.AGENT).usable(at).filter(organization__in=organizations)
     return Counter(dict(keys.values_list("organization").annotate(count=Count("pk")).order_by()))
@@ -51,8 +57,14 @@ def count_active_agent_keys(organizations: Collection[Organization], at: datetim
 def _conditions(at: datetime) -> dict[Selection, Q]:
     """The same decisions as `Key.status`, for the database to make."""
     living = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=at))
-    ownerless = Q(owner__user__is_active=False) | Q(owner__deactivated_at__isnull=False) | Q(owner__removed_at__isnull=False)
-    owned = Q(owner=None) | Q(owner__user__is_active=True, owner__deactivated_at=None, owner__removed_at=None)
+    ownerless = (
+        Q(owner__user__is_active=False)
+        | Q(owner__deactivated_at__isnull=False)
+        | Q(owner__removed_at__isnull=False)
+    )
+    owned = Q(owner=None) | Q(
+        owner__user__is_active=True, owner__deactivated_at=None, owner__removed_at=None
+    )
     active = living & owned & Q(paused_at=None)
     return {
         Selection.ACTIVE: active,

@@ -29,15 +29,23 @@ DEFAULT_EXPIRY = timedelta(days=90)
 LATEST_EXPIRY = timedelta(days=3653)
 MOST_SCOPES = 64
 MOST_IDEMPOTENCY_KEY = 255
-_ACCEPTED = Accepted(media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large")
+_ACCEPTED = Accepted(
+    media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large"
+)
 
 Form = TypeVar("Form", bound=msgspec.Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Description = Annotated[str, Meta(max_length=500)]
-Scopes = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=MOST_SCOPES)]
-_NETWORK = {"pattern": r"^\s*[0-9A-Fa-f:.]+(/[0-9.]+)?\s*$", "examples": ["192.0.2.0/24", "2001:db8::/32"]}
+Scopes = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=MOST_SCOPES)
+]
+_NETWORK = {
+    "pattern": r"^\s*[0-9A-Fa-f:.]+(/[0-9.]+)?\s*$",
+    "examples": ["192.0.2.0/24", "2001:db8::/32"],
+}
 Networks = Annotated[
-    list[Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=_NETWORK)]], Meta(max_length=MOST_NETWORKS)
+    list[Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=_NETWORK)]],
+    Meta(max_length=MOST_NETWORKS),
 ]
 Days = Literal[30, 60, 90, 180, 365]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -135,7 +143,9 @@ def read(request: HttpRequest, form: type[Form], *, optional: bool = False) -> t
 
 
 def _is_empty(request: HttpRequest) -> bool:
-    return request.META.get("CONTENT_LENGTH") in (None, "", "0") and not request.META.get("HTTP_TRANSFER_ENCODING")
+    return request.META.get("CONTENT_LENGTH") in (None, "", "0") and not request.META.get(
+        "HTTP_TRANSFER_ENCODING"
+    )
 
 
 def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
@@ -152,9 +162,15 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
         description=errors.line("description", sent.description),
         environment=environment,
         expires_at=_expiry(sent, timezone.now(), caller, errors),
-        allowed=errors.networks(sent.allowed_cidrs) if sent.allowed_cidrs is not UNSET else key.allowed if key else (),
+        allowed=errors.networks(sent.allowed_cidrs)
+        if sent.allowed_cidrs is not UNSET
+        else key.allowed
+        if key
+        else (),
         idempotency_key=idempotency_key,
-        request_digest=hashlib.sha256(trail.canonical(dict(pairs)).encode()).hexdigest() if idempotency_key else None,
+        request_digest=hashlib.sha256(trail.canonical(dict(pairs)).encode()).hexdigest()
+        if idempotency_key
+        else None,
     )
     if Kind(sent.kind) is Kind.AGENT and sent.scopes:
         errors.add("scopes", "Agent keys have the fixed scopes of their kind: leave this out.")
@@ -172,7 +188,9 @@ def read_changes(request: HttpRequest) -> Changes:
         errors.add("scopes", "A key keeps at least one scope: without one it can do nothing.")
     changes = Changes(
         name=None if sent.name is UNSET else errors.name(sent.name),
-        description=None if sent.description is UNSET else errors.line("description", sent.description),
+        description=None
+        if sent.description is UNSET
+        else errors.line("description", sent.description),
         scopes=None if sent.scopes is UNSET else sent.scopes,
         allowed=None if sent.allowed_cidrs is UNSET else errors.networks(sent.allowed_cidrs),
     )
@@ -224,5 +242,8 @@ def _idempotency_key(request: HttpRequest, caller: Caller, errors: Errors) -> st
     if header is None:
         return None
     if not (0 < len(header) <= MOST_IDEMPOTENCY_KEY and header.isascii() and header.isprintable()):
-        errors.add("Idempotency-Key", f"The header has 1 to {MOST_IDEMPOTENCY_KEY} printable ASCII characters.")
+        errors.add(
+            "Idempotency-Key",
+            f"The header has 1 to {MOST_IDEMPOTENCY_KEY} printable ASCII characters.",
+        )
     return hashlib.sha256(f"{caller.id}\0{header}".encode(errors="replace")).hexdigest()

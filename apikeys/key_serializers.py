@@ -39,8 +39,12 @@ class KeySerializer(serializers.Serializer[Key]):
     environment = serializers.ChoiceField(choices=Environment.choices)
     organization_id = serializers.CharField(source="organization.public_id", help_text="`org_…`")
     owner = KeyOwnerSerializer(allow_null=True, help_text="Null for agent keys.")
-    scopes = serializers.SerializerMethodField(help_text="As granted. At verification the owner's role may hold less.")
-    allowed_cidrs = serializers.ListField(child=serializers.CharField(), help_text="Empty: from anywhere.")
+    scopes = serializers.SerializerMethodField(
+        help_text="As granted. At verification the owner's role may hold less."
+    )
+    allowed_cidrs = serializers.ListField(
+        child=serializers.CharField(), help_text="Empty: from anywhere."
+    )
     status = serializers.SerializerMethodField()
     mask = serializers.CharField(help_text="How to recognize its secret.")
     created_at = MomentField()
@@ -60,12 +64,19 @@ class KeySerializer(serializers.Serializer[Key]):
 
 
 class IssuedKeySerializer(KeySerializer):
-    key = serializers.CharField(required=False, help_text="The secret: here and never again. Absent where it was shown before.")
-    secret_shown = serializers.BooleanField(required=False, help_text="True: this is a replay, the secret was told before.")
+    key = serializers.CharField(
+        required=False,
+        help_text="The secret: here and never again. Absent where it was shown before.",
+    )
+    secret_shown = serializers.BooleanField(
+        required=False, help_text="True: this is a replay, the secret was told before."
+    )
 
 
 class EditedKeySerializer(KeySerializer):
-    effective_at = MomentField(help_text="From then on nothing that was taken away is accepted anywhere.")
+    effective_at = MomentField(
+        help_text="From then on nothing that was taken away is accepted anywhere."
+    )
 
 
 class RotatedKeySerializer(KeySerializer):
@@ -83,20 +94,30 @@ class RevokedKeySerializer(serializers.Serializer[Any]):
 class KeyPageSerializer(serializers.Serializer[Any]):
     data = KeySerializer(many=True)  # type: ignore[assignment]  # a field of that name, which hides the property
     total = serializers.IntegerField(help_text="On all pages.")
-    next_cursor = serializers.CharField(allow_null=True, help_text="Leads to older keys; null on the last page.")
+    next_cursor = serializers.CharField(
+        allow_null=True, help_text="Leads to older keys; null on the last page."
+    )
 
 
 class KeyQuery(serializers.Serializer[Any]):
     """The filter, and which page of what it finds."""
 
-    status = serializers.ChoiceField(choices=Status.choices, default="", help_text="Keys in this state.")
+    status = serializers.ChoiceField(
+        choices=Status.choices, default="", help_text="Keys in this state."
+    )
     kind = serializers.ChoiceField(choices=Kind.choices, default="")
     environment = serializers.ChoiceField(choices=Environment.choices, default="")
     organization_id = serializers.CharField(default="", max_length=64, help_text="`org_…`")
     owner = serializers.CharField(default="", max_length=64, help_text="`usr_…`, or `me`.")
-    q = serializers.CharField(default="", max_length=255, trim_whitespace=False, help_text="Text in the name.")
-    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Keys on a page.")
-    cursor = serializers.CharField(default="", max_length=256, help_text="`next_cursor` of the page before.")
+    q = serializers.CharField(
+        default="", max_length=255, trim_whitespace=False, help_text="Text in the name."
+    )
+    limit = serializers.IntegerField(
+        min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Keys on a page."
+    )
+    cursor = serializers.CharField(
+        default="", max_length=256, help_text="`next_cursor` of the page before."
+    )
 
     def wanted_by(self, caller: Caller) -> KeyFilter:
         data = self.validated_data

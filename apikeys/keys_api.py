@@ -16,7 +16,14 @@ from apikeys.authentication import ApiKeyAuthentication, SessionAuthentication
 from apikeys.callers import Caller
 from apikeys.denials import Denial
 from apikeys.errors import AlreadyIssued, AmbiguousOrganization
-from apikeys.key_bodies import NewKey, organization_of, read_changes, read_grace, read_new_key, read_reason
+from apikeys.key_bodies import (
+    NewKey,
+    organization_of,
+    read_changes,
+    read_grace,
+    read_new_key,
+    read_reason,
+)
 from apikeys.key_serializers import KeyQuery, KeySerializer
 from apikeys.kind import Kind
 from apikeys.models import Key
@@ -74,8 +81,18 @@ class KeysView(ManagementView):
     def get(self, request: Request) -> Response:
         query, caller = read_query(KeyQuery, request.query_params), self.caller
         data = query.validated_data
-        page = search.page(caller, query.wanted_by(caller), at=timezone.now(), limit=data["limit"], cursor=data["cursor"])
-        told = {"data": [_tell(key) for key in page.keys], "total": page.total, "next_cursor": page.next_cursor}
+        page = search.page(
+            caller,
+            query.wanted_by(caller),
+            at=timezone.now(),
+            limit=data["limit"],
+            cursor=data["cursor"],
+        )
+        told = {
+            "data": [_tell(key) for key in page.keys],
+            "total": page.total,
+            "next_cursor": page.next_cursor,
+        }
         return Response(told, headers=NO_STORE)
 
     @extend_schema(**schema.CREATE)
@@ -90,7 +107,9 @@ class KeysView(ManagementView):
             issued = _issue(caller, place, sent, order)
         except AlreadyIssued:  # the same request, a moment ago
             return _replay(services.find_issued(created_by=caller.user, order=order))
-        return Response(_tell(issued.key, key=issued.plaintext.reveal()), status=201, headers=NO_STORE)
+        return Response(
+            _tell(issued.key, key=issued.plaintext.reveal()), status=201, headers=NO_STORE
+        )
 
 
 def _place(caller: Caller, sent: NewKey) -> Access:
@@ -104,13 +123,23 @@ def _issue(caller: Caller, place: Access, sent: NewKey, order: Order) -> Issued:
     by, within = caller.actor, caller.power_in(place.organization.pk)
     if place.membership is None or Kind(sent.kind) is Kind.AGENT:
         return services.issue_agent_key(
-            organization=place.organization, order=order, by=by, created_by=caller.user, within=within
+            organization=place.organization,
+            order=order,
+            by=by,
+            created_by=caller.user,
+            within=within,
         )
-    return services.issue_public_key(owner=place.membership, order=order, scopes=sent.scopes, by=by, within=within)
+    return services.issue_public_key(
+        owner=place.membership, order=order, scopes=sent.scopes, by=by, within=within
+    )
 
 
 def _replay(key: Key | None) -> Response:
-    return Response(_tell(key, secret_shown=True), status=201, headers={**NO_STORE, "Idempotent-Replayed": "true"})
+    return Response(
+        _tell(key, secret_shown=True),
+        status=201,
+        headers={**NO_STORE, "Idempotent-Replayed": "true"},
+    )
 
 
 class KeyView(ManagementView):
@@ -123,8 +152,12 @@ class KeyView(ManagementView):
         caller = self.caller
         key = caller.find_to_change(key_id)
         within = caller.power_in(key.organization_id)
-        receipt = services.edit(key=key, changes=read_changes(request), within=within, by=caller.actor)
-        return Response(_tell(caller.find(key_id), effective_at=receipt.effective_at), headers=NO_STORE)
+        receipt = services.edit(
+            key=key, changes=read_changes(request), within=within, by=caller.actor
+        )
+        return Response(
+            _tell(caller.find(key_id), effective_at=receipt.effective_at), headers=NO_STORE
+        )
 
     @extend_schema(**schema.REVOKE)
     def delete(self, request: Request, key_id: uuid.UUID) -> Response:
@@ -132,7 +165,11 @@ class KeyView(ManagementView):
         key = caller.find_to_change(key_id, to_end=True)
         receipt = services.revoke(key=key, by=caller.actor, reason=read_reason(request))
         revoked = caller.find(key_id)
-        told = {"id": revoked.public_id, "revoked_at": revoked.revoked_at, "effective_at": receipt.effective_at}
+        told = {
+            "id": revoked.public_id,
+            "revoked_at": revoked.revoked_at,
+            "effective_at": receipt.effective_at,
+        }
         return Response(told, headers=NO_STORE)
 
 
@@ -143,7 +180,9 @@ class RotationView(ManagementView):
         key = caller.find_to_change(key_id)
         grace = read_grace(request)
         throttling.issue(by=caller.user)
-        done = services.rotate(key=key, grace=grace, within=caller.power_in(key.organization_id), by=caller.actor)
+        done = services.rotate(
+            key=key, grace=grace, within=caller.power_in(key.organization_id), by=caller.actor
+        )
         told = _tell(
             caller.find(key_id),
             key=done.plaintext.reveal(),

@@ -21,7 +21,13 @@ _ERRORS = {"type": "object", "additionalProperties": {"type": "array", "items": 
 _INVALID = problems("validation_failed", "idempotency_key_reused", errors=_ERRORS)
 _BODY = problems("malformed_body", "body_too_large", "unsupported_media_type")
 _MISSING = problems("not_found")
-_STRONG = problems("not_key_owner", "scope_not_grantable", "stronger_than_issuer", "recent_sign_in_required", "csrf_failed")
+_STRONG = problems(
+    "not_key_owner",
+    "scope_not_grantable",
+    "stronger_than_issuer",
+    "recent_sign_in_required",
+    "csrf_failed",
+)
 _BUSY = problems("rate_limited")
 _IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
@@ -55,10 +61,19 @@ _SECRET = "sk_live_" + "…"
 # What apikeys.key_bodies.read_new_key and read_changes ask beyond each field by itself.
 _NEW_KEY = schema_of(NewKey) | {
     "oneOf": [
-        {"properties": {"kind": {"const": "public"}, "scopes": {"minItems": 1}}, "required": ["scopes"]},
-        {"properties": {"kind": {"const": "agent"}, "scopes": {"maxItems": 0}}, "required": ["kind"]},
+        {
+            "properties": {"kind": {"const": "public"}, "scopes": {"minItems": 1}},
+            "required": ["scopes"],
+        },
+        {
+            "properties": {"kind": {"const": "agent"}, "scopes": {"maxItems": 0}},
+            "required": ["kind"],
+        },
     ],
-    "not": {"properties": {"expires_at": {"type": "string"}}, "required": ["expires_at", "expires_in_days"]},
+    "not": {
+        "properties": {"expires_at": {"type": "string"}},
+        "required": ["expires_at", "expires_in_days"],
+    },
 }
 _KEY_EDIT = schema_of(KeyEdit)
 _KEY_EDIT["properties"]["scopes"]["minItems"] = 1
@@ -89,7 +104,14 @@ CREATE: dict[str, Any] = {
     "request": {JSON: _NEW_KEY},
     "responses": {201: IssuedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | _BUSY,
     "examples": [
-        _request("A script", {"name": "Production Webhook Server", "scopes": ["read:audit-activity"], "expires_in_days": 90}),
+        _request(
+            "A script",
+            {
+                "name": "Production Webhook Server",
+                "scopes": ["read:audit-activity"],
+                "expires_in_days": 90,
+            },
+        ),
         _answer("Created", "201", key=_SECRET),
     ],
 }
@@ -106,7 +128,12 @@ EDIT: dict[str, Any] = {
     "description": "Answered when what was taken away is refused everywhere. Scopes and networks are replaced as a whole.",
     "tags": ["Keys"],
     "request": {JSON: _KEY_EDIT},
-    "responses": {200: EditedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | problems("key_not_usable"),
+    "responses": {200: EditedKeySerializer}
+    | _INVALID
+    | _BODY
+    | _STRONG
+    | _MISSING
+    | problems("key_not_usable"),
     "examples": [
         _request("Fewer networks", {"allowed_cidrs": ["192.0.2.0/24"]}),
         _answer("Edited", "200", effective_at="2026-01-15T10:00:01Z"),
@@ -118,7 +145,13 @@ ROTATE: dict[str, Any] = {
     "description": "The old secret is refused at once, or works for `grace` seconds more. The body is optional.",
     "tags": ["Keys"],
     "request": {JSON: schema_of(Rotation)},
-    "responses": {200: RotatedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | problems("key_not_usable") | _BUSY,
+    "responses": {200: RotatedKeySerializer}
+    | _INVALID
+    | _BODY
+    | _STRONG
+    | _MISSING
+    | problems("key_not_usable")
+    | _BUSY,
     "examples": [
         _request("An hour to change over", {"grace": 3600}),
         _answer(
@@ -137,5 +170,10 @@ REVOKE: dict[str, Any] = {
     "description": "Answered when the key is refused everywhere. The body is optional.",
     "tags": ["Keys"],
     "request": {JSON: schema_of(Revocation)},
-    "responses": {200: RevokedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | problems("already_revoked"),
+    "responses": {200: RevokedKeySerializer}
+    | _INVALID
+    | _BODY
+    | _STRONG
+    | _MISSING
+    | problems("already_revoked"),
 }

@@ -18,7 +18,17 @@ from audit.environment import Environment
 from audit.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
 
-__all__ = ["Key", "KeyQuerySet", "Secret", "SpoolSegment", "Status", "UnprovenCount", "UsageGap", "Use", "UseCount"]
+__all__ = [
+    "Key",
+    "KeyQuerySet",
+    "Secret",
+    "SpoolSegment",
+    "Status",
+    "UnprovenCount",
+    "UsageGap",
+    "Use",
+    "UseCount",
+]
 
 EXPIRING_WITHIN = timedelta(days=14)
 
@@ -45,7 +55,9 @@ class KeyQuerySet(models.QuerySet["Key"]):
 
     def usable(self, at: datetime) -> KeyQuerySet:
         """Neither revoked, paused nor expired. Whether an owner or an organization is active is not asked."""
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=at), revoked_at=None, paused_at=None)
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=at), revoked_at=None, paused_at=None
+        )
 
     def soonest_expiry_first(self) -> KeyQuerySet:
         return self.order_by(F("expires_at").asc(nulls_last=True), "name", "pk")
@@ -58,13 +70,19 @@ class Key(models.Model):
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="keys")
     kind = models.CharField(max_length=8, choices=Kind)
     environment = models.CharField(max_length=4, choices=Environment, default=Environment.LIVE)
-    owner = models.ForeignKey(Membership, models.PROTECT, null=True, blank=True, related_name="keys")
+    owner = models.ForeignKey(
+        Membership, models.PROTECT, null=True, blank=True, related_name="keys"
+    )
     name = models.CharField("label", max_length=255)
     description = models.CharField(max_length=500, blank=True)
     scopes = models.JSONField(default=list, blank=True)
-    allowed_cidrs = models.JSONField(default=list, blank=True, help_text="Networks it may be used from; empty: anywhere.")
+    allowed_cidrs = models.JSONField(
+        default=list, blank=True, help_text="Networks it may be used from; empty: anywhere."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="issued_keys", editable=False)
+    created_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="issued_keys", editable=False
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -81,21 +99,29 @@ class Key(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="key_kind_is_known"),
-            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="key_environment_is_known"),
+            models.CheckConstraint(
+                condition=Q(environment__in=Environment.values), name="key_environment_is_known"
+            ),
             models.CheckConstraint(condition=~Q(name=""), name="key_has_a_name"),
             models.CheckConstraint(
-                condition=~Q(kind=Kind.AGENT) | Q(owner=None, scopes=[]), name="agent_key_has_no_owner_and_no_chosen_scopes"
+                condition=~Q(kind=Kind.AGENT) | Q(owner=None, scopes=[]),
+                name="agent_key_has_no_owner_and_no_chosen_scopes",
             ),
             models.CheckConstraint(
                 condition=~Q(kind=Kind.PUBLIC) | (Q(owner__isnull=False) & ~Q(scopes=[])),
                 name="public_key_has_owner_and_scopes",
             ),
             models.CheckConstraint(
-                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="key_expires_after_issue"
+                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")),
+                name="key_expires_after_issue",
             ),
-            models.UniqueConstraint(fields=["created_by", "idempotency_key"], name="one_request_issues_one_key"),
+            models.UniqueConstraint(
+                fields=["created_by", "idempotency_key"], name="one_request_issues_one_key"
+            ),
         ]
-        indexes = [models.Index(fields=["organization", "kind", "revoked_at"], name="keys_of_organization")]
+        indexes = [
+            models.Index(fields=["organization", "kind", "revoked_at"], name="keys_of_organization")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -136,11 +162,19 @@ class Key(models.Model):
             return Status.REVOKED
         if self.expires_at and self.expires_at <= at:
             return Status.EXPIRED
-        if self.owner and not (self.owner.user.is_active and not self.owner.deactivated_at and not self.owner.removed_at):
+        if self.owner and not (
+            self.owner.user.is_active
+            and not self.owner.deactivated_at
+            and not self.owner.removed_at
+        ):
             return Status.INACTIVE
         if self.paused_at:
             return Status.PAUSED
-        return Status.EXPIRING if self.expires_at and self.expires_at <= at + EXPIRING_WITHIN else Status.ACTIVE
+        return (
+            Status.EXPIRING
+            if self.expires_at and self.expires_at <= at + EXPIRING_WITHIN
+            else Status.ACTIVE
+        )
 
     def as_target(self) -> Target:
         return Target(kind="key", id=self.public_id, name=self.name)
@@ -151,17 +185,25 @@ class Secret(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     key = models.ForeignKey(Key, models.PROTECT, related_name="secrets")
-    lookup = models.BigIntegerField(unique=True, help_text="8 bytes of a keyed hash: finds the row, proves nothing.")
+    lookup = models.BigIntegerField(
+        unique=True, help_text="8 bytes of a keyed hash: finds the row, proves nothing."
+    )
     proof = models.CharField(max_length=256)
     pepper_version = models.PositiveSmallIntegerField()
     mask = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    retired_at = models.DateTimeField(null=True, blank=True, help_text="From then on it is refused; the clock decides.")
+    retired_at = models.DateTimeField(
+        null=True, blank=True, help_text="From then on it is refused; the clock decides."
+    )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["key"], condition=Q(retired_at=None), name="key_has_one_live_secret"),
-            models.CheckConstraint(condition=Q(proof__startswith="$argon2id$"), name="proof_is_argon2id"),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(retired_at=None), name="key_has_one_live_secret"
+            ),
+            models.CheckConstraint(
+                condition=Q(proof__startswith="$argon2id$"), name="proof_is_argon2id"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -23,7 +23,9 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 def parse(texts: Iterable[str]) -> tuple[Network, ...]:
     """Read networks in CIDR notation, or single addresses. Raises ValueError, which tells the position and no text."""
-    return tuple(dict.fromkeys(_parse(text, position) for position, text in enumerate(texts, start=1)))
+    return tuple(
+        dict.fromkeys(_parse(text, position) for position, text in enumerate(texts, start=1))
+    )
 
 
 def _parse(text: str, position: int) -> Network:
@@ -44,7 +46,9 @@ def allow(networks: tuple[Network, ...], address: str) -> bool:
     if not networks:
         return True
     caller = _address(address)
-    return caller is not None and any(caller.version == network.version and caller in network for network in networks)
+    return caller is not None and any(
+        caller.version == network.version and caller in network for network in networks
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -64,5 +68,8 @@ def cover(wide: tuple[Network, ...], narrow: tuple[Network, ...]) -> bool:
     fours = list(collapse_addresses(n for n in wide if isinstance(n, IPv4Network)))
     sixes = list(collapse_addresses(n for n in wide if isinstance(n, IPv6Network)))
     return all(
-        any(n.subnet_of(w) for w in fours) if isinstance(n, IPv4Network) else any(n.subnet_of(w) for w in sixes) for n in narrow
+        any(n.subnet_of(w) for w in fours)
+        if isinstance(n, IPv4Network)
+        else any(n.subnet_of(w) for w in sixes)
+        for n in narrow
     )

@@ -30,7 +30,11 @@ class Power:
 
     @classmethod
     def of_key(
-        cls, names: Iterable[str], environment: str, expires_at: datetime | None, allowed: tuple[Network, ...]
+        cls,
+        names: Iterable[str],
+        environment: str,
+        expires_at: datetime | None,
+        allowed: tuple[Network, ...],
     ) -> "Power":
         return cls(scopes.expand(names), frozenset({environment}), expires_at, allowed)
 
@@ -38,8 +42,14 @@ class Power:
         return other.scopes <= self.scopes and self._reaches(other)
 
     def _reaches(self, other: "Power") -> bool:
-        lasts = self.expires_at is None or (other.expires_at is not None and other.expires_at <= self.expires_at)
-        return lasts and other.environments <= self.environments and networks.cover(self.allowed, other.allowed)
+        lasts = self.expires_at is None or (
+            other.expires_at is not None and other.expires_at <= self.expires_at
+        )
+        return (
+            lasts
+            and other.environments <= self.environments
+            and networks.cover(self.allowed, other.allowed)
+        )
 
     def grant(self, wanted: "Power") -> None:
         """Raises ScopeNotGrantable or StrongerThanIssuer where `wanted` is more than this."""

@@ -19,7 +19,9 @@ class _Statement(NamedTuple):
 class Prepared:
     """`rows` filters by integers, its only parameters; `columns` are the fields to read, by the names they get."""
 
-    def __init__(self, rows: Callable[[Sequence[int]], QuerySet[Any]], columns: Mapping[str, str]) -> None:
+    def __init__(
+        self, rows: Callable[[Sequence[int]], QuerySet[Any]], columns: Mapping[str, str]
+    ) -> None:
         self._rows = rows
         self._columns = columns
         self._statement = lru_cache(maxsize=None)(self._compile)
@@ -29,7 +31,9 @@ class Prepared:
         size = 1 << (len(parameters) - 1).bit_length()
         statement = self._statement(size)
         with connection.cursor() as cursor:
-            cursor.execute(statement.sql, [*parameters, *repeat(parameters[0], size - len(parameters))])
+            cursor.execute(
+                statement.sql, [*parameters, *repeat(parameters[0], size - len(parameters))]
+            )
             found = cursor.fetchall()
         converted = statement.compiler.apply_converters(found, statement.converters)
         return [dict(zip(self._columns, row, strict=True)) for row in converted]
@@ -41,4 +45,6 @@ class Prepared:
         sql, parameters = compiler.as_sql()
         if parameters != tuple(range(size)):
             raise ValueError("the query takes more than its own parameters")
-        return _Statement(sql, compiler, compiler.get_converters([column for column, *_ in compiler.select or []]))
+        return _Statement(
+            sql, compiler, compiler.get_converters([column for column, *_ in compiler.select or []])
+        )

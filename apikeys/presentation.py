@@ -38,7 +38,9 @@ def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Den
     return outcome
 
 
-def _judge(meta: MutableMapping[str, Any], presented: str | Denial, at: datetime) -> Credential | Denial:
+def _judge(
+    meta: MutableMapping[str, Any], presented: str | Denial, at: datetime
+) -> Credential | Denial:
     if isinstance(presented, Denial):
         return throttling.refuse(meta, presented) or presented
     address = client_ip(meta)
@@ -67,4 +69,6 @@ def _bearer(authorization: str) -> str | None:
 
 
 def _looks_like_a_key(token: str) -> bool:
-    return secret.parse(token) is not None or token.startswith(tuple(f"{prefix}_" for prefix in conf.prefixes().values()))
+    return secret.parse(token) is not None or token.startswith(
+        tuple(f"{prefix}_" for prefix in conf.prefixes().values())
+    )

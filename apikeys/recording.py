@@ -44,7 +44,9 @@ def deny(meta: Mapping[str, Any], denial: Denial) -> None:
         note.denial = denial.reason
 
 
-def record(meta: Mapping[str, Any], *, began: float, status: int, route: str, called: str = "") -> bool:
+def record(
+    meta: Mapping[str, Any], *, began: float, status: int, route: str, called: str = ""
+) -> bool:
     """Write down what was presented, if anything was. False: it could not be written, and must not be answered.
 
     `began` is of time.perf_counter. `called` is the method that counts, where it is not that of the request itself.

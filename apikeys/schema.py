@@ -26,7 +26,12 @@ _OF_TOKENS = ("missing_token", "invalid_token", "expired_token")
 _OPTIONAL_BODY = ("logout", "rotate_key", "revoke_key")
 # One door for keys and applications' tokens: whoever presents a token where only keys are taken is told of the token.
 _AT_THE_DOOR = (*_OF_KEYS, "invalid_token", "expired_token")
-_BY_SCHEME = {"ApiKey": _AT_THE_DOOR, "OAuth": _AT_THE_DOOR, "UserToken": _OF_TOKENS, "Session": ("csrf_failed",)}
+_BY_SCHEME = {
+    "ApiKey": _AT_THE_DOOR,
+    "OAuth": _AT_THE_DOOR,
+    "UserToken": _OF_TOKENS,
+    "Session": ("csrf_failed",),
+}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
@@ -110,7 +115,9 @@ def problem_schema() -> Schema:
 
 def error_table() -> str:
     """The table of errors in Markdown."""
-    rows = [f"| `{code}` | {problem.status} | {problem.detail} |" for code, problem in PROBLEMS.items()]
+    rows = [
+        f"| `{code}` | {problem.status} | {problem.detail} |" for code, problem in PROBLEMS.items()
+    ]
     return "\n".join(["| code | status | meaning |", "|---|---|---|", *rows])
 
 
@@ -131,7 +138,10 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
     for address, path in schema_plain.paths().items():
         result["paths"][address] = path
     _add_problems(result["paths"]["/api/v1/schema"]["get"], ("not_acceptable",))
-    _add_problems(result["paths"]["/api/v1/verify"]["get"], (*_OF_ANY, *_OF_CREDENTIALS, *_OF_KEYS, *_OF_TOKENS))
+    _add_problems(
+        result["paths"]["/api/v1/verify"]["get"],
+        (*_OF_ANY, *_OF_CREDENTIALS, *_OF_KEYS, *_OF_TOKENS),
+    )
     for path in result["paths"].values():
         for operation in path.values():
             _add_examples(operation)
@@ -156,7 +166,10 @@ def _add_problems(operation: Schema, codes: Iterable[str]) -> None:
         members = {name: schema for name, schema in own.items() if name != "code"}
         known = found | set(own.get("code", {}).get("enum", ()))
         schema, words = describe([code for code in PROBLEMS if code in known], members)
-        operation["responses"][status] = {"description": words, "content": {CONTENT_TYPE: {"schema": schema}}}
+        operation["responses"][status] = {
+            "description": words,
+            "content": {CONTENT_TYPE: {"schema": schema}},
+        }
 
 
 def _describe_query(operation: Schema) -> None:

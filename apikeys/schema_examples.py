@@ -22,11 +22,22 @@ _EVENT = {
     "object_name": "orders",
     "statement": "SELECT * FROM orders",
 }
-_STORED = {"id": "evt_01k7st4z1h7tvsmh1f3dy0vrg1"} | _EVENT | {"received_at": "2026-01-15T10:00:01Z"}
+_STORED = (
+    {"id": "evt_01k7st4z1h7tvsmh1f3dy0vrg1"} | _EVENT | {"received_at": "2026-01-15T10:00:01Z"}
+)
 _LINE = json.dumps(_EVENT) + "\n"
 _CLIENT = {"client_id": "app_01kd3q8m7rf2v9x4t6a1c0b5ne", "client_secret": "s3cr3t"}
 _KEYS = {
-    "keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "q3Zc…", "n": "0vx7agoebGcQ…", "e": "AQAB"}],
+    "keys": [
+        {
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": "q3Zc…",
+            "n": "0vx7agoebGcQ…",
+            "e": "AQAB",
+        }
+    ],
 }
 _DESCRIPTION = {"openapi": "3.1.0", "info": {"title": "Keyway API", "version": "1"}, "paths": {}}
 _USAGE = {
@@ -87,7 +98,15 @@ _WHOAMI = {
     "scopes": ["read:audit-activity"],
     "expires_at": "2026-04-15T10:00:00Z",
     "rotating_out_at": None,
-    "limits": [{"limit": "key", "quota": 6000, "window_seconds": 60, "remaining": 5999, "resets_in_seconds": 1}],
+    "limits": [
+        {
+            "limit": "key",
+            "quota": 6000,
+            "window_seconds": 60,
+            "remaining": 5999,
+            "resets_in_seconds": 1,
+        }
+    ],
 }
 _TOKENS = {
     "access_token": "…",
@@ -96,7 +115,12 @@ _TOKENS = {
     "token_type": "Bearer",
     "scope": "read:audit-activity",
 }
-_HEARTBEAT = {"host": "sql-prod-01", "version": "1.4.0", "configuration_version": 3, "queue_depth": 0}
+_HEARTBEAT = {
+    "host": "sql-prod-01",
+    "version": "1.4.0",
+    "configuration_version": 3,
+    "queue_depth": 0,
+}
 _ISSUER = "https://keyway.example"
 
 EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -105,12 +129,27 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "list_keys": ({}, {JSON: {"data": [_SHOWN], "total": 1, "next_cursor": None}}),
     "revoke_key": (
         {JSON: {"reason": "It was in a screenshot."}},
-        {JSON: {"id": _KEY, "revoked_at": "2026-01-16T10:00:00Z", "effective_at": "2026-01-16T10:00:00.250000Z"}},
+        {
+            JSON: {
+                "id": _KEY,
+                "revoked_at": "2026-01-16T10:00:00Z",
+                "effective_at": "2026-01-16T10:00:00.250000Z",
+            }
+        },
     ),
-    "send_events": ({JSON: [_EVENT], NDJSON: _LINE}, {JSON: {"accepted": 1, "duplicate": 0, "rejected": []}}),
+    "send_events": (
+        {JSON: [_EVENT], NDJSON: _LINE},
+        {JSON: {"accepted": 1, "duplicate": 0, "rejected": []}},
+    ),
     "send_heartbeat": (
         {JSON: _HEARTBEAT},
-        {JSON: {"configuration_version": 3, "heartbeat_interval_seconds": 60, "rotating_out": False}},
+        {
+            JSON: {
+                "configuration_version": 3,
+                "heartbeat_interval_seconds": 60,
+                "rotating_out": False,
+            }
+        },
     ),
     "get_agent_configuration": (
         {},
@@ -149,7 +188,13 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "schema": (
         {},
         dict.fromkeys(
-            ("application/vnd.oai.openapi", "application/vnd.oai.openapi+json", "application/yaml", JSON), _DESCRIPTION
+            (
+                "application/vnd.oai.openapi",
+                "application/vnd.oai.openapi+json",
+                "application/yaml",
+                JSON,
+            ),
+            _DESCRIPTION,
         ),
     ),
     "oauth_token": (
@@ -157,7 +202,10 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {JSON: _TOKENS},
     ),
     "oauth_revoke": ({"application/x-www-form-urlencoded": {"token": "kat_9aXw2Z", **_CLIENT}}, {}),
-    "oauth_introspect": ({"application/x-www-form-urlencoded": {"token": "kat_9aXw2Z", **_CLIENT}}, {JSON: {"active": False}}),
+    "oauth_introspect": (
+        {"application/x-www-form-urlencoded": {"token": "kat_9aXw2Z", **_CLIENT}},
+        {JSON: {"active": False}},
+    ),
     "oauth_metadata": (
         {},
         {
@@ -171,5 +219,10 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "alive": ({}, {"text/plain": "alive\n"}),
     "ready": ({}, {"text/plain": "ready\n"}),
-    "metrics": ({}, {"text/plain": 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"} 7.0\n'}),
+    "metrics": (
+        {},
+        {
+            "text/plain": 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"} 7.0\n'
+        },
+    ),
 }

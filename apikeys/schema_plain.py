@@ -19,7 +19,11 @@ _PLAIN: Schema = {"type": "string", "pattern": "^[ -~]*$", "maxLength": 2048}
 _ADDRESS: Schema = {"type": "string", "format": "uri"}
 # A parameter without a value is as one that is not there (RFC 6749, 3.1), so what is required has one.
 _GIVEN: Schema = _PLAIN | {"minLength": 1}
-_GRANTS = {"authorization_code": ["code"], "client_credentials": [], "refresh_token": ["refresh_token"]}
+_GRANTS = {
+    "authorization_code": ["code"],
+    "client_credentials": [],
+    "refresh_token": ["refresh_token"],
+}
 
 SECURITY_SCHEMES: dict[str, Schema] = {
     "Client": {
@@ -27,7 +31,11 @@ SECURITY_SCHEMES: dict[str, Schema] = {
         "scheme": "basic",
         "description": "An application's id and secret. Or as `client_id` and `client_secret` in the body.",
     },
-    "Metrics": {"type": "http", "scheme": "bearer", "description": "`KEYWAY_METRICS_TOKEN`, where it is set."},
+    "Metrics": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`KEYWAY_METRICS_TOKEN`, where it is set.",
+    },
 }
 SCHEMAS: dict[str, Schema] = {
     "OAuthError": {
@@ -53,7 +61,10 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["active"],
         "properties": {
             "active": {"type": "boolean"},
-            **dict.fromkeys(("iss", "client_id", "sub", "scope", "token_type", "organization_id", "username"), _TEXT),
+            **dict.fromkeys(
+                ("iss", "client_id", "sub", "scope", "token_type", "organization_id", "username"),
+                _TEXT,
+            ),
             "environment": {"enum": list(Environment.values)},
             "iat": {"type": "integer"},
             "exp": {"type": "integer"},
@@ -62,7 +73,12 @@ SCHEMAS: dict[str, Schema] = {
     "OAuthMetadata": {
         "type": "object",
         "description": "RFC 8414.",
-        "required": ["issuer", "authorization_endpoint", "token_endpoint", "response_types_supported"],
+        "required": [
+            "issuer",
+            "authorization_endpoint",
+            "token_endpoint",
+            "response_types_supported",
+        ],
         "properties": {
             **dict.fromkeys(("issuer", "authorization_endpoint", "token_endpoint"), _ADDRESS),
             **dict.fromkeys(("revocation_endpoint", "introspection_endpoint"), _ADDRESS),
@@ -100,11 +116,15 @@ def _verify() -> Schema:
     asked: dict[str, tuple[str, Schema]] = {
         "scope": ("A scope that the key must have.", {"enum": sorted(registry())}),
         "environment": ("What the key must be for.", {"enum": list(Environment.values)}),
-        "organization": ("`org_…` or slug of the organization that the key must belong to.", _TEXT | {"minLength": 1}),
+        "organization": (
+            "`org_…` or slug of the organization that the key must belong to.",
+            _TEXT | {"minLength": 1},
+        ),
     }
     told = ("Organization", "Key", "Application", "Kind", "Environment", "Scopes", "Owner")
     parameters = [
-        {"in": "query", "name": name, "description": words, "schema": schema} for name, (words, schema) in asked.items()
+        {"in": "query", "name": name, "description": words, "schema": schema}
+        for name, (words, schema) in asked.items()
     ]
     return {
         "operationId": "verify",
@@ -113,7 +133,10 @@ def _verify() -> Schema:
         "security": [{"ApiKey": []}, {"OAuth": []}],
         "parameters": parameters,
         "responses": {
-            "204": {"description": "Yes; and who, in the headers.", "headers": {f"X-Keyway-{name}": _HEADER for name in told}},
+            "204": {
+                "description": "Yes; and who, in the headers.",
+                "headers": {f"X-Keyway-{name}": _HEADER for name in told},
+            },
             **_invalid_parameter(),
         },
     }
@@ -136,38 +159,62 @@ def _schema() -> Schema:
                 "description": "OpenAPI 3.1.",
                 "content": {
                     kind: {"schema": {"type": "object"}}
-                    for kind in ("application/vnd.oai.openapi", "application/vnd.oai.openapi+json", "application/yaml", JSON)
+                    for kind in (
+                        "application/vnd.oai.openapi",
+                        "application/vnd.oai.openapi+json",
+                        "application/yaml",
+                        JSON,
+                    )
                 },
             }
         },
     }
 
 
-def _endpoint(name: str, summary: str, form: Schema, required: list[str], told: Schema, *, public: bool = True) -> Schema:
+def _endpoint(
+    name: str, summary: str, form: Schema, required: list[str], told: Schema, *, public: bool = True
+) -> Schema:
     """One of OAuth's. `public`: an application without a secret may call it with its `client_id` alone."""
     client = {"client_id": _PLAIN, "client_secret": _PLAIN}
     form = {"type": "object", "properties": form | client, "required": required}
-    refused = ("400", "The request is not good."), ("401", "The application is unknown, or did not prove itself.")
-    later = ("429", "Too many refused attempts; see `Retry-After`."), ("503", "The cause is ours; try again.")
+    refused = (
+        ("400", "The request is not good."),
+        ("401", "The application is unknown, or did not prove itself."),
+    )
+    later = (
+        ("429", "Too many refused attempts; see `Retry-After`."),
+        ("503", "The cause is ours; try again."),
+    )
     return {
         "operationId": f"oauth_{name}",
         "summary": summary,
         "tags": ["OAuth"],
         "security": [{"Client": []}, {}] if public else [{"Client": []}],
         "requestBody": {"required": True, "content": {FORM: {"schema": form}}},
-        "responses": {"200": told, **{code: _answer(words, JSON, _of("OAuthError")) for code, words in (*refused, *later)}},
+        "responses": {
+            "200": told,
+            **{code: _answer(words, JSON, _of("OAuthError")) for code, words in (*refused, *later)},
+        },
     }
 
 
 def _token() -> Schema:
-    form: Schema = {"grant_type": {"enum": list(_GRANTS)}, **dict.fromkeys(("code", "refresh_token"), _GIVEN)}
+    form: Schema = {
+        "grant_type": {"enum": list(_GRANTS)},
+        **dict.fromkeys(("code", "refresh_token"), _GIVEN),
+    }
     form |= dict.fromkeys(("redirect_uri", "code_verifier", "scope"), _PLAIN)
     told = _answer("Tokens.", JSON, _of("OAuthTokens"))
     described = _endpoint(
-        "token", "Exchange a code, a refresh token or the application's secret for tokens", form, ["grant_type"], told
+        "token",
+        "Exchange a code, a refresh token or the application's secret for tokens",
+        form,
+        ["grant_type"],
+        told,
     )
     described["requestBody"]["content"][FORM]["schema"]["oneOf"] = [
-        {"properties": {"grant_type": {"const": grant}}, "required": required} for grant, required in _GRANTS.items()
+        {"properties": {"grant_type": {"const": grant}}, "required": required}
+        for grant, required in _GRANTS.items()
     ]
     return described
 
@@ -181,7 +228,9 @@ def _revoke() -> Schema:
 def _introspect() -> Schema:
     form: Schema = {"token": _GIVEN, "token_type_hint": _PLAIN}
     told = _answer("What the token is.", JSON, _of("Introspection"))
-    return _endpoint("introspect", "Ask what an access token is (RFC 7662)", form, ["token"], told, public=False)
+    return _endpoint(
+        "introspect", "Ask what an access token is (RFC 7662)", form, ["token"], told, public=False
+    )
 
 
 def _metadata() -> Schema:
@@ -190,7 +239,9 @@ def _metadata() -> Schema:
         "summary": "Where OAuth's endpoints are and what they take (RFC 8414)",
         "tags": ["OAuth"],
         "security": [{}],
-        "responses": {"200": _answer("The authorization server's metadata.", JSON, _of("OAuthMetadata"))},
+        "responses": {
+            "200": _answer("The authorization server's metadata.", JSON, _of("OAuthMetadata"))
+        },
     }
 
 

@@ -39,7 +39,9 @@ class Scope:
 
     def is_held_with(self, permissions: Collection[Permission]) -> bool:
         """A public key is somebody's own, so whoever may have none holds no scope of them."""
-        needed = {self.permission} | ({Permission.ISSUE_OWN_KEYS} if self.kind is Kind.PUBLIC else set())
+        needed = {self.permission} | (
+            {Permission.ISSUE_OWN_KEYS} if self.kind is Kind.PUBLIC else set()
+        )
         return self.is_grantable and needed <= set(permissions)
 
 
@@ -59,8 +61,14 @@ BUILT_IN = (
     Scope("read:findings", "Read Findings", "Access to findings", state=_SOON),
     Scope("read:compliance", "Read Compliance", "Access to compliance health data", state=_SOON),
     Scope("read:reports", "Read Reports", "Generate and download reports", state=_SOON),
-    Scope(MANAGE_API_KEYS, "Manage API Keys", "Create, edit, rotate and revoke keys no stronger than this one"),
-    Scope("read:databases", "Read Databases", "View database connections and metadata", state=_VERIFY),
+    Scope(
+        MANAGE_API_KEYS,
+        "Manage API Keys",
+        "Create, edit, rotate and revoke keys no stronger than this one",
+    ),
+    Scope(
+        "read:databases", "Read Databases", "View database connections and metadata", state=_VERIFY
+    ),
     Scope(
         "write:databases",
         "Write Databases",
@@ -69,13 +77,48 @@ BUILT_IN = (
         permission=_AGENTS,
     ),
     Scope("read:policies", "Read Policies", "View audit policies and rules", state=_VERIFY),
-    Scope("write:policies", "Write Policies", "Create, update and delete audit policies", state=_VERIFY, permission=_AGENTS),
+    Scope(
+        "write:policies",
+        "Write Policies",
+        "Create, update and delete audit policies",
+        state=_VERIFY,
+        permission=_AGENTS,
+    ),
     Scope("write:alerts", "Write Alerts", "Acknowledge and manage alerts", state=_VERIFY),
-    Scope("read:logs", "Read Logs", "Access audit logs and activity history", state=_VERIFY, permission=Permission.READ_TRAIL),
-    Scope(ADMIN, "Admin", "Everything that any key may do. Only an owner can grant it", permission=Permission.MANAGE_OWNERS),
-    Scope(WRITE_AGENT_EVENTS, "Send Audit Events", "Send batches of audit events", kind=Kind.AGENT, permission=_AGENTS),
-    Scope(READ_AGENT_CONFIG, "Read Agent Configuration", "Receive configuration updates", kind=Kind.AGENT, permission=_AGENTS),
-    Scope(WRITE_AGENT_HEARTBEAT, "Send Heartbeats", "Send heartbeat signals", kind=Kind.AGENT, permission=_AGENTS),
+    Scope(
+        "read:logs",
+        "Read Logs",
+        "Access audit logs and activity history",
+        state=_VERIFY,
+        permission=Permission.READ_TRAIL,
+    ),
+    Scope(
+        ADMIN,
+        "Admin",
+        "Everything that any key may do. Only an owner can grant it",
+        permission=Permission.MANAGE_OWNERS,
+    ),
+    Scope(
+        WRITE_AGENT_EVENTS,
+        "Send Audit Events",
+        "Send batches of audit events",
+        kind=Kind.AGENT,
+        permission=_AGENTS,
+    ),
+    Scope(
+        READ_AGENT_CONFIG,
+        "Read Agent Configuration",
+        "Receive configuration updates",
+        kind=Kind.AGENT,
+        permission=_AGENTS,
+    ),
+    Scope(
+        WRITE_AGENT_HEARTBEAT,
+        "Send Heartbeats",
+        "Send heartbeat signals",
+        kind=Kind.AGENT,
+        permission=_AGENTS,
+    ),
 )
 
 _Extra = tuple[tuple[tuple[str, str], ...], ...]
@@ -120,7 +163,13 @@ def _from_setting(fields: dict[str, str]) -> Scope:
     if fields:
         raise ValueError(f"KEYWAY_SCOPES: unknown field {min(fields)}")
     left, _, right = scope.name.partition(":")
-    if not left or not right or not scope.name.isascii() or not scope.name.isprintable() or set(scope.name) & set(' ,"\\'):
+    if (
+        not left
+        or not right
+        or not scope.name.isascii()
+        or not scope.name.isprintable()
+        or set(scope.name) & set(' ,"\\')
+    ):
         raise ValueError("KEYWAY_SCOPES: a scope's name is verb:resource or resource:verb")
     return scope
 
@@ -151,7 +200,9 @@ def held_by(role: str) -> frozenset[str]:
 
 @lru_cache(maxsize=64)
 def _held(extra: _Extra, permissions: frozenset[Permission]) -> frozenset[str]:
-    return frozenset(scope.name for scope in _registry(extra).values() if scope.is_held_with(permissions))
+    return frozenset(
+        scope.name for scope in _registry(extra).values() if scope.is_held_with(permissions)
+    )
 
 
 def expand(names: Iterable[str]) -> frozenset[str]:

@@ -53,8 +53,14 @@ def page(caller: Caller, wanted: KeyFilter, *, at: datetime, limit: int, cursor:
     Ids are made in the order of time, so that they are both the order and the place in it.
     """
     found = wanted.of(caller.keys(), at)
-    signer = signing.Signer(salt=f"apikeys.search {caller.id} {json.dumps(asdict(wanted), default=str)}")
-    rows = found.order_by("-pk").select_related("organization", "owner__user").prefetch_related("secrets")
+    signer = signing.Signer(
+        salt=f"apikeys.search {caller.id} {json.dumps(asdict(wanted), default=str)}"
+    )
+    rows = (
+        found.order_by("-pk")
+        .select_related("organization", "owner__user")
+        .prefetch_related("secrets")
+    )
     if cursor:
         rows = rows.filter(pk__lt=_open(signer, cursor))
     keys = list(rows[: limit + 1])

@@ -24,7 +24,10 @@ BODY_LENGTH = RANDOM_LENGTH + TAG_LENGTH
 MAXIMUM_LENGTH = 80
 
 # \Z, not $: a trailing newline is not part of a secret. ASCII only: a header's odd bytes end here.
-_SHAPE = re.compile(rf"([a-z][a-z0-9]{{0,15}}(?:_[a-z0-9]{{1,15}})?)_(live|test)_([0-9A-Za-z]{{{BODY_LENGTH}}})\Z", re.ASCII)
+_SHAPE = re.compile(
+    rf"([a-z][a-z0-9]{{0,15}}(?:_[a-z0-9]{{1,15}})?)_(live|test)_([0-9A-Za-z]{{{BODY_LENGTH}}})\Z",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,9 @@ class Refusals:
 refusals = Refusals()
 
 
-def judge(meta: MutableMapping[str, Any], presented: str, verify: Callable[[str], Credential | Denial]) -> Credential | Denial:
+def judge(
+    meta: MutableMapping[str, Any], presented: str, verify: Callable[[str], Credential | Denial]
+) -> Credential | Denial:
     """Verify what was presented, within its limits.
 
     What was refused before spends first and is verified after, so that past the limit it costs no query and no
@@ -72,7 +74,9 @@ def judge(meta: MutableMapping[str, Any], presented: str, verify: Callable[[str]
         return _use(meta, outcome) or outcome
     if outcome.reason is Reason.UNAVAILABLE:
         return outcome
-    if outcome.reason is not Reason.IP_NOT_ALLOWED:  # the same secret may be good from elsewhere, where it must not spend first
+    if (
+        outcome.reason is not Reason.IP_NOT_ALLOWED
+    ):  # the same secret may be good from elsewhere, where it must not spend first
         refusals.add(presented)
     return (None if known else refuse(meta, outcome)) or outcome
 
@@ -88,7 +92,9 @@ def refuse(meta: MutableMapping[str, Any], outcome: Denial | None = None) -> Den
 
 def _use(meta: MutableMapping[str, Any], credential: Credential) -> Denial | None:
     mine = "application" if credential.is_token else "key"
-    verdict = limiter.spend(**{mine: credential.id.hex, "organization": credential.organization.id.hex})
+    verdict = limiter.spend(
+        **{mine: credential.id.hex, "organization": credential.organization.id.hex}
+    )
     meta[_NOTE] = verdict
     return None if verdict.is_allowed else _limited(verdict, credential)
 
@@ -103,7 +109,9 @@ _WORDS = {
 
 def _limited(verdict: Verdict, outcome: Credential | Denial | None) -> Denial:
     exhausted = verdict.exhausted
-    words = _WORDS[exhausted.rule.name].format(quota=exhausted.rule.quota, seconds=exhausted.rule.seconds)
+    words = _WORDS[exhausted.rule.name].format(
+        quota=exhausted.rule.quota, seconds=exhausted.rule.seconds
+    )
     detail = f"{words}. Try again in {exhausted.seconds} seconds."
     presented = outcome.presented if outcome else None
     return Denial(Reason.RATE_LIMITED, detail, retry_after=exhausted.seconds, presented=presented)
@@ -122,7 +130,9 @@ def refresh(family_id: uuid.UUID) -> None:
     """Spend one of the refreshes that a sign-in may have in a while. Raises RateLimited."""
     verdict = limiter.spend(refresh=family_id.hex)
     if not verdict.is_allowed:
-        raise RateLimited("This sign-in was refreshed many times just now.", retry_after=verdict.exhausted.seconds)
+        raise RateLimited(
+            "This sign-in was refreshed many times just now.", retry_after=verdict.exhausted.seconds
+        )
 
 
 def standings(meta: Mapping[str, Any]) -> tuple[Standing, ...]:
@@ -136,8 +146,13 @@ def fields(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     known = standings(meta)
     if not known:
         return ()
-    left = ", ".join([f'"{rule.name}";r={remaining};t={seconds}' for rule, remaining, seconds in known])
-    return ("RateLimit-Policy", _policy(tuple([standing.rule for standing in known]))), ("RateLimit", left)
+    left = ", ".join(
+        [f'"{rule.name}";r={remaining};t={seconds}' for rule, remaining, seconds in known]
+    )
+    return ("RateLimit-Policy", _policy(tuple([standing.rule for standing in known]))), (
+        "RateLimit",
+        left,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -14,8 +14,18 @@ urlpatterns = [
     path(f"{PUBLIC_KEY}/usage/", usage.public_key_usage, name="public_key_usage"),
     path(f"{AGENT_KEYS}/", agent_keys.agent_keys, name="agent_keys"),
     path(f"{AGENT_KEYS}/new/", agent_keys.agent_key_new, name="agent_key_new"),
-    path(f"{AGENT_KEYS}/<key_id:key_id>/delete/", agent_keys.agent_key_delete, name="agent_key_delete"),
-    path(f"{AGENT_KEYS}/<key_id:key_id>/pause/", agent_keys.agent_key_pause, name="agent_key_pause"),
-    path(f"{AGENT_KEYS}/<key_id:key_id>/resume/", agent_keys.agent_key_resume, name="agent_key_resume"),
+    path(
+        f"{AGENT_KEYS}/<key_id:key_id>/delete/",
+        agent_keys.agent_key_delete,
+        name="agent_key_delete",
+    ),
+    path(
+        f"{AGENT_KEYS}/<key_id:key_id>/pause/", agent_keys.agent_key_pause, name="agent_key_pause"
+    ),
+    path(
+        f"{AGENT_KEYS}/<key_id:key_id>/resume/",
+        agent_keys.agent_key_resume,
+        name="agent_key_resume",
+    ),
     path(f"{AGENT_KEYS}/<key_id:key_id>/usage/", usage.agent_key_usage, name="agent_key_usage"),
 ]

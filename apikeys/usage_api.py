@@ -18,11 +18,21 @@ from audit.api_schema import problems
 
 class FiguresSerializer(serializers.Serializer[Statistics]):
     total_requests = serializers.IntegerField(source="ever.requests", help_text="Of all time.")
-    requests_24h = serializers.IntegerField(source="day.requests", help_text="The current hour and the 23 before it.")
-    requests_7d = serializers.IntegerField(source="week.requests", help_text="Today and the six days before, in UTC.")
-    requests_30d = serializers.IntegerField(source="month.requests", help_text="Today and the 29 days before, in UTC.")
-    error_count = serializers.IntegerField(source="ever.error_count", help_text="Answers of 400 and above, denials included.")
-    error_rate = serializers.FloatField(source="ever.error_rate", help_text="Percent of all requests.")
+    requests_24h = serializers.IntegerField(
+        source="day.requests", help_text="The current hour and the 23 before it."
+    )
+    requests_7d = serializers.IntegerField(
+        source="week.requests", help_text="Today and the six days before, in UTC."
+    )
+    requests_30d = serializers.IntegerField(
+        source="month.requests", help_text="Today and the 29 days before, in UTC."
+    )
+    error_count = serializers.IntegerField(
+        source="ever.error_count", help_text="Answers of 400 and above, denials included."
+    )
+    error_rate = serializers.FloatField(
+        source="ever.error_rate", help_text="Percent of all requests."
+    )
 
 
 class EndpointSerializer(serializers.Serializer[Any]):
@@ -58,13 +68,25 @@ class UsageSerializer(serializers.Serializer[Any]):
     key_id = serializers.CharField(source="key.public_id")
     key_name = serializers.CharField(source="key.name")
     usage = FiguresSerializer(source="statistics")
-    last_used = MomentField(source="key.last_used_at", allow_null=True, help_text="To about a minute. Denials are no use.")
-    top_endpoints = EndpointSerializer(source="statistics.endpoints", many=True, help_text="Most requests of all time first.")
-    daily_usage = DaySerializer(source="statistics.newest_days", many=True, help_text="The last 30 days, newest first.")
-    denials = DenialSerializer(source="statistics.denials", many=True, help_text="Of all time, most frequent first.")
+    last_used = MomentField(
+        source="key.last_used_at",
+        allow_null=True,
+        help_text="To about a minute. Denials are no use.",
+    )
+    top_endpoints = EndpointSerializer(
+        source="statistics.endpoints", many=True, help_text="Most requests of all time first."
+    )
+    daily_usage = DaySerializer(
+        source="statistics.newest_days", many=True, help_text="The last 30 days, newest first."
+    )
+    denials = DenialSerializer(
+        source="statistics.denials", many=True, help_text="Of all time, most frequent first."
+    )
     secrets = SecretSerializer(source="statistics.secrets", many=True, help_text="Newest first.")
     incomplete = GapSerializer(
-        source="statistics.incomplete", many=True, help_text="When requests went unrecorded, with whichever key."
+        source="statistics.incomplete",
+        many=True,
+        help_text="When requests went unrecorded, with whichever key.",
     )
 
 

@@ -81,7 +81,12 @@ class Credential:
         return "token" if self.is_token else "key"
 
     def actor(self, address: str = "") -> Actor:
-        return Actor(kind="application" if self.is_token else "key", id=self.public_id, name=self.name, address=address)
+        return Actor(
+            kind="application" if self.is_token else "key",
+            id=self.public_id,
+            name=self.name,
+            address=address,
+        )
 
 
 class _Known(NamedTuple):
@@ -126,12 +131,21 @@ def authorize(
     organization: str | None = None,
 ) -> Denial | None:
     """Ask more of a credential. `organization` is the one the caller believes it is in, ``org_…`` or slug."""
-    if organization is not None and organization not in (credential.organization.public_id, credential.organization.slug):
+    if organization is not None and organization not in (
+        credential.organization.public_id,
+        credential.organization.slug,
+    ):
         return Denial(Reason.WRONG_ORGANIZATION, bearer=credential.is_token)
     if kind is not None and credential.kind != kind:
-        return Denial(Reason.WRONG_KEY_TYPE, f"This call takes {_A_KEY[kind]}; this is {_A_KEY[credential.kind]}.")
+        return Denial(
+            Reason.WRONG_KEY_TYPE,
+            f"This call takes {_A_KEY[kind]}; this is {_A_KEY[credential.kind]}.",
+        )
     if environment is not None and credential.environment != environment:
-        return Denial(Reason.WRONG_ENVIRONMENT, f"This call takes {environment} keys; this is a {credential.environment} key.")
+        return Denial(
+            Reason.WRONG_ENVIRONMENT,
+            f"This call takes {environment} keys; this is a {credential.environment} key.",
+        )
     if scope is not None and not scopes.include(credential.scopes, scope):
         return Denial(
             Reason.INSUFFICIENT_SCOPE,

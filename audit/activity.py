@@ -28,7 +28,13 @@ PAGE_CHARACTERS = 8 * 1024 * 1024
 PAGE_SECONDS = 5.0
 PART = 100
 
-_SEARCHED = ("statement", "object_name", "server_principal_name", "database_principal_name", "additional_information")
+_SEARCHED = (
+    "statement",
+    "object_name",
+    "server_principal_name",
+    "database_principal_name",
+    "additional_information",
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _QUERY_CANCELED = "57014"
@@ -67,7 +73,9 @@ class ActivityFilter:
             wanted &= Q(action_id=self.action) | Q(action_name=self.action)
         if self.q:
             # Django escapes the wildcards of LIKE.
-            wanted &= Q.create([(f"{column}__icontains", self.q) for column in _SEARCHED], connector=Q.OR)
+            wanted &= Q.create(
+                [(f"{column}__icontains", self.q) for column in _SEARCHED], connector=Q.OR
+            )
         return wanted
 
 
@@ -92,7 +100,12 @@ class Page:
 
 
 def page(
-    organization_id: uuid.UUID, environment: str, wanted: ActivityFilter, *, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    organization_id: uuid.UUID,
+    environment: str,
+    wanted: ActivityFilter,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str = "",
 ) -> Page:
     """Read one page. Raises InvalidCursor for a cursor of another question, QueryTooBroad when the database gives up.
 
@@ -115,14 +128,20 @@ def page(
     )
 
 
-def matching(organization_id: uuid.UUID, environment: str, wanted: ActivityFilter) -> QuerySet[ActivityEvent]:
+def matching(
+    organization_id: uuid.UUID, environment: str, wanted: ActivityFilter
+) -> QuerySet[ActivityEvent]:
     """All that is wanted, newest first."""
-    events = ActivityEvent.objects.filter(wanted.as_q(), organization_id=organization_id, environment=environment)
+    events = ActivityEvent.objects.filter(
+        wanted.as_q(), organization_id=organization_id, environment=environment
+    )
     return events.order_by("-event_time", "-event_id")
 
 
 def find(organization_id: uuid.UUID, environment: str, event_id: uuid.UUID) -> ActivityEvent | None:
-    return ActivityEvent.objects.filter(organization_id=organization_id, environment=environment, event_id=event_id).first()
+    return ActivityEvent.objects.filter(
+        organization_id=organization_id, environment=environment, event_id=event_id
+    ).first()
 
 
 def row(event: ActivityEvent) -> dict[str, Any]:
@@ -132,7 +151,9 @@ def row(event: ActivityEvent) -> dict[str, Any]:
     return {"id": encode("evt", event.event_id), **facts, "event_id": str(event.event_id), **times}
 
 
-def _take(events: QuerySet[ActivityEvent], position: "_Position | None", limit: int) -> tuple[list[ActivityEvent], bool]:
+def _take(
+    events: QuerySet[ActivityEvent], position: "_Position | None", limit: int
+) -> tuple[list[ActivityEvent], bool]:
     """Take up to a page of what follows `position` in the order of `events`, and tell whether there is more."""
     taken: list[ActivityEvent] = []
     characters, deadline = 0, monotonic() + PAGE_SECONDS
@@ -146,7 +167,9 @@ def _take(events: QuerySet[ActivityEvent], position: "_Position | None", limit: 
                 return taken, event is not part[-1]
         if len(part) <= size or len(taken) == limit or monotonic() > deadline:
             return taken, len(part) > size
-        position = _Position(bool(position and position.is_newer), taken[-1].event_time, taken[-1].event_id)
+        position = _Position(
+            bool(position and position.is_newer), taken[-1].event_time, taken[-1].event_id
+        )
 
 
 def _read(events: QuerySet[ActivityEvent], count: int) -> list[ActivityEvent]:
@@ -199,7 +222,9 @@ class _Seal:
             side, microseconds, event_id = self.signer.unsign(cursor).split(".")
         except signing.BadSignature as error:
             raise InvalidCursor() from error
-        return _Position(side == "newer", _EPOCH + int(microseconds) * _MICROSECOND, uuid.UUID(event_id))
+        return _Position(
+            side == "newer", _EPOCH + int(microseconds) * _MICROSECOND, uuid.UUID(event_id)
+        )
 
 
 def _spell(value: datetime | uuid.UUID) -> str:

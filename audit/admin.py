@@ -6,7 +6,14 @@ from config.admin import ReadOnlyAdmin
 
 @admin.register(TrailEntry)
 class TrailEntryAdmin(ReadOnlyAdmin):
-    list_display = ("occurred_at", "action", "actor_name", "target_name", "organization_id", "sequence")
+    list_display = (
+        "occurred_at",
+        "action",
+        "actor_name",
+        "target_name",
+        "organization_id",
+        "sequence",
+    )
     list_filter = ("action",)
     search_fields = ("actor_name", "target_name", "target_id")
     ordering = ("-occurred_at",)

@@ -27,7 +27,11 @@ from tenants.agents import Presence
 
 _READERS = {JSON: batch.read_array, NDJSON: batch.read_lines}
 _ACCEPTED = Accepted(
-    media_types=tuple(_READERS), limit=batch.MAX_BYTES, malformed="malformed_batch", too_large="batch_too_large", inflates=True
+    media_types=tuple(_READERS),
+    limit=batch.MAX_BYTES,
+    malformed="malformed_batch",
+    too_large="batch_too_large",
+    inflates=True,
 )
 
 
@@ -54,7 +58,9 @@ class AgentEventsView(APIView):
         rejected = msgspec.to_builtins(outcome.rejected)
         if outcome.is_in_vain:
             raise ApiProblem("invalid_batch", rejected=rejected)
-        return Response({"accepted": outcome.accepted, "duplicate": outcome.duplicate, "rejected": rejected})
+        return Response(
+            {"accepted": outcome.accepted, "duplicate": outcome.duplicate, "rejected": rejected}
+        )
 
 
 @transaction.atomic
@@ -64,7 +70,9 @@ def _take_in(request: Request, verdicts: Verdicts) -> Outcome:
     organization_id, environment = credential.organization.id, credential.environment
     outcome = ingest.receive(place=Place(organization_id, environment), verdicts=verdicts, at=now)
     by = credential.actor(client_ip(request.META))
-    agents.note_batch(Presence(organization_id, environment, credential.key_id, now, by), outcome.hosts)
+    agents.note_batch(
+        Presence(organization_id, environment, credential.key_id, now, by), outcome.hosts
+    )
     return outcome
 
 
@@ -83,7 +91,9 @@ class AuditActivityView(APIView):
         tags=["Activity"],
         parameters=[ActivityQuery],
         responses=api_schema.PAGE
-        | api_schema.problems("invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"),
+        | api_schema.problems(
+            "invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"
+        ),
     )
     def get(self, request: Request) -> Response:
         query = read_query(ActivityQuery, request.query_params)
@@ -99,7 +109,11 @@ class AuditActivityView(APIView):
         if page.next_cursor:
             headers["Link"] = f'<{_address(request, page.next_cursor)}>; rel="next"'
         return Response(
-            {"data": [activity.row(event) for event in page.events], "next_cursor": page.next_cursor}, headers=headers
+            {
+                "data": [activity.row(event) for event in page.events],
+                "next_cursor": page.next_cursor,
+            },
+            headers=headers,
         )
 
 

@@ -33,9 +33,15 @@ def forbid_nul(schema: Any) -> None:
 
 def problems(*codes: str, **members: Schema) -> dict[tuple[int, str], OpenApiResponse]:
     """Describe the refusals a call has of its own; `members` are those its problems carry beside the usual ones."""
-    by_status = groupby(sorted(codes, key=lambda code: PROBLEMS[code].status), key=lambda code: PROBLEMS[code].status)
+    by_status = groupby(
+        sorted(codes, key=lambda code: PROBLEMS[code].status),
+        key=lambda code: PROBLEMS[code].status,
+    )
     described = {status: describe(list(same), members) for status, same in by_status}
-    return {(status, CONTENT_TYPE): OpenApiResponse(schema, description=words) for status, (schema, words) in described.items()}
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(schema, description=words)
+        for status, (schema, words) in described.items()
+    }
 
 
 def describe(codes: list[str], members: dict[str, Schema]) -> tuple[Schema, str]:
@@ -49,14 +55,20 @@ _EVENT = schema_of(Event)
 REJECTED: Schema = {"type": "array", "items": schema_of(Rejection)}
 BATCH: Schema = {
     "application/json": {"type": "array", "minItems": 1, "maxItems": MAX_EVENTS, "items": _EVENT},
-    "application/x-ndjson": {"type": "string", "description": "One event a line, as in the JSON array."},
+    "application/x-ndjson": {
+        "type": "string",
+        "description": "One event a line, as in the JSON array.",
+    },
 }
 OUTCOME: Schema = {
     "type": "object",
     "required": ["accepted", "duplicate", "rejected"],
     "properties": {
         "accepted": {"type": "integer", "description": "Events stored by this call."},
-        "duplicate": {"type": "integer", "description": "Events that were stored before and are the same."},
+        "duplicate": {
+            "type": "integer",
+            "description": "Events that were stored before and are the same.",
+        },
         "rejected": REJECTED,
     },
 }
@@ -75,7 +87,10 @@ PAGE: dict[tuple[int, str], Schema] = {
         "required": ["data", "next_cursor"],
         "properties": {
             "data": {"type": "array", "items": _STORED_EVENT},
-            "next_cursor": {"type": ["string", "null"], "description": "Leads to older events; null on the last page."},
+            "next_cursor": {
+                "type": ["string", "null"],
+                "description": "Leads to older events; null on the last page.",
+            },
         },
     },
     (200, "application/x-ndjson"): {"type": "string", "description": "One event a line."},

@@ -60,7 +60,9 @@ def read_array(body: bytes) -> Verdicts:
         return _swiftly(body, _decode_array, _decode_flat_array)
     except _InDoubt:
         _bound(body)
-        return Verdicts(strict_json.read(value, Event) for value in _limited(_array_carefully(body)))
+        return Verdicts(
+            strict_json.read(value, Event) for value in _limited(_array_carefully(body))
+        )
 
 
 def read_lines(body: bytes) -> Verdicts:
@@ -166,4 +168,6 @@ def _bound(body: bytes) -> None:
 
 
 def _count_tokens(body: bytes, start: int, end: int) -> int:
-    return body.count(b",", start, end) + body.count(b"{", start, end) + body.count(b"[", start, end)
+    return (
+        body.count(b",", start, end) + body.count(b"{", start, end) + body.count(b"[", start, end)
+    )

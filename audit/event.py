@@ -71,7 +71,11 @@ def in_utc(event: Event) -> Event:
 def flaw_in_time(event: Event, at: datetime) -> Flaw | None:
     """Judge the event's time against the time of receiving: clocks may differ, but not by more than five minutes."""
     if event.event_time > at + AHEAD:
-        return Flaw("time_in_future", "event_time", "The time is more than 5 minutes ahead of the server's clock.")
+        return Flaw(
+            "time_in_future",
+            "event_time",
+            "The time is more than 5 minutes ahead of the server's clock.",
+        )
     if event.event_time < EARLIEST:
         return Flaw("time_too_early", "event_time", "The time is before the year 1900.")
     return None

@@ -35,7 +35,9 @@ class MomentField(forms.DateTimeField):
 
 def _text(label: str, *, max_length: int = NAME_LENGTH, **attributes: str) -> forms.CharField:
     attributes |= {"autocomplete": "off", "spellcheck": "false"}
-    return forms.CharField(label=label, required=False, max_length=max_length, widget=forms.TextInput(attrs=attributes))
+    return forms.CharField(
+        label=label, required=False, max_length=max_length, widget=forms.TextInput(attrs=attributes)
+    )
 
 
 class ActivityForm(forms.Form):
@@ -54,7 +56,9 @@ class ActivityForm(forms.Form):
         ],
     )
     success = forms.ChoiceField(
-        label="Result", required=False, choices=[("", "Any"), ("true", "Succeeded"), ("false", "Failed")]
+        label="Result",
+        required=False,
+        choices=[("", "Any"), ("true", "Succeeded"), ("false", "Failed")],
     )
     actor = _text("Actor", placeholder="Server principal")
     action = _text("Action", placeholder="SELECT or SL")
@@ -65,7 +69,9 @@ class ActivityForm(forms.Form):
     until = MomentField(label="To, not included")
     environment = forms.ChoiceField(required=False, choices=Environment, widget=forms.HiddenInput)
     at = forms.DateTimeField(
-        required=False, widget=forms.HiddenInput, validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)]
+        required=False,
+        widget=forms.HiddenInput,
+        validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
     )
     cursor = forms.CharField(required=False, max_length=256, widget=forms.HiddenInput)
 
@@ -93,7 +99,10 @@ class ActivityForm(forms.Form):
             since=max(filter(None, starts), default=None),
             until=data["until"],
             success={"true": True, "false": False}.get(data["success"]),
-            **{name: data[name] for name in ("actor", "action", "database", "object", "client_ip", "q")},
+            **{
+                name: data[name]
+                for name in ("actor", "action", "database", "object", "client_ip", "q")
+            },
         )
 
     @property
@@ -109,13 +118,19 @@ class ActivityForm(forms.Form):
 class TrailForm(forms.Form):
     """`before` and `after` are sequence numbers: the page of entries older or newer than that one."""
 
-    action = forms.ChoiceField(label="Action", required=False, choices=[("", "Any action"), *Action.choices])
+    action = forms.ChoiceField(
+        label="Action", required=False, choices=[("", "Any action"), *Action.choices]
+    )
     actor = _text("Actor", placeholder="Name, address or id")
     target = _text("Key or other target", placeholder="Label or id")
     since = MomentField(label="From")
     until = MomentField(label="To, not included")
-    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
-    after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+    before = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
+    after = forms.IntegerField(
+        required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
 
     FILTERS = ("action", "actor", "target", "since", "until")
 

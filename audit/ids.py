@@ -22,11 +22,19 @@ def uuid7() -> uuid.UUID:
     (RFC 9562, 6.2 method 2), so that sorting by id is sorting by time of making.
     """
     global _last
-    fresh = (time.time_ns() // 1_000_000) << _COUNTER_BITS | int.from_bytes(os.urandom(10)) >> (80 - _COUNTER_BITS)
+    fresh = (time.time_ns() // 1_000_000) << _COUNTER_BITS | int.from_bytes(os.urandom(10)) >> (
+        80 - _COUNTER_BITS
+    )
     with _lock:
         _last = value = fresh if fresh > _last else _last + 1
     milliseconds, rest = value >> _COUNTER_BITS, value & ((1 << _COUNTER_BITS) - 1)
-    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | (rest >> 62) << 64 | 0b10 << 62 | rest & ((1 << 62) - 1))
+    return uuid.UUID(
+        int=milliseconds << 80
+        | 0x7 << 76
+        | (rest >> 62) << 64
+        | 0b10 << 62
+        | rest & ((1 << 62) - 1)
+    )
 
 
 @lru_cache(maxsize=10_000)  # the same few keys and organizations, at every request

@@ -23,7 +23,11 @@ _ATTEMPTS = 5
 _LOOKUP_SIZE = 500
 _COLUMNS = ("organization_id", "environment", "received_at", "digest", *FIELDS)
 
-_CONFLICT = Flaw("conflicting_event", "event_id", "Another event with this id is stored, or earlier in this batch.")
+_CONFLICT = Flaw(
+    "conflicting_event",
+    "event_id",
+    "Another event with this id is stored, or earlier in this batch.",
+)
 _CROWD = Flaw("too_many_hosts", "host", f"A batch tells of at most {MAX_HOSTS} hosts.")
 
 
@@ -99,7 +103,9 @@ def _judge(verdicts: Verdicts, at: datetime) -> tuple[list[Rejection], list[_Ent
     hosts: set[str] = set()
     encoded = verdicts.encoded
     for index, verdict in enumerate(verdicts):
-        outcome = verdict if isinstance(verdict, Flaw) else _flaw(verdict, hosts, at) or in_utc(verdict)
+        outcome = (
+            verdict if isinstance(verdict, Flaw) else _flaw(verdict, hosts, at) or in_utc(verdict)
+        )
         if outcome is not verdict:
             encoded = None
         if isinstance(outcome, Flaw):
@@ -107,7 +113,9 @@ def _judge(verdicts: Verdicts, at: datetime) -> tuple[list[Rejection], list[_Ent
         else:
             good[index] = outcome
     events = list(good.values())
-    return rejected, list(map(_Entry, good.keys(), events, digests(encode(events) if encoded is None else encoded)))
+    return rejected, list(
+        map(_Entry, good.keys(), events, digests(encode(events) if encoded is None else encoded))
+    )
 
 
 def _flaw(event: Event, hosts: set[str], at: datetime) -> Flaw | None:
@@ -156,7 +164,9 @@ def _sort_out(entries: Sequence[_Entry], known: dict[uuid.UUID, bytes]) -> _Sort
 def _lookup(place: Place, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
     if connection.vendor == "postgresql":
         return _lookup_in_array(place, ids)
-    rows = ActivityEvent.objects.filter(organization_id=place.organization_id, environment=place.environment)
+    rows = ActivityEvent.objects.filter(
+        organization_id=place.organization_id, environment=place.environment
+    )
     chunks = (ids[start : start + _LOOKUP_SIZE] for start in range(0, len(ids), _LOOKUP_SIZE))
     return {
         key: bytes(value)
@@ -190,7 +200,16 @@ def _texts(place: Place, entries: Sequence[_Entry], at: datetime) -> Iterator[tu
     for _, event, digest_ in entries:
         event_id, event_time, host, action_id, succeeded, *names = astuple(event)
         told = "t" if succeeded else "f"
-        yield (*before, rf"\x{digest_.hex()}", event_id.hex, event_time.isoformat(), host, action_id, told, *names)
+        yield (
+            *before,
+            rf"\x{digest_.hex()}",
+            event_id.hex,
+            event_time.isoformat(),
+            host,
+            action_id,
+            told,
+            *names,
+        )
 
 
 def _insert_many(place: Place, entries: Sequence[_Entry], at: datetime) -> None:
@@ -201,5 +220,6 @@ def _insert_many(place: Place, entries: Sequence[_Entry], at: datetime) -> None:
         event_id, event_time, *rest = astuple(event)
         rows.append((*before, digest_, event_id.hex, moment(event_time), *rest))
     places = ", ".join(["%s"] * len(_COLUMNS))
+    statement = f"INSERT INTO audit_activityevent ({', '.join(_COLUMNS)}) VALUES ({places})"  # noqa: S608  constants
     with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO audit_activityevent ({', '.join(_COLUMNS)}) VALUES ({places})", rows)  # noqa: S608  constants
+        cursor.executemany(statement, rows)

@@ -43,11 +43,17 @@ class TrailEntry(models.Model):
     class Meta:
         verbose_name_plural = "trail entries"
         constraints = [
-            models.UniqueConstraint(fields=["organization_id", "sequence"], name="trail_sequence_is_unique"),
-            models.CheckConstraint(condition=Q(sequence__gte=1), name="trail_sequence_starts_at_one"),
+            models.UniqueConstraint(
+                fields=["organization_id", "sequence"], name="trail_sequence_is_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(sequence__gte=1), name="trail_sequence_starts_at_one"
+            ),
         ]
         indexes = [
-            models.Index(fields=["organization_id", "target_id", "-sequence"], name="trail_by_target"),
+            models.Index(
+                fields=["organization_id", "target_id", "-sequence"], name="trail_by_target"
+            ),
             models.Index(fields=["organization_id", "action", "-sequence"], name="trail_by_action"),
         ]
 
@@ -84,10 +90,16 @@ class ActivityEvent(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="activity_environment_is_known"),
+            models.CheckConstraint(
+                condition=Q(environment__in=Environment.values),
+                name="activity_environment_is_known",
+            ),
         ]
         indexes = [
-            models.Index(fields=["organization_id", "environment", "-event_time", "-event_id"], name="activity_newest_first"),
+            models.Index(
+                fields=["organization_id", "environment", "-event_time", "-event_id"],
+                name="activity_newest_first",
+            ),
         ]
 
     def __str__(self) -> str:

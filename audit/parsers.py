@@ -53,7 +53,9 @@ def _media_type(header: str, accepted: Accepted) -> str:
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
     charsets = [parameter for parameter in parameters if parameter.startswith("charset")]
     if media_type not in accepted.media_types or any(charset not in _UTF_8 for charset in charsets):
-        raise ApiProblem("unsupported_media_type", headers={"Accept": ", ".join(accepted.media_types)})
+        raise ApiProblem(
+            "unsupported_media_type", headers={"Accept": ", ".join(accepted.media_types)}
+        )
     return media_type
 
 
@@ -67,7 +69,10 @@ def _is_gzip(header: str, accepted: Accepted) -> bool:
     if coding == "gzip" and accepted.inflates:
         return True
     # RFC 7694: say which codings would have done.
-    raise ApiProblem("unsupported_media_type", headers={"Accept-Encoding": "gzip" if accepted.inflates else "identity"})
+    raise ApiProblem(
+        "unsupported_media_type",
+        headers={"Accept-Encoding": "gzip" if accepted.inflates else "identity"},
+    )
 
 
 def _read(request: HttpRequest, accepted: Accepted) -> bytes:
@@ -91,7 +96,9 @@ def _read(request: HttpRequest, accepted: Accepted) -> bytes:
 
 def _length(meta: Mapping[str, Any]) -> int | None:
     """Return the announced length, None for a chunked body whose end the server knows."""
-    if "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower() and meta.get("wsgi.input_terminated"):
+    if "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower() and meta.get(
+        "wsgi.input_terminated"
+    ):
         return None
     try:
         return max(int(meta.get("CONTENT_LENGTH") or 0), 0)

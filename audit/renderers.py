@@ -15,7 +15,10 @@ class NdjsonRenderer(BaseRenderer):
     charset = None
 
     def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         return "".join(ndjson_lines(data["data"], FIELDS)).encode()
 
@@ -25,6 +28,9 @@ class CsvRenderer(BaseRenderer):
     format = "csv"
 
     def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         return "".join(csv_lines(data["data"], FIELDS)).encode()

@@ -31,12 +31,18 @@ def read_query(form: type[Query], parameters: QueryDict) -> Query:
 
 
 def _invalid(name: str, detail: str) -> ApiProblem:
-    return ApiProblem("invalid_parameter", detail, parameter=name if _NAME.fullmatch(name) else None)
+    return ApiProblem(
+        "invalid_parameter", detail, parameter=name if _NAME.fullmatch(name) else None
+    )
 
 
 def _text(help_text: str, *, max_length: int = NAME_LENGTH) -> serializers.CharField:
     return serializers.CharField(
-        default="", allow_blank=True, trim_whitespace=False, max_length=max_length, help_text=help_text
+        default="",
+        allow_blank=True,
+        trim_whitespace=False,
+        max_length=max_length,
+        help_text=help_text,
     )
 
 
@@ -54,14 +60,27 @@ class ActivityQuery(serializers.Serializer[Any]):
     database = _text("Exactly this `database_name`.")
     object = _text("Exactly this `object_name`.")
     success = serializers.ChoiceField(
-        choices=["true", "false"], default="", allow_blank=True, help_text="`true`: what succeeded; `false`: what failed."
+        choices=["true", "false"],
+        default="",
+        allow_blank=True,
+        help_text="`true`: what succeeded; `false`: what failed.",
     )
     client_ip = _text("Exactly this `client_ip`.", max_length=64)
-    q = _text("Text in the statement, the name of the object or of a principal, or the additional information.")
-    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Events on a page.")
+    q = _text(
+        "Text in the statement, the name of the object or of a principal, or the additional information."
+    )
+    limit = serializers.IntegerField(
+        min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Events on a page."
+    )
     cursor = _text("`next_cursor` of the page before.")
 
     @property
     def wanted(self) -> ActivityFilter:
-        data = {name: value for name, value in self.validated_data.items() if name not in ("limit", "cursor")}
-        return ActivityFilter(**data | {"success": {"true": True, "false": False}.get(data["success"])})
+        data = {
+            name: value
+            for name, value in self.validated_data.items()
+            if name not in ("limit", "cursor")
+        }
+        return ActivityFilter(
+            **data | {"success": {"true": True, "false": False}.get(data["success"])}
+        )

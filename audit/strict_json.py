@@ -98,9 +98,13 @@ def read_all(value: Any, form: type[Form]) -> Form | list[Flaw]:
     return flaws or msgspec.convert(dict(value), form)
 
 
-def _flaw_in_field(name: str, value: Any, fields: dict[str, msgspec.structs.FieldInfo]) -> Flaw | None:
+def _flaw_in_field(
+    name: str, value: Any, fields: dict[str, msgspec.structs.FieldInfo]
+) -> Flaw | None:
     if name not in fields:
-        return Flaw("unknown_field", name if _NAME.fullmatch(name) else None, "There is no such field.")
+        return Flaw(
+            "unknown_field", name if _NAME.fullmatch(name) else None, "There is no such field."
+        )
     for item in value if isinstance(value, list) else [value]:
         if flaw := _flaw_in_text(Pairs([(name, item)])):
             return flaw
@@ -117,7 +121,9 @@ def _flaw_in_names(pairs: Pairs, form: type[Form]) -> Flaw | None:
     fields = _fields(form)
     for name, _ in pairs:
         if name not in fields:
-            return Flaw("unknown_field", name if _NAME.fullmatch(name) else None, "There is no such field.")
+            return Flaw(
+                "unknown_field", name if _NAME.fullmatch(name) else None, "There is no such field."
+            )
         if name in seen:
             return Flaw("duplicate_field", name, "The field is there more than once.")
         seen.add(name)

@@ -30,7 +30,12 @@ def chain_hash(previous: str, body: str) -> str:
 
 
 def record(
-    action: Action, *, organization: uuid.UUID = PLATFORM, by: Actor, target: Target, data: Mapping[str, Any] | None = None
+    action: Action,
+    *,
+    organization: uuid.UUID = PLATFORM,
+    by: Actor,
+    target: Target,
+    data: Mapping[str, Any] | None = None,
 ) -> TrailEntry:
     """Add one entry inside the caller's transaction, so that a change and its entry happen together or not at all.
 
@@ -44,9 +49,13 @@ def record(
         raise TrailUnavailable(str(error)) from error
 
 
-def _append(action: Action, organization: uuid.UUID, by: Actor, target: Target, data: Mapping[str, Any]) -> TrailEntry:
+def _append(
+    action: Action, organization: uuid.UUID, by: Actor, target: Target, data: Mapping[str, Any]
+) -> TrailEntry:
     # The head row is the lock: entries of one organization are written one after another, without gaps.
-    TrailHead.objects.bulk_create([TrailHead(organization_id=organization, hash=GENESIS)], ignore_conflicts=True)
+    TrailHead.objects.bulk_create(
+        [TrailHead(organization_id=organization, hash=GENESIS)], ignore_conflicts=True
+    )
     head = TrailHead.objects.select_for_update().get(pk=organization)
     entry = TrailEntry(
         organization_id=organization, sequence=head.sequence + 1, occurred_at=timezone.now(), action=action.value,
@@ -91,7 +100,9 @@ def verify(organizations: Iterable[uuid.UUID] | None = None) -> Iterator[Flaw]:
     """Recompute every chain and yield every flaw. A tail cut together with the head is beyond a chain's sight."""
     heads = {head.organization_id: head for head in TrailHead.objects.all()}
     chains = set(TrailEntry.objects.values_list("organization_id", flat=True).distinct())
-    for organization in sorted(organizations if organizations is not None else chains | heads.keys()):
+    for organization in sorted(
+        organizations if organizations is not None else chains | heads.keys()
+    ):
         yield from _verify_chain(organization, heads.get(organization))
 
 
@@ -100,7 +111,11 @@ def _verify_chain(organization: uuid.UUID, head: TrailHead | None) -> Iterator[F
     entries = TrailEntry.objects.filter(organization_id=organization).order_by("sequence", "id")
     for entry in entries.iterator(chunk_size=2000):
         if entry.sequence != expected:
-            yield Flaw(organization, min(expected, entry.sequence), f"expected sequence {expected}, found {entry.sequence}")
+            yield Flaw(
+                organization,
+                min(expected, entry.sequence),
+                f"expected sequence {expected}, found {entry.sequence}",
+            )
         elif reason := _flaw(entry, previous):
             yield Flaw(organization, entry.sequence, reason)
         expected, previous = entry.sequence + 1, entry.hash
@@ -108,7 +123,9 @@ def _verify_chain(organization: uuid.UUID, head: TrailHead | None) -> Iterator[F
         yield Flaw(organization, expected - 1, "the chain has no head")
     elif (head.sequence, head.hash) != (expected - 1, previous):
         yield Flaw(
-            organization, min(head.sequence + 1, expected), f"the head says {head.sequence} entries, found {expected - 1}"
+            organization,
+            min(head.sequence + 1, expected),
+            f"the head says {head.sequence} entries, found {expected - 1}",
         )
 
 

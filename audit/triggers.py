@@ -24,7 +24,9 @@ class Guard:
         trigger = f"CREATE TRIGGER {self.name} BEFORE {self.operation} ON {self.table}"
         if vendor == "sqlite":
             condition = f"WHEN {self.when}" if self.when else ""
-            return [f"{trigger} FOR EACH ROW {condition} BEGIN SELECT RAISE(ABORT, '{self.name}'); END"]
+            return [
+                f"{trigger} FOR EACH ROW {condition} BEGIN SELECT RAISE(ABORT, '{self.name}'); END"
+            ]
         # A trigger's own WHEN may not hold a subquery on PostgreSQL, so the function asks.
         refuse = f"RAISE EXCEPTION '{self.name}' USING ERRCODE = 'restrict_violation';"
         keep = "RETURN OLD;" if self.operation == "DELETE" else "RETURN NEW;"
@@ -44,7 +46,9 @@ class Guard:
     def drop(self, vendor: str) -> list[str]:
         if vendor == "sqlite":
             return [f"DROP TRIGGER IF EXISTS {self.name}"]
-        return [f"DROP FUNCTION IF EXISTS {name}() CASCADE" for name in (self.name, f"{self.name}_all")]
+        return [
+            f"DROP FUNCTION IF EXISTS {name}() CASCADE" for name in (self.name, f"{self.name}_all")
+        ]
 
 
 def install(guards: Iterable[Guard]) -> RunPython:

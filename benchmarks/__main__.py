@@ -19,7 +19,12 @@ from benchmarks.servers import KEYWAY, PEERS, Server, manage
 from tests.servers.postgres import PostgresServer
 
 WHOAMI, VERIFY = "Keyway, /api/v1/whoami", "Keyway, /api/v1/verify"
-KNOX, API_KEY, OPEN, BARE = "django-rest-knox", "djangorestframework-api-key", "open DRF view", "bare Django view"
+KNOX, API_KEY, OPEN, BARE = (
+    "django-rest-knox",
+    "djangorestframework-api-key",
+    "open DRF view",
+    "bare Django view",
+)
 USED = 16
 
 
@@ -33,9 +38,13 @@ class Bench:
             connection.execute("CREATE DATABASE peers")
         manage(KEYWAY, self.keyway, "migrate", "--verbosity", "0")
         manage(PEERS, self.peers, "migrate", "--run-syncdb", "--verbosity", "0")
-        told = manage(KEYWAY, self.keyway, "benchmarks.seed_keyway", str(options.credentials), str(USED))
+        told = manage(
+            KEYWAY, self.keyway, "benchmarks.seed_keyway", str(options.credentials), str(USED)
+        )
         self.secrets: dict[str, Any] = json.loads(told)
-        self.headers = json.loads(manage(PEERS, self.peers, "benchmarks.seed_peers", str(options.credentials), str(USED)))
+        self.headers = json.loads(
+            manage(PEERS, self.peers, "benchmarks.seed_peers", str(options.credentials), str(USED))
+        )
         self.lines: list[str] = []
         self.figures: list[Figure] = []
 
@@ -49,7 +58,9 @@ class Bench:
 def rates(bench: Bench) -> None:
     with bench.serve_keyway() as keyway, bench.serve_peers() as peers:
         asked = requests_per_second.subjects(keyway, peers, bench.secrets, bench.headers)
-        taken = requests_per_second.measure(asked, rounds=bench.options.rounds, seconds=bench.options.seconds)
+        taken = requests_per_second.measure(
+            asked, rounds=bench.options.rounds, seconds=bench.options.seconds
+        )
     bench.lines += report.rates(taken)
 
     def ratio(one: str, other: str) -> float:
@@ -60,17 +71,27 @@ def rates(bench: Bench) -> None:
 
     bench.figures += [
         Figure("whoami ÷ open DRF view, requests/s", ratio(WHOAMI, OPEN), least=0.85),
-        Figure("whoami ÷ djangorestframework-api-key, requests/s", ratio(WHOAMI, API_KEY), least=1.8),
+        Figure(
+            "whoami ÷ djangorestframework-api-key, requests/s", ratio(WHOAMI, API_KEY), least=1.8
+        ),
         Figure("whoami ÷ knox, requests/s", ratio(WHOAMI, KNOX), least=2.9),
-        Figure("time added to the open view, ours ÷ djangorestframework-api-key's", added(WHOAMI) / added(API_KEY), most=0.2),
+        Figure(
+            "time added to the open view, ours ÷ djangorestframework-api-key's",
+            added(WHOAMI) / added(API_KEY),
+            most=0.2,
+        ),
         Figure("time added to the open view, ours ÷ knox's", added(WHOAMI) / added(KNOX), most=0.1),
         Figure("verify ÷ bare Django view, requests/s", ratio(VERIFY, BARE), least=0.85),
-        Figure("verify ÷ djangorestframework-api-key, requests/s", ratio(VERIFY, API_KEY), least=2.4),
+        Figure(
+            "verify ÷ djangorestframework-api-key, requests/s", ratio(VERIFY, API_KEY), least=2.4
+        ),
     ]
 
 
 def verification(bench: Bench) -> None:
-    told = json.loads(manage(KEYWAY, bench.keyway, "benchmarks.in_process", bench.secrets["public"][0]))
+    told = json.loads(
+        manage(KEYWAY, bench.keyway, "benchmarks.in_process", bench.secrets["public"][0])
+    )
     bench.figures += [
         Figure("warm verification in process", told["microseconds"], "µs", most=60),
         Figure("queries of 100 warm verifications", told["warm"][0], most=0),
@@ -93,13 +114,22 @@ def forged(bench: Bench) -> None:
     bench.figures += [
         Figure("p99 of good traffic, 50 requests/s, alone", idle, "ms"),
         Figure("the same beside 1,000 forged secrets a second, ÷ alone", beside / idle, most=2),
-        Figure("the same beside forged secrets as fast as four connections get answers, ÷ alone", full / idle, most=2),
+        Figure(
+            "the same beside forged secrets as fast as four connections get answers, ÷ alone",
+            full / idle,
+            most=2,
+        ),
     ]
 
 
 def events(bench: Bench) -> None:
-    with bench.serve_keyway(threads=ingest.AGENTS) as keyway, bench.serve_peers(threads=ingest.AGENTS) as peers:
-        ours, theirs = ingest.measure(keyway, peers, bench.secrets["agent"], rounds=bench.options.rounds)
+    with (
+        bench.serve_keyway(threads=ingest.AGENTS) as keyway,
+        bench.serve_peers(threads=ingest.AGENTS) as peers,
+    ):
+        ours, theirs = ingest.measure(
+            keyway, peers, bench.secrets["agent"], rounds=bench.options.rounds
+        )
     bench.figures += [
         Figure("ingest over HTTP, batches of 1,000, one worker", ours, "events/s", least=30_000),
         Figure("ingest ÷ DRF serializer with bulk_create", ours / theirs, least=8),
@@ -108,16 +138,32 @@ def events(bench: Bench) -> None:
 
 def pages(bench: Bench) -> None:
     options = bench.options
-    told = json.loads(manage(KEYWAY, bench.keyway, "benchmarks.history", str(options.events), str(options.requests)))
+    told = json.loads(
+        manage(
+            KEYWAY, bench.keyway, "benchmarks.history", str(options.events), str(options.requests)
+        )
+    )
     with bench.serve_keyway() as keyway:
-        depths = reading.activity(keyway, bench.secrets["public"][0], told["cursors"], times=options.times)
+        depths = reading.activity(
+            keyway, bench.secrets["public"][0], told["cursors"], times=options.times
+        )
         usage = reading.usage(keyway, told["large"], told["small"], times=options.times)
     first = depths.pop("page one")
     bench.figures += [
         Figure(f"activity, page one of {options.events:,} events", first, "ms", most=20),
-        *(Figure(f"activity, page {name} of the way ÷ page one", taken / first, most=1.5) for name, taken in depths.items()),
-        Figure(f"usage statistics of a key with {options.requests:,} requests", usage["large"], "ms", most=50),
-        Figure("the same ÷ those of a key with a thousandth", usage["large"] / usage["small"], most=1.5),
+        *(
+            Figure(f"activity, page {name} of the way ÷ page one", taken / first, most=1.5)
+            for name, taken in depths.items()
+        ),
+        Figure(
+            f"usage statistics of a key with {options.requests:,} requests",
+            usage["large"],
+            "ms",
+            most=50,
+        ),
+        Figure(
+            "the same ÷ those of a key with a thousandth", usage["large"] / usage["small"], most=1.5
+        ),
     ]
 
 
@@ -135,7 +181,9 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=10_000_000, help="made with one key")
     parser.add_argument("--times", type=int, default=100, help="that each page is asked for")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))
-    parser.add_argument("--write", type=Path, help="put the tables into this file, below its line of dashes")
+    parser.add_argument(
+        "--write", type=Path, help="put the tables into this file, below its line of dashes"
+    )
     options = parser.parse_args()
     load.need()
     with PostgresServer() as postgres:
@@ -144,7 +192,11 @@ def main() -> int:
             print(f"measuring {name}", file=sys.stderr, flush=True)
             before = len(bench.figures)
             SECTIONS[name](bench)
-            print("\n".join(figure.row() for figure in bench.figures[before:]), file=sys.stderr, flush=True)
+            print(
+                "\n".join(figure.row() for figure in bench.figures[before:]),
+                file=sys.stderr,
+                flush=True,
+            )
     text = "\n".join([*report.head(), "", *report.figures(bench.figures), "", *bench.lines, ""])
     print(text)
     if options.write:

@@ -64,7 +64,11 @@ class Flood:
         with tempfile.TemporaryDirectory() as folder:
             lines, script = Path(folder) / "headers", Path(folder) / "load.lua"
             lines.write_text("".join(f"X-API-Key: {forged()}\n" for _ in range(20_000)))
-            pause = f"\ndelay = function() return {1000 // (self._rate // 4)} end\n" if self._rate else ""
+            pause = (
+                f"\ndelay = function() return {1000 // (self._rate // 4)} end\n"
+                if self._rate
+                else ""
+            )
             script.write_text(SCRIPT % lines + pause)
             # A flood comes from elsewhere. Here it shares two cores with whom it floods, so it takes what they leave it.
             wrk = ["nice", "-n", "19", "wrk", "-t1", "-c4", "-d600s", "-s", str(script)]

@@ -48,10 +48,15 @@ def event(at: datetime, number: int, host: str) -> dict[str, Any]:
 def bodies(count: int) -> list[bytes]:
     """What one agent sends, of its own host."""
     at, host = datetime.now(UTC), f"db{random.randrange(10**6)}.acme.example"
-    return [json.dumps([event(at, number, host) for number in range(BATCH)]).encode() for _ in range(count)]
+    return [
+        json.dumps([event(at, number, host) for number in range(BATCH)]).encode()
+        for _ in range(count)
+    ]
 
 
-def send(port: int, path: str, headers: dict[str, str], batches: int, start: Any, done: Any) -> None:
+def send(
+    port: int, path: str, headers: dict[str, str], batches: int, start: Any, done: Any
+) -> None:
     """One agent, in a process of its own. Its batches are made before the clock starts."""
     ready = bodies(batches)
     connection = HTTPConnection("127.0.0.1", port, timeout=120)
@@ -69,7 +74,10 @@ def send(port: int, path: str, headers: dict[str, str], batches: int, start: Any
 def rate(server: Server, path: str, headers: Sequence[dict[str, str]], *, batches: int) -> float:
     """Events a second, of as many agents at once as there are headers."""
     start, done = multiprocessing.Barrier(len(headers) + 1), multiprocessing.Queue()
-    agents = [multiprocessing.Process(target=send, args=(server.port, path, each, batches, start, done)) for each in headers]
+    agents = [
+        multiprocessing.Process(target=send, args=(server.port, path, each, batches, start, done))
+        for each in headers
+    ]
     for agent in agents:
         agent.start()
     start.wait()
@@ -83,7 +91,9 @@ def rate(server: Server, path: str, headers: Sequence[dict[str, str]], *, batche
     return len(agents) * batches * BATCH / took
 
 
-def measure(keyway: Server, peers: Server, secrets: Sequence[str], *, rounds: int) -> tuple[float, float]:
+def measure(
+    keyway: Server, peers: Server, secrets: Sequence[str], *, rounds: int
+) -> tuple[float, float]:
     """Median events a second of Keyway and of the peer, in turns."""
     ours, theirs = [], []
     headers = [{"X-API-Key": secret} for secret in secrets[:AGENTS]]

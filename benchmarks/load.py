@@ -46,13 +46,30 @@ def need() -> None:
         sys.exit("The bench drives its servers with wrk. Get it: apt-get install wrk")
 
 
-def drive(url: str, headers: Sequence[str], *, seconds: int, connections: int = 8, is_refused: bool = False) -> Reading:
+def drive(
+    url: str,
+    headers: Sequence[str],
+    *,
+    seconds: int,
+    connections: int = 8,
+    is_refused: bool = False,
+) -> Reading:
     """Ask for `url` as fast as `connections` can, with each of the header lines in turn. Ends the bench at any error."""
     with tempfile.TemporaryDirectory() as folder:
         lines, script = Path(folder) / "headers", Path(folder) / "load.lua"
         lines.write_text("".join(f"{header}\n" for header in headers or ["X-Nothing: here"]))
         script.write_text(SCRIPT % lines)
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(script), url]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--timeout",
+            "20s",
+            "-s",
+            str(script),
+            url,
+        ]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     told = json.loads(printed.strip().splitlines()[-1])
     if told["broken"] or bool(told["refused"]) != is_refused:

@@ -13,15 +13,24 @@ from benchmarks.servers import PASSWORD, Server
 DEPTHS = (0.01, 0.1, 0.5, 0.9, 0.99)
 
 
-def activity(keyway: Server, secret: str, cursors: Sequence[str], *, times: int) -> dict[str, float]:
+def activity(
+    keyway: Server, secret: str, cursors: Sequence[str], *, times: int
+) -> dict[str, float]:
     """Median milliseconds of a page of 100, by how deep it is; the pages asked for in turns."""
-    pages = {"page one": {}} | {f"at {depth:.0%}": {"cursor": cursor} for depth, cursor in zip(DEPTHS, cursors, strict=True)}
-    paths = {name: f"/api/v1/public/audit-activity?{urlencode({'limit': 100, **query})}" for name, query in pages.items()}
+    pages = {"page one": {}} | {
+        f"at {depth:.0%}": {"cursor": cursor} for depth, cursor in zip(DEPTHS, cursors, strict=True)
+    }
+    paths = {
+        name: f"/api/v1/public/audit-activity?{urlencode({'limit': 100, **query})}"
+        for name, query in pages.items()
+    }
     return _ask(keyway, paths, {"X-API-Key": secret}, times)
 
 
 def usage(keyway: Server, large: str, small: str, *, times: int) -> dict[str, float]:
-    paths = {name: f"/api/v1/api-keys/{key}/usage" for name, key in (("large", large), ("small", small))}
+    paths = {
+        name: f"/api/v1/api-keys/{key}/usage" for name, key in (("large", large), ("small", small))
+    }
     return _ask(keyway, paths, {"Authorization": f"Bearer {_sign_in(keyway)}"}, times)
 
 
@@ -32,7 +41,9 @@ def _sign_in(keyway: Server) -> str:
     return str(json.loads(connection.getresponse().read())["access_token"])
 
 
-def _ask(keyway: Server, paths: dict[str, str], headers: dict[str, str], times: int) -> dict[str, float]:
+def _ask(
+    keyway: Server, paths: dict[str, str], headers: dict[str, str], times: int
+) -> dict[str, float]:
     connection = HTTPConnection("127.0.0.1", keyway.port, timeout=60)
     taken: dict[str, list[float]] = {name: [] for name in paths}
     for _ in range(times):

@@ -23,10 +23,18 @@ class Figure:
 
     @property
     def is_reached(self) -> bool:
-        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+        return (self.least is None or self.value >= self.least) and (
+            self.most is None or self.value <= self.most
+        )
 
     def row(self) -> str:
-        asked = f"≥ {self.least:,g}" if self.least is not None else f"≤ {self.most:,g}" if self.most is not None else ""
+        asked = (
+            f"≥ {self.least:,g}"
+            if self.least is not None
+            else f"≤ {self.most:,g}"
+            if self.most is not None
+            else ""
+        )
         verdict = ("yes" if self.is_reached else "**no**") if asked else ""
         digits = 0 if self.value >= 1000 else 2
         return f"| {self.name} | {self.value:,.{digits}f}{f' {self.unit}' if self.unit else ''} | {asked} | {verdict} |"
@@ -34,17 +42,26 @@ class Figure:
 
 def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        "unknown",
+    )
     return f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 def rates(readings: Mapping[str, Reading]) -> list[str]:
     lines = ["| asked | requests/s | p50 ms | p99 ms |", "|---|--:|--:|--:|"]
-    return lines + [f"| {name} | {r.rate:,.0f} | {r.p50:.2f} | {r.p99:.2f} |" for name, r in readings.items()]
+    return lines + [
+        f"| {name} | {r.rate:,.0f} | {r.p50:.2f} | {r.p99:.2f} |" for name, r in readings.items()
+    ]
 
 
 def figures(taken: Sequence[Figure]) -> list[str]:
-    return ["| figure | measured | asked for | reached |", "|---|--:|--:|:-:|", *(figure.row() for figure in taken)]
+    return [
+        "| figure | measured | asked for | reached |",
+        "|---|--:|--:|:-:|",
+        *(figure.row() for figure in taken),
+    ]
 
 
 def head() -> list[str]:

@@ -19,7 +19,9 @@ class Subject:
     headers: Sequence[str] = ()
 
 
-def subjects(keyway: Server, peers: Server, secrets: dict[str, list[str]], headers: dict[str, list[str]]) -> list[Subject]:
+def subjects(
+    keyway: Server, peers: Server, secrets: dict[str, list[str]], headers: dict[str, list[str]]
+) -> list[Subject]:
     keys = [f"X-API-Key: {secret}" for secret in secrets["public"]]
     return [
         Subject("bare Django view", f"{peers.url}/bare"),
@@ -28,7 +30,9 @@ def subjects(keyway: Server, peers: Server, secrets: dict[str, list[str]], heade
         Subject("django-rest-knox", f"{peers.url}/knox", headers["knox"]),
         Subject("djangorestframework-api-key", f"{peers.url}/api-key", headers["api-key"]),
         Subject("Keyway, /api/v1/whoami", f"{keyway.url}/api/v1/whoami", keys),
-        Subject("Keyway, /api/v1/verify", f"{keyway.url}/api/v1/verify?scope=read:audit-activity", keys),
+        Subject(
+            "Keyway, /api/v1/verify", f"{keyway.url}/api/v1/verify?scope=read:audit-activity", keys
+        ),
         Subject("Argon2 at every request", f"{peers.url}/argon2", headers["argon2"]),
     ]
 

@@ -27,13 +27,26 @@ def fill(organization: Organization, owner: Membership, count: int) -> None:
     """Keys that nobody presents: what an index has to be searched for. Their proofs prove nothing."""
     for kind in Kind:
         is_public = kind is Kind.PUBLIC
-        template = {"kind": kind, "organization": organization, "owner": owner if is_public else None}
-        keys = [Key(**template, name=f"key {n}", scopes=[SCOPE] if is_public else []) for n in range(count)]
+        template = {
+            "kind": kind,
+            "organization": organization,
+            "owner": owner if is_public else None,
+        }
+        keys = [
+            Key(**template, name=f"key {n}", scopes=[SCOPE] if is_public else [])
+            for n in range(count)
+        ]
         Key.objects.bulk_create(keys, batch_size=BATCH)
         proof = "$argon2id$v=19$m=19456,t=2,p=1$" + "A" * 22 + "$" + "A" * 43
         Secret.objects.bulk_create(
             (
-                Secret(key=key, lookup=secrets.randbits(63), proof=proof, pepper_version=1, mask="sk_live_AAAA…AAAA")
+                Secret(
+                    key=key,
+                    lookup=secrets.randbits(63),
+                    proof=proof,
+                    pepper_version=1,
+                    mask="sk_live_AAAA…AAAA",
+                )
                 for key in keys
             ),
             batch_size=BATCH,
@@ -48,9 +61,14 @@ def main(count: int, used: int) -> None:
     fill(organization, owner, count)
     told: dict[str, list[str]] = {"public": [], "agent": [], "keys": []}
     for number in range(used):
-        public = services.issue_public_key(owner=owner, order=Order(name=f"used {number}"), scopes=[SCOPE], by=SYSTEM)
+        public = services.issue_public_key(
+            owner=owner, order=Order(name=f"used {number}"), scopes=[SCOPE], by=SYSTEM
+        )
         agent = services.issue_agent_key(
-            organization=organization, order=Order(name=f"used {number}"), by=SYSTEM, created_by=alice
+            organization=organization,
+            order=Order(name=f"used {number}"),
+            by=SYSTEM,
+            created_by=alice,
         )
         told["public"].append(public.plaintext.reveal())
         told["agent"].append(agent.plaintext.reveal())

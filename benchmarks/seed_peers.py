@@ -21,18 +21,35 @@ BATCH = 5000
 
 def fill(count: int) -> None:
     """Rows that nobody presents: what an index has to be searched for."""
-    users = User.objects.bulk_create((User(username=f"user-{n}") for n in range(count)), batch_size=BATCH)
-    Token.objects.bulk_create((Token(user=user, key=secrets.token_hex(20)) for user in users), batch_size=BATCH)
+    users = User.objects.bulk_create(
+        (User(username=f"user-{n}") for n in range(count)), batch_size=BATCH
+    )
+    Token.objects.bulk_create(
+        (Token(user=user, key=secrets.token_hex(20)) for user in users), batch_size=BATCH
+    )
     AuthToken.objects.all().model.objects.bulk_create(
-        (AuthToken(digest=secrets.token_hex(64), token_key=secrets.token_hex(4), user=user) for user in users), batch_size=BATCH
+        (
+            AuthToken(digest=secrets.token_hex(64), token_key=secrets.token_hex(4), user=user)
+            for user in users
+        ),
+        batch_size=BATCH,
     )
     keys = []
     for number in range(count):
         prefix, hashed = secrets.token_hex(4), secrets.token_hex(64)
-        keys.append(APIKey(id=f"{prefix}.{hashed}", prefix=prefix, hashed_key=f"sha512$${hashed}", name=f"key {number}"))
+        keys.append(
+            APIKey(
+                id=f"{prefix}.{hashed}",
+                prefix=prefix,
+                hashed_key=f"sha512$${hashed}",
+                name=f"key {number}",
+            )
+        )
     APIKey.objects.bulk_create(keys, batch_size=BATCH, ignore_conflicts=True)
     Argon2Key.objects.bulk_create(
-        (Argon2Key(prefix=secrets.token_hex(8), proof="-") for _ in range(count)), batch_size=BATCH, ignore_conflicts=True
+        (Argon2Key(prefix=secrets.token_hex(8), proof="-") for _ in range(count)),
+        batch_size=BATCH,
+        ignore_conflicts=True,
     )
 
 
@@ -42,10 +59,14 @@ def present(used: int) -> dict[str, list[str]]:
         user = User.objects.create(username=f"used-{number}")
         headers["token"].append(f"Authorization: Token {Token.objects.create(user=user).key}")
         headers["knox"].append(f"Authorization: Token {AuthToken.objects.create(user=user)[1]}")
-        headers["api-key"].append(f"Authorization: Api-Key {APIKey.objects.create_key(name=f'used {number}')[1]}")
+        headers["api-key"].append(
+            f"Authorization: Api-Key {APIKey.objects.create_key(name=f'used {number}')[1]}"
+        )
         presented = secrets.token_hex(24)
         hasher = Argon2PasswordHasher()
-        Argon2Key.objects.create(prefix=presented[:16], proof=hasher.encode(presented, hasher.salt()))
+        Argon2Key.objects.create(
+            prefix=presented[:16], proof=hasher.encode(presented, hasher.salt())
+        )
         headers["argon2"].append(f"X-API-Key: {presented}")
     return headers
 

@@ -33,7 +33,11 @@ PEERS = {"DJANGO_SETTINGS_MODULE": "benchmarks.peers.settings"}
 
 
 def environment(settings: dict[str, str], database_url: str) -> dict[str, str]:
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("KEYWAY_", "DJANGO_", "PROMETHEUS_"))}
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KEYWAY_", "DJANGO_", "PROMETHEUS_"))
+    }
     return mine | settings | {"DATABASE_URL": database_url, "PYTHONPATH": str(ROOT)}
 
 
@@ -57,7 +61,13 @@ class Server:
     """Use as a context manager; `url` is where it listens."""
 
     def __init__(
-        self, settings: dict[str, str], application: str, database_url: str, *, workers: int, threads: int = 4
+        self,
+        settings: dict[str, str],
+        application: str,
+        database_url: str,
+        *,
+        workers: int,
+        threads: int = 4,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="keyway-bench-")
         self.port = free_port()
@@ -75,7 +85,9 @@ class Server:
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", self._application]
         log = (Path(self._folder.name) / "log").open("wb")
-        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
+        )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -83,7 +95,12 @@ class Server:
             time.sleep(0.1)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._process:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)

@@ -35,7 +35,12 @@ class PlatformAdminSite(AdminSite):
     index_title = "Platform administration"
     enable_nav_sidebar = False
 
-    def register(self, model_or_iterable: Any, admin_class: type[ModelAdmin[Any]] | None = None, **options: Any) -> None:
+    def register(
+        self,
+        model_or_iterable: Any,
+        admin_class: type[ModelAdmin[Any]] | None = None,
+        **options: Any,
+    ) -> None:
         """Take what is read-only, and pass over what libraries register.
 
         Theirs would change a person's address, second factor or sessions behind the trail's back, and show what signs in.
@@ -44,7 +49,11 @@ class PlatformAdminSite(AdminSite):
             super().register(model_or_iterable, admin_class, **options)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        return [pattern for pattern in super().get_urls() if getattr(pattern, "name", None) not in _LEFT_OUT]
+        return [
+            pattern
+            for pattern in super().get_urls()
+            if getattr(pattern, "name", None) not in _LEFT_OUT
+        ]
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Raises PermissionDenied: somebody else who is signed in would only be asked to sign in again."""
@@ -52,7 +61,9 @@ class PlatformAdminSite(AdminSite):
             raise PermissionDenied("The platform administration is for platform staff.")
         return request.user.is_authenticated
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         if self.has_permission(request):
             return HttpResponseRedirect(reverse("admin:index"))
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

@@ -20,7 +20,9 @@ def reading(application: Application) -> Application:
             return application(environ, start_response)
         allowed = [("Allow", ", ".join(METHODS)), ("Content-Type", TEXT)]
         words = b"method not allowed\n"
-        return answer(environ, start_response, HTTPStatus.METHOD_NOT_ALLOWED, headers=allowed, body=words)
+        return answer(
+            environ, start_response, HTTPStatus.METHOD_NOT_ALLOWED, headers=allowed, body=words
+        )
 
     return wrapped
 
@@ -39,6 +41,8 @@ def answer(
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
-def text(environ: WSGIEnvironment, start_response: StartResponse, status: HTTPStatus, words: str) -> list[bytes]:
+def text(
+    environ: WSGIEnvironment, start_response: StartResponse, status: HTTPStatus, words: str
+) -> list[bytes]:
     headers = [("Content-Type", TEXT), ("Cache-Control", "no-store")]
     return answer(environ, start_response, status, headers=headers, body=f"{words}\n".encode())

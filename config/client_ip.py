@@ -25,7 +25,9 @@ def client_ip(meta: Mapping[str, Any]) -> str:
     return _spell(candidate) if len(candidate) <= _MOST_CHARACTERS else ""
 
 
-@lru_cache(maxsize=4096)  # parsing costs more than all else that is done for a warm request's record
+@lru_cache(
+    maxsize=4096
+)  # parsing costs more than all else that is done for a warm request's record
 def _spell(candidate: str) -> str:
     try:
         return str(ipaddress.ip_address(candidate))

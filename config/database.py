@@ -21,7 +21,12 @@ def options(engine: str, statement_timeout_ms: int, pool: int) -> dict[str, Any]
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         }
     return {
-        "pool": {"min_size": 1, "max_size": pool, "timeout": CONNECT_SECONDS, "reconnect_timeout": RECONNECT_SECONDS},
+        "pool": {
+            "min_size": 1,
+            "max_size": pool,
+            "timeout": CONNECT_SECONDS,
+            "reconnect_timeout": RECONNECT_SECONDS,
+        },
         "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={statement_timeout_ms}",
         "connect_timeout": CONNECT_SECONDS,
     }

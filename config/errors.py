@@ -31,7 +31,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
     Rendered without the request: the context processors would ask the database again.
     """
-    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | TrailUnavailable | PoolFull)
+    is_away = isinstance(
+        sys.exc_info()[1], OperationalError | InterfaceError | TrailUnavailable | PoolFull
+    )
     if request.path_info.startswith(API):
         return problems.respond(ApiProblem("unavailable" if is_away else "internal_error"))
     if is_away:

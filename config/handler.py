@@ -63,7 +63,9 @@ class Handler(ByKindOfRequest, WSGIHandler):
         response = self.get_response(request)
         response._handler_class = self.__class__  # type: ignore[attr-defined]  # noqa: SLF001  as Django itself does
         cookies = [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
-        start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies])
+        start_response(
+            f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies]
+        )
         if isinstance(response, StreamingHttpResponse) or is_connected():
             return response  # the server closes it, which sends request_finished
         request.close()
@@ -72,4 +74,6 @@ class Handler(ByKindOfRequest, WSGIHandler):
 
 def is_connected() -> bool:
     """Tell whether this thread holds a connection to the database, which request_finished would close or give back."""
-    return any(connection.connection is not None for connection in connections.all(initialized_only=True))
+    return any(
+        connection.connection is not None for connection in connections.all(initialized_only=True)
+    )

@@ -28,7 +28,12 @@ def alive(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes
 def ready(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     missing = readiness.missing()
     if missing:
-        return bare.text(environ, start_response, HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {', '.join(missing)}")
+        return bare.text(
+            environ,
+            start_response,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"not ready: {', '.join(missing)}",
+        )
     return bare.text(environ, start_response, HTTPStatus.OK, "ready")
 
 

@@ -88,7 +88,9 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
     def __init__(self, form: str) -> None:
         self._render: Any = structlog.processors.JSONRenderer()
         if form == "console":
-            self._render = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+            self._render = structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
         super().__init__(
             foreign_pre_chain=[
                 structlog.stdlib.add_log_level,
@@ -100,7 +102,11 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
                 # Not its structured sister: that one shows local variables.
                 structlog.processors.format_exc_info,
             ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, self._render, _redact_line],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                self._render,
+                _redact_line,
+            ],
         )
 
     def format(self, record: logging.LogRecord) -> str:
@@ -108,7 +114,13 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
             return super().format(record)
         except Exception as error:  # noqa: BLE001  whatever an argument's own __str__ raises; logging would print the arguments
             event = f"Not formatted, {type(error).__name__}: {record.msg!r}"
-            return redact(self._render(None, "", {"event": event, "level": record.levelname.lower(), "logger": record.name}))
+            return redact(
+                self._render(
+                    None,
+                    "",
+                    {"event": event, "level": record.levelname.lower(), "logger": record.name},
+                )
+            )
 
 
 def configuration(level: str, form: str) -> dict[str, Any]:
@@ -117,7 +129,9 @@ def configuration(level: str, form: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": "config.logs.LineFormatter", "form": form}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level},
@@ -137,7 +151,9 @@ def close_side_doors() -> None:
 def _tell_of_thread(died: threading.ExceptHookArgs) -> None:
     if died.exc_value is not None:
         error = (died.exc_type, died.exc_value, died.exc_traceback)
-        logging.getLogger(__name__).error("Thread %s died", died.thread.name if died.thread else "", exc_info=error)
+        logging.getLogger(__name__).error(
+            "Thread %s died", died.thread.name if died.thread else "", exc_info=error
+        )
 
 
 class GunicornLogger(glogging.Logger):  # type: ignore[misc]  # gunicorn ships no types

@@ -33,9 +33,19 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 _here = CollectorRegistry()
-_requests = Counter("keyway_requests", "Requests answered.", ["route", "method", "status"], registry=_here)
-_seconds = Histogram("keyway_request_seconds", "How long requests took.", ["surface"], buckets=SECONDS, registry=_here)
-_presentations = Counter("keyway_presentations", "Keys presented, by what became of them.", ["outcome"], registry=_here)
+_requests = Counter(
+    "keyway_requests", "Requests answered.", ["route", "method", "status"], registry=_here
+)
+_seconds = Histogram(
+    "keyway_request_seconds",
+    "How long requests took.",
+    ["surface"],
+    buckets=SECONDS,
+    registry=_here,
+)
+_presentations = Counter(
+    "keyway_presentations", "Keys presented, by what became of them.", ["outcome"], registry=_here
+)
 
 # Counted here first, as they are: to count in a file at every request takes ten times as long. Appending and taking are
 # atomic, so no request waits for a lock, and nothing that is counted while others are handed over is lost.
@@ -47,7 +57,9 @@ HAND_OVER_SECONDS = 0.5
 
 def count_request(*, route: str, method: str, status: int, began: float) -> None:
     """`route` is a pattern of ours, never what was called; `began` is of time.perf_counter."""
-    _answered.append((route, method if method in METHODS else "OTHER", status, time.perf_counter() - began))
+    _answered.append(
+        (route, method if method in METHODS else "OTHER", status, time.perf_counter() - began)
+    )
     _alarm.set()
 
 
@@ -103,7 +115,8 @@ def _hand_over() -> None:
 def _observe(histogram: Histogram, seconds: Sequence[float]) -> None:
     """What its `observe` does, for many at once; for that it has no public way."""
     histogram._sum.inc(sum(seconds))  # noqa: SLF001
-    for bucket, times in Tally(bisect_left(histogram._upper_bounds, took) for took in seconds).items():  # noqa: SLF001
+    bounds = histogram._upper_bounds  # noqa: SLF001
+    for bucket, times in Tally(bisect_left(bounds, took) for took in seconds).items():
         histogram._buckets[bucket].inc(times)  # noqa: SLF001
 
 
@@ -128,7 +141,9 @@ class MetricsMiddleware:
         began = time.perf_counter()
         response = self.get_response(request)
         route = f"/{request.resolver_match.route}" if request.resolver_match else "none"
-        count_request(route=route, method=request.method or "", status=response.status_code, began=began)
+        count_request(
+            route=route, method=request.method or "", status=response.status_code, began=began
+        )
         return response
 
 
@@ -137,9 +152,17 @@ class SpoolCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         directory, most = conf.spool()
-        sizes = [entry.stat().st_size for entry in os.scandir(directory) if entry.is_file()] if directory.is_dir() else []
-        yield GaugeMetricFamily("keyway_spool_bytes", "Bytes of recorded usage in the spool.", value=sum(sizes))
-        yield GaugeMetricFamily("keyway_spool_limit_bytes", "Bytes that the spool may hold.", value=most)
+        sizes = (
+            [entry.stat().st_size for entry in os.scandir(directory) if entry.is_file()]
+            if directory.is_dir()
+            else []
+        )
+        yield GaugeMetricFamily(
+            "keyway_spool_bytes", "Bytes of recorded usage in the spool.", value=sum(sizes)
+        )
+        yield GaugeMetricFamily(
+            "keyway_spool_limit_bytes", "Bytes that the spool may hold.", value=most
+        )
 
 
 @bare.reading
@@ -149,12 +172,19 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> list
     if not expected:
         return bare.text(environ, start_response, HTTPStatus.NOT_FOUND, "not found")
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
-        headers = [("WWW-Authenticate", 'Bearer realm="Keyway metrics"'), ("Content-Type", bare.TEXT)]
+    if scheme.lower() != "bearer" or not hmac.compare_digest(
+        token.strip().encode(), expected.encode()
+    ):
+        headers = [
+            ("WWW-Authenticate", 'Bearer realm="Keyway metrics"'),
+            ("Content-Type", bare.TEXT),
+        ]
         return bare.answer(environ, start_response, HTTPStatus.UNAUTHORIZED, headers=headers)
     hand_over()
     headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Cache-Control", "no-store")]
-    return bare.answer(environ, start_response, HTTPStatus.OK, headers=headers, body=generate_latest(_registry()))
+    return bare.answer(
+        environ, start_response, HTTPStatus.OK, headers=headers, body=generate_latest(_registry())
+    )
 
 
 def _registry() -> CollectorRegistry:

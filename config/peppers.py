@@ -17,7 +17,11 @@ class Pepper(NamedTuple):
 
 def parse_peppers(text: str) -> tuple[Pepper, ...]:
     """Parse the setting. What cannot be a pepper raises ValueError, without quoting it."""
-    peppers = tuple(_parse_one(part.strip(), position) for position, part in enumerate(text.split(","), 1) if part.strip())
+    peppers = tuple(
+        _parse_one(part.strip(), position)
+        for position, part in enumerate(text.split(","), 1)
+        if part.strip()
+    )
     if len({pepper.version for pepper in peppers}) < len(peppers):
         raise ValueError("KEYWAY_PEPPERS: two peppers have the same version")
     return peppers
@@ -31,5 +35,7 @@ def _parse_one(part: str, position: int) -> Pepper:
     except (ValueError, binascii.Error):
         separator = ""
     if not separator or not 0 < number < 2**15:
-        raise ValueError(f"KEYWAY_PEPPERS: entry {position} is not VERSION:BASE64 with a version from 1 to 32767")
+        raise ValueError(
+            f"KEYWAY_PEPPERS: entry {position} is not VERSION:BASE64 with a version from 1 to 32767"
+        )
     return Pepper(number, key)

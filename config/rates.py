@@ -25,6 +25,8 @@ def parse_rate(name: str, text: str) -> Rate | None:
         return None
     found = _FORM.fullmatch(text.strip())
     if not found:
-        raise ValueError(f"{name}: {text!r} is not a rate. Write a number, a slash and s, m, h or d: 600/m, 10/30s")
+        raise ValueError(
+            f"{name}: {text!r} is not a rate. Write a number, a slash and s, m, h or d: 600/m, 10/30s"
+        )
     quota, count, unit = found.groups()
     return Rate(int(quota), int(count or 1) * _SECONDS[unit])

@@ -19,4 +19,8 @@ def options(seconds: float) -> dict[str, Any]:
 
 def cache(server: str, seconds: float) -> dict[str, Any]:
     """Of CACHES in Django."""
-    return {"BACKEND": "config.cache.RedisOrHereCache", "LOCATION": server, "OPTIONS": options(seconds)}
+    return {
+        "BACKEND": "config.cache.RedisOrHereCache",
+        "LOCATION": server,
+        "OPTIONS": options(seconds),
+    }

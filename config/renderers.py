@@ -22,7 +22,10 @@ _encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 class JsonRenderer(JSONRenderer):
     def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         if data is None:
             return b""
@@ -35,7 +38,9 @@ class JsonRenderer(JSONRenderer):
 class Negotiation(DefaultContentNegotiation):
     """Who takes anything gets the first renderer at once: weighing media types would take as long as verifying a key."""
 
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
         if request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
             return renderers[0], renderers[0].media_type
         return super().select_renderer(request, renderers, format_suffix)

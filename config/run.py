@@ -24,7 +24,12 @@ def main() -> None:
     _need_free(port)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ.setdefault("KEYWAY_LOG_FORMAT", "console")
-    os.environ |= {"KEYWAY_URL": address, "ALLOWED_HOSTS": f"{HOST},localhost", "PORT": port, "HOST": HOST}
+    os.environ |= {
+        "KEYWAY_URL": address,
+        "ALLOWED_HOSTS": f"{HOST},localhost",
+        "PORT": port,
+        "HOST": HOST,
+    }
     if written := secrets_file.write(VAR / "keyway.env"):
         _say(f"Wrote generated secrets to var/keyway.env (mode 0600): {', '.join(written)}.")
     _manage("migrate", "--verbosity", "0")
@@ -41,7 +46,9 @@ def _need_free(port: str) -> None:
         try:
             probe.bind((HOST, int(port)))
         except (OSError, OverflowError, ValueError):
-            sys.exit(f"Port {port} cannot be used: something listens there, or it is no port. Try: make run PORT=8001")
+            sys.exit(
+                f"Port {port} cannot be used: something listens there, or it is no port. Try: make run PORT=8001"
+            )
 
 
 def _seed() -> None:
@@ -61,8 +68,12 @@ def _welcome(address: str) -> None:
     _say("The demo's people (kept in var/demo.json):")
     for user in demo["users"]:
         _say(f"  {user['email']:24} {user['password']:20} {user['role'] or 'platform staff'}")
-    key = next(key for key in demo["keys"] if key["kind"] == "public" and key["environment"] == "live")
-    _say(f"\nTry:\n  curl -s -H 'X-API-Key: {key['secret']}' '{address}/api/v1/public/audit-activity?limit=2'\n")
+    key = next(
+        key for key in demo["keys"] if key["kind"] == "public" and key["environment"] == "live"
+    )
+    _say(
+        f"\nTry:\n  curl -s -H 'X-API-Key: {key['secret']}' '{address}/api/v1/public/audit-activity?limit=2'\n"
+    )
 
 
 def _manage(*arguments: str) -> str:

@@ -29,10 +29,17 @@ def write(path: Path) -> list[str]:
         missing = list(_SECRETS)
     except FileExistsError:
         there = path.read_text()
-        missing = [name for name in _SECRETS if not re.search(rf"^\s*(?:export\s+)?{name}\s*=", there, re.MULTILINE)]
+        missing = [
+            name
+            for name in _SECRETS
+            if not re.search(rf"^\s*(?:export\s+)?{name}\s*=", there, re.MULTILINE)
+        ]
         if not missing:
             return []
-        text, descriptor = "" if there.endswith("\n") or not there else "\n", os.open(path, os.O_WRONLY | os.O_APPEND)
+        text, descriptor = (
+            "" if there.endswith("\n") or not there else "\n",
+            os.open(path, os.O_WRONLY | os.O_APPEND),
+        )
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "".join(f"{name}={_SECRETS[name]()}\n" for name in missing))
     return missing
@@ -41,4 +48,6 @@ def write(path: Path) -> list[str]:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     if written := write(target):
-        sys.stdout.write(f"Wrote generated secrets to {target} (mode 0600): {', '.join(written)}.\n")
+        sys.stdout.write(
+            f"Wrote generated secrets to {target} (mode 0600): {', '.join(written)}.\n"
+        )

@@ -104,7 +104,9 @@ TEMPLATES = [
 
 # --- database -----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_MS = env.int("KEYWAY_STATEMENT_TIMEOUT_MS", default=5000)
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")}
+DATABASES = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")
+}
 DATABASES["default"]["ENGINE"] = database.engine(DATABASES["default"]["ENGINE"])
 # One for each thread that answers, one to drain, two to renew leases, one to spare.
 DATABASE_POOL = env.int("KEYWAY_DATABASE_POOL", default=env.int("KEYWAY_THREADS", default=4) + 4)
@@ -128,14 +130,20 @@ PASSWORD_HASHERS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 ACCOUNT_ADAPTER = "tenants.adapter.AccountAdapter"
 SIGN_IN_RATE = parse_rate("KEYWAY_LIMIT_SIGN_IN", env.str("KEYWAY_LIMIT_SIGN_IN", default="30/m"))
-ACCOUNT_RATE_LIMITS = {"login": SIGN_IN_RATE and SIGN_IN_RATE.share(1 if REDIS_URL else KEYWAY_PROCESSES).for_allauth("ip")}
+ACCOUNT_RATE_LIMITS = {
+    "login": SIGN_IN_RATE
+    and SIGN_IN_RATE.share(1 if REDIS_URL else KEYWAY_PROCESSES).for_allauth("ip")
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -276,8 +284,12 @@ OAUTH2_PROVIDER = {
 # --- limits -------------------------------------------------------------------------------------
 KEYWAY_LIMITS = {
     "key": parse_rate("KEYWAY_LIMIT_KEY", env.str("KEYWAY_LIMIT_KEY", default="6000/m")),
-    "application": parse_rate("KEYWAY_LIMIT_APPLICATION", env.str("KEYWAY_LIMIT_APPLICATION", default="6000/m")),
-    "organization": parse_rate("KEYWAY_LIMIT_ORGANIZATION", env.str("KEYWAY_LIMIT_ORGANIZATION", default="30000/m")),
+    "application": parse_rate(
+        "KEYWAY_LIMIT_APPLICATION", env.str("KEYWAY_LIMIT_APPLICATION", default="6000/m")
+    ),
+    "organization": parse_rate(
+        "KEYWAY_LIMIT_ORGANIZATION", env.str("KEYWAY_LIMIT_ORGANIZATION", default="30000/m")
+    ),
     "refused": parse_rate("KEYWAY_LIMIT_REFUSED", env.str("KEYWAY_LIMIT_REFUSED", default="60/m")),
     "issue": parse_rate("KEYWAY_LIMIT_ISSUE", env.str("KEYWAY_LIMIT_ISSUE", default="10/m")),
     "refresh": parse_rate("KEYWAY_LIMIT_REFRESH", env.str("KEYWAY_LIMIT_REFRESH", default="10/m")),
@@ -295,6 +307,7 @@ KEYWAY_METRICS_TOKEN = env.str("KEYWAY_METRICS_TOKEN", default="")
 
 # --- log ----------------------------------------------------------------------------------------
 LOGGING = logs.configuration(
-    level=env.str("KEYWAY_LOG_LEVEL", default="INFO"), form=env.str("KEYWAY_LOG_FORMAT", default="json")
+    level=env.str("KEYWAY_LOG_LEVEL", default="INFO"),
+    form=env.str("KEYWAY_LOG_FORMAT", default="json"),
 )
 logs.close_side_doors()

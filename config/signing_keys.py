@@ -8,8 +8,17 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPublicKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 
 NAME = "KEYWAY_SIGNING_KEYS"
 MINIMUM_BITS = 2048
@@ -39,7 +48,11 @@ def generate() -> str:
 @lru_cache(maxsize=4)
 def parse_signing_keys(text: str) -> tuple[SigningKey, ...]:
     """Parse the setting, once a process. What cannot be a signing key raises ValueError, without quoting it."""
-    keys = tuple(_parse_one(part.strip(), position) for position, part in enumerate(text.split(","), 1) if part.strip())
+    keys = tuple(
+        _parse_one(part.strip(), position)
+        for position, part in enumerate(text.split(","), 1)
+        if part.strip()
+    )
     if len({key.kid for key in keys}) < len(keys):
         raise ValueError(f"{NAME}: the same key is there twice")
     return keys
@@ -53,9 +66,14 @@ def _parse_one(part: str, position: int) -> SigningKey:
     except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
         private = None
     if not isinstance(private, RSAPrivateKey):
-        raise ValueError(f"{NAME}: entry {position} is not an RSA key, PKCS#8 DER without a password, in base64")  # noqa: TRY004
+        words = (
+            f"{NAME}: entry {position} is not an RSA key, PKCS#8 DER without a password, in base64"
+        )
+        raise ValueError(words)  # noqa: TRY004
     if private.key_size < MINIMUM_BITS:
-        raise ValueError(f"{NAME}: entry {position} has {private.key_size} bits, less than {MINIMUM_BITS}")
+        raise ValueError(
+            f"{NAME}: entry {position} has {private.key_size} bits, less than {MINIMUM_BITS}"
+        )
     public = private.public_key()
     return SigningKey(_thumbprint(public), private, public)
 
@@ -68,8 +86,14 @@ def _members(public: RSAPublicKey) -> dict[str, str]:
 def _thumbprint(public: RSAPublicKey) -> str:
     """RFC 7638: SHA-256 over the required members, in order, without spaces."""
     canonical = json.dumps(_members(public), sort_keys=True, separators=(",", ":"))
-    return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).decode().rstrip("=")
+    )
 
 
 def _spell(number: int) -> str:
-    return base64.urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8)).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8))
+        .decode()
+        .rstrip("=")
+    )

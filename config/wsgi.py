@@ -35,7 +35,9 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Give the request a name, which is in the log and in the answer."""
     request_id = logs.begin_request(environ, is_proxied=settings.KEYWAY_TRUSTED_PROXIES > 0)
 
-    def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], object]:
+    def start(
+        status: str, headers: list[tuple[str, str]], error: Any = None
+    ) -> Callable[[bytes], object]:
         return start_response(status, [*headers, ("X-Request-Id", request_id)], error)
 
     return _answer(environ, start)

@@ -7,7 +7,14 @@ from tenants.errors import Forbidden, NoAccess
 from tenants.models import Membership, Organization, User
 from tenants.roles import PERMISSIONS, STAFF_PERMISSIONS, Permission, Role
 
-_READS = frozenset({Permission.READ_ACTIVITY, Permission.READ_TRAIL, Permission.READ_AGENTS, Permission.READ_MEMBERS})
+_READS = frozenset(
+    {
+        Permission.READ_ACTIVITY,
+        Permission.READ_TRAIL,
+        Permission.READ_AGENTS,
+        Permission.READ_MEMBERS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,9 @@ class Access:
         if self.may(permission):
             return
         if self.organization.suspended_at:
-            raise Forbidden("This organization is suspended: everything can be read, nothing can be changed.")
+            raise Forbidden(
+                "This organization is suspended: everything can be read, nothing can be changed."
+            )
         raise Forbidden()
 
     @property
@@ -71,4 +80,7 @@ def everywhere(user: User, *, address: str = "") -> list[Access]:
     if user.is_staff:
         for organization in Organization.objects.exclude(pk__in=places):
             places[organization.pk] = Access(user, organization, None, address)
-    return sorted(places.values(), key=lambda access: (access.organization.name.casefold(), access.organization.slug))
+    return sorted(
+        places.values(),
+        key=lambda access: (access.organization.name.casefold(), access.organization.slug),
+    )

@@ -32,4 +32,9 @@ class UserSessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]  # 
     def end_sessions(self, sessions: Sequence[UserSession]) -> None:
         super().end_sessions(sessions)
         user, address = person(context.request), client_ip(context.request.META)
-        tokens.end_all(user=user, reason=EndReason.SIGNED_OUT_EVERYWHERE, by=actor(user, address), at=timezone.now())
+        tokens.end_all(
+            user=user,
+            reason=EndReason.SIGNED_OUT_EVERYWHERE,
+            by=actor(user, address),
+            at=timezone.now(),
+        )

@@ -20,7 +20,16 @@ class UserAdmin(ReadOnlyAdmin):
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     search_fields = ("email", "name")
     list_filter = ("is_active", "is_staff")
-    fields = ("email", "name", "is_active", "is_staff", "is_superuser", "time_zone", "last_login", "date_joined")
+    fields = (
+        "email",
+        "name",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "time_zone",
+        "last_login",
+        "date_joined",
+    )
     actions = ("deactivate", "reactivate", "reset_second_factor")
 
     @admin.action(description="Deactivate in every organization")

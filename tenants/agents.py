@@ -28,13 +28,24 @@ class Presence:
 
 
 def heartbeat(
-    presence: Presence, *, host: str, version: str, configuration_version: int | None, queue_depth: int | None
+    presence: Presence,
+    *,
+    host: str,
+    version: str,
+    configuration_version: int | None,
+    queue_depth: int | None,
 ) -> Agent:
     """Take a sign of life; the first one registers the agent."""
-    facts = {"version": version, "configuration_version": configuration_version, "queue_depth": queue_depth}
+    facts = {
+        "version": version,
+        "configuration_version": configuration_version,
+        "queue_depth": queue_depth,
+    }
     with transaction.atomic():
         _see(presence, [host], last_heartbeat_at=presence.at, **facts)
-        return Agent.objects.get(organization_id=presence.organization_id, environment=presence.environment, host=host)
+        return Agent.objects.get(
+            organization_id=presence.organization_id, environment=presence.environment, host=host
+        )
 
 
 def note_batch(presence: Presence, hosts: Iterable[str]) -> None:
@@ -52,7 +63,11 @@ def _see(presence: Presence, hosts: Iterable[str], **facts: Any) -> None:
     facts |= {"last_seen_at": presence.at, "key_id": presence.key_id}
     registered = []
     for host in sorted(hosts):
-        which: dict[str, Any] = {"organization_id": presence.organization_id, "environment": presence.environment, "host": host}
+        which: dict[str, Any] = {
+            "organization_id": presence.organization_id,
+            "environment": presence.environment,
+            "host": host,
+        }
         # Nearly every agent is known, and takes one statement.
         if not Agent.objects.filter(**which).update(**facts):
             agent, is_new = Agent.objects.update_or_create(**which, defaults=facts)
@@ -71,17 +86,28 @@ def configuration_in_force(organization_id: uuid.UUID) -> AgentConfiguration:
     return AgentConfiguration.objects.filter(organization_id=organization_id).latest()
 
 
-def change_configuration(*, current: AgentConfiguration, changes: Mapping[str, Any], by: Actor) -> AgentConfiguration:
+def change_configuration(
+    *, current: AgentConfiguration, changes: Mapping[str, Any], by: Actor
+) -> AgentConfiguration:
     """Save a new version after `current`. Raises StaleConfiguration if another one got there first."""
     changed = {name: value for name, value in changes.items() if getattr(current, name) != value}
     if not changed:
         return current
-    fields = ("heartbeat_interval_seconds", "batch_size", "actions", "include_objects", "exclude_objects")
+    fields = (
+        "heartbeat_interval_seconds",
+        "batch_size",
+        "actions",
+        "include_objects",
+        "exclude_objects",
+    )
     values = {name: getattr(current, name) for name in fields} | changed
     try:
         with transaction.atomic():
             configuration = AgentConfiguration.objects.create(
-                organization=current.organization, version=current.version + 1, created_by=by.name, **values
+                organization=current.organization,
+                version=current.version + 1,
+                created_by=by.name,
+                **values,
             )
             trail.record(
                 Action.AGENT_CONFIGURATION_CHANGED,
@@ -95,11 +121,17 @@ def change_configuration(*, current: AgentConfiguration, changes: Mapping[str, A
     return configuration
 
 
-def health_counts(organizations: Iterable[Organization], at: datetime) -> dict[uuid.UUID, Counter[Health]]:
+def health_counts(
+    organizations: Iterable[Organization], at: datetime
+) -> dict[uuid.UUID, Counter[Health]]:
     """Agents by health for each organization, in two queries."""
     ids = [organization.pk for organization in organizations]
-    newest = AgentConfiguration.objects.filter(organization_id__in=ids).order_by("organization_id", "version")
-    intervals = {configuration.organization_id: configuration.heartbeat_interval for configuration in newest}
+    newest = AgentConfiguration.objects.filter(organization_id__in=ids).order_by(
+        "organization_id", "version"
+    )
+    intervals = {
+        configuration.organization_id: configuration.heartbeat_interval for configuration in newest
+    }
     counts: dict[uuid.UUID, Counter[Health]] = {pk: Counter() for pk in ids}
     for agent in Agent.objects.filter(organization_id__in=ids):
         counts[agent.organization_id][agent.health(at, intervals[agent.organization_id])] += 1

@@ -26,7 +26,9 @@ from tenants import agents
 from tenants.agents import Presence
 from tenants.models import AgentConfiguration
 
-_ACCEPTED = Accepted(media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large")
+_ACCEPTED = Accepted(
+    media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large"
+)
 
 
 class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,21 +41,37 @@ class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
-    configuration_version = serializers.IntegerField(help_text="The version in force; fetch it when it is not the one applied.")
+    configuration_version = serializers.IntegerField(
+        help_text="The version in force; fetch it when it is not the one applied."
+    )
     heartbeat_interval_seconds = serializers.IntegerField()
-    rotating_out = serializers.BooleanField(help_text="Whether the secret presented is being replaced: take the new one soon.")
+    rotating_out = serializers.BooleanField(
+        help_text="Whether the secret presented is being replaced: take the new one soon."
+    )
 
 
 class AgentConfigurationSerializer(serializers.ModelSerializer[AgentConfiguration]):
-    actions = serializers.ListField(child=serializers.CharField(), help_text="Action ids to collect; empty collects all.")
-    include_objects = serializers.ListField(
-        child=serializers.CharField(), help_text="Patterns of `database.schema.object`; empty includes all."
+    actions = serializers.ListField(
+        child=serializers.CharField(), help_text="Action ids to collect; empty collects all."
     )
-    exclude_objects = serializers.ListField(child=serializers.CharField(), help_text="Patterns of `database.schema.object`.")
+    include_objects = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Patterns of `database.schema.object`; empty includes all.",
+    )
+    exclude_objects = serializers.ListField(
+        child=serializers.CharField(), help_text="Patterns of `database.schema.object`."
+    )
 
     class Meta:
         model = AgentConfiguration
-        fields = ("version", "heartbeat_interval_seconds", "batch_size", "actions", "include_objects", "exclude_objects")
+        fields = (
+            "version",
+            "heartbeat_interval_seconds",
+            "batch_size",
+            "actions",
+            "include_objects",
+            "exclude_objects",
+        )
 
 
 class AgentHeartbeatView(APIView):
@@ -65,7 +83,8 @@ class AgentHeartbeatView(APIView):
         description="The first heartbeat of a host registers its agent.",
         tags=["Agent"],
         request={JSON: schema_of(Heartbeat)},
-        responses={200: HeartbeatAnswerSerializer} | problems("malformed_body", "body_too_large", "unsupported_media_type"),
+        responses={200: HeartbeatAnswerSerializer}
+        | problems("malformed_body", "body_too_large", "unsupported_media_type"),
     )
     def post(self, request: Request) -> Response:
         heartbeat = _read_heartbeat(request)
@@ -91,10 +110,15 @@ class AgentConfigurationView(APIView):
         description="`ETag` is the version in quotes. Send it back as `If-None-Match`: 304 says that nothing changed.",
         tags=["Agent"],
         parameters=[OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER)],
-        responses={200: AgentConfigurationSerializer, 304: OpenApiResponse(description="The version named is in force.")},
+        responses={
+            200: AgentConfigurationSerializer,
+            304: OpenApiResponse(description="The version named is in force."),
+        },
     )
     def get(self, request: Request) -> Response:
-        configuration = agents.configuration_in_force(cast("Credential", request.auth).organization.id)
+        configuration = agents.configuration_in_force(
+            cast("Credential", request.auth).organization.id
+        )
         etag = f'"{configuration.version}"'
         headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
         if _names(request.META.get("HTTP_IF_NONE_MATCH", ""), etag):
@@ -116,7 +140,9 @@ def _read_heartbeat(request: Request) -> Heartbeat:
 def _presence(request: Request) -> Presence:
     credential = cast("Credential", request.auth)
     by = credential.actor(client_ip(request.META))
-    return Presence(credential.organization.id, credential.environment, credential.key_id, timezone.now(), by)
+    return Presence(
+        credential.organization.id, credential.environment, credential.key_id, timezone.now(), by
+    )
 
 
 def _names(header: str, etag: str) -> bool:

@@ -31,7 +31,9 @@ from tenants.tokens import services
 from tenants.tokens.models import USER_AGENT_LENGTH
 from tenants.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, UserToken
 
-_ACCEPTED = Accepted(media_types=(JSON,), limit=16 * 1024, malformed="malformed_body", too_large="body_too_large")
+_ACCEPTED = Accepted(
+    media_types=(JSON,), limit=16 * 1024, malformed="malformed_body", too_large="body_too_large"
+)
 _BODY_PROBLEMS = ("malformed_body", "body_too_large", "unsupported_media_type")
 _NEVER_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # Whoever meets a `kid` it does not know asks again; this is for everybody else.
@@ -111,17 +113,25 @@ class LoginView(APIView):
         description="Somebody with a second factor gets `mfa_required` first, and sends the same again with `code`.",
         tags=["User tokens"],
         request={JSON: schema_of(Login)},
-        responses={200: TokenPairSerializer} | problems("invalid_login", "mfa_required", "rate_limited", *_BODY_PROBLEMS),
+        responses={200: TokenPairSerializer}
+        | problems("invalid_login", "mfa_required", "rate_limited", *_BODY_PROBLEMS),
         examples=[
             _PAIR,
-            OpenApiExample("Sign-in", {"email": "user@example.com", "password": "your_password"}, request_only=True),
+            OpenApiExample(
+                "Sign-in",
+                {"email": "user@example.com", "password": "your_password"},
+                request_only=True,
+            ),
         ],
     )
     def post(self, request: Request) -> Response:
         login = _read(request, Login)
         # allauth asks Django's own request for what it needs.
         user = prove(request._request, email=login.email, password=login.password, code=login.code)  # noqa: SLF001
-        origin = Origin(client_ip(request.META), text(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH))
+        origin = Origin(
+            client_ip(request.META),
+            text(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH),
+        )
         return _answer(services.sign_in(user=user, origin=origin, at=timezone.now()))
 
 
@@ -136,8 +146,15 @@ class RefreshView(APIView):
         tags=["User tokens"],
         request={JSON: schema_of(Refresh)},
         responses={200: TokenPairSerializer}
-        | problems("invalid_token", "expired_token", "refresh_reused", "rate_limited", *_BODY_PROBLEMS),
-        examples=[_PAIR, OpenApiExample("Refresh", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True)],
+        | problems(
+            "invalid_token", "expired_token", "refresh_reused", "rate_limited", *_BODY_PROBLEMS
+        ),
+        examples=[
+            _PAIR,
+            OpenApiExample(
+                "Refresh", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True
+            ),
+        ],
     )
     def post(self, request: Request) -> Response:
         presented = _read(request, Refresh).refresh_token
@@ -158,7 +175,11 @@ class LogoutView(APIView):
         request={JSON: schema_of(Logout)},
         responses={204: OpenApiResponse(description="It has ended.")}
         | problems("missing_token", "invalid_token", "expired_token", *_BODY_PROBLEMS),
-        examples=[OpenApiExample("Sign out", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True)],
+        examples=[
+            OpenApiExample(
+                "Sign out", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True
+            )
+        ],
     )
     def post(self, request: Request) -> Response:
         presented = _read(request, Logout).refresh_token if has_body(request.META) else None
@@ -179,18 +200,33 @@ class MeView(APIView):
         operation_id="me",
         summary="Who I am",
         tags=["User tokens"],
-        responses={200: MeSerializer} | problems("missing_token", "invalid_token", "expired_token", "several_credentials"),
+        responses={200: MeSerializer}
+        | problems("missing_token", "invalid_token", "expired_token", "several_credentials"),
     )
     def get(self, request: Request) -> Response:
         token = cast("UserToken", request.auth)
-        memberships = Membership.objects.active().filter(user=token.user).select_related("organization")
+        memberships = (
+            Membership.objects.active().filter(user=token.user).select_related("organization")
+        )
         places = [
-            {"id": m.organization.public_id, "name": m.organization.name, "slug": m.organization.slug, "role": m.role}
+            {
+                "id": m.organization.public_id,
+                "name": m.organization.name,
+                "slug": m.organization.slug,
+                "role": m.role,
+            }
             for m in memberships.order_by("organization__name", "organization__slug")
         ]
-        me = {"id": token.user.public_id, "email": token.user.email, "name": token.user.name, "is_staff": token.user.is_staff}
+        me = {
+            "id": token.user.public_id,
+            "email": token.user.email,
+            "name": token.user.name,
+            "is_staff": token.user.is_staff,
+        }
         expiry = {"token_expires_at": token.expires_at.astimezone(UTC)}
-        return Response(me | {"organizations": places} | expiry, headers={"Cache-Control": "no-store"})
+        return Response(
+            me | {"organizations": places} | expiry, headers={"Cache-Control": "no-store"}
+        )
 
 
 class JwkSetRenderer(JsonRenderer):
@@ -217,7 +253,9 @@ class JwksView(APIView):
     )
     def get(self, request: Request) -> Response:
         keys = [key.as_jwk() for key in conf.signing_keys()]
-        return Response({"keys": keys}, headers={"Cache-Control": f"public, max-age={_JWKS_SECONDS}"})
+        return Response(
+            {"keys": keys}, headers={"Cache-Control": f"public, max-age={_JWKS_SECONDS}"}
+        )
 
 
 def _read(request: Request, form: type[Form]) -> Form:
@@ -234,5 +272,6 @@ def _read(request: Request, form: type[Form]) -> Form:
 def _answer(pair: TokenPair) -> Response:
     tokens = {"access_token": pair.access, "refresh_token": pair.refresh}
     return Response(
-        tokens | {"expires_in": int(ACCESS_LIFETIME.total_seconds()), "token_type": "Bearer"}, headers=_NEVER_STORED
+        tokens | {"expires_in": int(ACCESS_LIFETIME.total_seconds()), "token_type": "Bearer"},
+        headers=_NEVER_STORED,
     )

@@ -14,7 +14,17 @@ def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         keys = conf.signing_keys()
     except ValueError as error:
         return [Error(f"{error}.", hint=hint, id="keyway.E007")]
-    return [] if keys else [Error("KEYWAY_SIGNING_KEYS is empty: nobody could get a token.", hint=hint, id="keyway.E006")]
+    return (
+        []
+        if keys
+        else [
+            Error(
+                "KEYWAY_SIGNING_KEYS is empty: nobody could get a token.",
+                hint=hint,
+                id="keyway.E006",
+            )
+        ]
+    )
 
 
 @register(Tags.security)

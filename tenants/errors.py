@@ -20,7 +20,9 @@ class AlreadyMember(KeywayError):
 
 class LastAdmin(KeywayError):
     code = "last_admin"
-    detail = "An organization keeps at least one active owner or admin. Make somebody else admin first."
+    detail = (
+        "An organization keeps at least one active owner or admin. Make somebody else admin first."
+    )
 
 
 class StaleConfiguration(KeywayError):

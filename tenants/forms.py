@@ -18,7 +18,12 @@ LINES = 200
 # What auditors ask for first, as SQL Server names it (sys.dm_audit_actions); anything else can be typed.
 COMMON_ACTIONS: dict[str, dict[str, str]] = {
     "Data": {"SL": "SELECT", "IN": "INSERT", "UP": "UPDATE", "DL": "DELETE", "EX": "EXECUTE"},
-    "Sign-in": {"LGIS": "LOGIN SUCCEEDED", "LGIF": "LOGIN FAILED", "LGO": "LOGOUT", "IMP": "IMPERSONATE"},
+    "Sign-in": {
+        "LGIS": "LOGIN SUCCEEDED",
+        "LGIF": "LOGIN FAILED",
+        "LGO": "LOGOUT",
+        "IMP": "IMPERSONATE",
+    },
     "Objects": {"CR": "CREATE", "AL": "ALTER", "DR": "DROP", "TO": "TAKE OWNERSHIP"},
     "Permissions": {
         "G": "GRANT",
@@ -28,7 +33,12 @@ COMMON_ACTIONS: dict[str, dict[str, str]] = {
         "DPRL": "DROP MEMBER",
         "PWC": "CHANGE PASSWORD",
     },
-    "Server": {"BA": "BACKUP", "RS": "RESTORE", "ALST": "ALTER SETTINGS", "AUSC": "AUDIT SESSION CHANGED"},
+    "Server": {
+        "BA": "BACKUP",
+        "RS": "RESTORE",
+        "ALST": "ALTER SETTINGS",
+        "AUSC": "AUDIT SESSION CHANGED",
+    },
 }
 
 
@@ -38,12 +48,16 @@ class LineField(forms.CharField):
     def validate(self, value: str) -> None:
         super().validate(value)
         if not is_visible(value):
-            raise forms.ValidationError("Remove the invisible or control characters.", code="invisible")
+            raise forms.ValidationError(
+                "Remove the invisible or control characters.", code="invisible"
+            )
 
 
 class ProfileForm(forms.ModelForm[User]):
     name = LineField(max_length=255, required=False, help_text="Shown to the people you work with.")
-    time_zone = forms.ChoiceField(help_text="Times on these pages, and the end of the day a key expires on.")
+    time_zone = forms.ChoiceField(
+        help_text="Times on these pages, and the end of the day a key expires on."
+    )
     theme = forms.ChoiceField(label="Appearance", choices=Theme.choices, widget=forms.RadioSelect)
 
     class Meta:
@@ -58,7 +72,11 @@ class ProfileForm(forms.ModelForm[User]):
 
 
 def time_zones() -> list[str]:
-    places = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    places = sorted(
+        name
+        for name in zoneinfo.available_timezones()
+        if "/" in name and not name.startswith("Etc/")
+    )
     return ["UTC", *places]
 
 
@@ -67,7 +85,9 @@ class RoleForm(forms.Form):
 
     role = forms.ChoiceField(choices=Role.choices, widget=forms.RadioSelect)
 
-    def __init__(self, data: Mapping[str, Any] | None, *, roles: Sequence[Role], initial: Role) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, roles: Sequence[Role], initial: Role
+    ) -> None:
         super().__init__(data, initial={"role": initial})
         field = self.fields["role"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101  so the class says
@@ -81,7 +101,9 @@ class MemberForm(RoleForm):
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
         if not is_visible(email):
-            raise forms.ValidationError("Remove the invisible or control characters.", code="invisible")
+            raise forms.ValidationError(
+                "Remove the invisible or control characters.", code="invisible"
+            )
         return email
 
 
@@ -132,7 +154,11 @@ class ActionsField(LinesField):
         return super().to_python(str(value or "").upper())
 
     def refusal(self, line: str) -> str:
-        return "" if ACTION_ID.match(line) else "an action id has 1 to 16 letters, digits or underscores, for example BA."
+        return (
+            ""
+            if ACTION_ID.match(line)
+            else "an action id has 1 to 16 letters, digits or underscores, for example BA."
+        )
 
 
 class ConfigurationForm(forms.Form):
@@ -146,21 +172,28 @@ class ConfigurationForm(forms.Form):
         help_text="From 5 seconds to 1 hour. Two without a sign of life, and an agent is late.",
     )
     batch_size = forms.IntegerField(
-        min_value=1, max_value=10_000, help_text="At most this many events in one batch, from 1 to 10,000."
+        min_value=1,
+        max_value=10_000,
+        help_text="At most this many events in one batch, from 1 to 10,000.",
     )
     common_actions = forms.MultipleChoiceField(required=False, label="Actions to collect")
     other_actions = ActionsField(
-        required=False, help_text="Action ids that are not in the list, one a line, for example VACUUM."
+        required=False,
+        help_text="Action ids that are not in the list, one a line, for example VACUUM.",
     )
     include_objects = PatternsField(
-        required=False, help_text="Patterns of database.schema.object, one a line. Empty includes everything."
+        required=False,
+        help_text="Patterns of database.schema.object, one a line. Empty includes everything.",
     )
     exclude_objects = PatternsField(
-        required=False, help_text="Patterns of database.schema.object, one a line. They win over those above."
+        required=False,
+        help_text="Patterns of database.schema.object, one a line. They win over those above.",
     )
 
     def __init__(self, data: Mapping[str, Any] | None, *, current: AgentConfiguration) -> None:
-        common = {action: name for group in COMMON_ACTIONS.values() for action, name in group.items()}
+        common = {
+            action: name for group in COMMON_ACTIONS.values() for action, name in group.items()
+        }
         super().__init__(
             data,
             initial={
@@ -180,5 +213,7 @@ class ConfigurationForm(forms.Form):
     def changes(self) -> dict[str, Any]:
         """The values to save, by the model's names. Call once valid."""
         names = ("heartbeat_interval_seconds", "batch_size", "include_objects", "exclude_objects")
-        actions = dict.fromkeys([*self.cleaned_data["common_actions"], *self.cleaned_data["other_actions"]])
+        actions = dict.fromkeys(
+            [*self.cleaned_data["common_actions"], *self.cleaned_data["other_actions"]]
+        )
         return {name: self.cleaned_data[name] for name in names} | {"actions": list(actions)}

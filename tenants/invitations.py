@@ -14,7 +14,9 @@ def invite(*, organization: Organization, email: str, role: Role, by: Actor) -> 
     Raises AlreadyMember.
     """
     with transaction.atomic():
-        return services.add_member(organization=organization, user=_find_or_create(email), role=role, by=by)
+        return services.add_member(
+            organization=organization, user=_find_or_create(email), role=role, by=by
+        )
 
 
 def _find_or_create(email: str) -> User:

@@ -67,7 +67,9 @@ class _Reading(Generic[Value]):
 class Leases(Generic[Key, Value]):
     """What this process has read lately, by key. Bounded: the oldest goes first."""
 
-    def __init__(self, read: Callable[[Sequence[Key]], Mapping[Key, Value]], most: int = MOST_LEASES) -> None:
+    def __init__(
+        self, read: Callable[[Sequence[Key]], Mapping[Key, Value]], most: int = MOST_LEASES
+    ) -> None:
         """`read` returns what there is of at least one key."""
         self._read = read
         self._most = most
@@ -157,7 +159,9 @@ class Leases(Generic[Key, Value]):
                     self._read_anew(due)
                     until = time.monotonic() + IDLE_SECONDS
                 if len(due) < MOST_AT_ONCE:
-                    time.sleep(max(conf.lease().total_seconds() * RENEWED_EVERY, LEAST_PAUSE_SECONDS))
+                    time.sleep(
+                        max(conf.lease().total_seconds() * RENEWED_EVERY, LEAST_PAUSE_SECONDS)
+                    )
         except (DatabaseError, InterfaceError) as error:
             logger.debug("Leases are not renewed: %s", error)
         finally:

@@ -55,7 +55,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     EMAIL_FIELD = "email"
 
     class Meta:
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_is_unique_in_any_case")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_is_unique_in_any_case")
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email
@@ -120,9 +122,13 @@ class Membership(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "user"], condition=Q(removed_at=None), name="user_has_one_present_membership"
+                fields=["organization", "user"],
+                condition=Q(removed_at=None),
+                name="user_has_one_present_membership",
             ),
-            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_is_known"),
+            models.CheckConstraint(
+                condition=Q(role__in=Role.values), name="membership_role_is_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -173,8 +179,12 @@ class Agent(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organization", "environment", "host"], name="agent_host_is_unique"),
-            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="agent_environment_is_known"),
+            models.UniqueConstraint(
+                fields=["organization", "environment", "host"], name="agent_host_is_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(environment__in=Environment.values), name="agent_environment_is_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -197,13 +207,19 @@ class Agent(models.Model):
 class AgentConfiguration(models.Model):
     """What an organization's agents are to do. Every change is a new version; the newest is in force."""
 
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="agent_configurations")
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, related_name="agent_configurations"
+    )
     version = models.PositiveIntegerField()
     heartbeat_interval_seconds = models.PositiveIntegerField(default=60)
     batch_size = models.PositiveIntegerField(default=1000)
     actions = models.JSONField(default=list, help_text="Action ids to collect; empty collects all.")
-    include_objects = models.JSONField(default=list, help_text="Patterns of database.schema.object; empty includes all.")
-    exclude_objects = models.JSONField(default=list, help_text="Patterns of database.schema.object.")
+    include_objects = models.JSONField(
+        default=list, help_text="Patterns of database.schema.object; empty includes all."
+    )
+    exclude_objects = models.JSONField(
+        default=list, help_text="Patterns of database.schema.object."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.CharField(max_length=320)
 
@@ -211,13 +227,22 @@ class AgentConfiguration(models.Model):
         ordering = ["-version"]
         get_latest_by = "version"
         constraints = [
-            models.UniqueConstraint(fields=["organization", "version"], name="agent_configuration_version_is_unique"),
+            models.UniqueConstraint(
+                fields=["organization", "version"], name="agent_configuration_version_is_unique"
+            ),
             models.CheckConstraint(
-                condition=Q(heartbeat_interval_seconds__gte=5, heartbeat_interval_seconds__lte=3600),
+                condition=Q(
+                    heartbeat_interval_seconds__gte=5, heartbeat_interval_seconds__lte=3600
+                ),
                 name="heartbeat_interval_is_5_s_to_1_h",
             ),
-            models.CheckConstraint(condition=Q(batch_size__gte=1, batch_size__lte=10_000), name="batch_size_is_1_to_10000"),
-            models.CheckConstraint(condition=Q(version__gte=1), name="agent_configuration_version_starts_at_one"),
+            models.CheckConstraint(
+                condition=Q(batch_size__gte=1, batch_size__lte=10_000),
+                name="batch_size_is_1_to_10000",
+            ),
+            models.CheckConstraint(
+                condition=Q(version__gte=1), name="agent_configuration_version_starts_at_one"
+            ),
         ]
 
     def __str__(self) -> str:

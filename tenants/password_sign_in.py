@@ -31,7 +31,9 @@ def prove(request: HttpRequest, *, email: str, password: str, code: str | None) 
     if not ratelimit.consume(request, action="login"):
         raise _limited("login")
     try:
-        user: User | None = get_adapter(request).authenticate(request, email=email, password=password)
+        user: User | None = get_adapter(request).authenticate(
+            request, email=email, password=password
+        )
     except ValidationError as error:
         raise _limited("login_failed") from error
     if user is None or not user.is_active:

@@ -24,7 +24,14 @@ class Permission(Enum):
     MANAGE_OWNERS = auto()
 
 
-_READING = frozenset({Permission.READ_ACTIVITY, Permission.READ_TRAIL, Permission.READ_AGENTS, Permission.READ_MEMBERS})
+_READING = frozenset(
+    {
+        Permission.READ_ACTIVITY,
+        Permission.READ_TRAIL,
+        Permission.READ_AGENTS,
+        Permission.READ_MEMBERS,
+    }
+)
 _ADMIN = _READING | {
     Permission.ISSUE_OWN_KEYS,
     Permission.MANAGE_AGENTS,

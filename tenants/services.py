@@ -25,7 +25,11 @@ def create_organization(*, name: str, slug: str, by: Actor) -> Organization:
     organization = Organization.objects.create(name=name, slug=slug)
     AgentConfiguration.objects.create(organization=organization, version=1, created_by=by.name)
     trail.record(
-        Action.ORGANIZATION_CREATED, organization=organization.pk, by=by, target=organization.as_target(), data={"slug": slug}
+        Action.ORGANIZATION_CREATED,
+        organization=organization.pk,
+        by=by,
+        target=organization.as_target(),
+        data={"slug": slug},
     )
     return organization
 
@@ -33,15 +37,29 @@ def create_organization(*, name: str, slug: str, by: Actor) -> Organization:
 def suspend_organization(*, organization: Organization, by: Actor) -> Receipt:
     """Refuse every key of the organization until it is resumed. Doing it twice changes and trails nothing."""
     with transaction.atomic():
-        if Organization.objects.filter(pk=organization.pk, suspended_at=None).update(suspended_at=timezone.now()):
-            trail.record(Action.ORGANIZATION_SUSPENDED, organization=organization.pk, by=by, target=organization.as_target())
+        if Organization.objects.filter(pk=organization.pk, suspended_at=None).update(
+            suspended_at=timezone.now()
+        ):
+            trail.record(
+                Action.ORGANIZATION_SUSPENDED,
+                organization=organization.pk,
+                by=by,
+                target=organization.as_target(),
+            )
     return leases.end()
 
 
 @transaction.atomic
 def resume_organization(*, organization: Organization, by: Actor) -> None:
-    if Organization.objects.filter(pk=organization.pk, suspended_at__isnull=False).update(suspended_at=None):
-        trail.record(Action.ORGANIZATION_RESUMED, organization=organization.pk, by=by, target=organization.as_target())
+    if Organization.objects.filter(pk=organization.pk, suspended_at__isnull=False).update(
+        suspended_at=None
+    ):
+        trail.record(
+            Action.ORGANIZATION_RESUMED,
+            organization=organization.pk,
+            by=by,
+            target=organization.as_target(),
+        )
 
 
 def add_member(*, organization: Organization, user: User, role: Role, by: Actor) -> Membership:
@@ -50,7 +68,11 @@ def add_member(*, organization: Organization, user: User, role: Role, by: Actor)
         with transaction.atomic():
             membership = Membership.objects.create(organization=organization, user=user, role=role)
             trail.record(
-                Action.MEMBER_ADDED, organization=organization.pk, by=by, target=membership.as_target(), data={"role": role}
+                Action.MEMBER_ADDED,
+                organization=organization.pk,
+                by=by,
+                target=membership.as_target(),
+                data={"role": role},
             )
     except IntegrityError as error:
         raise AlreadyMember() from error
@@ -62,7 +84,12 @@ def change_role(*, membership: Membership, role: Role, by: Actor) -> Receipt:
     with transaction.atomic():
         if role not in _ADMINS:
             _keep_an_admin(membership)
-        if Membership.objects.present().filter(pk=membership.pk).exclude(role=role).update(role=role):
+        if (
+            Membership.objects.present()
+            .filter(pk=membership.pk)
+            .exclude(role=role)
+            .update(role=role)
+        ):
             trail.record(
                 Action.MEMBER_ROLE_CHANGED,
                 organization=membership.organization_id,
@@ -77,7 +104,13 @@ def deactivate_member(*, membership: Membership, by: Actor) -> Receipt:
     """Refuse the member and their public keys until reactivated. Raises LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(membership)
-        _set(membership, Action.MEMBER_DEACTIVATED, by, where={"deactivated_at": None}, to={"deactivated_at": timezone.now()})
+        _set(
+            membership,
+            Action.MEMBER_DEACTIVATED,
+            by,
+            where={"deactivated_at": None},
+            to={"deactivated_at": timezone.now()},
+        )
     return leases.end()
 
 
@@ -118,15 +151,26 @@ def reset_second_factor(*, user: User, by: Actor) -> None:
         trail.record(Action.USER_SECOND_FACTOR_RESET, by=by, target=user.as_target())
 
 
-def _set(membership: Membership, action: Action, by: Actor, *, where: Mapping[str, Any], to: Mapping[str, Any]) -> None:
+def _set(
+    membership: Membership,
+    action: Action,
+    by: Actor,
+    *,
+    where: Mapping[str, Any],
+    to: Mapping[str, Any],
+) -> None:
     """A conditional update: whoever comes second changes nothing and is not trailed."""
     if Membership.objects.present().filter(pk=membership.pk, **where).update(**to):
-        trail.record(action, organization=membership.organization_id, by=by, target=membership.as_target())
+        trail.record(
+            action, organization=membership.organization_id, by=by, target=membership.as_target()
+        )
 
 
 def _keep_an_admin(leaving: Membership) -> None:
     # The lock makes two admins who demote each other at the same moment come one after the other.
     Organization.objects.select_for_update().get(pk=leaving.organization_id)
-    admins = Membership.objects.active().filter(organization_id=leaving.organization_id, role__in=_ADMINS)
+    admins = Membership.objects.active().filter(
+        organization_id=leaving.organization_id, role__in=_ADMINS
+    )
     if list(admins.values_list("pk", flat=True)) == [leaving.pk]:
         raise LastAdmin()

@@ -41,7 +41,9 @@ def recent_sign_in(view: View) -> View:
         if not methods:
             raise PermissionDenied("This needs a recent sign-in. Sign out and sign in again.")
         _keep(request)
-        return HttpResponseRedirect(f"{methods[0]['url']}?{urlencode({'next': request.get_full_path()})}")
+        return HttpResponseRedirect(
+            f"{methods[0]['url']}?{urlencode({'next': request.get_full_path()})}"
+        )
 
     return wrapped
 
@@ -53,7 +55,9 @@ def is_recent(request: HttpRequest) -> bool:
     """
     oldest = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
     records = get_authentication_records(request, request.user)
-    return any(record["at"] > oldest for record in records if record["method"] in {"password", "mfa"})
+    return any(
+        record["at"] > oldest for record in records if record["method"] in {"password", "mfa"}
+    )
 
 
 def _keep(request: HttpRequest) -> None:

@@ -10,4 +10,7 @@ _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u280
 
 def is_visible(text: str) -> bool:
     """Whether nothing in `text` is invisible, breaks the line, or turns its reading direction around."""
-    return not any(character in _BLANKS or unicodedata.category(character) in _REFUSED_CATEGORIES for character in text)
+    return not any(
+        character in _BLANKS or unicodedata.category(character) in _REFUSED_CATEGORIES
+        for character in text
+    )

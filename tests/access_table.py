@@ -32,7 +32,12 @@ API_GUISES = (
     "application", "application without", "outsider's application",
 )  # fmt: skip
 # What programs present is nothing to a page.
-PAGE_GUISES = ("nobody", *(f"session {name}" for name in PEOPLE), "token admin", "admin's managing key")
+PAGE_GUISES = (
+    "nobody",
+    *(f"session {name}" for name in PEOPLE),
+    "token admin",
+    "admin's managing key",
+)
 
 BODIES = {
     "POST /api/v1/api-keys": '{"name": "New", "scopes": ["read:audit-activity"], "organization_id": "ORGANIZATION"}',

@@ -59,7 +59,12 @@ rest_framework_test.ForceAuthClientHandler = _ApiClientHandler  # type: ignore[m
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cases", type=int, metavar="N", help="of each parametrized test run N cases, others with each seed")
+    parser.addoption(
+        "--cases",
+        type=int,
+        metavar="N",
+        help="of each parametrized test run N cases, others with each seed",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -130,7 +135,9 @@ def globex(db: None) -> Organization:
 
 
 def join(organization: Organization, name: str, role: Role) -> User:
-    user = User.objects.create_user(f"{name}@{organization.slug}.example", PASSWORD, name=name.title())
+    user = User.objects.create_user(
+        f"{name}@{organization.slug}.example", PASSWORD, name=name.title()
+    )
     tenants.add_member(organization=organization, user=user, role=role, by=SYSTEM)
     return user
 
@@ -174,7 +181,10 @@ def issue_agent_key(acme: Organization, alice: User) -> IssueKey:
     def issue(organization: Organization = acme, created_by: User = alice, **order: Any) -> Issued:
         order = {"name": "Production SQL 01 Agent"} | order
         return keys.issue_agent_key(
-            organization=organization, order=Order(**order), by=actor(created_by), created_by=created_by
+            organization=organization,
+            order=Order(**order),
+            by=actor(created_by),
+            created_by=created_by,
         )
 
     return issue
@@ -184,9 +194,13 @@ def issue_agent_key(acme: Organization, alice: User) -> IssueKey:
 def issue_public_key(bob: User) -> IssueKey:
     """Issue a public key of bob's: ``issue_public_key(owner=…, scopes=[…], name="…")``."""
 
-    def issue(owner: User = bob, scopes: tuple[str, ...] = ("read:audit-activity",), **order: Any) -> Issued:
+    def issue(
+        owner: User = bob, scopes: tuple[str, ...] = ("read:audit-activity",), **order: Any
+    ) -> Issued:
         order = {"name": "SIEM Integration"} | order
-        return keys.issue_public_key(owner=membership_of(owner), order=Order(**order), scopes=scopes, by=actor(owner))
+        return keys.issue_public_key(
+            owner=membership_of(owner), order=Order(**order), scopes=scopes, by=actor(owner)
+        )
 
     return issue
 
@@ -220,7 +234,13 @@ Loot = dict[str, list[str]]
 
 
 @pytest.fixture
-def loot(acme: Organization, bob: User, carol: User, issue_agent_key: IssueKey, issue_public_key: IssueKey) -> Loot:
+def loot(
+    acme: Organization,
+    bob: User,
+    carol: User,
+    issue_agent_key: IssueKey,
+    issue_public_key: IssueKey,
+) -> Loot:
     """What Acme has, by the name of the URL parameter that would ask for it."""
     agent_key, script = issue_agent_key(name="Acme agent"), issue_public_key(name="Acme script")
     event = ActivityEvent.objects.create(
@@ -228,9 +248,13 @@ def loot(acme: Organization, bob: User, carol: User, issue_agent_key: IssueKey, 
         host="sql-acme-77", action_id="SL", succeeded=True, statement="SELECT acme_crown_jewels", digest=b"0" * 16,
     )  # fmt: skip
     draft = Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
-    application = applications.register(organization=acme, draft=draft, by=SYSTEM, created_by=bob).application
+    application = applications.register(
+        organization=acme, draft=draft, by=SYSTEM, created_by=bob
+    ).application
     presence = agents.Presence(acme.pk, "live", agent_key.key.pk, timezone.now(), SYSTEM)
-    agent = agents.heartbeat(presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0)
+    agent = agents.heartbeat(
+        presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0
+    )
     tokens.sign_in(user=bob, origin=Origin("192.0.2.7", "acme-ledger-import/2"), at=timezone.now())
     return {
         "slug": ["acme"],
@@ -264,7 +288,12 @@ def client_of(user: User) -> Client:
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """The system's own Chromium, which looks nothing up and needs no sandbox of its own where we are root."""
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    quiet = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     return {"executable_path": chromium(), "args": [*quiet, *sandbox]}
 

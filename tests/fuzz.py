@@ -60,7 +60,11 @@ class Findings:
 
     def lacking(self, examples: int) -> dict[str, int]:
         """The operations that were generated fewer examples than that, though they take something that varies."""
-        return {label: self.generated[label] for label in sorted(self.variable) if self.generated[label] < examples}
+        return {
+            label: self.generated[label]
+            for label in sorted(self.variable)
+            if self.generated[label] < examples
+        }
 
     def hear(self, told: Iterator[Any]) -> None:
         from schemathesis.engine import events
@@ -70,7 +74,9 @@ class Findings:
                 self.take(event.recorder)
             elif isinstance(event, events.NonFatalError | events.FatalError):
                 where = getattr(event, "label", "everything")
-                self.failures.setdefault(f"{where}: error", str(getattr(event, "value", None) or event))
+                self.failures.setdefault(
+                    f"{where}: error", str(getattr(event, "value", None) or event)
+                )
 
     def take(self, recorder: Any) -> None:
         from schemathesis.engine import Status
@@ -80,7 +86,11 @@ class Findings:
             label = case.operation.label
             self.requests[label] += 1
             # Checks send some of their own, as children of the case they doubt.
-            is_generated = recorder.cases[name].parent_id is None and case.meta and case.meta.phase.name == "fuzzing"
+            is_generated = (
+                recorder.cases[name].parent_id is None
+                and case.meta
+                and case.meta.phase.name == "fuzzing"
+            )
             self.generated[label] += bool(is_generated)
             if case.operation.body or any(case.operation.iter_parameters()):
                 self.variable.add(label)
@@ -98,16 +108,25 @@ class Findings:
             self.accepted.add(label)
 
     def _fail(self, recorder: Any, name: str, check: Any) -> None:
-        label, interaction = recorder.cases[name].value.operation.label, recorder.interactions.get(name)
+        label, interaction = (
+            recorder.cases[name].value.operation.label,
+            recorder.interactions.get(name),
+        )
         if interaction and interaction.response and (reason := excuse(check.name, interaction)):
             self.set_aside[reason] += 1
             return
         failure = check.failure_info.failure
         asked = (
-            f"{interaction.request.method} {interaction.request.uri} {interaction.request.body!r:.300}" if interaction else ""
+            f"{interaction.request.method} {interaction.request.uri} {interaction.request.body!r:.300}"
+            if interaction
+            else ""
         )
-        told = f"{interaction.response.content!r:.300}" if interaction and interaction.response else ""
-        self.failures.setdefault(f"{label}: {check.name}", f"{failure.title}. {failure.message:.500}\n{asked}\n{told}")
+        told = (
+            f"{interaction.response.content!r:.300}" if interaction and interaction.response else ""
+        )
+        self.failures.setdefault(
+            f"{label}: {check.name}", f"{failure.title}. {failure.message:.500}\n{asked}\n{told}"
+        )
 
 
 def fuzz(present: "Present | None", *, examples: int, seed: int | None, is_brief: bool) -> Findings:
@@ -123,14 +142,18 @@ def fuzz(present: "Present | None", *, examples: int, seed: int | None, is_brief
     return findings
 
 
-def _explore(present: "Present | None", config: Any, *, only: Collection[str] = ()) -> Iterator[Any]:
+def _explore(
+    present: "Present | None", config: Any, *, only: Collection[str] = ()
+) -> Iterator[Any]:
     import schemathesis
     from schemathesis.engine import from_schema
 
     from config.wsgi import application
 
     as_json = {"Accept": "application/json"}
-    schema = schemathesis.openapi.from_wsgi("/api/v1/schema", application, config=config, headers=as_json)
+    schema = schemathesis.openapi.from_wsgi(
+        "/api/v1/schema", application, config=config, headers=as_json
+    )
     if present:
         _authenticate(schema, present)
     if only:
@@ -147,7 +170,9 @@ def _teach() -> None:
 
     # In-process there is no socket to configure; Schemathesis 4.32 does so all the same where it probes, and fails.
     send, of_sockets = WSGI_TRANSPORT.send, {"max_redirects", "verify", "cert", "proxies"}
-    WSGI_TRANSPORT.send = lambda case, **wanted: send(case, **{name: wanted[name] for name in wanted.keys() - of_sockets})
+    WSGI_TRANSPORT.send = lambda case, **wanted: send(
+        case, **{name: wanted[name] for name in wanted.keys() - of_sockets}
+    )
 
     @schemathesis.hook
     def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
@@ -155,17 +180,26 @@ def _teach() -> None:
         raw_schema["components"]["securitySchemes"]["OAuth"] = {"type": "http", "scheme": "bearer"}
         # Made-up scopes and networks are refused before anything happens: most keys are ordered with real ones.
         paths = raw_schema["paths"]
-        for each in (paths["/api/v1/api-keys"]["post"], paths["/api/v1/api-keys/{key_id}"]["patch"]):
+        for each in (
+            paths["/api/v1/api-keys"]["post"],
+            paths["/api/v1/api-keys/{key_id}"]["patch"],
+        ):
             fields = each["requestBody"]["content"]["application/json"]["schema"]["properties"]
             fields["scopes"]["items"] = {"enum": sorted(registry())}
-            fields["allowed_cidrs"]["items"] = {"anyOf": [{"enum": NETWORKS}, fields["allowed_cidrs"]["items"]]}
+            fields["allowed_cidrs"]["items"] = {
+                "anyOf": [{"enum": NETWORKS}, fields["allowed_cidrs"]["items"]]
+            }
         # To people lines are text; here they are the events that are in them.
         content = paths["/api/v1/agent/events"]["post"]["requestBody"]["content"]
         content[NDJSON]["schema"] = content["application/json"]["schema"]
 
     @schemathesis.hook
     def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-        if case.meta and case.meta.phase.name == "fuzzing" and (made_up := case.path_parameters.get("key_id")):
+        if (
+            case.meta
+            and case.meta.phase.name == "fuzzing"
+            and (made_up := case.path_parameters.get("key_id"))
+        ):
             case.path_parameters["key_id"] = instead_of(str(made_up))
         # Mostly new ones, or hardly a key would ever be created.
         sent, number = (case.headers or {}).get("Idempotency-Key"), next(_COUNT)
@@ -176,21 +210,34 @@ def _teach() -> None:
     def ndjson(context: Any, value: Any) -> bytes:
         if isinstance(value, bytes | str):
             return value if isinstance(value, bytes) else value.encode(errors="replace")
-        return "".join(f"{json.dumps(each)}\n" for each in (value if isinstance(value, list) else [value])).encode()
+        return "".join(
+            f"{json.dumps(each)}\n" for each in (value if isinstance(value, list) else [value])
+        ).encode()
 
 
 def _configure(examples: int, seed: int | None, phases: Collection[str]) -> Any:
     import schemathesis
 
-    rejections = [*schemathesis.Config().projects.default.checks.negative_data_rejection.expected_statuses, "413"]
+    rejections = [
+        *schemathesis.Config().projects.default.checks.negative_data_rejection.expected_statuses,
+        "413",
+    ]
     asked = {
         "suppress-health-check": ["too_slow"],  # that is the machine's
         "workers": 1,
         "continue-on-failure": True,
-        "generation": {"max-examples": examples, "no-shrink": True, "deterministic": seed is not None, "database": "none"},
-        "phases": {phase: {"enabled": phase in phases} for phase in PHASES} | {"fuzzing": _INDEPENDENT},
+        "generation": {
+            "max-examples": examples,
+            "no-shrink": True,
+            "deterministic": seed is not None,
+            "database": "none",
+        },
+        "phases": {phase: {"enabled": phase in phases} for phase in PHASES}
+        | {"fuzzing": _INDEPENDENT},
         "checks": {"negative_data_rejection": {"expected-statuses": rejections}},
-        "output": {"truncation": {"max-recorded-payload-size": 0}},  # none is cut: excuses read them
+        "output": {
+            "truncation": {"max-recorded-payload-size": 0}
+        },  # none is cut: excuses read them
     }
     return schemathesis.Config.from_dict(asked | ({} if seed is None else {"seed": seed}))
 
@@ -212,7 +259,11 @@ def _authenticate(schema: Any, present: "Present") -> None:
             return self._held
 
         def set(self, case: Any, data: Any, context: Any) -> None:
-            others = {name: value for name, value in (case.headers or {}).items() if name.lower() not in CREDENTIALS}
+            others = {
+                name: value
+                for name, value in (case.headers or {}).items()
+                if name.lower() not in CREDENTIALS
+            }
             case.headers, case.cookies = others | data.headers, data.cookies
 
 
@@ -226,7 +277,9 @@ def throwaway_database(*, is_sqlite: bool) -> Iterator[str]:
             yield server.url
 
 
-def run(kinds: tuple[str, ...], *, examples: int, seed: int | None, is_brief: bool) -> dict[str, Findings]:
+def run(
+    kinds: tuple[str, ...], *, examples: int, seed: int | None, is_brief: bool
+) -> dict[str, Findings]:
     import django
 
     django.setup()
@@ -235,7 +288,9 @@ def run(kinds: tuple[str, ...], *, examples: int, seed: int | None, is_brief: bo
 
     from tests.fuzz_cast import presentations
 
-    settings.ACCOUNT_RATE_LIMITS = False  # allauth's own, or nearly every sign-in would be told to wait
+    settings.ACCOUNT_RATE_LIMITS = (
+        False  # allauth's own, or nearly every sign-in would be told to wait
+    )
     call_command("migrate", verbosity=0)
     _teach()
     cast: Mapping[str, Present] = presentations()
@@ -267,20 +322,36 @@ def table(found: Mapping[str, Findings]) -> str:
         f"| {kind} | {each.requests.total():,} | {each.checks.total():,} | {each.set_aside.total():,} | {len(each.failures)} |"
         for kind, each in found.items()
     ]
-    return "\n".join(["| kind | requests | checks | set aside | failures |", "|---|---:|---:|---:|---:|", *rows])
+    return "\n".join(
+        ["| kind | requests | checks | set aside | failures |", "|---|---:|---:|---:|---:|", *rows]
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=500, help="of each operation, and phase that generates")
+    parser.add_argument(
+        "--examples", type=int, default=500, help="of each operation, and phase that generates"
+    )
     parser.add_argument("--seed", type=int, help="the same examples every time")
-    parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind of credential; may be repeated")
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        action="append",
+        help="only this kind of credential; may be repeated",
+    )
     parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--brief", action="store_true", help="without the phases that enumerate and follow links")
+    parser.add_argument(
+        "--brief", action="store_true", help="without the phases that enumerate and follow links"
+    )
     chosen = parser.parse_args()
     with throwaway_database(is_sqlite=chosen.sqlite) as url:
         os.environ |= QUIET | {"KEYWAY_TEST_DATABASE_URL": url}
-        found = run(tuple(chosen.kind or KINDS), examples=chosen.examples, seed=chosen.seed, is_brief=chosen.brief)
+        found = run(
+            tuple(chosen.kind or KINDS),
+            examples=chosen.examples,
+            seed=chosen.seed,
+            is_brief=chosen.brief,
+        )
     print(table(found))
     return 1 if any(each.failures for each in found.values()) else 0
 

@@ -46,7 +46,11 @@ def presentations() -> dict[str, Present]:
     acme = tenants.create_organization(name="Acme", slug="acme", by=SYSTEM)
     alice = join(acme, "alice", Role.ADMIN)
     held = scopes.held_by(Role.ADMIN)
-    active = [scope.name for scope in scopes.of_kind(Kind.PUBLIC) if scope.is_grantable and scope.name in held]
+    active = [
+        scope.name
+        for scope in scopes.of_kind(Kind.PUBLIC)
+        if scope.is_grantable and scope.name in held
+    ]
     reading = [name for name in active if name != scopes.MANAGE_API_KEYS]
     program = service_of(acme, alice, scopes.READ_AUDIT_ACTIVITY)
     return {
@@ -60,7 +64,9 @@ def presentations() -> dict[str, Present]:
         ),
         "browser session": _with_session(alice),
         "client secret": lambda: Presented({"Authorization": f"Basic {_basic(program)}"}),
-        "metrics token": lambda: Presented({"Authorization": f"Bearer {settings.KEYWAY_METRICS_TOKEN}"}),
+        "metrics token": lambda: Presented(
+            {"Authorization": f"Bearer {settings.KEYWAY_METRICS_TOKEN}"}
+        ),
     }
 
 
@@ -87,11 +93,15 @@ def _with_session(user: User) -> Present:
 
 
 def _agent_key(organization: Organization, by: User) -> Issued:
-    return keys.issue_agent_key(organization=organization, order=Order(name="Agent"), by=actor(by), created_by=by)
+    return keys.issue_agent_key(
+        organization=organization, order=Order(name="Agent"), by=actor(by), created_by=by
+    )
 
 
 def _public_key(owner: User, granted: list[str]) -> Issued:
-    return keys.issue_public_key(owner=membership_of(owner), order=Order(name="Script"), scopes=granted, by=actor(owner))
+    return keys.issue_public_key(
+        owner=membership_of(owner), order=Order(name="Script"), scopes=granted, by=actor(owner)
+    )
 
 
 def instead_of(made_up: str) -> str:

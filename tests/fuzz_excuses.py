@@ -28,7 +28,10 @@ def excuse(check: str, interaction: Any) -> str:
     # Who asks is judged before what they ask, be it a method that is not taken.
     if check == "negative_data_rejection" and "accepted" in told and told["rejected"]:
         return "a batch whose good events were stored, and whose bad ones were refused one by one"
-    if check == "positive_data_acceptance" or (check, code) == ("unsupported_method", "several_credentials"):
+    if check == "positive_data_acceptance" or (check, code) == (
+        "unsupported_method",
+        "several_credentials",
+    ):
         words, is_right = _EXCUSES.get(code, ("", _never))
         return words if is_right(interaction.request, told) else ""
     return ""
@@ -70,7 +73,9 @@ def _is_of_times_and_ids(request: Any, told: Told) -> bool:
 
 
 def _authenticates_twice(request: Any, told: Told) -> bool:
-    return _header(request, "Authorization") is not None and _sends(request, b"client_id=", b"client_secret=")
+    return _header(request, "Authorization") is not None and _sends(
+        request, b"client_id=", b"client_secret="
+    )
 
 
 def _sends(request: Any, *names: bytes) -> bool:
@@ -78,7 +83,9 @@ def _sends(request: Any, *names: bytes) -> bool:
 
 
 def _header(request: Any, name: str) -> str | None:
-    values = next((values for key, values in request.headers.items() if key.lower() == name.lower()), None)
+    values = next(
+        (values for key, values in request.headers.items() if key.lower() == name.lower()), None
+    )
     return values[0] if values else None
 
 
@@ -86,10 +93,22 @@ _EXCUSES: dict[str, tuple[str, Callable[[Any, Told], bool]]] = {
     "several_credentials": ("several credentials at once", _has_several_credentials),
     "invalid_cursor": ("a made-up cursor", _has_a_cursor),
     "idempotency_key_reused": ("the Idempotency-Key of another request", _has_an_idempotency_key),
-    "validation_failed": ("invisible text, a blank name, no network, or a time that is past", _is_told_by_sentence),
+    "validation_failed": (
+        "invisible text, a blank name, no network, or a time that is past",
+        _is_told_by_sentence,
+    ),
     "invalid_batch": ("events that are stored already or out of time", _is_of_times_and_ids),
-    "invalid_grant": ("a made-up code or refresh token", lambda request, told: _sends(request, b"code=", b"refresh_token=")),
-    "invalid_scope": ("a scope that is not the application's", lambda request, told: _sends(request, b"scope=")),
-    "unauthorized_client": ("a grant that is not the application's", lambda request, told: _sends(request, b"grant_type=")),
+    "invalid_grant": (
+        "a made-up code or refresh token",
+        lambda request, told: _sends(request, b"code=", b"refresh_token="),
+    ),
+    "invalid_scope": (
+        "a scope that is not the application's",
+        lambda request, told: _sends(request, b"scope="),
+    ),
+    "unauthorized_client": (
+        "a grant that is not the application's",
+        lambda request, told: _sends(request, b"grant_type="),
+    ),
     "invalid_request": ("a client authenticated in two ways", _authenticates_twice),
 }

@@ -13,7 +13,18 @@ from apikeys.services import Issued
 from config.wsgi import BEFORE_DJANGO
 from tenants.models import Organization, User
 from tenants.roles import Role
-from tests.access_table import ACCOUNTS, ADMIN, ANSWERS, API, API_GUISES, BODIES, MODELS, PAGE_GUISES, PAGES, PEOPLE
+from tests.access_table import (
+    ACCOUNTS,
+    ADMIN,
+    ANSWERS,
+    API,
+    API_GUISES,
+    BODIES,
+    MODELS,
+    PAGE_GUISES,
+    PAGES,
+    PEOPLE,
+)
 from tests.apikeys.oauth.flow import service_of
 from tests.conftest import IssueKey, Loot, client_of, join
 from tests.routes import NEUTRAL, routes
@@ -32,7 +43,13 @@ def guises(
     agent_key: Issued, globex_agent_key: Issued, issue_public_key: IssueKey, settings: Settings,
 ) -> dict[str, Guise]:  # fmt: skip
     settings.KEYWAY_LEASE_MS = 0
-    people = dict(zip(PEOPLE, (join(acme, "olivia", Role.OWNER), alice, bob, carol, staff, mallory), strict=True))
+    people = dict(
+        zip(
+            PEOPLE,
+            (join(acme, "olivia", Role.OWNER), alice, bob, carol, staff, mallory),
+            strict=True,
+        )
+    )
     reading, managing, logs = ("read:audit-activity",), ("manage:api-keys",), ("read:logs",)
     keys = {
         "agent": agent_key,
@@ -51,9 +68,18 @@ def guises(
     return {
         "nobody": _presenting({}),
         **{f"session {name}": _browsing(person) for name, person in people.items()},
-        **{f"token {name}": _presenting(_bearer(signed_in(person).access)) for name, person in people.items()},
-        **{name: _presenting({"HTTP_X_API_KEY": issued.plaintext.reveal()}) for name, issued in keys.items()},
-        **{name: _presenting(_bearer(program.own_token().json()["access_token"])) for name, program in programs.items()},
+        **{
+            f"token {name}": _presenting(_bearer(signed_in(person).access))
+            for name, person in people.items()
+        },
+        **{
+            name: _presenting({"HTTP_X_API_KEY": issued.plaintext.reveal()})
+            for name, issued in keys.items()
+        },
+        **{
+            name: _presenting(_bearer(program.own_token().json()["access_token"]))
+            for name, program in programs.items()
+        },
     }
 
 
@@ -68,7 +94,11 @@ def _presenting(headers: dict[str, str]) -> Guise:
 def _browsing(person: User) -> Guise:
     client = client_of(person)
     client.raise_request_exception = False
-    return client, {"HTTP_COOKIE": "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())}
+    return client, {
+        "HTTP_COOKIE": "; ".join(
+            f"{name}={morsel.value}" for name, morsel in client.cookies.items()
+        )
+    }
 
 
 def ask(guise: Guise, method: str, address: str, body: str | None) -> str:
@@ -89,7 +119,11 @@ def ask(guise: Guise, method: str, address: str, body: str | None) -> str:
 
 
 def letter(method: str, status: int, content: bytes, location: str) -> str:
-    code = re.search(rb'"(?:code|error)": ?"(\w+)"', content) if status >= 400 and content.startswith(b"{") else None
+    code = (
+        re.search(rb'"(?:code|error)": ?"(\w+)"', content)
+        if status >= 400 and content.startswith(b"{")
+        else None
+    )
     what = f"{status} {code[1].decode()}" if code else str(status)
     if status in range(300, 400) and re.search("/login/|/reauthenticate/", location):
         what = "sign in"
@@ -114,7 +148,9 @@ def wanted(text: str) -> dict[tuple[str, str], str]:
 def fill(address: str, loot: Loot) -> str:
     if "{object_id}" in address:
         model = apps.get_model(*address.split("/")[2:4])
-        return address.format(object_id=model._default_manager.order_by("pk").values_list("pk", flat=True)[0])
+        return address.format(
+            object_id=model._default_manager.order_by("pk").values_list("pk", flat=True)[0]
+        )
     agent, script = loot["key_id"]
     ids = {name: ids[0] for name, ids in loot.items()} | {"agent": agent, "script": script}
     ids["key_id"] = agent if address.startswith("/o/") else script
@@ -131,7 +167,10 @@ def test_programs_and_people_get_from_the_api_what_the_table_says(
 ) -> None:
     wrong = []
     for (method, address), letters in wanted(API).items():
-        body = BODIES.get(f"{method} {address}", None if method == "GET" or not address.startswith("/api/") else "")
+        body = BODIES.get(
+            f"{method} {address}",
+            None if method == "GET" or not address.startswith("/api/") else "",
+        )
         body = body and body.replace("ORGANIZATION", acme.public_id)
         told = [ask(guises[name], method.lower(), fill(address, loot), body) for name in API_GUISES]
         wrong += differing(f"{method} {address}", API_GUISES, told, letters)
@@ -139,20 +178,30 @@ def test_programs_and_people_get_from_the_api_what_the_table_says(
 
 
 @pytest.mark.parametrize("pages", [PAGES, ACCOUNTS, ADMIN], ids=["keyway", "accounts", "admin"])
-def test_people_get_from_the_pages_what_the_table_says(pages: str, guises: dict[str, Guise], loot: Loot) -> None:
+def test_people_get_from_the_pages_what_the_table_says(
+    pages: str, guises: dict[str, Guise], loot: Loot
+) -> None:
     wrong = []
     for (method, address), letters in wanted(pages).items():
-        told = [ask(guises[name], method.lower(), fill(address, loot), None) for name in PAGE_GUISES]
+        told = [
+            ask(guises[name], method.lower(), fill(address, loot), None) for name in PAGE_GUISES
+        ]
         wrong += differing(f"{method} {address}", PAGE_GUISES, told, letters)
     assert wrong == []
 
 
-@pytest.mark.parametrize("table", [API, PAGES, ACCOUNTS, ADMIN], ids=["api", "keyway", "accounts", "admin"])
-def test_a_method_that_has_no_row_is_refused_to_everybody(table: str, guises: dict[str, Guise], loot: Loot) -> None:
+@pytest.mark.parametrize(
+    "table", [API, PAGES, ACCOUNTS, ADMIN], ids=["api", "keyway", "accounts", "admin"]
+)
+def test_a_method_that_has_no_row_is_refused_to_everybody(
+    table: str, guises: dict[str, Guise], loot: Loot
+) -> None:
     """Each address is asked by those who can do most there: they alone would learn that the method is not taken."""
     known = wanted(table)
     strongest = ["session owner", "session staff"]
-    strongest += ["token owner", "agent", "admin's managing key", "application"] if table == API else []
+    strongest += (
+        ["token owner", "agent", "admin's managing key", "application"] if table == API else []
+    )
     accepted = []
     for address in sorted({address for _, address in known}):
         for method in METHODS:
@@ -163,5 +212,8 @@ def test_a_method_that_has_no_row_is_refused_to_everybody(table: str, guises: di
 
 
 def test_every_address_has_a_row_and_every_row_an_address() -> None:
-    known = {re.sub(r"{script}|{agent}", "{key_id}", address) for _, address in wanted(API + PAGES + ACCOUNTS + ADMIN)}
+    known = {
+        re.sub(r"{script}|{agent}", "{key_id}", address)
+        for _, address in wanted(API + PAGES + ACCOUNTS + ADMIN)
+    }
     assert known == {*routes(), *BEFORE_DJANGO}

@@ -9,7 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ("apikeys", "apikeys/oauth", "audit", "tenants")
-CONTRACTS = {c["id"]: c for c in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]}
+CONTRACTS = {
+    c["id"]: c
+    for c in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+}
 DOMAIN = set(CONTRACTS["edges"]["source_modules"])
 EDGES = set(CONTRACTS["edges"]["forbidden_modules"])
 HTTP = (
@@ -56,7 +61,9 @@ def test_the_contracts_name_no_module_that_is_gone() -> None:
 
 def test_the_lower_apps_contracts_cover_their_whole_domain() -> None:
     for app in ("audit", "tenants"):
-        assert set(CONTRACTS[app]["source_modules"]) == {name for name in DOMAIN if name.startswith(f"{app}.")}
+        assert set(CONTRACTS[app]["source_modules"]) == {
+            name for name in DOMAIN if name.startswith(f"{app}.")
+        }
 
 
 @pytest.mark.parametrize("module", sorted(DOMAIN))
@@ -69,7 +76,11 @@ def test_the_domain_knows_neither_http_nor_settings(module: str) -> None:
 
 def test_the_clients_import_nothing_of_the_server() -> None:
     for file in (ROOT / "clients").rglob("*.py"):
-        names = {n.module or "" for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)}
+        names = {
+            n.module or ""
+            for n in ast.walk(ast.parse(file.read_text()))
+            if isinstance(n, ast.ImportFrom)
+        }
         is_for_django = file.parent.name == "django"  # the SDK's adapter, for other people's Django
         foreign = {*APPS, "config"} if is_for_django else {*APPS, "config", "django"}
         assert not [name for name in names if name.split(".")[0] in foreign], file

@@ -36,13 +36,23 @@ def test_schemathesis_finds_nothing_wrong_with_a_key_that_may_do_much() -> None:
 
 @pytest.mark.slow
 def test_schemathesis_does_what_it_is_told_and_less_is_a_failure() -> None:
-    ended = subprocess.run([sys.executable, "-c", AS_TOLD], capture_output=True, text=True, check=False, cwd=ROOT)
+    ended = subprocess.run(
+        [sys.executable, "-c", AS_TOLD], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert ended.returncode == 0, ended.stderr
 
 
-def asked(told: dict[str, Any], uri: str = "/", body: bytes = b"", **headers: str) -> SimpleNamespace:
-    request = SimpleNamespace(uri=uri, body=body, headers={name.replace("_", "-"): [value] for name, value in headers.items()})
-    return SimpleNamespace(request=request, response=SimpleNamespace(content=json.dumps(told).encode()))
+def asked(
+    told: dict[str, Any], uri: str = "/", body: bytes = b"", **headers: str
+) -> SimpleNamespace:
+    request = SimpleNamespace(
+        uri=uri,
+        body=body,
+        headers={name.replace("_", "-"): [value] for name, value in headers.items()},
+    )
+    return SimpleNamespace(
+        request=request, response=SimpleNamespace(content=json.dumps(told).encode())
+    )
 
 
 SEVERAL = {"code": "several_credentials"}
@@ -62,19 +72,30 @@ WRONG = {
     "one credential": asked(SEVERAL, X_API_Key=""),
     "no cursor": asked({"code": "invalid_cursor"}, "/?cursor=&q=x"),
     "no replay": asked({"code": "idempotency_key_reused"}),
-    "another sentence": asked({"code": "validation_failed", "errors": INVISIBLE | {"scopes": ["Expected `array`."]}}),
-    "another flaw": asked({"code": "invalid_batch", "rejected": [TIME, {"index": 1, "code": "nul_character"}]}),
+    "another sentence": asked(
+        {"code": "validation_failed", "errors": INVISIBLE | {"scopes": ["Expected `array`."]}}
+    ),
+    "another flaw": asked(
+        {"code": "invalid_batch", "rejected": [TIME, {"index": 1, "code": "nul_character"}]}
+    ),
     "no code": asked({"error": "invalid_grant"}),
     "one client": asked({"error": "invalid_request"}, Authorization="Basic x"),
     "another code": asked({"code": "malformed_body"}),
-    "no problem at all": SimpleNamespace(request=asked({}).request, response=SimpleNamespace(content=b"<h1>")),
+    "no problem at all": SimpleNamespace(
+        request=asked({}).request, response=SimpleNamespace(content=b"<h1>")
+    ),
 }
 
 
 @pytest.mark.parametrize("what", RIGHT)
 def test_what_no_schema_can_say_is_excused_where_it_was_asked(what: str) -> None:
     assert excuse("positive_data_acceptance", RIGHT[what])
-    for check in ("not_a_server_error", "status_code_conformance", "ignored_auth", "negative_data_rejection"):
+    for check in (
+        "not_a_server_error",
+        "status_code_conformance",
+        "ignored_auth",
+        "negative_data_rejection",
+    ):
         assert not excuse(check, RIGHT[what])
 
 

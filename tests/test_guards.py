@@ -30,9 +30,15 @@ def test_every_guard_is_installed() -> None:
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
-@pytest.mark.parametrize("table", ["audit_trailentry", "audit_trailhead", "apikeys_key", "apikeys_secret"])
+@pytest.mark.parametrize(
+    "table", ["audit_trailentry", "audit_trailhead", "apikeys_key", "apikeys_secret"]
+)
 def test_truncate_is_refused(table: str) -> None:
-    with pytest.raises(IntegrityError, match="never_deleted"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(IntegrityError, match="never_deleted"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(f"TRUNCATE {table} CASCADE")
 
 
@@ -54,8 +60,15 @@ def test_a_revocation_cannot_be_taken_back_or_moved(public_key: Issued, agent_ke
 
 
 @pytest.mark.parametrize("column", ["kind", "environment", "organization", "owner"])
-def test_what_a_key_is_never_changes(column: str, public_key: Issued, alice: User, globex: Organization) -> None:
-    other = {"kind": "agent", "environment": "test", "organization": globex, "owner": membership_of(alice)}
+def test_what_a_key_is_never_changes(
+    column: str, public_key: Issued, alice: User, globex: Organization
+) -> None:
+    other = {
+        "kind": "agent",
+        "environment": "test",
+        "organization": globex,
+        "owner": membership_of(alice),
+    }
     with pytest.raises(IntegrityError), transaction.atomic():
         Key.objects.filter(pk=public_key.key.pk).update(**{column: other[column]})
 
@@ -63,7 +76,11 @@ def test_what_a_key_is_never_changes(column: str, public_key: Issued, alice: Use
 def test_an_owner_of_another_organization_is_refused(acme: Organization, mallory: User) -> None:
     with pytest.raises(IntegrityError, match="owner_belongs_to"), transaction.atomic():
         Key.objects.create(
-            organization=acme, kind="public", owner=membership_of(mallory), name="x", scopes=["read:audit-activity"]
+            organization=acme,
+            kind="public",
+            owner=membership_of(mallory),
+            name="x",
+            scopes=["read:audit-activity"],
         )
 
 
@@ -80,7 +97,13 @@ BAD_ROWS = {
 
 @pytest.mark.parametrize("rule", BAD_ROWS)
 def test_the_database_keeps_the_rules_of_a_key(rule: str, acme: Organization, bob: User) -> None:
-    good = {"organization": acme, "kind": "public", "owner": membership_of(bob), "name": "x", "scopes": ["read:audit-activity"]}
+    good = {
+        "organization": acme,
+        "kind": "public",
+        "owner": membership_of(bob),
+        "name": "x",
+        "scopes": ["read:audit-activity"],
+    }
     Key.objects.create(**good)
     with pytest.raises(IntegrityError, match=rule), transaction.atomic():
         Key.objects.create(**good | BAD_ROWS[rule])
@@ -90,7 +113,14 @@ def test_a_key_has_one_live_secret(public_key: Issued) -> None:
     live = public_key.key.secrets.get()
     with pytest.raises(IntegrityError), transaction.atomic():
         Secret.objects.create(key=live.key, lookup=1, proof=live.proof, pepper_version=1, mask="x")
-    Secret.objects.create(key=live.key, lookup=1, proof=live.proof, pepper_version=1, mask="x", retired_at=timezone.now())
+    Secret.objects.create(
+        key=live.key,
+        lookup=1,
+        proof=live.proof,
+        pepper_version=1,
+        mask="x",
+        retired_at=timezone.now(),
+    )
 
 
 def test_a_proof_that_is_not_argon2id_is_refused(public_key: Issued) -> None:
@@ -98,7 +128,9 @@ def test_a_proof_that_is_not_argon2id_is_refused(public_key: Issued) -> None:
         public_key.key.secrets.update(proof="plaintext")
 
 
-def test_a_user_has_one_present_membership_in_an_organization(bob: User, acme: Organization) -> None:
+def test_a_user_has_one_present_membership_in_an_organization(
+    bob: User, acme: Organization
+) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Membership.objects.create(organization=acme, user=bob, role="admin")
 

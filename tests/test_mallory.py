@@ -45,13 +45,17 @@ def acmes_rows(acme: Organization) -> list[Any]:
         *keys.values_list("pk", "name", "scopes", "expires_at", "paused_at", "revoked_at"),
         *Secret.objects.filter(key__organization=acme).order_by("pk").values_list(),
         *Membership.objects.filter(**ours).order_by("pk").values_list(),
-        *User.objects.filter(memberships__organization=acme).order_by("pk").values_list("pk", "email", "password", "is_active"),
+        *User.objects.filter(memberships__organization=acme)
+        .order_by("pk")
+        .values_list("pk", "email", "password", "is_active"),
         *Application.objects.filter(**ours).order_by("pk").values_list(),
         *(
             rows.filter(application__organization=acme).count()
             for rows in (AccessToken.objects, RefreshToken.objects, Grant.objects)
         ),
-        *TokenFamily.objects.filter(user__memberships__organization=acme).order_by("pk").values_list(),
+        *TokenFamily.objects.filter(user__memberships__organization=acme)
+        .order_by("pk")
+        .values_list(),
         *Agent.objects.filter(**ours).order_by("pk").values_list(),
         *AgentConfiguration.objects.filter(**ours).order_by("pk").values_list(),
         *TrailEntry.objects.filter(**ours).order_by("sequence").values_list("hash"),
@@ -70,7 +74,13 @@ def guises(mallory: User, agent_key: Issued, public_key: Issued, application: Pr
     session["account_authentication_methods_user"] = str(mallory.pk)
     session.save()
     tokens = signed_in(mallory).access, application.own_token().json()["access_token"]
-    return [browser, api(agent_key), api(public_key), *(api(HTTP_AUTHORIZATION=f"Bearer {token}") for token in tokens), api()]
+    return [
+        browser,
+        api(agent_key),
+        api(public_key),
+        *(api(HTTP_AUTHORIZATION=f"Bearer {token}") for token in tokens),
+        api(),
+    ]
 
 
 def breaches(route: str, theirs: str, nobodys: str, guise: Client) -> Iterator[str]:
@@ -83,7 +93,11 @@ def breaches(route: str, theirs: str, nobodys: str, guise: Client) -> Iterator[s
         body = b"".join(found) if found.streaming else found.content
         told = [mark for mark in MARKS if mark.encode() in body]
         names_acme = "{slug}" in route or "_id}" in route
-        if found.status_code >= 500 or told or (names_acme and found.status_code in range(200, 300)):
+        if (
+            found.status_code >= 500
+            or told
+            or (names_acme and found.status_code in range(200, 300))
+        ):
             yield f"{method} {theirs}: {found.status_code} {told}"
         if found.status_code != missing.status_code:
             yield f"{method} {theirs}: {found.status_code}, but {missing.status_code} for what does not exist"
@@ -103,11 +117,15 @@ def test_mallory_gets_nothing_of_acmes(
     assert acmes_rows(acme) == before
 
 
-def test_the_walk_would_notice(loot: Loot, acme: Organization, alice: User, agent_key: Issued, public_key: Issued) -> None:
+def test_the_walk_would_notice(
+    loot: Loot, acme: Organization, alice: User, agent_key: Issued, public_key: Issued
+) -> None:
     """The same walk by alice, who may: it must find much, or it looks at nothing."""
     found, program = [], service_of(acme, alice, "read:audit-activity")
     for route in routes():
         if route.startswith("/o/"):
             for theirs, nobodys in addresses(route, loot):
-                found += breaches(route, theirs, nobodys, guises(alice, agent_key, public_key, program)[0])
+                found += breaches(
+                    route, theirs, nobodys, guises(alice, agent_key, public_key, program)[0]
+                )
     assert len(found) > 10

@@ -50,7 +50,9 @@ class Person:
         """Fetch the form and send it with what is hidden in it."""
         form = self.get(path).text
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
-        return self.post(path, {**{name: unescape(value) for name, value in hidden.items()}, **fields})
+        return self.post(
+            path, {**{name: unescape(value) for name, value in hidden.items()}, **fields}
+        )
 
     def post(self, path: str, fields: dict[str, str]) -> requests.Response:
         return self._kept(self.session.post(self.server.url + path, data=fields, timeout=20))
@@ -82,12 +84,16 @@ def dump(server: KeywayServer) -> str:
         return "\n".join(connection.iterdump())
 
 
-def test_two_hundred_secrets_are_nowhere_but_in_the_answer_that_showed_each(server: KeywayServer) -> None:
+def test_two_hundred_secrets_are_nowhere_but_in_the_answer_that_showed_each(
+    server: KeywayServer,
+) -> None:
     alice, staff = Person(server, "alice"), Person(server, "staff")
     secrets, places = [key["secret"] for key in server.seed["keys"]], []
     for number in range(EACH):
         environment = ("live", "test")[number % 2]
-        agent = issue(alice, "/o/acme/agents/api-keys/new/", name=f"Agent {number}", environment=environment)
+        agent = issue(
+            alice, "/o/acme/agents/api-keys/new/", name=f"Agent {number}", environment=environment
+        )
         public = issue(
             alice,
             "/profile/api-keys/new/",
@@ -99,14 +105,18 @@ def test_two_hundred_secrets_are_nowhere_but_in_the_answer_that_showed_each(serv
         secrets += [agent[0], public[0]]
         places += [agent[1], public[1]]
     for secret in secrets[-6:]:
-        answer = requests.get(f"{server.url}/api/v1/whoami", headers={"X-API-Key": secret}, timeout=10)
+        answer = requests.get(
+            f"{server.url}/api/v1/whoami", headers={"X-API-Key": secret}, timeout=10
+        )
         assert answer.status_code == 200
         places.append(answer.text)
     for person, paths in ((alice, AFTERWARDS["alice"]), (staff, AFTERWARDS["staff"])):
         for path in paths.split():
             assert person.get(path).status_code == 200, path
     places += [answer.text for person in (alice, staff) for answer in person.answers]
-    places += [str(answer.headers) + answer.url for person in (alice, staff) for answer in person.answers]
+    places += [
+        str(answer.headers) + answer.url for person in (alice, staff) for answer in person.answers
+    ]
     places += [dump(server), server.log.read_text()]
 
     assert len(set(secrets)) == 2 * EACH + len(server.seed["keys"])

@@ -45,11 +45,15 @@ def locked() -> Iterator[None]:
 
 
 def fields(browser: Client, path: str) -> dict[str, str]:
-    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', browser.get(path).content.decode())
+    hidden = re.findall(
+        r'<input type="hidden" name="(\w+)" value="([^"]*)"', browser.get(path).content.decode()
+    )
     return {name: unescape(value) for name, value in hidden}
 
 
-def assert_nothing_is_issued_or_revoked(alice: User, bob: User, agent_key: Issued, obstacle: object) -> None:
+def assert_nothing_is_issued_or_revoked(
+    alice: User, bob: User, agent_key: Issued, obstacle: object
+) -> None:
     admin, member = client_of(alice), client_of(bob)
     admin.raise_request_exception = member.raise_request_exception = False
     new, mine = "/o/acme/agents/api-keys/new/", "/profile/api-keys/new/"
@@ -59,7 +63,13 @@ def assert_nothing_is_issued_or_revoked(alice: User, bob: User, agent_key: Issue
         (
             member,
             mine,
-            fields(member, mine) | {"name": "x", "environment": "live", "scopes": "read:audit-activity", "expires": "90"},
+            fields(member, mine)
+            | {
+                "name": "x",
+                "environment": "live",
+                "scopes": "read:audit-activity",
+                "expires": "90",
+            },
         ),
         (admin, delete, fields(admin, delete)),
     ]
@@ -76,12 +86,17 @@ def assert_nothing_is_issued_or_revoked(alice: User, bob: User, agent_key: Issue
 
 
 @pytest.mark.django_db
-def test_with_the_trails_table_gone_nothing_is_issued_or_revoked(alice: User, bob: User, agent_key: Issued) -> None:
+def test_with_the_trails_table_gone_nothing_is_issued_or_revoked(
+    alice: User, bob: User, agent_key: Issued
+) -> None:
     assert_nothing_is_issued_or_revoked(alice, bob, agent_key, renamed)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite locks the whole file, which is the database being away")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'",
+    reason="SQLite locks the whole file, which is the database being away",
+)
 def test_with_the_trails_table_locked_the_answer_comes_within_the_lock_timeout(
     alice: User, bob: User, agent_key: Issued
 ) -> None:

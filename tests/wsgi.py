@@ -41,9 +41,15 @@ def call(path: str, query: str = "", **environ: Any) -> Answer:
     told: list[Any] = []
     asked = request(path, query, **environ)
     # As Django's own test client: a request must not close the connection that the test is a transaction of.
-    kept = [signal for signal in (request_started, request_finished) if signal.disconnect(close_old_connections)]
+    kept = [
+        signal
+        for signal in (request_started, request_finished)
+        if signal.disconnect(close_old_connections)
+    ]
     try:
-        body = b"".join(application(asked, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type,return-value]
+        body = b"".join(
+            application(asked, lambda status, headers, _=None: told.extend((status, headers)))
+        )  # type: ignore[arg-type,return-value]
     finally:
         for signal in kept:
             signal.connect(close_old_connections)

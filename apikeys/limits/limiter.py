@@ -33,7 +33,11 @@ def forget() -> None:
 
 def _claims(subjects: Mapping[str, str], processes: int) -> list[Claim]:
     rates = conf.limits()
-    return [Claim(_rule(name, rate, processes), subject) for name, subject in subjects.items() if (rate := rates[name])]
+    return [
+        Claim(_rule(name, rate, processes), subject)
+        for name, subject in subjects.items()
+        if (rate := rates[name])
+    ]
 
 
 @lru_cache(maxsize=64)

@@ -40,4 +40,7 @@ class Verdict(NamedTuple):
     @property
     def exhausted(self) -> Standing:
         """Of a refusal: the standing that lasts longest."""
-        return max((standing for standing in self.standings if not standing.remaining), key=lambda standing: standing.seconds)
+        return max(
+            (standing for standing in self.standings if not standing.remaining),
+            key=lambda standing: standing.seconds,
+        )

@@ -60,10 +60,15 @@ class Shared:
 
     def spend(self, claims: Sequence[Claim]) -> Verdict | None:
         """Spend one of each claim, or nothing. None when Redis does not answer."""
-        names = [f"keyway:limit:{claim.rule.name}:{claim.rule.seconds}:{claim.subject}" for claim in claims]
+        names = [
+            f"keyway:limit:{claim.rule.name}:{claim.rule.seconds}:{claim.subject}"
+            for claim in claims
+        ]
         terms = [term for claim in claims for term in (claim.rule.quota, claim.rule.seconds)]
         try:
-            answer = self._breaker.ask(lambda: self._redis.eval(_SPEND, len(names), *names, SLICES, *terms))
+            answer = self._breaker.ask(
+                lambda: self._redis.eval(_SPEND, len(names), *names, SLICES, *terms)
+            )
         except Away:
             return None
         return _verdict(claims, cast("list[int]", answer))
@@ -71,7 +76,10 @@ class Shared:
 
 def _verdict(claims: Sequence[Claim], answer: list[int]) -> Verdict:
     pairs = zip(claims, answer[1::2], answer[2::2], strict=True)
-    return Verdict(bool(answer[0]), tuple(Standing(claim.rule, remaining, seconds) for claim, remaining, seconds in pairs))
+    return Verdict(
+        bool(answer[0]),
+        tuple(Standing(claim.rule, remaining, seconds) for claim, remaining, seconds in pairs),
+    )
 
 
 def connect(url: str, wait: timedelta) -> Shared:

@@ -24,7 +24,9 @@ class _Window:
     def advance(self, current: int) -> None:
         """Forget what is over."""
         over = current - SLICES
-        while self.oldest < current and (self.oldest <= over or not self.counts[self.oldest % SLICES]):
+        while self.oldest < current and (
+            self.oldest <= over or not self.counts[self.oldest % SLICES]
+        ):
             if not self.total:
                 self.oldest = current
                 return
@@ -60,7 +62,9 @@ class Windows:
             if is_allowed:
                 for _, window, current in windows:
                     window.spend(current)
-            return Verdict(is_allowed, tuple([_standing(rule, window, now) for rule, window, _ in windows]))
+            return Verdict(
+                is_allowed, tuple([_standing(rule, window, now) for rule, window, _ in windows])
+            )
 
     def clear(self) -> None:
         with self._lock:

@@ -6,7 +6,15 @@ from config.admin import ReadOnlyAdmin
 
 @admin.register(Application)
 class ApplicationAdmin(ReadOnlyAdmin):
-    list_display = ("name", "organization", "purpose", "environment", "secret_mask", "created", "disabled_at")
+    list_display = (
+        "name",
+        "organization",
+        "purpose",
+        "environment",
+        "secret_mask",
+        "created",
+        "disabled_at",
+    )
     list_select_related = ("organization",)
     list_filter = ("environment", "organization")
     search_fields = ("name", "client_id")

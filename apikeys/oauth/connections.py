@@ -35,15 +35,17 @@ def of_person(user: User, *, at: datetime) -> list[Connection]:
         found.setdefault(token.application_id, []).append(token)
     allowed = _allowed(user, [tokens[0].application for tokens in found.values()])
     connections = [_connection(tokens, allowed) for tokens in found.values()]
-    return sorted(connections, key=lambda one: (str(one.application).casefold(), one.application.id))
+    return sorted(
+        connections, key=lambda one: (str(one.application).casefold(), one.application.id)
+    )
 
 
 def _tokens(user: User, at: datetime) -> Iterable[Any]:
     """Access tokens that are good, or that a good refresh token can replace."""
     good = Q(expires__gt=at) | Q(refresh_token__revoked=None, refresh_token__expires_at__gt=at)
-    theirs: Iterable[Any] = AccessToken.objects.filter(good, membership__user=user, membership__removed_at=None).select_related(
-        "application__organization", "membership__user"
-    )
+    theirs: Iterable[Any] = AccessToken.objects.filter(
+        good, membership__user=user, membership__removed_at=None
+    ).select_related("application__organization", "membership__user")
     return theirs
 
 

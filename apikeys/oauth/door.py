@@ -26,9 +26,26 @@ FORM = "application/x-www-form-urlencoded"
 _PLAIN = re.compile(r"[\x20-\x7e]*\Z")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z", re.ASCII)
 
-AUTHORIZE = ("client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method")
+AUTHORIZE = (
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+)
 _PRESENTED = {"code": Use.CODE, "refresh_token": Use.REFRESH, "client_secret": Use.SECRET}
-_SENT = ("grant_type", "redirect_uri", "client_id", "scope", "code_verifier", "token", "token_type_hint", *_PRESENTED)
+_SENT = (
+    "grant_type",
+    "redirect_uri",
+    "client_id",
+    "scope",
+    "code_verifier",
+    "token",
+    "token_type_hint",
+    *_PRESENTED,
+)
 # No hash looks like it: found nowhere, and refused as what is merely wrong.
 _NOTHING = "-"
 
@@ -54,8 +71,14 @@ def read_form(request: HttpRequest) -> dict[str, str]:
         raise errors.InvalidRequestError() from error
     sent |= _basic(request, sent)
     if "token" in sent:
-        sent["token"] = _stored(sent["token"], Use.ACCESS) or _stored(sent["token"], Use.REFRESH) or _NOTHING
-    return sent | {name: _stored(sent[name], use) or _NOTHING for name, use in _PRESENTED.items() if name in sent}
+        sent["token"] = (
+            _stored(sent["token"], Use.ACCESS) or _stored(sent["token"], Use.REFRESH) or _NOTHING
+        )
+    return sent | {
+        name: _stored(sent[name], use) or _NOTHING
+        for name, use in _PRESENTED.items()
+        if name in sent
+    }
 
 
 def count_failure(request: HttpRequest) -> Denial | None:
@@ -70,11 +93,15 @@ def _is_bounded(request: HttpRequest) -> bool:
         return False
 
 
-def _known(given: QueryDict, names: tuple[str, ...], error: type[Exception]) -> Iterator[tuple[str, str]]:
+def _known(
+    given: QueryDict, names: tuple[str, ...], error: type[Exception]
+) -> Iterator[tuple[str, str]]:
     """The parameters of these names that have a value; RFC 6749, 3.1 has others ignored and repeated ones refused."""
     for name in names:
         values = given.getlist(name)
-        if len(values) > 1 or any(len(value) > LENGTH or not _PLAIN.match(value) for value in values):
+        if len(values) > 1 or any(
+            len(value) > LENGTH or not _PLAIN.match(value) for value in values
+        ):
             raise error(f"The parameter {name} is repeated, too long, or not plain ASCII.")
         if values and values[0]:
             yield name, values[0]

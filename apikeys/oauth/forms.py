@@ -16,7 +16,9 @@ from tenants.models import User
 
 NAME_LENGTH = 255
 ADDRESSES = 10
-UNKNOWN_ADDRESS = "{} cannot be used: https://… without a fragment, or http:// on localhost, 127.0.0.1 or [::1]."
+UNKNOWN_ADDRESS = (
+    "{} cannot be used: https://… without a fragment, or http:// on localhost, 127.0.0.1 or [::1]."
+)
 
 
 class NonceForm(forms.Form):
@@ -30,7 +32,9 @@ class NonceForm(forms.Form):
 
     def clean(self) -> None:
         try:
-            self.cleaned_data["idempotency_key"] = read_nonce(self.user, self.cleaned_data.get("nonce", ""))
+            self.cleaned_data["idempotency_key"] = read_nonce(
+                self.user, self.cleaned_data.get("nonce", "")
+            )
         except BadSignature:
             self.add_error(None, STALE_FORM)
 
@@ -52,7 +56,9 @@ class DetailsForm(forms.Form):
         label="Permission scopes",
         widget=forms.CheckboxSelectMultiple,
         help_text="What it may ask for. It gets no more than that, and no more than the person who allows it may do.",
-        error_messages={"required": "Choose at least one scope: a token without one can do nothing."},
+        error_messages={
+            "required": "Choose at least one scope: a token without one can do nothing."
+        },
     )
     redirect_uris = forms.CharField(
         label="Redirect URIs",
@@ -66,7 +72,9 @@ class DetailsForm(forms.Form):
         super().__init__(data, **more)
         field = self.fields["scopes"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101  so the class says
-        field.choices = [(scope.name, f"{scope.title} ({scope.name})") for scope in scopes.offered()]
+        field.choices = [
+            (scope.name, f"{scope.title} ({scope.name})") for scope in scopes.offered()
+        ]
         self.fields["name"].help_text = "People read it when they are asked to allow it."
 
     def clean_redirect_uris(self) -> list[str]:
@@ -92,7 +100,10 @@ class NewApplicationForm(NonceForm, DetailsForm):
         label="What it is",
         choices=[
             (Purpose.WEB, "Web application: runs on a server, acts for people who allow it"),
-            (Purpose.NATIVE, "Desktop, mobile or browser application: cannot keep a secret, acts for people who allow it"),
+            (
+                Purpose.NATIVE,
+                "Desktop, mobile or browser application: cannot keep a secret, acts for people who allow it",
+            ),
             (Purpose.SERVICE, "Service: acts for the organization, without a person"),
         ],
         initial=Purpose.WEB,
@@ -127,7 +138,11 @@ class EditApplicationForm(DetailsForm):
 
     def __init__(self, data: Mapping[str, Any] | None, *, application: Application) -> None:
         self.application = application
-        initial = {"name": application.name, "scopes": application.scopes, "redirect_uris": "\n".join(application.addresses)}
+        initial = {
+            "name": application.name,
+            "scopes": application.scopes,
+            "redirect_uris": "\n".join(application.addresses),
+        }
         super().__init__(data, initial=initial)
         if not application.is_for_people:
             del self.fields["redirect_uris"]
@@ -141,7 +156,9 @@ class DeleteApplicationForm(forms.Form):
     """Typing the name keeps a hand from ending what many rely on."""
 
     name = forms.CharField(
-        max_length=NAME_LENGTH, label="Name of the application", widget=forms.TextInput({"autocomplete": "off"})
+        max_length=NAME_LENGTH,
+        label="Name of the application",
+        widget=forms.TextInput({"autocomplete": "off"}),
     )
 
     def __init__(self, data: Mapping[str, Any] | None, *, application: Application) -> None:

@@ -32,9 +32,18 @@ class Purpose(models.TextChoices):
 
 
 _GRANTS = {
-    Purpose.WEB: (AbstractApplication.CLIENT_CONFIDENTIAL, AbstractApplication.GRANT_AUTHORIZATION_CODE),
-    Purpose.NATIVE: (AbstractApplication.CLIENT_PUBLIC, AbstractApplication.GRANT_AUTHORIZATION_CODE),
-    Purpose.SERVICE: (AbstractApplication.CLIENT_CONFIDENTIAL, AbstractApplication.GRANT_CLIENT_CREDENTIALS),
+    Purpose.WEB: (
+        AbstractApplication.CLIENT_CONFIDENTIAL,
+        AbstractApplication.GRANT_AUTHORIZATION_CODE,
+    ),
+    Purpose.NATIVE: (
+        AbstractApplication.CLIENT_PUBLIC,
+        AbstractApplication.GRANT_AUTHORIZATION_CODE,
+    ),
+    Purpose.SERVICE: (
+        AbstractApplication.CLIENT_CONFIDENTIAL,
+        AbstractApplication.GRANT_CLIENT_CREDENTIALS,
+    ),
 }
 
 
@@ -53,7 +62,9 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
     environment = models.CharField(max_length=4, choices=Environment, default=Environment.LIVE)
     scopes = models.JSONField(default=list, help_text="What it may ask for, and no more.")
-    client_secret = models.CharField(max_length=64, blank=True, editable=False, help_text="A keyed hash; empty without one.")
+    client_secret = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="A keyed hash; empty without one."
+    )
     secret_mask = models.CharField(max_length=32, blank=True, editable=False)
     secret_created_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -77,16 +88,26 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
         ordering = ["name", "pk"]
         constraints = [
             models.CheckConstraint(condition=~Q(name=""), name="application_has_a_name"),
-            models.CheckConstraint(condition=Q(environment__in=Environment.values), name="application_environment_is_known"),
             models.CheckConstraint(
-                condition=Q(client_type="confidential") ^ Q(client_secret=""), name="application_has_a_secret_if_confidential"
+                condition=Q(environment__in=Environment.values),
+                name="application_environment_is_known",
             ),
             models.CheckConstraint(
-                condition=Q(authorization_grant_type="client-credentials", client_type="confidential", redirect_uris="")
+                condition=Q(client_type="confidential") ^ Q(client_secret=""),
+                name="application_has_a_secret_if_confidential",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    authorization_grant_type="client-credentials",
+                    client_type="confidential",
+                    redirect_uris="",
+                )
                 | (Q(authorization_grant_type="authorization-code") & ~Q(redirect_uris="")),
                 name="application_grant_is_code_or_client_credentials",
             ),
-            models.UniqueConstraint(fields=["created_by", "idempotency_key"], name="one_form_shows_one_client_secret"),
+            models.UniqueConstraint(
+                fields=["created_by", "idempotency_key"], name="one_form_shows_one_client_secret"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -165,12 +186,16 @@ class AccessToken(AbstractAccessToken):  # type: ignore[misc]
     """`token_checksum` is a keyed hash of the token, `token` stays empty. `membership` is empty for a service."""
 
     user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
-    membership = models.ForeignKey(Membership, models.PROTECT, null=True, blank=True, related_name="+")
+    membership = models.ForeignKey(
+        Membership, models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     resource = None
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(token=""), name="access_token_is_not_stored")]
+        constraints = [
+            models.CheckConstraint(condition=Q(token=""), name="access_token_is_not_stored")
+        ]
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):

@@ -32,5 +32,9 @@ def origin(uri: str) -> str:
 def with_parameters(uri: str, **parameters: str) -> str:
     """Add what is answered; a parameter of the same name in the registered address gives way to it."""
     parts = urlsplit(uri)
-    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in parameters]
+    kept = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in parameters
+    ]
     return urlunsplit(parts._replace(query=urlencode([*kept, *parameters.items()])))

@@ -7,7 +7,11 @@ from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.endpoints.authorization import AuthorizationEndpoint
 from oauthlib.oauth2.rfc6749.endpoints.revocation import RevocationEndpoint
 from oauthlib.oauth2.rfc6749.endpoints.token import TokenEndpoint
-from oauthlib.oauth2.rfc6749.grant_types import AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant
+from oauthlib.oauth2.rfc6749.grant_types import (
+    AuthorizationCodeGrant,
+    ClientCredentialsGrant,
+    RefreshTokenGrant,
+)
 from oauthlib.oauth2.rfc6749.grant_types.authorization_code import code_challenge_method_s256
 from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
@@ -36,7 +40,11 @@ class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # type:
             expires_in=lambda _: int(conf.token_lifetime().total_seconds()),
         )
         grants: dict[str, Any] = dict(
-            zip(GRANT_TYPES, (code, ClientCredentialsGrant(validator), RefreshTokenGrant(validator)), strict=True)
+            zip(
+                GRANT_TYPES,
+                (code, ClientCredentialsGrant(validator), RefreshTokenGrant(validator)),
+                strict=True,
+            )
         )
         AuthorizationEndpoint.__init__(self, "code", bearer, {"code": code})
         # Every other grant type goes to the default one, which refuses it as unsupported.

@@ -42,15 +42,22 @@ class Draft:
     idempotency_key: str | None = None
 
 
-def register(*, organization: Organization, draft: Draft, by: Actor, created_by: User) -> Registered:
+def register(
+    *, organization: Organization, draft: Draft, by: Actor, created_by: User
+) -> Registered:
     """Raises ScopeNotGrantable, or SecretShown when the same form registered it before."""
     _check_scopes(draft.scopes)
     application = Application(id=uuid7(), organization=organization, created_by=created_by)
     application.client_id, application.name = application.public_id, draft.name
     application.purpose, application.environment = draft.purpose, draft.environment
-    application.scopes, application.redirect_uris = sorted(draft.scopes), "\n".join(draft.redirect_uris)
+    application.scopes, application.redirect_uris = (
+        sorted(draft.scopes),
+        "\n".join(draft.redirect_uris),
+    )
     application.idempotency_key = draft.idempotency_key
-    plaintext = None if draft.purpose is Purpose.NATIVE else opaque.mint(Use.SECRET, conf.peppers()[0])
+    plaintext = (
+        None if draft.purpose is Purpose.NATIVE else opaque.mint(Use.SECRET, conf.peppers()[0])
+    )
     for name, value in _secret_facts(plaintext).items():
         setattr(application, name, value)
     try:
@@ -62,7 +69,14 @@ def register(*, organization: Organization, draft: Draft, by: Actor, created_by:
     return Registered(application, plaintext)
 
 
-def edit(*, application: Application, name: str, scopes: Collection[str], redirect_uris: Collection[str], by: Actor) -> Receipt:
+def edit(
+    *,
+    application: Application,
+    name: str,
+    scopes: Collection[str],
+    redirect_uris: Collection[str],
+    by: Actor,
+) -> Receipt:
     """Tokens never may do more than their application: fewer scopes weaken those that are out. Raises ScopeNotGrantable."""
     _check_scopes(scopes)
     with transaction.atomic():
@@ -76,7 +90,9 @@ def edit(*, application: Application, name: str, scopes: Collection[str], redire
     return leases.end()
 
 
-def rotate_secret(*, application: Application, by: Actor, idempotency_key: str | None = None) -> Plaintext:
+def rotate_secret(
+    *, application: Application, by: Actor, idempotency_key: str | None = None
+) -> Plaintext:
     """The old secret dies at once; tokens stay. Raises NoSecret, or SecretShown when the same form rotated it before."""
     plaintext = opaque.mint(Use.SECRET, conf.peppers()[0])
     with transaction.atomic():
@@ -85,7 +101,9 @@ def rotate_secret(*, application: Application, by: Actor, idempotency_key: str |
             raise NoSecret()
         if idempotency_key and locked.idempotency_key == idempotency_key:
             raise SecretShown()
-        for name, value in (_secret_facts(plaintext) | {"idempotency_key": idempotency_key}).items():
+        for name, value in (
+            _secret_facts(plaintext) | {"idempotency_key": idempotency_key}
+        ).items():
             setattr(locked, name, value)
         locked.save()
         _record(Action.APPLICATION_SECRET_ROTATED, locked, by, {"mask": plaintext.mask})
@@ -95,14 +113,18 @@ def rotate_secret(*, application: Application, by: Actor, idempotency_key: str |
 def disable(*, application: Application, by: Actor) -> Receipt:
     """Refuse the application and all its tokens until it is enabled. Doing it twice changes and trails nothing."""
     with transaction.atomic():
-        if Application.objects.filter(pk=application.pk, disabled_at=None).update(disabled_at=timezone.now()):
+        if Application.objects.filter(pk=application.pk, disabled_at=None).update(
+            disabled_at=timezone.now()
+        ):
             _record(Action.APPLICATION_DISABLED, application, by)
     return leases.end()
 
 
 @transaction.atomic
 def enable(*, application: Application, by: Actor) -> None:
-    if Application.objects.filter(pk=application.pk, disabled_at__isnull=False).update(disabled_at=None):
+    if Application.objects.filter(pk=application.pk, disabled_at__isnull=False).update(
+        disabled_at=None
+    ):
         _record(Action.APPLICATION_ENABLED, application, by)
 
 
@@ -112,7 +134,12 @@ def delete(*, application: Application, by: Actor) -> Receipt:
         target = application.as_target()
         deleted, _ = Application.objects.filter(pk=application.pk).delete()
         if deleted:
-            trail.record(Action.APPLICATION_DELETED, organization=application.organization_id, by=by, target=target)
+            trail.record(
+                Action.APPLICATION_DELETED,
+                organization=application.organization_id,
+                by=by,
+                target=target,
+            )
     return leases.end()
 
 
@@ -141,5 +168,13 @@ def _facts(application: Application) -> dict[str, object]:
     }
 
 
-def _record(action: Action, application: Application, by: Actor, data: dict[str, object] | None = None) -> None:
-    trail.record(action, organization=application.organization_id, by=by, target=application.as_target(), data=data)
+def _record(
+    action: Action, application: Application, by: Actor, data: dict[str, object] | None = None
+) -> None:
+    trail.record(
+        action,
+        organization=application.organization_id,
+        by=by,
+        target=application.as_target(),
+        data=data,
+    )

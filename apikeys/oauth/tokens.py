@@ -77,14 +77,20 @@ def redeem(*, grant: Grant, minted: Minted) -> None:
 def refresh(*, used: RefreshToken, minted: Minted) -> Receipt:
     """Replace a refresh token and its access token. Of several at once one comes first; the others get AlreadyUsed."""
     with transaction.atomic():
-        if not RefreshToken.objects.live().filter(pk=used.pk).update(revoked=timezone.now(), access_token=None):
+        if (
+            not RefreshToken.objects.live()
+            .filter(pk=used.pk)
+            .update(revoked=timezone.now(), access_token=None)
+        ):
             raise AlreadyUsed()
         AccessToken.objects.filter(pk=used.access_token_id).delete()
         _keep_pair(used.application, used.membership, used.token_family, minted)
     return leases.end()  # the access token that it replaced was good until now
 
 
-def _keep_pair(application: Application, membership: Membership, family: uuid.UUID, minted: Minted) -> None:
+def _keep_pair(
+    application: Application, membership: Membership, family: uuid.UUID, minted: Minted
+) -> None:
     if minted.refresh is None:
         raise ValueError("a person's token comes with one to refresh it")
     access = _keep_access(application, membership, minted)
@@ -99,7 +105,9 @@ def _keep_pair(application: Application, membership: Membership, family: uuid.UU
     )
 
 
-def _keep_access(application: Application, membership: Membership | None, minted: Minted) -> AccessToken:
+def _keep_access(
+    application: Application, membership: Membership | None, minted: Minted
+) -> AccessToken:
     access: AccessToken = AccessToken.objects.create(
         application=application,
         user=membership.user if membership else None,
@@ -116,7 +124,9 @@ def end_family(*, family: uuid.UUID, application: Application, why: str) -> Rece
     with transaction.atomic():
         if RefreshToken.objects.live().filter(token_family=family).exists():
             RefreshToken.revoke_family(family)
-            _record(Action.APPLICATION_TOKENS_ENDED, application, application.as_actor(), {"why": why})
+            _record(
+                Action.APPLICATION_TOKENS_ENDED, application, application.as_actor(), {"why": why}
+            )
     return leases.end()
 
 
@@ -124,12 +134,19 @@ def revoke(*, application: Application, stored: str, by: Actor) -> Receipt:
     """End a token of the application's, and the one that belongs to it. What is not its own is as unknown as any other."""
     with transaction.atomic():
         refreshes = RefreshToken.objects.filter(application=application)
-        token = refreshes.filter(token_checksum=stored).first() or refreshes.filter(access_token__token_checksum=stored).first()
+        token = (
+            refreshes.filter(token_checksum=stored).first()
+            or refreshes.filter(access_token__token_checksum=stored).first()
+        )
         if token is not None:
             ended = RefreshToken.objects.live().filter(token_family=token.token_family).exists()
             RefreshToken.revoke_family(token.token_family)
         else:
-            ended = bool(AccessToken.objects.filter(application=application, token_checksum=stored).delete()[0])
+            ended = bool(
+                AccessToken.objects.filter(application=application, token_checksum=stored).delete()[
+                    0
+                ]
+            )
         if ended:
             _record(Action.APPLICATION_TOKENS_ENDED, application, by, {"why": "revoked"})
     return leases.end()
@@ -166,4 +183,10 @@ def _stored(token: str, use: Use) -> str:
 
 
 def _record(action: Action, application: Application, by: Actor, data: dict[str, object]) -> None:
-    trail.record(action, organization=application.organization_id, by=by, target=application.as_target(), data=data)
+    trail.record(
+        action,
+        organization=application.organization_id,
+        by=by,
+        target=application.as_target(),
+        data=data,
+    )

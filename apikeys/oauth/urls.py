@@ -19,5 +19,9 @@ urlpatterns = [
     path(f"{APPLICATION}/disable/", applications.application_disable, name="application_disable"),
     path(f"{APPLICATION}/enable/", applications.application_enable, name="application_enable"),
     path(f"{APPLICATION}/delete/", applications.application_delete, name="application_delete"),
-    path("profile/applications/<app_id:application_id>/withdraw/", connections.withdraw, name="connection_withdraw"),
+    path(
+        "profile/applications/<app_id:application_id>/withdraw/",
+        connections.withdraw,
+        name="connection_withdraw",
+    ),
 ]

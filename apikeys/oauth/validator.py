@@ -38,7 +38,9 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
 
     # --- what is asked for --------------------------------------------------------------------------
 
-    def validate_scopes(self, client_id: str, scopes: list[str], client: Application, request: Request, **more: Any) -> bool:
+    def validate_scopes(
+        self, client_id: str, scopes: list[str], client: Application, request: Request, **more: Any
+    ) -> bool:
         return bool(scopes) and set(scopes) <= client.grantable
 
     def get_default_scopes(self, client_id: str, request: Request, **more: Any) -> list[str]:
@@ -46,13 +48,25 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
 
     # --- codes --------------------------------------------------------------------------------------
 
-    def save_authorization_code(self, client_id: str, code: dict[str, str], request: Request, **more: Any) -> None:
-        given = tokens.Consent(request.client, request.membership, request.scopes, request.redirect_uri, request.code_challenge)
+    def save_authorization_code(
+        self, client_id: str, code: dict[str, str], request: Request, **more: Any
+    ) -> None:
+        given = tokens.Consent(
+            request.client,
+            request.membership,
+            request.scopes,
+            request.redirect_uri,
+            request.code_challenge,
+        )
         tokens.consent(given, code=code["code"], by=request.actor)
 
-    def validate_code(self, client_id: str, code: str, client: Application, request: Request, **more: Any) -> bool:
+    def validate_code(
+        self, client_id: str, code: str, client: Application, request: Request, **more: Any
+    ) -> bool:
         """A code that comes again was stolen, now or then: all that came of it ends (RFC 6749, 4.1.2)."""
-        grants = Grant.objects.filter(code=code, application=client).select_related("application", "membership__user")
+        grants = Grant.objects.filter(code=code, application=client).select_related(
+            "application", "membership__user"
+        )
         grant = grants.first()
         if grant is None:
             return False
@@ -65,7 +79,13 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
         return True
 
     def confirm_redirect_uri(
-        self, client_id: str, code: str, redirect_uri: str, client: Application, request: Request, **more: Any
+        self,
+        client_id: str,
+        code: str,
+        redirect_uri: str,
+        client: Application,
+        request: Request,
+        **more: Any,
     ) -> bool:
         return bool(redirect_uri == request.grant.redirect_uri)
 
@@ -75,21 +95,31 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
     def get_code_challenge_method(self, code: str, request: Request) -> str:
         return str(request.grant.code_challenge_method)
 
-    def invalidate_authorization_code(self, client_id: str, code: str, request: Request, **more: Any) -> None:
+    def invalidate_authorization_code(
+        self, client_id: str, code: str, request: Request, **more: Any
+    ) -> None:
         """It was, in the transaction that made its tokens."""
 
     # --- tokens -------------------------------------------------------------------------------------
 
-    def validate_refresh_token(self, refresh_token: str, client: Application, request: Request, **more: Any) -> bool:
+    def validate_refresh_token(
+        self, refresh_token: str, client: Application, request: Request, **more: Any
+    ) -> bool:
         """One that was used and comes again is in two hands, one of them a thief's: its family ends (RFC 9700, 4.14.2)."""
         known = RefreshToken.objects.filter(token_checksum=refresh_token, application=client)
         token = known.select_related("application", "membership__user", "access_token").first()
         if token is None:
             return False
         if token.revoked:
-            tokens.end_family(family=token.token_family, application=client, why="refresh token used again")
+            tokens.end_family(
+                family=token.token_family, application=client, why="refresh token used again"
+            )
             return False
-        if not token.is_live(timezone.now()) or not _is_active(token.membership) or token.access_token is None:
+        if (
+            not token.is_live(timezone.now())
+            or not _is_active(token.membership)
+            or token.access_token is None
+        ):
             return False
         request.refresh_token_instance, request.user = token, token.user
         return True
@@ -99,7 +129,9 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
         consented = set(request.refresh_token_instance.access_token.scope.split())
         return sorted(consented & request.client.grantable)
 
-    def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **more: Any) -> None:
+    def save_bearer_token(
+        self, token: dict[str, Any], request: Request, *args: Any, **more: Any
+    ) -> None:
         if not request.scopes:
             raise errors.InvalidScopeError(request=request)
         minted = Minted(token["access_token"], token.get("refresh_token"), request.scopes)
@@ -113,7 +145,9 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
         except AlreadyUsed as error:
             raise errors.InvalidGrantError(request=request) from error
 
-    def revoke_token(self, token: str, token_type_hint: str, request: Request, *args: Any, **more: Any) -> None:
+    def revoke_token(
+        self, token: str, token_type_hint: str, request: Request, *args: Any, **more: Any
+    ) -> None:
         tokens.revoke(application=request.client, stored=token, by=request.client.as_actor())
 
 

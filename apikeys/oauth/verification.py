@@ -90,11 +90,16 @@ def _facts(row: Mapping[str, Any]) -> Facts:
         application_id=row["application_id"],
         name=row["name"],
         environment=row["environment"],
-        scopes=frozenset(row["scope"].split()) & frozenset(row["may_ask_for"]) & scopes.held_in(row["role"]),
+        scopes=frozenset(row["scope"].split())
+        & frozenset(row["may_ask_for"])
+        & scopes.held_in(row["role"]),
         expires_at=row["expires"],
         is_disabled=row["disabled_at"] is not None,
         organization=OrganizationFacts(
-            row["organization_id"], row["organization_name"], row["organization_slug"], row["suspended_at"]
+            row["organization_id"],
+            row["organization_name"],
+            row["organization_slug"],
+            row["suspended_at"],
         ),
         owner_id=row["owner_id"],
         owner_email=row["owner_email"],
@@ -115,7 +120,9 @@ def _judge(facts: Facts, now: datetime) -> Denial | None:
         detail = "The person who allowed this application is no longer an active member of the organization."
         return Denial(Reason.OWNER_INACTIVE, detail, bearer=True)
     if facts.organization.suspended_at:
-        return Denial(Reason.ORGANIZATION_SUSPENDED, "The token's organization is suspended.", bearer=True)
+        return Denial(
+            Reason.ORGANIZATION_SUSPENDED, "The token's organization is suspended.", bearer=True
+        )
     return None
 
 

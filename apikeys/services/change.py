@@ -47,7 +47,9 @@ def grantable(names: Collection[str]) -> list[str]:
         if name not in known or known[name].kind is not Kind.PUBLIC:
             raise ScopeNotGrantable("A scope is not known, or not for public keys.")
         if not known[name].is_grantable:
-            raise ScopeNotGrantable(f"{known[name].title} ({name}) is coming soon and cannot be granted yet.")
+            raise ScopeNotGrantable(
+                f"{known[name].title} ({name}) is coming soon and cannot be granted yet."
+            )
     if not names:
         raise ScopeNotGrantable("Choose at least one scope: a key without one can do nothing.")
     return sorted(set(names))

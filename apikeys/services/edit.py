@@ -44,7 +44,10 @@ def edit(*, key: Key, changes: Changes, within: Power, by: Actor) -> Receipt:
         changed = {name: value for name, value in old.items() if getattr(locked, name) != value}
         if changed:
             locked.save(update_fields=list(changed))
-            data = {name: {"from": value, "to": getattr(locked, name)} for name, value in changed.items()}
+            data = {
+                name: {"from": value, "to": getattr(locked, name)}
+                for name, value in changed.items()
+            }
             record(Action.KEY_EDITED, locked, by, data)
     is_weaker = not locked.power.covers(before)
     return leases.end() if is_weaker else Receipt(effective_at=timezone.now())

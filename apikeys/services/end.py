@@ -15,7 +15,9 @@ from tenants.leases import Receipt
 def revoke(*, key: Key, by: Actor, reason: str = "") -> Receipt:
     """Revoke for good. Raises AlreadyRevoked if somebody got there first."""
     with transaction.atomic():
-        if not Key.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now(), revoke_reason=reason):
+        if not Key.objects.filter(pk=key.pk, revoked_at=None).update(
+            revoked_at=timezone.now(), revoke_reason=reason
+        ):
             raise AlreadyRevoked()
         record(Action.KEY_REVOKED, key, by, {"reason": reason} if reason else {})
     return leases.end()
@@ -24,7 +26,9 @@ def revoke(*, key: Key, by: Actor, reason: str = "") -> Receipt:
 def pause(*, key: Key, by: Actor) -> Receipt:
     """Refuse the key until it is resumed. Raises NotUsable for a key that is revoked or paused already."""
     with transaction.atomic():
-        if not Key.objects.filter(pk=key.pk, revoked_at=None, paused_at=None).update(paused_at=timezone.now()):
+        if not Key.objects.filter(pk=key.pk, revoked_at=None, paused_at=None).update(
+            paused_at=timezone.now()
+        ):
             raise NotUsable("Only a key that is neither revoked nor paused can be paused.")
         record(Action.KEY_PAUSED, key, by, {})
     return leases.end()
@@ -33,6 +37,8 @@ def pause(*, key: Key, by: Actor) -> Receipt:
 @transaction.atomic
 def resume(*, key: Key, by: Actor) -> None:
     """Raises NotUsable for a key that is revoked or not paused."""
-    if not Key.objects.filter(pk=key.pk, revoked_at=None, paused_at__isnull=False).update(paused_at=None):
+    if not Key.objects.filter(pk=key.pk, revoked_at=None, paused_at__isnull=False).update(
+        paused_at=None
+    ):
         raise NotUsable("Only a paused key can be resumed.")
     record(Action.KEY_RESUMED, key, by, {})

@@ -42,7 +42,12 @@ class Order:
 
 
 def issue_agent_key(
-    *, organization: Organization, order: Order, by: Actor, created_by: User | None, within: Power | None = None
+    *,
+    organization: Organization,
+    order: Order,
+    by: Actor,
+    created_by: User | None,
+    within: Power | None = None,
 ) -> Issued:
     """Issue a key for agents: the organization's, with the fixed scopes of its kind. Raises KeywayError.
 
@@ -53,7 +58,12 @@ def issue_agent_key(
 
 
 def issue_public_key(
-    *, owner: Membership, order: Order, scopes: Collection[str], by: Actor, within: Power | None = None
+    *,
+    owner: Membership,
+    order: Order,
+    scopes: Collection[str],
+    by: Actor,
+    within: Power | None = None,
 ) -> Issued:
     """Issue a key for a member's scripts, within the owner's role. Raises KeywayError.
 

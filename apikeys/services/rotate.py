@@ -43,10 +43,16 @@ def rotate(*, key: Key, grace: timedelta, within: Power, by: Actor) -> Rotated:
         grant(locked, within)
         made.created_at = now = timezone.now()
         Secret.objects.filter(key=key, retired_at__gt=now).update(retired_at=now)
-        if not Secret.objects.filter(pk=replaced.pk, retired_at=None).update(retired_at=now + grace):
+        if not Secret.objects.filter(pk=replaced.pk, retired_at=None).update(
+            retired_at=now + grace
+        ):
             raise NotUsable("Somebody else rotated this key just now.")
         made.save(force_insert=True)
-        data = {"mask": plaintext.mask, "old_mask": replaced.mask, "old_expires_at": (now + grace).isoformat()}
+        data = {
+            "mask": plaintext.mask,
+            "old_mask": replaced.mask,
+            "old_expires_at": (now + grace).isoformat(),
+        }
         record(Action.KEY_ROTATED, locked, by, data)
     receipt = leases.end()
     return Rotated(key, plaintext, now, now + grace, max(receipt.effective_at, now + grace))

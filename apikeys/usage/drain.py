@@ -66,7 +66,11 @@ class Drainer:
                 failure = error
             except ValueError as error:
                 segment.set_aside(self._directory / name)
-                logger.error("%s is not a segment (%s). It is set aside and no longer looked at.", name, error)
+                logger.error(
+                    "%s is not a segment (%s). It is set aside and no longer looked at.",
+                    name,
+                    error,
+                )
         if failure:
             raise failure
         return moved
@@ -83,7 +87,9 @@ class Drainer:
                     failures = 0
                 except (DatabaseError, InterfaceError, OSError) as error:
                     failures = min(failures + 1, 4)
-                    logger.error("Usage stays in the spool at %s for now: %s", self._directory, error)
+                    logger.error(
+                        "Usage stays in the spool at %s for now: %s", self._directory, error
+                    )
                 finally:
                     connection.close()
         finally:
@@ -174,9 +180,13 @@ def _note(name: str, gap: Gap, *, unreadable: int) -> None:
         return
     now = timezone.now()
     since, until = (moment(gap.since), moment(gap.until)) if gap.since else (now, now)
-    row = UsageGap.objects.filter(pk=name).first() or UsageGap(segment=name, since=since, until=until)
+    row = UsageGap.objects.filter(pk=name).first() or UsageGap(
+        segment=name, since=since, until=until
+    )
     row.since, row.until = min(row.since, since), max(row.until, until)
     row.served, row.refused, row.unreadable = gap.served, gap.refused, row.unreadable + unreadable
     row.save()
     if unreadable:
-        logger.error("%d lines of %s cannot be read: their checksum does not hold.", unreadable, name)
+        logger.error(
+            "%d lines of %s cannot be read: their checksum does not hold.", unreadable, name
+        )

@@ -25,7 +25,9 @@ class Endpoints:
         if not unknown:
             return
         self._known |= {key: set() for key in unknown}
-        counted = UseCount.objects.filter(key_id__in=unknown, period=Period.EVER).values_list("key_id", "method", "route")
+        counted = UseCount.objects.filter(key_id__in=unknown, period=Period.EVER).values_list(
+            "key_id", "method", "route"
+        )
         for key, method, route in counted.distinct():
             self._known[key.hex].add((method, route))
 

@@ -74,4 +74,8 @@ def method(name: str) -> str:
 def text(value: str, most: int) -> str:
     """Bound a text that a caller chose. What cannot be printed, or stored by every database, is replaced."""
     value = value[:most]
-    return value if value.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    return (
+        value
+        if value.isprintable()
+        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    )

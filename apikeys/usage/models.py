@@ -49,7 +49,9 @@ class UseCount(models.Model):
     for good, so what a page of statistics reads does not grow with the requests it tells of.
     """
 
-    pk = models.CompositePrimaryKey("key_id", "period", "starts_at", "method", "route", "outcome", "secret_id")
+    pk = models.CompositePrimaryKey(
+        "key_id", "period", "starts_at", "method", "route", "outcome", "secret_id"
+    )
     key_id = models.UUIDField()
     period = models.CharField(max_length=4, choices=Period)
     starts_at = models.DateTimeField(help_text="1970 for all time.")
@@ -60,8 +62,14 @@ class UseCount(models.Model):
     requests = models.PositiveBigIntegerField()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(period__in=Period.values), name="use_count_period_is_known")]
-        indexes = [models.Index(fields=["starts_at"], condition=Q(period="hour"), name="hours_of_use")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(period__in=Period.values), name="use_count_period_is_known"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["starts_at"], condition=Q(period="hour"), name="hours_of_use")
+        ]
 
     def __str__(self) -> str:
         return f"{self.requests} × {self.method} {self.route} {self.outcome}"
@@ -97,11 +105,19 @@ class UsageGap(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField()
     served = models.PositiveBigIntegerField(default=0, help_text="Answered and not recorded.")
-    refused = models.PositiveBigIntegerField(default=0, help_text="Refused, because they could not have been recorded.")
-    unreadable = models.PositiveBigIntegerField(default=0, help_text="Lines whose checksum does not hold.")
+    refused = models.PositiveBigIntegerField(
+        default=0, help_text="Refused, because they could not have been recorded."
+    )
+    unreadable = models.PositiveBigIntegerField(
+        default=0, help_text="Lines whose checksum does not hold."
+    )
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(until__gte=models.F("since")), name="usage_gap_ends_after_it_begins")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(until__gte=models.F("since")), name="usage_gap_ends_after_it_begins"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.served} unrecorded and {self.refused} refused since {self.since}"

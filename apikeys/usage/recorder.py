@@ -64,7 +64,9 @@ class Recorder:
         threading.Thread(target=self._look_after, name="usage-spool", daemon=True).start()
         if drains:
             drainer = drain.Drainer(self._spool.directory)
-            threading.Thread(target=drainer.run, args=[self._stop], name="usage-drain", daemon=True).start()
+            threading.Thread(
+                target=drainer.run, args=[self._stop], name="usage-drain", daemon=True
+            ).start()
 
     def close(self) -> None:
         self._stop.set()
@@ -102,7 +104,9 @@ def recorder() -> Recorder:
         with _lock:
             if _recorder is None:
                 directory, most_bytes = conf.spool()
-                made = Recorder(Spool(directory, most_bytes=most_bytes), blocks=conf.blocks_when_full())
+                made = Recorder(
+                    Spool(directory, most_bytes=most_bytes), blocks=conf.blocks_when_full()
+                )
                 made.start(drains=conf.drains_in_thread())
                 _recorder = made
     return _recorder

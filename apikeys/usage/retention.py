@@ -12,7 +12,12 @@ def prune(*, before: datetime) -> None:
     while _prune_uses(before):
         pass
     hours = UseCount.objects.filter(period=Period.HOUR)
-    while oldest := hours.filter(starts_at__lt=before).order_by("starts_at").values_list("starts_at", flat=True).first():
+    while (
+        oldest := hours.filter(starts_at__lt=before)
+        .order_by("starts_at")
+        .values_list("starts_at", flat=True)
+        .first()
+    ):
         hours.filter(starts_at=oldest).delete()
     unproven = UnprovenCount.objects.order_by("minute")
     while oldest := unproven.filter(minute__lt=before).values_list("minute", flat=True).first():

@@ -37,7 +37,11 @@ class Gap:
     def widened(self, *, served: bool) -> Self:
         now = time.time_ns() // 1000
         return replace(
-            self, served=self.served + served, refused=self.refused + (not served), since=self.since or now, until=now
+            self,
+            served=self.served + served,
+            refused=self.refused + (not served),
+            since=self.since or now,
+            until=now,
         )
 
     def spell(self) -> bytes:

@@ -103,7 +103,10 @@ class Spool:
 
     def _write(self, line: bytes) -> None:
         segment = self._segment
-        if segment and (segment.size >= self._segment_bytes or time.monotonic() > segment.opened_at + SEGMENT_SECONDS):
+        if segment and (
+            segment.size >= self._segment_bytes
+            or time.monotonic() > segment.opened_at + SEGMENT_SECONDS
+        ):
             self._retire()
         segment = self._segment or self._open()
         if segment is None:
@@ -153,7 +156,11 @@ class Spool:
 
     def _retire_when_full(self) -> None:
         """Or what is drained of this segment could not be removed, and there would never be room again."""
-        if self._used_bytes >= self._most_bytes and self._segment and self._segment.size > HEADER_BYTES:
+        if (
+            self._used_bytes >= self._most_bytes
+            and self._segment
+            and self._segment.size > HEADER_BYTES
+        ):
             self._retire()
 
     def _fail(self, error: OSError) -> None:
@@ -184,7 +191,12 @@ class Spool:
 
     def _alarm(self, is_near: bool) -> None:  # noqa: FBT001
         if is_near and not self._is_alarmed:
-            logger.warning("The spool at %s holds %d of %d bytes.", self.directory, self._used_bytes, self._most_bytes)
+            logger.warning(
+                "The spool at %s holds %d of %d bytes.",
+                self.directory,
+                self._used_bytes,
+                self._most_bytes,
+            )
         self._is_alarmed = is_near
 
 

@@ -53,11 +53,16 @@ class Span:
 
     @property
     def starts(self) -> list[datetime]:
-        return [self.since + number * self.step for number in range((self.until - self.since) // self.step + 1)]
+        return [
+            self.since + number * self.step
+            for number in range((self.until - self.since) // self.step + 1)
+        ]
 
     def counts(self, *keys: Key) -> QuerySet[UseCount]:
         within = {"starts_at__gte": self.since, "starts_at__lte": self.until}
-        return UseCount.objects.filter(key_id__in=[key.pk for key in keys], period=self.period, **within).order_by()
+        return UseCount.objects.filter(
+            key_id__in=[key.pk for key in keys], period=self.period, **within
+        ).order_by()
 
 
 EVER = Span(Period.EVER, EPOCH, EPOCH)
@@ -73,7 +78,9 @@ class Figures:
 
     @classmethod
     def of(cls, outcomes: Counter[str]) -> Self:
-        denials = Counter({name: requests for name, requests in outcomes.items() if name not in ("ok", *_ERRORS)})
+        denials = Counter(
+            {name: requests for name, requests in outcomes.items() if name not in ("ok", *_ERRORS)}
+        )
         return cls(outcomes["ok"], sum(outcomes[name] for name in _ERRORS), denials)
 
     @property
@@ -123,7 +130,11 @@ class Tally:
 
     @classmethod
     def of(cls, key: Key, span: Span) -> Self:
-        grouped = span.counts(key).values_list("starts_at", "outcome", "secret_id").annotate(total=Sum("requests"))
+        grouped = (
+            span.counts(key)
+            .values_list("starts_at", "outcome", "secret_id")
+            .annotate(total=Sum("requests"))
+        )
         return cls(span, list(grouped))
 
     @property
@@ -131,7 +142,11 @@ class Tally:
         return self.since(self.span.since)
 
     def since(self, moment: datetime) -> Figures:
-        return _figures((outcome, requests) for starts_at, outcome, _, requests in self.rows if starts_at >= moment)
+        return _figures(
+            (outcome, requests)
+            for starts_at, outcome, _, requests in self.rows
+            if starts_at >= moment
+        )
 
     @property
     def bars(self) -> list[Bar]:
@@ -180,7 +195,9 @@ class Statistics:
 
 
 def of_key(key: Key, at: datetime) -> Statistics:
-    ever, hours, days = (Tally.of(key, span) for span in (EVER, Span.of(Window.DAY, at), Span.of(Window.MONTH, at)))
+    ever, hours, days = (
+        Tally.of(key, span) for span in (EVER, Span.of(Window.DAY, at), Span.of(Window.MONTH, at))
+    )
     return Statistics(
         ever=ever.figures,
         day=hours.figures,
@@ -197,7 +214,9 @@ def by_day(keys: Iterable[Key], at: datetime) -> dict[uuid.UUID, dict[datetime, 
     """Requests of each key on each of the last 30 days, denials included: one query, however many keys."""
     keys, span = list(keys), Span.of(Window.MONTH, at)
     found = {key.pk: dict.fromkeys(span.starts, 0) for key in keys}
-    for key, starts_at, requests in span.counts(*keys).values_list("key_id", "starts_at").annotate(total=Sum("requests")):
+    for key, starts_at, requests in (
+        span.counts(*keys).values_list("key_id", "starts_at").annotate(total=Sum("requests"))
+    ):
         found[key][starts_at] = requests
     return found
 
@@ -210,7 +229,9 @@ def top_endpoints(key: Key, span: Span) -> list[EndpointUse]:
 
 def ranked(denials: Counter[str]) -> list[DenialCount]:
     """Most frequent first."""
-    return sorted(starmap(DenialCount, denials.items()), key=lambda denial: (-denial.requests, denial.reason))
+    return sorted(
+        starmap(DenialCount, denials.items()), key=lambda denial: (-denial.requests, denial.reason)
+    )
 
 
 def by_secret(key: Key, tally: Tally, hours: Tally) -> list[SecretUse]:

@@ -87,12 +87,22 @@ def _count(uses: Sequence[UseLine], endpoints: Endpoints) -> Counter[_Row]:
     """Count by hour, and from the hours by day and of all time."""
     endpoints.learn({use.key_id for use in uses})
     hours = Counter(
-        (use.key_id, use.at - use.at % _HOUR, *endpoints.fold(use.key_id, use.method, use.route), outcome(use), use.secret_id)
+        (
+            use.key_id,
+            use.at - use.at % _HOUR,
+            *endpoints.fold(use.key_id, use.method, use.route),
+            outcome(use),
+            use.secret_id,
+        )
         for use in uses
     )
     counts: Counter[_Row] = Counter()
     for (key, hour, method, route, result, secret), requests in hours.items():
-        for period, starts_at in ((Period.HOUR, hour), (Period.DAY, hour - hour % _DAY), (Period.EVER, 0)):
+        for period, starts_at in (
+            (Period.HOUR, hour),
+            (Period.DAY, hour - hour % _DAY),
+            (Period.EVER, 0),
+        ):
             counts[key, period.value, moment(starts_at), method, route, result, secret] += requests
     return counts
 
@@ -110,7 +120,9 @@ def _add(table: str, key: Mapping[str, str], counts: Counter[_Row]) -> None:
         return
     columns = ", ".join(key)
     into = f"INSERT INTO {table} ({columns}, requests)"
-    conflict = f"ON CONFLICT ({columns}) DO UPDATE SET requests = {table}.requests + excluded.requests"
+    conflict = (
+        f"ON CONFLICT ({columns}) DO UPDATE SET requests = {table}.requests + excluded.requests"
+    )
     rows = sorted((*place, requests) for place, requests in counts.items())
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -118,7 +130,9 @@ def _add(table: str, key: Mapping[str, str], counts: Counter[_Row]) -> None:
             cursor.execute(f"{into} SELECT {columns}, requests FROM {records} {conflict}", [packed])  # noqa: S608  constants
         else:
             places = ", ".join(["%s"] * (len(key) + 1))
-            cursor.executemany(f"{into} VALUES ({places}) {conflict}", [_plain(row) for row in rows])
+            cursor.executemany(
+                f"{into} VALUES ({places}) {conflict}", [_plain(row) for row in rows]
+            )
 
 
 def _advance_last_used(uses: Sequence[UseLine]) -> None:
@@ -127,16 +141,25 @@ def _advance_last_used(uses: Sequence[UseLine]) -> None:
     for use in uses:
         if not use.denial and (use.key_id not in latest or use.at > latest[use.key_id].at):
             latest[use.key_id] = use
-    rows = [(key, moment(use.at), _inet(use.address), use.user_agent) for key, use in sorted(latest.items())]
+    rows = [
+        (key, moment(use.at), _inet(use.address), use.user_agent)
+        for key, use in sorted(latest.items())
+    ]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             records, packed = _pack(_LAST_USE, rows)
-            cursor.execute(_ADVANCE_TOGETHER.format(records=records), [packed, LAST_USED_ACCURACY.total_seconds()])
+            cursor.execute(
+                _ADVANCE_TOGETHER.format(records=records),
+                [packed, LAST_USED_ACCURACY.total_seconds()],
+            )
         else:
             cursor.executemany(
                 "UPDATE apikeys_key SET last_used_at = %s, last_used_ip = %s, last_used_user_agent = %s"
                 " WHERE id = %s AND (last_used_at IS NULL OR last_used_at <= %s)",
-                [_plain((at, ip, agent, key, at - LAST_USED_ACCURACY)) for key, at, ip, agent in rows],
+                [
+                    _plain((at, ip, agent, key, at - LAST_USED_ACCURACY))
+                    for key, at, ip, agent in rows
+                ],
             )
 
 

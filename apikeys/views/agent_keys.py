@@ -41,7 +41,10 @@ def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
     try:
         throttling.issue(by=access.user)
         issued = services.issue_agent_key(
-            organization=access.organization, order=form.order(), by=access.actor, created_by=access.user
+            organization=access.organization,
+            order=form.order(),
+            by=access.actor,
+            created_by=access.user,
         )
     except AlreadyIssued:
         return already_created(request, idempotency_key=form.idempotency_key, **_ways_on(access))
@@ -53,7 +56,12 @@ def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
 
 def _form(request: HttpRequest, access: Access, form: AgentKeyForm) -> HttpResponse:
     context = {"form": form, **_shown(access)}
-    return render(request, "apikeys/agent_key_new.html", context, status=422 if request.method == "POST" else 200)
+    return render(
+        request,
+        "apikeys/agent_key_new.html",
+        context,
+        status=422 if request.method == "POST" else 200,
+    )
 
 
 def _shown(access: Access) -> dict[str, object]:
@@ -95,8 +103,14 @@ def agent_key_resume(request: HttpRequest, access: Access, key_id: uuid.UUID) ->
     return _confirm(request, access, RESUME, key_id)
 
 
-def _confirm(request: HttpRequest, access: Access, change: Change, key_id: uuid.UUID) -> HttpResponse:
+def _confirm(
+    request: HttpRequest, access: Access, change: Change, key_id: uuid.UUID
+) -> HttpResponse:
     key = get_object_or_404(_keys(access).select_related("organization"), pk=key_id)
     slug = access.organization.slug
-    place = Place(reverse("agent_keys", args=[slug]), reverse("agent_key_pause", args=[slug, key.pk]), is_agent=True)
+    place = Place(
+        reverse("agent_keys", args=[slug]),
+        reverse("agent_key_pause", args=[slug, key.pk]),
+        is_agent=True,
+    )
     return confirm(request, change, key=key, by=access.actor, place=place)

@@ -32,13 +32,17 @@ def _revoke(key: Key, by: Actor, reason: str) -> None:
 
 REVOKE = Change("apikeys/revoke.html", _revoke, "Revoked {name}. It is refused from now on.")
 # Delete is what an agent key's dialog calls it; the row stays, for the record.
-DELETE = Change("apikeys/revoke.html", _revoke, "Deleted {name}: the key is revoked, and refused from now on.")
+DELETE = Change(
+    "apikeys/revoke.html", _revoke, "Deleted {name}: the key is revoked, and refused from now on."
+)
 PAUSE = Change(
     "apikeys/pause.html",
     lambda key, by, _: services.pause(key=key, by=by),
     "Paused {name}. It is refused until you resume it.",
 )
-RESUME = Change("apikeys/resume.html", lambda key, by, _: services.resume(key=key, by=by), "Resumed {name}.")
+RESUME = Change(
+    "apikeys/resume.html", lambda key, by, _: services.resume(key=key, by=by), "Resumed {name}."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,16 @@ class Place:
     is_agent: bool
 
 
-def confirm(request: HttpRequest, change: Change, *, key: Key, by: Actor, place: Place) -> HttpResponse:
+def confirm(
+    request: HttpRequest, change: Change, *, key: Key, by: Actor, place: Place
+) -> HttpResponse:
     sent = request.POST if request.method == "POST" else kept_fields(request)
     form = ReasonForm(sent, key=key)
     if request.method != "POST" or not form.is_valid():
         context = {"form": form, "row": Row(key, timezone.now()), "key": key, "place": place}
-        return render(request, change.template, context, status=422 if request.method == "POST" else 200)
+        return render(
+            request, change.template, context, status=422 if request.method == "POST" else 200
+        )
     try:
         change.change(key, by, form.cleaned_data["reason"])
     except KeywayError as error:

@@ -29,7 +29,13 @@ _ORDERS: dict[str, OrderBy] = {
     "used": F("last_used_at").asc(nulls_first=True),
     "-used": F("last_used_at").desc(nulls_last=True),
 }
-_ALWAYS_SHOWN = (Selection.ACTIVE, Selection.EXPIRING, Selection.EXPIRED, Selection.REVOKED, Selection.ALL)
+_ALWAYS_SHOWN = (
+    Selection.ACTIVE,
+    Selection.EXPIRING,
+    Selection.EXPIRED,
+    Selection.REVOKED,
+    Selection.ALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,13 @@ class Listing:
     @property
     def tabs(self) -> list[Tab]:
         """Paused and ownerless keys are rare: they have a tab when there are some."""
-        shown = (s for s in Selection if s in _ALWAYS_SHOWN or self.counts[s] or s is self.selection)
-        return [Tab(selection, self.counts[selection], selection is self.selection) for selection in shown]
+        shown = (
+            s for s in Selection if s in _ALWAYS_SHOWN or self.counts[s] or s is self.selection
+        )
+        return [
+            Tab(selection, self.counts[selection], selection is self.selection)
+            for selection in shown
+        ]
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -130,7 +141,9 @@ class Listing:
 
     def _column(self, name: str, label: str) -> Column:
         directions = {name: "ascending", f"-{name}": "descending"}
-        return Column(label, f"-{name}" if self.sort == name else name, directions.get(self.sort, ""))
+        return Column(
+            label, f"-{name}" if self.sort == name else name, directions.get(self.sort, "")
+        )
 
 
 _LABELS = {"name": "Label", "used": "Last used", "expires": "Expires"}
@@ -142,6 +155,10 @@ def list_keys(keys: KeyQuerySet, asked: QueryDict, at: datetime) -> Listing:
     selection = Selection(status) if status in Selection.values else Selection.ACTIVE
     order = _ORDERS.get(sort, _ORDERS["expires"])
     chosen = select(keys, selection, at).order_by(order, "name", "pk").prefetch_related("secrets")
-    page = Paginator(chosen.select_related("organization", "owner__user"), PER_PAGE).get_page(asked.get("page"))
+    page = Paginator(chosen.select_related("organization", "owner__user"), PER_PAGE).get_page(
+        asked.get("page")
+    )
     sort = sort if sort in _ORDERS else "expires"
-    return Listing(at, selection, sort, count_by_selection(keys, at), page, statistics.by_day(page, at))
+    return Listing(
+        at, selection, sort, count_by_selection(keys, at), page, statistics.by_day(page, at)
+    )

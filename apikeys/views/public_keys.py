@@ -22,7 +22,9 @@ from tenants.access import Access, actor, everywhere
 from tenants.roles import Permission
 from tenants.sign_in import kept_fields, person, recent_sign_in
 
-CANNOT_ISSUE = "Your role does not allow creating API keys. An admin of your organization can change it."
+CANNOT_ISSUE = (
+    "Your role does not allow creating API keys. An admin of your organization can change it."
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -32,7 +34,11 @@ def public_key_new(request: HttpRequest) -> HttpResponse:
     sent = request.POST if request.method == "POST" else kept_fields(request)
     preferred = request.GET.get("organization", "")
     form = PublicKeyForm(
-        sent, user=person(request), now=timezone.now(), places=places_to_issue_in(request), preferred=preferred
+        sent,
+        user=person(request),
+        now=timezone.now(),
+        places=places_to_issue_in(request),
+        preferred=preferred,
     )
     if request.method != "POST" or not form.is_valid():
         return _form(request, form)
@@ -54,7 +60,9 @@ def public_key_new(request: HttpRequest) -> HttpResponse:
 def places_to_issue_in(request: HttpRequest) -> list[Access]:
     """The memberships that may hold a public key. Raises PermissionDenied when there is none."""
     everything = everywhere(person(request), address=client_ip(request.META))
-    places = [place for place in everything if place.membership and place.may(Permission.ISSUE_OWN_KEYS)]
+    places = [
+        place for place in everything if place.membership and place.may(Permission.ISSUE_OWN_KEYS)
+    ]
     if not places:
         raise PermissionDenied(CANNOT_ISSUE)
     return places
@@ -62,7 +70,12 @@ def places_to_issue_in(request: HttpRequest) -> list[Access]:
 
 def _form(request: HttpRequest, form: PublicKeyForm) -> HttpResponse:
     context = {"form": form, "scopes": form.offered}
-    return render(request, "apikeys/public_key_new.html", context, status=422 if request.method == "POST" else 200)
+    return render(
+        request,
+        "apikeys/public_key_new.html",
+        context,
+        status=422 if request.method == "POST" else 200,
+    )
 
 
 def _ways_on() -> dict[str, str]:
@@ -95,4 +108,6 @@ def _confirm(request: HttpRequest, change: Change, key_id: uuid.UUID) -> HttpRes
     mine = Key.objects.for_owner(person(request)).select_related("organization", "owner__user")
     key = get_object_or_404(mine, pk=key_id)
     place = Place(reverse("profile"), reverse("public_key_pause", args=[key.pk]), is_agent=False)
-    return confirm(request, change, key=key, by=actor(person(request), client_ip(request.META)), place=place)
+    return confirm(
+        request, change, key=key, by=actor(person(request), client_ip(request.META)), place=place
+    )

@@ -37,11 +37,20 @@ class Sparkline:
     def columns(self) -> str:
         """All columns as one SVG path. What is there is seen, however little it is beside the rest."""
         most = max(self.days.values())
-        heights = (max(round(HEIGHT * requests / most), _LEAST) if requests else 0 for requests in self.days.values())
-        drawn = (f"M{STEP * day} {HEIGHT}v-{height}h{COLUMN}v{height}z" for day, height in enumerate(heights) if height)
+        heights = (
+            max(round(HEIGHT * requests / most), _LEAST) if requests else 0
+            for requests in self.days.values()
+        )
+        drawn = (
+            f"M{STEP * day} {HEIGHT}v-{height}h{COLUMN}v{height}z"
+            for day, height in enumerate(heights)
+            if height
+        )
         return "".join(drawn)
 
     @property
     def ground(self) -> str:
         """What the columns stand on: a dash a day, so that a day without requests is seen as one."""
-        return "".join(f"M{STEP * day} {HEIGHT}h{COLUMN}v-1h-{COLUMN}z" for day in range(len(self.days)))
+        return "".join(
+            f"M{STEP * day} {HEIGHT}h{COLUMN}v-1h-{COLUMN}z" for day in range(len(self.days))
+        )

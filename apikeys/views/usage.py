@@ -31,24 +31,41 @@ EXPORTED = ("starts_at", "requests", "ok", "errors", "denied")
 @require_safe
 @login_required
 def public_key_usage(request: HttpRequest, key_id: uuid.UUID) -> HttpResponseBase:
-    return _usage(request, Key.objects.for_owner(person(request)), key_id, back=f"{reverse('profile')}#api-keys")
+    return _usage(
+        request,
+        Key.objects.for_owner(person(request)),
+        key_id,
+        back=f"{reverse('profile')}#api-keys",
+    )
 
 
 @require_safe
 @member_page(Permission.READ_AGENTS)
 def agent_key_usage(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponseBase:
     agent_keys = Key.objects.for_organization(access.organization).of_kind(Kind.AGENT)
-    return _usage(request, agent_keys, key_id, back=reverse("agent_keys", args=[access.organization.slug]))
+    return _usage(
+        request, agent_keys, key_id, back=reverse("agent_keys", args=[access.organization.slug])
+    )
 
 
-def _usage(request: HttpRequest, keys: KeyQuerySet, key_id: uuid.UUID, *, back: str) -> HttpResponseBase:
-    key = get_object_or_404(keys.select_related("organization", "owner__user").prefetch_related("secrets"), pk=key_id)
+def _usage(
+    request: HttpRequest, keys: KeyQuerySet, key_id: uuid.UUID, *, back: str
+) -> HttpResponseBase:
+    key = get_object_or_404(
+        keys.select_related("organization", "owner__user").prefetch_related("secrets"), pk=key_id
+    )
     asked = request.GET.get("range")
     window, at = Window(asked) if asked in Window.values else Window.WEEK, timezone.now()
     tally = Tally.of(key, Span.of(window, at))
     if request.GET.get("format") == "csv":
         return _export(key, window, tally)
-    context = {"key": key, "back": back, "window": window, "windows": Window, "is_agent": key.kind == Kind.AGENT}
+    context = {
+        "key": key,
+        "back": back,
+        "window": window,
+        "windows": Window,
+        "is_agent": key.kind == Kind.AGENT,
+    }
     return render(request, "apikeys/usage.html", context | _told(key, tally, window))
 
 
@@ -66,8 +83,12 @@ def _told(key: Key, tally: Tally, window: Window) -> dict[str, Any]:
 
 
 def _export(key: Key, window: Window, tally: Tally) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(csv_lines(_rows(tally), EXPORTED), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="usage-{key.public_id}-{window.value}.csv"'
+    response = StreamingHttpResponse(
+        csv_lines(_rows(tally), EXPORTED), content_type="text/csv; charset=utf-8"
+    )
+    response["Content-Disposition"] = (
+        f'attachment; filename="usage-{key.public_id}-{window.value}.csv"'
+    )
     response["Cache-Control"] = "no-store"
     return response
 

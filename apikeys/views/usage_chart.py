@@ -62,7 +62,11 @@ class Chart:
 
     def _stack(self, number: int, bar: Bar) -> Iterator[Part]:
         figures, y = bar.figures, float(HEIGHT)
-        for kind, requests in (("ok", figures.ok), ("error", figures.errors), ("denied", figures.denied)):
+        for kind, requests in (
+            ("ok", figures.ok),
+            ("error", figures.errors),
+            ("denied", figures.denied),
+        ):
             if requests:
                 height = max(HEIGHT * requests / self.top, _LEAST)
                 y -= height

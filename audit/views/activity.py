@@ -25,7 +25,11 @@ PAGE_SIZE = 50
 @member_page(Permission.READ_ACTIVITY)
 def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
     form = ActivityForm(request.GET)
-    context: dict[str, Any] = {"organization": access.organization, "form": form, "environment": _environment(request)}
+    context: dict[str, Any] = {
+        "organization": access.organization,
+        "form": form,
+        "environment": _environment(request),
+    }
     if form.is_valid():
         try:
             context |= _answer(access.organization.pk, form)
@@ -42,12 +46,19 @@ def activity_event(request: HttpRequest, access: Access, event_id: uuid.UUID) ->
     if event is None:
         raise Http404
     raw = json.dumps(activity.row(event), indent=2, ensure_ascii=False)
-    context = {"organization": access.organization, "event": event, "environment": environment, "raw": raw}
+    context = {
+        "organization": access.organization,
+        "event": event,
+        "environment": environment,
+        "raw": raw,
+    }
     return render(request, "audit/activity_event.html", context)
 
 
 def _environment(request: HttpRequest) -> Environment:
-    return Environment.TEST if request.GET.get("environment") == Environment.TEST else Environment.LIVE
+    return (
+        Environment.TEST if request.GET.get("environment") == Environment.TEST else Environment.LIVE
+    )
 
 
 def _answer(organization_id: uuid.UUID, form: ActivityForm) -> dict[str, Any]:

@@ -42,11 +42,20 @@ def audit_log(request: HttpRequest, access: Access) -> HttpResponseBase:
     if form.is_valid() and request.GET.get("format") in FORMATS:
         return _export(access, form, request.GET["format"])
     organization = access.organization
-    context = {"organization": organization, "form": form, "head": TrailHead.objects.filter(pk=organization.pk).first()}
+    context = {
+        "organization": organization,
+        "form": form,
+        "head": TrailHead.objects.filter(pk=organization.pk).first(),
+    }
     if form.is_valid():
         matching = trail.entries(organization.pk, **form.wanted)
-        page = TrailPage.of(matching, before=form.cleaned_data["before"], after=form.cleaned_data["after"])
-        context |= {"page": page, "rows": [(entry, json.loads(entry.body)) for entry in page.entries]}
+        page = TrailPage.of(
+            matching, before=form.cleaned_data["before"], after=form.cleaned_data["after"]
+        )
+        context |= {
+            "page": page,
+            "rows": [(entry, json.loads(entry.body)) for entry in page.entries],
+        }
     return render(request, "audit/audit_log.html", context)
 
 
@@ -59,15 +68,21 @@ class TrailPage:
     newer: int | None
 
     @classmethod
-    def of(cls, matching: QuerySet[TrailEntry], *, before: int | None, after: int | None) -> "TrailPage":
+    def of(
+        cls, matching: QuerySet[TrailEntry], *, before: int | None, after: int | None
+    ) -> "TrailPage":
         """Entries are only ever added, so following `older` shows each of them exactly once."""
         if after is not None:
-            nearest = list(matching.filter(sequence__gt=after).order_by("sequence")[: PAGE_SIZE + 1])
+            nearest = list(
+                matching.filter(sequence__gt=after).order_by("sequence")[: PAGE_SIZE + 1]
+            )
             if len(nearest) > PAGE_SIZE:
                 shown = nearest[PAGE_SIZE - 1 :: -1]
                 return cls(shown, older=shown[-1].sequence, newer=shown[0].sequence)
             before = None  # nothing newer is left out, so this is the first page: show it whole
-        found = list((matching.filter(sequence__lt=before) if before else matching)[: PAGE_SIZE + 1])
+        found = list(
+            (matching.filter(sequence__lt=before) if before else matching)[: PAGE_SIZE + 1]
+        )
         shown = found[:PAGE_SIZE]
         return cls(
             shown,
@@ -80,7 +95,9 @@ def _export(access: Access, form: TrailForm, name: str) -> StreamingHttpResponse
     """Trail the export, then stream what the trail held before it."""
     wanted = form.wanted
     content_type, lines = FORMATS[name]
-    told = {key: value if isinstance(value, str) else value.isoformat() for key, value in wanted.items()}
+    told = {
+        key: value if isinstance(value, str) else value.isoformat() for key, value in wanted.items()
+    }
     with transaction.atomic():
         entry = trail.record(
             Action.TRAIL_EXPORTED,
@@ -92,7 +109,9 @@ def _export(access: Access, form: TrailForm, name: str) -> StreamingHttpResponse
     matching = trail.entries(access.organization.pk, **wanted).filter(sequence__lt=entry.sequence)
     rows = (_exported(row, name) for row in _every(matching))
     response = StreamingHttpResponse(lines(rows, EXPORTED), content_type=content_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{access.organization.slug}-audit-log.{name}"'
+    response.headers["Content-Disposition"] = (
+        f'attachment; filename="{access.organization.slug}-audit-log.{name}"'
+    )
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -33,5 +33,9 @@ class Event(models.Model):
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organization_id", "event_id"], name="event_is_stored_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization_id", "event_id"], name="event_is_stored_once"
+            )
+        ]
         indexes = [models.Index(fields=["organization_id", "event_time"], name="events_by_time")]

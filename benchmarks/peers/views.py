@@ -26,8 +26,20 @@ ANSWER = {
     "scopes": ["read:audit-activity"],
     "expires_at": None,
     "limits": [
-        {"limit": "key", "quota": 6000, "window_seconds": 60, "remaining": 5999, "resets_in_seconds": 1},
-        {"limit": "organization", "quota": 30000, "window_seconds": 60, "remaining": 29999, "resets_in_seconds": 1},
+        {
+            "limit": "key",
+            "quota": 6000,
+            "window_seconds": 60,
+            "remaining": 5999,
+            "resets_in_seconds": 1,
+        },
+        {
+            "limit": "organization",
+            "quota": 30000,
+            "window_seconds": 60,
+            "remaining": 29999,
+            "resets_in_seconds": 1,
+        },
     ],
 }
 
@@ -86,6 +98,8 @@ class Events(Open):
         serializer = EventSerializer(data=request.data, many=True)
         serializer.is_valid(raise_exception=True)
         organization = "018f0000-0000-7000-8000-000000000000"
-        events = [Event(organization_id=organization, **fields) for fields in serializer.validated_data]
+        events = [
+            Event(organization_id=organization, **fields) for fields in serializer.validated_data
+        ]
         Event.objects.bulk_create(events, ignore_conflicts=True)
         return Response({"accepted": len(events)})

@@ -18,6 +18,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Raises psycopg.OperationalError."""
         try:
-            return _breaker.ask(lambda: super(DatabaseWrapper, self).get_new_connection(conn_params))
+            return _breaker.ask(
+                lambda: super(DatabaseWrapper, self).get_new_connection(conn_params)
+            )
         except Away as error:
             raise psycopg.OperationalError("The database does not answer.") from error

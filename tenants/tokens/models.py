@@ -82,7 +82,11 @@ class TokenFamily(models.Model):
     def stands(self, at: datetime) -> bool:
         """Whether its tokens still stand for its user."""
         is_itself_good = self.revoked_at is None and self.expires_at > at
-        return is_itself_good and self.user.is_active and compare_digest(self.password_mark, password_mark(self.user))
+        return (
+            is_itself_good
+            and self.user.is_active
+            and compare_digest(self.password_mark, password_mark(self.user))
+        )
 
     def as_target(self) -> Target:
         return Target(kind="user", id=self.user.public_id, name=self.user.email)
@@ -94,7 +98,9 @@ class RefreshToken(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     family = models.ForeignKey(TokenFamily, models.CASCADE, related_name="refresh_tokens")
     # The database keeps that a token has one successor, whatever the code above it does.
-    replaces = models.OneToOneField("self", models.CASCADE, null=True, blank=True, related_name="successor")
+    replaces = models.OneToOneField(
+        "self", models.CASCADE, null=True, blank=True, related_name="successor"
+    )
     used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:

@@ -70,13 +70,19 @@ def sign_in(*, user: User, origin: Origin, at: datetime) -> TokenPair:
 def authenticate(presented: str, *, at: datetime) -> UserToken:
     """Return whom an access token stands for, in one query. Raises InvalidToken, ExpiredToken."""
     said = _read(presented, Use.ACCESS, at)
-    family = TokenFamily.objects.select_related("user").filter(pk=said.family_id, user_id=said.user_id).first()
+    family = (
+        TokenFamily.objects.select_related("user")
+        .filter(pk=said.family_id, user_id=said.user_id)
+        .first()
+    )
     if family is None or not family.stands(at):
         raise InvalidToken()
     return UserToken(id=said.id, user=family.user, family_id=family.pk, expires_at=said.expires_at)
 
 
-def refresh(presented: str, *, at: datetime, address: str, spend: Callable[[uuid.UUID], None]) -> TokenPair:
+def refresh(
+    presented: str, *, at: datetime, address: str, spend: Callable[[uuid.UUID], None]
+) -> TokenPair:
     """Use a refresh token up and return its successors. Raises InvalidToken, ExpiredToken.
 
     Raises RefreshReused, having ended the family, for one that was used before: whoever holds it, the one or the other,
@@ -99,13 +105,19 @@ def sign_out(presented: str, *, at: datetime) -> None:
 
 
 def end_family(family_id: uuid.UUID, *, at: datetime) -> None:
-    TokenFamily.objects.filter(pk=family_id, revoked_at=None).update(revoked_at=at, revoke_reason=EndReason.SIGNED_OUT)
+    TokenFamily.objects.filter(pk=family_id, revoked_at=None).update(
+        revoked_at=at, revoke_reason=EndReason.SIGNED_OUT
+    )
 
 
 @transaction.atomic
 def end_one(*, family: TokenFamily, by: Actor, at: datetime) -> None:
     """End one sign-in of a person's, which is trailed. Doing it twice changes nothing."""
-    if TokenFamily.objects.standing(at).filter(pk=family.pk).update(revoked_at=at, revoke_reason=EndReason.SIGNED_OUT):
+    if (
+        TokenFamily.objects.standing(at)
+        .filter(pk=family.pk)
+        .update(revoked_at=at, revoke_reason=EndReason.SIGNED_OUT)
+    ):
         data = {"reason": EndReason.SIGNED_OUT.value, "sign_in": family.public_id}
         trail.record(Action.USER_TOKENS_REVOKED, by=by, target=family.as_target(), data=data)
 
@@ -113,7 +125,11 @@ def end_one(*, family: TokenFamily, by: Actor, at: datetime) -> None:
 @transaction.atomic
 def end_all(*, user: User, reason: EndReason, by: Actor, at: datetime) -> None:
     """End every family of a user."""
-    ended = TokenFamily.objects.standing(at).filter(user=user).update(revoked_at=at, revoke_reason=reason)
+    ended = (
+        TokenFamily.objects.standing(at)
+        .filter(user=user)
+        .update(revoked_at=at, revoke_reason=reason)
+    )
     if ended:
         data = {"reason": reason.value, "sign_ins": ended}
         trail.record(Action.USER_TOKENS_REVOKED, by=by, target=user.as_target(), data=data)
@@ -136,7 +152,9 @@ def _issue(family: TokenFamily, at: datetime, *, replaces: uuid.UUID | None) -> 
     expires_at = min(at + conf.refresh_lifetime(), family.expires_at)
     renewal = Token(Use.REFRESH, stored.pk, family.user_id, family.pk, at, expires_at)
     key, issuer = conf.signing_keys()[0], conf.issuer()
-    return TokenPair(token.sign(access, key=key, issuer=issuer), token.sign(renewal, key=key, issuer=issuer))
+    return TokenPair(
+        token.sign(access, key=key, issuer=issuer), token.sign(renewal, key=key, issuer=issuer)
+    )
 
 
 def _locked(said: Token, at: datetime) -> TokenFamily:
@@ -150,12 +168,21 @@ def _locked(said: Token, at: datetime) -> TokenFamily:
 
 def _refuse_second_use(said: Token, family: TokenFamily, at: datetime, address: str) -> None:
     """Raise InvalidToken for the loser of a race; otherwise end the family."""
-    used = RefreshToken.objects.select_related("successor").filter(pk=said.id, family=family).first()
+    used = (
+        RefreshToken.objects.select_related("successor").filter(pk=said.id, family=family).first()
+    )
     if used is None or used.used_at is None:
         raise InvalidToken()
     # Once the successor was used as well, nobody can still be waiting for the answer to this one.
     if at - used.used_at <= PARALLEL and used.successor.used_at is None:
-        raise InvalidToken("This refresh token was used a moment ago. Go on with the tokens that were answered then.")
+        raise InvalidToken(
+            "This refresh token was used a moment ago. Go on with the tokens that were answered then."
+        )
     TokenFamily.objects.filter(pk=family.pk).update(revoked_at=at, revoke_reason=EndReason.REUSED)
     by = Actor(kind="system", id="", name="refresh token reuse", address=address)
-    trail.record(Action.REFRESH_TOKEN_REUSED, by=by, target=family.as_target(), data={"sign_in": family.public_id})
+    trail.record(
+        Action.REFRESH_TOKEN_REUSED,
+        by=by,
+        target=family.as_target(),
+        data={"sign_in": family.public_id},
+    )

@@ -90,7 +90,12 @@ def sign(token: Token, *, key: SigningKey, issuer: str) -> str:
         nbf=issued,
         exp=int(token.expires_at.timestamp()),
     )
-    return _JWS.encode(msgspec.json.encode(claims), key.private, ALGORITHM, {"kid": key.kid, "typ": token.use.value})
+    return _JWS.encode(
+        msgspec.json.encode(claims),
+        key.private,
+        ALGORITHM,
+        {"kid": key.kid, "typ": token.use.value},
+    )
 
 
 def read(text: str, use: Use, *, keys: Sequence[SigningKey], issuer: str, at: datetime) -> Token:
@@ -124,7 +129,9 @@ def _header(use: Use, kid: str) -> str:
 
 def _claims(text: str, key: SigningKey) -> _Claims:
     try:
-        claims = strict_json.read(strict_json.parse(_JWS.decode(text, key.public, [ALGORITHM])), _Claims)
+        claims = strict_json.read(
+            strict_json.parse(_JWS.decode(text, key.public, [ALGORITHM])), _Claims
+        )
     except (PyJWTError, Malformed) as error:
         raise InvalidToken() from error
     if isinstance(claims, Flaw):

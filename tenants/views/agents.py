@@ -65,7 +65,10 @@ def _rows(access: Access, at: datetime) -> list[Row]:
     in_force = configuration_in_force(access.organization.pk)
     found = Agent.objects.for_organization(access.organization).order_by("host", "environment")
     names = _keys(access)
-    return [Row(agent, agent.health(at, in_force.heartbeat_interval), names.get(agent.key_id), in_force) for agent in found]
+    return [
+        Row(agent, agent.health(at, in_force.heartbeat_interval), names.get(agent.key_id), in_force)
+        for agent in found
+    ]
 
 
 def _keys(access: Access) -> dict[uuid.UUID | None, Key]:

@@ -38,7 +38,9 @@ def agent_configuration(request: HttpRequest, access: Access) -> HttpResponse:
     except StaleConfiguration as error:
         return _conflict(request, access, error)
     changed = saved.version != in_force.version
-    messages.success(request, f"Saved version {saved.version}." if changed else "Nothing was changed.")
+    messages.success(
+        request, f"Saved version {saved.version}." if changed else "Nothing was changed."
+    )
     return redirect("agent_configuration", access.organization.slug)
 
 

@@ -48,9 +48,13 @@ DEACTIVATE = Change(
     services.deactivate_member,
     "Deactivated {email}. Their public keys here are refused from now on.",
 )
-REACTIVATE = Change("tenants/member_reactivate.html", services.reactivate_member, "Reactivated {email}.")
+REACTIVATE = Change(
+    "tenants/member_reactivate.html", services.reactivate_member, "Reactivated {email}."
+)
 REMOVE = Change(
-    "tenants/member_remove.html", services.remove_member, "Removed {email}. Their public keys here are refused for good."
+    "tenants/member_remove.html",
+    services.remove_member,
+    "Removed {email}. Their public keys here are refused for good.",
 )
 
 
@@ -58,8 +62,14 @@ REMOVE = Change(
 @member_page(Permission.READ_MEMBERS)
 def members(request: HttpRequest, access: Access) -> HttpResponse:
     now = timezone.now()
-    usable = Q(keys__revoked_at=None, keys__paused_at=None) & (Q(keys__expires_at=None) | Q(keys__expires_at__gt=now))
-    found = _present(access).annotate(usable_keys=Count("keys", filter=usable)).order_by("user__name", "user__email", "pk")
+    usable = Q(keys__revoked_at=None, keys__paused_at=None) & (
+        Q(keys__expires_at=None) | Q(keys__expires_at__gt=now)
+    )
+    found = (
+        _present(access)
+        .annotate(usable_keys=Count("keys", filter=usable))
+        .order_by("user__name", "user__email", "pk")
+    )
     # Unprintable characters match no name, and PostgreSQL takes no NUL.
     query = "".join(c for c in request.GET.get("q", "")[:QUERY_LENGTH] if c.isprintable()).strip()
     if query:
@@ -89,14 +99,21 @@ def member_add(request: HttpRequest, access: Access) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         role = Role(form.cleaned_data["role"])
         try:
-            membership = invite(organization=access.organization, email=form.cleaned_data["email"], role=role, by=access.actor)
+            membership = invite(
+                organization=access.organization,
+                email=form.cleaned_data["email"],
+                role=role,
+                by=access.actor,
+            )
         except KeywayError as error:
             form.add_error("email", error.detail)
         else:
             _welcome(request, membership.user)
             return redirect("members", access.organization.slug)
     context = {"form": form, "organization": access.organization}
-    return render(request, "tenants/member_add.html", context, status=422 if request.method == "POST" else 200)
+    return render(
+        request, "tenants/member_add.html", context, status=422 if request.method == "POST" else 200
+    )
 
 
 def _roles(access: Access) -> list[Role]:
@@ -106,7 +123,9 @@ def _roles(access: Access) -> list[Role]:
 
 def _welcome(request: HttpRequest, user: User) -> None:
     """Say the same whether the person was known or not: an admin of one organization learns nothing of another."""
-    messages.success(request, f"Added {user.email}. Whoever has no password yet is sent a link to choose one.")
+    messages.success(
+        request, f"Added {user.email}. Whoever has no password yet is sent a link to choose one."
+    )
     if user.has_usable_password():
         return
     form = ResetPasswordForm({"email": user.email})
@@ -115,7 +134,8 @@ def _welcome(request: HttpRequest, user: User) -> None:
             form.save(request)
     except (SMTPException, OSError):
         messages.warning(
-            request, f"The mail to {user.email} could not be sent. “Forgot your password?” on the sign-in page sends another."
+            request,
+            f"The mail to {user.email} could not be sent. “Forgot your password?” on the sign-in page sends another.",
         )
 
 
@@ -128,23 +148,38 @@ def member_role(request: HttpRequest, access: Access, membership_id: uuid.UUID) 
     form = RoleForm(sent, roles=_roles(access), initial=Role(member.role))
     if request.method != "POST" or not form.is_valid():
         context = {"form": form, "member": member, "organization": access.organization}
-        return render(request, "tenants/member_role.html", context, status=422 if request.method == "POST" else 200)
+        return render(
+            request,
+            "tenants/member_role.html",
+            context,
+            status=422 if request.method == "POST" else 200,
+        )
     role = Role(form.cleaned_data["role"])
     change = partial(services.change_role, role=role)
-    return _carry_out(request, access, membership_id, change, done=f"{member.user.email} is now {role.label.lower()}.")
+    return _carry_out(
+        request,
+        access,
+        membership_id,
+        change,
+        done=f"{member.user.email} is now {role.label.lower()}.",
+    )
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_MEMBERS)
 @recent_sign_in
-def member_deactivate(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
+def member_deactivate(
+    request: HttpRequest, access: Access, membership_id: uuid.UUID
+) -> HttpResponse:
     return _confirm(request, access, membership_id, DEACTIVATE)
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_MEMBERS)
 @recent_sign_in
-def member_reactivate(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
+def member_reactivate(
+    request: HttpRequest, access: Access, membership_id: uuid.UUID
+) -> HttpResponse:
     return _confirm(request, access, membership_id, REACTIVATE)
 
 
@@ -158,16 +193,26 @@ def member_remove(request: HttpRequest, access: Access, membership_id: uuid.UUID
 def _find(access: Access, membership_id: uuid.UUID, *, lock: bool = False) -> Membership:
     """Answers 404 to ids of other organizations and of members who left, 403 where only owners may act."""
     members = _present(access)
-    member = get_object_or_404(members.select_for_update(of=("self",)) if lock else members, pk=membership_id)
+    member = get_object_or_404(
+        members.select_for_update(of=("self",)) if lock else members, pk=membership_id
+    )
     if not access.may(permission_to_touch(Role(member.role))):
         raise PermissionDenied(ONLY_OWNERS)
     return member
 
 
-def _confirm(request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Change) -> HttpResponse:
+def _confirm(
+    request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Change
+) -> HttpResponse:
     member = _find(access, membership_id)
     if request.method == "POST":
-        return _carry_out(request, access, membership_id, change.service, done=change.done.format(email=member.user.email))
+        return _carry_out(
+            request,
+            access,
+            membership_id,
+            change.service,
+            done=change.done.format(email=member.user.email),
+        )
     keys = Key.objects.for_organization(access.organization).filter(owner=member)
     context: dict[str, Any] = {
         "organization": access.organization,
@@ -179,7 +224,12 @@ def _confirm(request: HttpRequest, access: Access, membership_id: uuid.UUID, cha
 
 
 def _carry_out(
-    request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Callable[..., object], *, done: str
+    request: HttpRequest,
+    access: Access,
+    membership_id: uuid.UUID,
+    change: Callable[..., object],
+    *,
+    done: str,
 ) -> HttpResponse:
     """Carry out one change on the locked row: a role given meanwhile must not slip past the question who may act on it."""
     try:

@@ -73,7 +73,9 @@ class Figures:
         keys = visible_keys(access).usable(at)
         expiring = keys.filter(expires_at__lte=at + EXPIRING_WITHIN)
         events = ActivityEvent.objects.filter(
-            organization_id=access.organization.pk, environment=Environment.LIVE, event_time__gte=at - EVENTS_WITHIN
+            organization_id=access.organization.pk,
+            environment=Environment.LIVE,
+            event_time__gte=at - EVENTS_WITHIN,
         )
         reads_agents = access.may(Permission.READ_AGENTS)
         return cls(
@@ -102,7 +104,11 @@ def _health(access: Access, at: datetime) -> dict[str, int]:
 
 def latest_entries(access: Access) -> Sequence[TrailEntry] | None:
     """None for roles that do not read the trail."""
-    return list(trail.entries(access.organization.pk)[:LATEST]) if access.may(Permission.READ_TRAIL) else None
+    return (
+        list(trail.entries(access.organization.pk)[:LATEST])
+        if access.may(Permission.READ_TRAIL)
+        else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,14 @@ class Steps:
     @property
     def next(self) -> str:
         """The first step that is not done, "" when all are."""
-        return next((name for name in ("agent_key", "agent", "events", "public_key") if not getattr(self, name)), "")
+        return next(
+            (
+                name
+                for name in ("agent_key", "agent", "events", "public_key")
+                if not getattr(self, name)
+            ),
+            "",
+        )
 
 
 def first_steps(access: Access) -> Steps | None:

@@ -26,7 +26,9 @@ class SessionsView(ListUserSessionsView):  # type: ignore[misc]  # allauth ships
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         programs = (
-            TokenFamily.objects.of_person(person(self.request), timezone.now()).with_refreshes().order_by("-created_at", "pk")
+            TokenFamily.objects.of_person(person(self.request), timezone.now())
+            .with_refreshes()
+            .order_by("-created_at", "pk")
         )
         page = Paginator(programs, PER_PAGE).get_page(self.request.GET.get("page"))
         return {**super().get_context_data(**kwargs), "programs": page}

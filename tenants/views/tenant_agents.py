@@ -66,7 +66,9 @@ class TenantInstance:
 def tenant_agents(request: HttpRequest) -> HttpResponse:
     places = [place for place in everywhere(person(request)) if place.may(Permission.READ_AGENTS)]
     if not places:
-        raise PermissionDenied("Your role does not include agents. An admin of your organization can change it.")
+        raise PermissionDenied(
+            "Your role does not include agents. An admin of your organization can change it."
+        )
     query = " ".join(request.GET.get("q", "").split())
     page = Paginator(_matching(places, query), PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -81,7 +83,11 @@ def tenant_agents(request: HttpRequest) -> HttpResponse:
 
 def _matching(places: list[Access], query: str) -> list[Access]:
     wanted = query.casefold()
-    return [p for p in places if wanted in p.organization.name.casefold() or wanted in p.organization.slug]
+    return [
+        p
+        for p in places
+        if wanted in p.organization.name.casefold() or wanted in p.organization.slug
+    ]
 
 
 def tenant_instances(places: Sequence[Access], at: datetime) -> list[TenantInstance]:
@@ -103,7 +109,9 @@ def _events(organizations: Sequence[Organization], at: datetime) -> Counter[uuid
     recent = ActivityEvent.objects.filter(
         organization_id__in=ids, environment=Environment.LIVE, event_time__gte=at - EVENTS_WITHIN
     )
-    return Counter(dict(recent.values_list("organization_id").annotate(count=Count("event_id")).order_by()))
+    return Counter(
+        dict(recent.values_list("organization_id").annotate(count=Count("event_id")).order_by())
+    )
 
 
 def _last_heartbeats(organizations: Sequence[Organization]) -> dict[uuid.UUID, datetime | None]:

@@ -14,7 +14,9 @@ from keyway_agent.state import StateDirectory
 
 SAMPLES = Path(__file__).parent / "csvlog"
 # With log_statement = all, with log_min_duration_statement = 0, with both and log_timezone = Europe/Berlin.
-STATEMENTS, DURATIONS, BOTH = (SAMPLES / name for name in ("statements.csv", "durations.csv", "both_in_berlin.csv"))
+STATEMENTS, DURATIONS, BOTH = (
+    SAMPLES / name for name in ("statements.csv", "durations.csv", "both_in_berlin.csv")
+)
 LONG_AFTER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -37,7 +39,12 @@ class Reader:
     def opens(self) -> CsvLog:
         self.dies()
         self._open = StateDirectory(self.state)
-        return CsvLog(LogSettings(path=self.logs, **self._settings), host="db1", state=self._open, now=lambda: self.now)
+        return CsvLog(
+            LogSettings(path=self.logs, **self._settings),
+            host="db1",
+            state=self._open,
+            now=lambda: self.now,
+        )
 
     def dies(self) -> None:
         if self._open:
@@ -58,16 +65,50 @@ def events(source: CsvLog) -> list[Event]:
 
 
 def told(happened: list[Event]) -> list[tuple[str, bool, str]]:
-    return [(str(event["action_id"]), bool(event["succeeded"]), str(event["statement"])) for event in happened]
+    return [
+        (str(event["action_id"]), bool(event["succeeded"]), str(event["statement"]))
+        for event in happened
+    ]
 
 
 def row(number: int, message: str, **columns: str) -> bytes:
     """One record of alice's session, `number` seconds into the log: ``row(3, "…", log="ERROR", tag="BIND", query="…")``."""
     at = f"2026-11-21 04:{number // 60:02}:{number % 60:02}.000 UTC"
-    usual = {"session": "6b01.1", "tag": "SELECT", "transaction": "3/4", "log": "LOG", "detail": "", "context": "", "query": ""}
+    usual = {
+        "session": "6b01.1",
+        "tag": "SELECT",
+        "transaction": "3/4",
+        "log": "LOG",
+        "detail": "",
+        "context": "",
+        "query": "",
+    }
     facts = usual | columns
-    head = [at, "alice", "shop", "1", "10.0.0.1:5", facts["session"], str(number), facts["tag"], f"{at[:19]} UTC"]
-    body = [facts["transaction"], "0", facts["log"], "00000", message, facts["detail"], "", "", "", facts["context"]]
+    head = [
+        at,
+        "alice",
+        "shop",
+        "1",
+        "10.0.0.1:5",
+        facts["session"],
+        str(number),
+        facts["tag"],
+        f"{at[:19]} UTC",
+    ]
+    body = [
+        facts["transaction"],
+        "0",
+        facts["log"],
+        "00000",
+        message,
+        facts["detail"],
+        "",
+        "",
+        "",
+        facts["context"],
+    ]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([*head, *body, facts["query"], "", "", "app", "client backend", "", "0"])
+    csv.writer(text, lineterminator="\n").writerow(
+        [*head, *body, facts["query"], "", "", "app", "client backend", "", "0"]
+    )
     return text.getvalue().encode()

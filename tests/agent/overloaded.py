@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-EVENTS, HEARTBEAT, CONFIG = "/api/v1/agent/events", "/api/v1/agent/heartbeat", "/api/v1/agent/config"
+EVENTS, HEARTBEAT, CONFIG = (
+    "/api/v1/agent/events",
+    "/api/v1/agent/heartbeat",
+    "/api/v1/agent/config",
+)
 CONFIGURATION = {"version": 1, "heartbeat_interval_seconds": 60, "batch_size": 1000, "actions": []}
 CONFIGURATION |= {"include_objects": [], "exclude_objects": []}
 
@@ -83,7 +87,10 @@ class Overloaded:
 
     def _reply(self, request: Request) -> Reply:
         if request.path != EVENTS:
-            answers = {CONFIG: CONFIGURATION, HEARTBEAT: {"configuration_version": 1, "heartbeat_interval_seconds": 60}}
+            answers = {
+                CONFIG: CONFIGURATION,
+                HEARTBEAT: {"configuration_version": 1, "heartbeat_interval_seconds": 60},
+            }
             return Reply(200, json.dumps(answers[request.path]).encode())
         if self.replies:
             return self.replies.pop(0)

@@ -19,7 +19,10 @@ class AgentProcess:
         folder.mkdir(exist_ok=True)
         self.state = folder / "state"
         self._file, self._log = folder / "agent.json", folder / "agent.log"
-        self._configuration: dict[str, Any] = {"Host": "pg-under-test", "StateDirectory": str(self.state)}
+        self._configuration: dict[str, Any] = {
+            "Host": "pg-under-test",
+            "StateDirectory": str(self.state),
+        }
         self.configure(**configuration)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -2,17 +2,33 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from keyway_agent.answers import FOR_GOOD, BatchRefused, Busy, Obstacle, Puzzling, Refused, Suspended, Unreachable, judge
+from keyway_agent.answers import (
+    FOR_GOOD,
+    BatchRefused,
+    Busy,
+    Obstacle,
+    Puzzling,
+    Refused,
+    Suspended,
+    Unreachable,
+    judge,
+)
 from keyway_agent.pace import Pace
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
 
-def refusal(status: int, code: str = "", *, kind: str = "application/problem+json", **headers: str) -> Exception | None:
+def refusal(
+    status: int, code: str = "", *, kind: str = "application/problem+json", **headers: str
+) -> Exception | None:
     body = json.dumps({"code": code, "detail": "Because."}).encode()
     try:
         judge(
-            status, {"content-type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}, body, now=NOW
+            status,
+            {"content-type": kind}
+            | {name.replace("_", "-"): value for name, value in headers.items()},
+            body,
+            now=NOW,
         )
     except (Refused, Obstacle, BatchRefused) as error:
         return error
@@ -25,7 +41,10 @@ def test_refusal_for_good_says_why(code: str) -> None:
     assert str(refusal(status, code)) == f"The server refuses the key for good: {code}: Because."
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, "paused_key"), (401, "organization_suspended"), (403, "ip_not_allowed")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "paused_key"), (401, "organization_suspended"), (403, "ip_not_allowed")],
+)
 def test_refusal_that_can_be_undone_is_waited_out(status: int, code: str) -> None:
     assert type(refusal(status, code)) is Suspended
 
@@ -36,7 +55,9 @@ def test_status_without_keyways_reason_never_ends_the_agent(status: int) -> None
     assert type(refusal(status, "revoked_key", kind="text/html")) is Puzzling
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"code": ["revoked_key"]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"code": ["revoked_key"]}']
+)
 def test_broken_problem_never_ends_the_agent(body: bytes) -> None:
     with pytest.raises(Suspended):
         judge(401, {"content-type": "application/problem+json"}, body)
@@ -58,17 +79,23 @@ def test_broken_problem_never_ends_the_agent(body: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_seconds_or_a_date_and_at_most_an_hour(status: int, header: str | None, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date_and_at_most_an_hour(
+    status: int, header: str | None, seconds: float | None
+) -> None:
     busy = refusal(status, "rate_limited", **({"retry_after": header} if header else {}))
     assert isinstance(busy, Busy)
     assert busy.after == seconds
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(413, "batch_too_large"), (413, ""), (400, "malformed_batch"), (422, "invalid_batch")]
+    ("status", "code"),
+    [(413, "batch_too_large"), (413, ""), (400, "malformed_batch"), (422, "invalid_batch")],
 )
 def test_refusal_of_a_batch_is_told_from_one_of_the_key(status: int, code: str) -> None:
-    assert isinstance(refusal(status, code, kind="application/problem+json" if code else "text/html"), BatchRefused)
+    assert isinstance(
+        refusal(status, code, kind="application/problem+json" if code else "text/html"),
+        BatchRefused,
+    )
 
 
 def test_reason_is_fit_for_one_line_of_a_log() -> None:

@@ -44,7 +44,9 @@ def test_last_line_waits_until_it_is_whole() -> None:
     assert len(scanner.feed(whole[-1:])) == 1
 
 
-@pytest.mark.parametrize(("rest", "columns"), [(b"", 23), (b',"client backend"', 24), (MODERN, 26), (MODERN + b",x", 27)])
+@pytest.mark.parametrize(
+    ("rest", "columns"), [(b"", 23), (b',"client backend"', 24), (MODERN, 26), (MODERN + b",x", 27)]
+)
 def test_columns_of_every_version_are_taken(rest: bytes, columns: int) -> None:
     (row,) = Scanner(0).feed(line(b"x", rest))
     assert len(row.columns) == columns
@@ -76,7 +78,9 @@ def test_bytes_that_break_the_grammar_are_known_for_torn(torn: bytes) -> None:
 def test_huge_statement_is_cut_and_the_next_record_is_read() -> None:
     scanner = Scanner(0)
     data = line(b"statement: " + b'""x,\n' * COLUMN_LIMIT) + line(b"after")
-    rows = [row for at in range(0, len(data), 65_536) for row in scanner.feed(data[at : at + 65_536])]
+    rows = [
+        row for at in range(0, len(data), 65_536) for row in scanner.feed(data[at : at + 65_536])
+    ]
     huge, after = rows
     assert huge.cut
     assert len(huge.columns[13]) == COLUMN_LIMIT

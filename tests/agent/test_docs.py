@@ -12,7 +12,10 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "agent.md").read_text()
 def test_every_field_of_the_configuration_file_is_documented_and_no_other() -> None:
     code = Path(settings.__file__).read_text()
     fields = set(re.findall(r'reader\.(?:text|flag|number|section)\("(\w+)"', code)) - {"Source"}
-    documented = {name.removeprefix("Source.") for name in re.findall(r"^\| `([\w.]+)` \|", DOCUMENT, re.MULTILINE)}
+    documented = {
+        name.removeprefix("Source.")
+        for name in re.findall(r"^\| `([\w.]+)` \|", DOCUMENT, re.MULTILINE)
+    }
     assert documented == fields
 
 

@@ -53,7 +53,11 @@ def agent(tmp_path: Path, keyway: KeywayServer, postgres: PostgresServer) -> Ite
 
 
 def secret(keyway: KeywayServer, kind: str) -> str:
-    acme = next(organization["id"] for organization in keyway.seed["organizations"] if organization["slug"] == "acme")
+    acme = next(
+        organization["id"]
+        for organization in keyway.seed["organizations"]
+        if organization["slug"] == "acme"
+    )
     return str(keyway.key(kind=kind, environment="live", organization=acme)["secret"])
 
 
@@ -74,7 +78,12 @@ def test_every_statement_appears_exactly_once_though_the_agent_is_killed_ten_tim
     assert len({event["event_id"] for event in events}) == len(events)
     spoken = [event for event in events if event["statement"]]
     assert Counter((event["session_id"], event["statement"]) for event in spoken) == told
-    assert Counter((event["session_id"], event["statement"]) for event in spoken if not event["succeeded"]) == failed
+    assert (
+        Counter(
+            (event["session_id"], event["statement"]) for event in spoken if not event["succeeded"]
+        )
+        == failed
+    )
     assert not (agent.state / "rejected.ndjson").exists()
     assert secret(keyway, "agent") not in agent.log
 
@@ -92,19 +101,30 @@ def run_all(postgres: PostgresServer) -> None:
 
 
 def pgbench(postgres: PostgresServer, *options: str) -> None:
-    subprocess.run([postgres.binaries / "pgbench", *options, postgres.url], check=True, capture_output=True)
+    subprocess.run(
+        [postgres.binaries / "pgbench", *options, postgres.url], check=True, capture_output=True
+    )
 
 
 def by_hand(postgres: PostgresServer) -> None:
-    with psycopg.connect(postgres.url, autocommit=True, application_name='odd "name", really') as connection:
+    with psycopg.connect(
+        postgres.url, autocommit=True, application_name='odd "name", really'
+    ) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS notes (id int PRIMARY KEY, body text)")
         connection.execute("TRUNCATE notes")
         for number in range(20):
-            connection.execute("INSERT INTO notes VALUES (%s, %s)", (number, f'line\n"quoted", {number}'))
+            connection.execute(
+                "INSERT INTO notes VALUES (%s, %s)", (number, f'line\n"quoted", {number}')
+            )
         connection.execute("SELECT 'ünïcödé ☃', '\n\"\",,\n', $$dollar ' quoted$$ -- comment\n")
         connection.execute("SELECT 1; SELECT 2; DELETE FROM notes WHERE id = 1")
         connection.execute(f"SELECT {'x' * 70_000!r}")
-        for wrong in ("SELECT * FROM nowhere", "SELEC 1", "SELECT 1/0", "INSERT INTO notes VALUES (2, '')"):
+        for wrong in (
+            "SELECT * FROM nowhere",
+            "SELEC 1",
+            "SELECT 1/0",
+            "INSERT INTO notes VALUES (2, '')",
+        ):
             for _ in range(3):
                 with pytest.raises(psycopg.Error):
                     connection.execute(wrong)
@@ -134,7 +154,9 @@ def public_activity(keyway: KeywayServer, host: str, *, since: str) -> list[dict
     parameters = {"since": since, "limit": "1000"}
     headers = {"X-Api-Key": secret(keyway, "public")}
     while True:
-        answer = requests.get(f"{keyway.url}/api/v1/public/audit-activity", parameters, headers=headers, timeout=30)
+        answer = requests.get(
+            f"{keyway.url}/api/v1/public/audit-activity", parameters, headers=headers, timeout=30
+        )
         assert answer.status_code == 200, answer.text
         page = answer.json()
         found += [event for event in page["data"] if event["host"] == host]

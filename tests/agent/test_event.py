@@ -32,14 +32,24 @@ def test_id_is_a_uuid_of_version_8_that_begins_with_the_milliseconds() -> None:
     assert made.int >> 80 == int(AT.timestamp() * 1000)
 
 
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(1, 10**9), st.text(), st.text())  # noqa: DTZ001
-def test_ids_sort_by_time_whatever_happened(at: datetime, later_by: int, one: str, other: str) -> None:
+@given(
+    st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001
+    st.integers(1, 10**9),
+    st.text(),
+    st.text(),
+)
+def test_ids_sort_by_time_whatever_happened(
+    at: datetime, later_by: int, one: str, other: str
+) -> None:
     at = at.replace(tzinfo=UTC)
     assert event_id(at, one) < event_id(at + timedelta(milliseconds=later_by), other)
 
 
 def test_id_depends_on_every_part_and_on_where_parts_end() -> None:
-    ids = {event_id(AT, *parts) for parts in [("ab", "c"), ("a", "bc"), ("abc",), ("ab", "c", ""), ("ab", "d")]}
+    ids = {
+        event_id(AT, *parts)
+        for parts in [("ab", "c"), ("a", "bc"), ("abc",), ("ab", "c", ""), ("ab", "d")]
+    }
     assert len(ids) == 5
     assert event_id(AT, "ab", "c") in ids
 
@@ -47,14 +57,19 @@ def test_id_depends_on_every_part_and_on_where_parts_end() -> None:
 def test_long_statement_is_cut_and_says_so() -> None:
     event = build(draft("x" * (TEXT_LIMIT + 7)), host="h", instance="i")
     assert event["statement"] == "x" * TEXT_LIMIT
-    assert json.loads(str(event["additional_information"])) == {"cut": True, "characters_logged": TEXT_LIMIT + 7}
+    assert json.loads(str(event["additional_information"])) == {
+        "cut": True,
+        "characters_logged": TEXT_LIMIT + 7,
+    }
     assert build(draft("x" * TEXT_LIMIT), host="h", instance="i")["additional_information"] == ""
 
 
 @pytest.mark.parametrize("character", ["x", "\x01", "\n", "ü", '"'])
 def test_additional_information_is_whole_json_within_its_limit(character: str) -> None:
     told = draft()
-    told.notes = dict.fromkeys(("error", "detail", "message", "parameters", "rows"), character * 50_000)
+    told.notes = dict.fromkeys(
+        ("error", "detail", "message", "parameters", "rows"), character * 50_000
+    )
     text = str(build(told, host="h", instance="i")["additional_information"])
     assert len(text) <= TEXT_LIMIT
     assert json.loads(text).keys() == told.notes.keys()
@@ -78,7 +93,12 @@ def test_client_is_an_address_or_a_name(peer: str, address: str, name: str) -> N
 
 def test_names_are_cut_to_what_the_server_takes() -> None:
     event = build(
-        draft(user="u" * 300, application="a" * 300, session="s" * 300, peer="n" * 300 + ":1"), host="h", instance="i"
+        draft(user="u" * 300, application="a" * 300, session="s" * 300, peer="n" * 300 + ":1"),
+        host="h",
+        instance="i",
     )
-    assert {len(str(event[field])) for field in ("server_principal_name", "application_name", "host_name")} == {256}
+    assert {
+        len(str(event[field]))
+        for field in ("server_principal_name", "application_name", "host_name")
+    } == {256}
     assert len(str(event["session_id"])) == 64

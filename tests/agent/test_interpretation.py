@@ -14,7 +14,9 @@ def read(tmp_path: Path):
     readers: dict[Path, Reader] = {}
 
     def read_afresh(sample: Path) -> list[Event]:
-        reader = readers.setdefault(sample, Reader(put(tmp_path / sample.stem, sample), tmp_path / "state"))
+        reader = readers.setdefault(
+            sample, Reader(put(tmp_path / sample.stem, sample), tmp_path / "state")
+        )
         return events(reader.opens())
 
     yield read_afresh
@@ -38,7 +40,9 @@ def test_statement_is_told_once_whichever_setting_logged_it(read, sample: Path) 
         ("DR", True, "drop table t"),
     ]
     texts = Counter(text for _, _, text in happened)
-    assert {statement: (Counter(happened)[statement], texts[statement[2]]) for statement in once} == dict.fromkeys(once, (1, 1))
+    assert {
+        statement: (Counter(happened)[statement], texts[statement[2]]) for statement in once
+    } == dict.fromkeys(once, (1, 1))
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
@@ -64,7 +68,11 @@ def test_statement_that_fails_late_is_told_when_logged_and_when_failed(read) -> 
 def test_sessions_begin_end_and_are_refused(read, sample: Path) -> None:
     happened = read(sample)
     counts = Counter(event["action_id"] for event in happened)
-    refused = [(event["server_principal_name"], event["database_name"]) for event in happened if event["action_id"] == "LGIF"]
+    refused = [
+        (event["server_principal_name"], event["database_name"])
+        for event in happened
+        if event["action_id"] == "LGIF"
+    ]
     assert refused == [("nobodyhere", "keyway"), ("keyway", "nodb"), ("r", "keyway")]
     assert counts["LGIS"] == counts["LGO"] == 7
     assert counts["SVSR"] == counts["SVSD"] == 1
@@ -103,9 +111,14 @@ def test_local_time_with_daylight_saving_becomes_utc(read) -> None:
 
 def test_name_of_a_prepared_statement_hides_nothing(tmp_path: Path) -> None:
     log = put(tmp_path / "log", STATEMENTS) / STATEMENTS.name
-    line = next(line for line in log.read_bytes().splitlines(keepends=True) if b"execute <unnamed>: insert" in line)
+    line = next(
+        line
+        for line in log.read_bytes().splitlines(keepends=True)
+        if b"execute <unnamed>: insert" in line
+    )
     harmless = line.replace(
-        b"execute <unnamed>: insert into t values ($1,$2)", b"execute x: SELECT 1 --: INSERT INTO t VALUES (1)"
+        b"execute <unnamed>: insert into t values ($1,$2)",
+        b"execute x: SELECT 1 --: INSERT INTO t VALUES (1)",
     )
     log.write_bytes(harmless.replace(b"it''s\n", b'",,,,,,,,"hand","client backend",,0\n'))
     (event,) = events(Reader(tmp_path / "log", tmp_path / "state").opens())

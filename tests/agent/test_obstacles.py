@@ -22,7 +22,9 @@ EVENTS = 61  # in the sample
 @pytest.fixture
 def agent(tmp_path: Path):
     source = {"Type": "postgresql-csvlog", "Path": str(put(tmp_path / "log", STATEMENTS))}
-    with AgentProcess(tmp_path / "agent", ServerUrl="http://127.0.0.1:9", AgentApiKey=SECRET, Source=source) as agent:
+    with AgentProcess(
+        tmp_path / "agent", ServerUrl="http://127.0.0.1:9", AgentApiKey=SECRET, Source=source
+    ) as agent:
         yield agent
 
 
@@ -48,32 +50,54 @@ def test_too_large_batch_is_halved_until_it_is_taken(agent: AgentProcess) -> Non
     with Overloaded(most_events=10) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
-        taken = [event["event_id"] for batch in server.batches if len(batch.events) <= 10 for event in batch.events]
+        taken = [
+            event["event_id"]
+            for batch in server.batches
+            if len(batch.events) <= 10
+            for event in batch.events
+        ]
     assert len(taken) == len(set(taken)) == EVENTS
     assert len(server.batches[0].events) == EVENTS
 
 
-def test_event_that_is_too_large_alone_is_set_aside_and_the_rest_goes_on(agent: AgentProcess) -> None:
+def test_event_that_is_too_large_alone_is_set_aside_and_the_rest_goes_on(
+    agent: AgentProcess,
+) -> None:
     with Overloaded(*[Reply(413)] * 8) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
         sizes = [len(batch.events) for batch in server.batches[:8]]
     assert sizes == [61, 30, 15, 7, 3, 1, 1, 1]
-    aside = [json.loads(line) for line in (agent.state / "rejected.ndjson").read_text().splitlines()]
+    aside = [
+        json.loads(line) for line in (agent.state / "rejected.ndjson").read_text().splitlines()
+    ]
     assert len(aside) == 3
     assert sum(len(batch.events) for batch in server.batches[8:]) == EVENTS - 3
 
 
 def test_rejected_events_are_kept_with_their_reason(agent: AgentProcess) -> None:
-    verdict = {"index": 3, "code": "conflicting_event", "field": "event_id", "detail": "Another one."}
-    partly = Reply(200, json.dumps({"accepted": EVENTS - 1, "duplicate": 0, "rejected": [verdict]}).encode())
+    verdict = {
+        "index": 3,
+        "code": "conflicting_event",
+        "field": "event_id",
+        "detail": "Another one.",
+    }
+    partly = Reply(
+        200, json.dumps({"accepted": EVENTS - 1, "duplicate": 0, "rejected": [verdict]}).encode()
+    )
     with Overloaded(partly) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
         (batch,) = server.batches
-    (aside,) = [json.loads(line) for line in (agent.state / "rejected.ndjson").read_text().splitlines()]
+    (aside,) = [
+        json.loads(line) for line in (agent.state / "rejected.ndjson").read_text().splitlines()
+    ]
     assert aside["event"] == batch.events[3]
-    assert (aside["code"], aside["field"], aside["detail"]) == ("conflicting_event", "event_id", "Another one.")
+    assert (aside["code"], aside["field"], aside["detail"]) == (
+        "conflicting_event",
+        "event_id",
+        "Another one.",
+    )
     assert "rejected 1 events (conflicting_event)" in agent.log
 
 
@@ -90,7 +114,9 @@ def test_rejected_events_are_kept_with_their_reason(agent: AgentProcess) -> None
         problem(401, "organization_suspended"),
     ],
 )
-def test_answer_that_is_not_the_last_word_keeps_the_place(agent: AgentProcess, strange: Reply) -> None:
+def test_answer_that_is_not_the_last_word_keeps_the_place(
+    agent: AgentProcess, strange: Reply
+) -> None:
     with Overloaded(strange) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 75, agent.log
@@ -107,7 +133,10 @@ def test_paused_key_is_waited_out_by_the_service(agent: AgentProcess) -> None:
         deadline = time.monotonic() + 20
         while "401 paused_key" not in agent.log and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert "The server refuses for now: 401 paused_key: Because. Nothing is lost; asking again in " in agent.log
+        assert (
+            "The server refuses for now: 401 paused_key: Because. Nothing is lost; asking again in "
+            in agent.log
+        )
         assert agent.is_running
         assert agent.terminate() == 0
     assert len(server.batches) == 1
@@ -117,7 +146,9 @@ def test_paused_key_is_waited_out_by_the_service(agent: AgentProcess) -> None:
 def test_redirect_is_not_followed_with_the_key(agent: AgentProcess) -> None:
     with (
         Overloaded() as elsewhere,
-        Overloaded(Reply(307, headers={"Location": f"{elsewhere.url}/api/v1/agent/events"})) as server,
+        Overloaded(
+            Reply(307, headers={"Location": f"{elsewhere.url}/api/v1/agent/events"})
+        ) as server,
     ):
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 75

@@ -1,7 +1,12 @@
 import pytest
 from keyway_agent.orders import Orders, read_orders
 
-EVENT = {"action_id": "SL", "database_name": "Shop", "schema_name": "sales", "object_name": "orders"}
+EVENT = {
+    "action_id": "SL",
+    "database_name": "Shop",
+    "schema_name": "sales",
+    "object_name": "orders",
+}
 CONTENT = {"version": 3, "heartbeat_interval_seconds": 60, "batch_size": 1000}
 CONTENT |= {"actions": [], "include_objects": [], "exclude_objects": []}
 
@@ -20,10 +25,14 @@ def test_only_the_actions_ordered_are_wanted() -> None:
     assert not wanted({"action_id": "DL"}, actions=["SL", "UP"])
 
 
-@pytest.mark.parametrize("pattern", ["shop.sales.orders", "*.*.ord*", "SHOP.*.*", "*.sales.*", "shop.*", "*orders"])
+@pytest.mark.parametrize(
+    "pattern", ["shop.sales.orders", "*.*.ord*", "SHOP.*.*", "*.sales.*", "shop.*", "*orders"]
+)
 def test_object_pattern_includes_and_excludes(pattern: str) -> None:
     assert wanted(include=[pattern])
-    assert not wanted({"object_name": "x", "database_name": "y", "schema_name": "z"}, include=[pattern])
+    assert not wanted(
+        {"object_name": "x", "database_name": "y", "schema_name": "z"}, include=[pattern]
+    )
     assert not wanted(exclude=[pattern])
     assert wanted({"object_name": "x", "database_name": "y", "schema_name": "z"}, exclude=[pattern])
 
@@ -50,7 +59,9 @@ def test_orders_are_read_and_kept_within_what_the_server_takes() -> None:
     assert read_orders(CONTENT | {"batch_size": 0}).batch_size == 1
 
 
-@pytest.mark.parametrize("flaw", [{"version": None}, {"actions": "SL"}, {"include_objects": [1]}, {"batch_size": "many"}])
+@pytest.mark.parametrize(
+    "flaw", [{"version": None}, {"actions": "SL"}, {"include_objects": [1]}, {"batch_size": "many"}]
+)
 def test_what_is_no_configuration_is_refused(flaw: dict[str, object]) -> None:
     assert read_orders(CONTENT)
     with pytest.raises((TypeError, ValueError)):

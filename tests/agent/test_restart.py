@@ -18,7 +18,9 @@ def reader(tmp_path: Path):
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
-def test_agent_that_dies_after_any_delivery_makes_the_same_events(tmp_path: Path, sample: Path) -> None:
+def test_agent_that_dies_after_any_delivery_makes_the_same_events(
+    tmp_path: Path, sample: Path
+) -> None:
     logs = put(tmp_path / "log", sample)
     whole = Reader(logs, tmp_path / "whole")
     expected = events(whole.opens())
@@ -61,7 +63,9 @@ def test_statement_is_held_for_its_failure_and_then_let_go(reader: Reader) -> No
     source = reader.opens()
     assert "select 1/0" not in [event["statement"] for event in events(source)]
     reader.now = logged_at + timedelta(seconds=3.1)
-    assert [(event["statement"], event["succeeded"]) for event in events(source)] == [("select 1/0", True)]
+    assert [(event["statement"], event["succeeded"]) for event in events(source)] == [
+        ("select 1/0", True)
+    ]
 
 
 def test_failure_that_comes_in_time_makes_one_event(reader: Reader) -> None:
@@ -74,7 +78,9 @@ def test_failure_that_comes_in_time_makes_one_event(reader: Reader) -> None:
     events(source)
     with log.open("ab") as file:
         file.write(lines[at + 1])
-    assert [(event["statement"], event["succeeded"]) for event in events(source)] == [("select 1/0", False)]
+    assert [(event["statement"], event["succeeded"]) for event in events(source)] == [
+        ("select 1/0", False)
+    ]
 
 
 def test_place_between_a_statement_and_its_failure_is_kept(reader: Reader, tmp_path: Path) -> None:
@@ -82,7 +88,11 @@ def test_place_between_a_statement_and_its_failure_is_kept(reader: Reader, tmp_p
     put(reader.logs, STATEMENTS)
     source = reader.opens()
     everything = parcels(source)
-    at = next(i for i, parcel in enumerate(everything) if parcel.event and parcel.event["statement"] == "select 1/0")
+    at = next(
+        i
+        for i, parcel in enumerate(everything)
+        if parcel.event and parcel.event["statement"] == "select 1/0"
+    )
     source.delivered(everything[: at + 1])
     assert '"joined": [[' in (tmp_path / "state" / "cursor.json").read_text()
     again = parcels(source := reader.opens())
@@ -121,7 +131,10 @@ def test_failure_before_execution_is_not_that_of_the_same_text_before(reader: Re
 
 @pytest.mark.parametrize(
     ("transaction", "expected"),
-    [("3/4", [("SL", False, "select 1/0")]), ("3/5", [("SL", True, "select 1/0"), ("SL", False, "")])],
+    [
+        ("3/4", [("SL", False, "select 1/0")]),
+        ("3/5", [("SL", True, "select 1/0"), ("SL", False, "")]),
+    ],
 )
 def test_failure_without_its_text_is_known_by_the_transaction(
     reader: Reader, transaction: str, expected: list[tuple[str, bool, str]]
@@ -144,9 +157,13 @@ def test_failure_belongs_to_the_last_of_equal_statements_of_its_own_session(read
     assert [succeeded for _, succeeded, _ in happened] == [True, True, False, True]
 
 
-def test_flood_of_open_statements_is_let_go(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flood_of_open_statements_is_let_go(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outcomes, "HELD_BYTES", 2000)
     reader.logs.mkdir()
-    (reader.logs / "a.csv").write_bytes(b"".join(row(1, f"statement: select {n}", session=f"6b01.{n:x}") for n in range(50)))
+    (reader.logs / "a.csv").write_bytes(
+        b"".join(row(1, f"statement: select {n}", session=f"6b01.{n:x}") for n in range(50))
+    )
     source = reader.opens()
     assert 30 < len(source.read()) < 50

@@ -22,12 +22,20 @@ def changed(**fields: object) -> str:
 
 
 def source(**fields: object) -> str:
-    return changed(Source={name: value for name, value in (GOOD["Source"] | fields).items() if value is not ...})  # type: ignore[operator]
+    return changed(
+        Source={
+            name: value for name, value in (GOOD["Source"] | fields).items() if value is not ...
+        }
+    )  # type: ignore[operator]
 
 
 def test_good_configuration_is_read() -> None:
     read = parse(changed())
-    assert (read.server_url, read.host, read.api_key.reveal()) == ("https://keyway.example", "db1", SECRET)
+    assert (read.server_url, read.host, read.api_key.reveal()) == (
+        "https://keyway.example",
+        "db1",
+        SECRET,
+    )
     assert read.source == LogSettings(Path("/var/log/postgresql"), "", "db1", from_end=False)
 
 
@@ -46,7 +54,10 @@ def test_good_configuration_is_read() -> None:
         (changed(ServerUrl="keyway.example"), "ServerUrl: an address such as"),
         (changed(ServerUrl="ftp://keyway.example"), "ServerUrl: an address such as"),
         (changed(ServerUrl="https://keyway.example:x"), "ServerUrl: not an address"),
-        (changed(ServerUrl="https://u:p@keyway.example"), "ServerUrl: scheme, host, port and path only"),
+        (
+            changed(ServerUrl="https://u:p@keyway.example"),
+            "ServerUrl: scheme, host, port and path only",
+        ),
         (changed(ServerUrl="http://keyway.example"), "would send the key in clear"),
         (changed(Host="h" * 257), "Host: 1 to 256"),
         (changed(StateDirectory=...), "StateDirectory: missing"),
@@ -57,8 +68,14 @@ def test_good_configuration_is_read() -> None:
         (source(Path=...), "Source.Path: missing"),
         (source(StartAt="now"), "Source.StartAt"),
         (source(Tpye="x"), "Source.Tpye: no such field"),
-        (changed(Source={"Type": "simulate", "EventsPerSecond": 0}), "EventsPerSecond: more than 0"),
-        (changed(Source={"Type": "simulate", "EventsPerSecond": "2"}), "Source.EventsPerSecond: a number"),
+        (
+            changed(Source={"Type": "simulate", "EventsPerSecond": 0}),
+            "EventsPerSecond: more than 0",
+        ),
+        (
+            changed(Source={"Type": "simulate", "EventsPerSecond": "2"}),
+            "Source.EventsPerSecond: a number",
+        ),
     ],
 )
 def test_bad_configuration_is_refused_in_clear_words(content: str, reason: str) -> None:
@@ -93,7 +110,9 @@ def test_file_open_to_others_is_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"{}"])
-def test_command_line_ends_with_78_for_a_configuration_that_cannot_be_used(tmp_path: Path, content: bytes | None) -> None:
+def test_command_line_ends_with_78_for_a_configuration_that_cannot_be_used(
+    tmp_path: Path, content: bytes | None
+) -> None:
     file = tmp_path / "agent.json"
     if content is not None:
         file.write_bytes(content)

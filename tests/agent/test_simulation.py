@@ -16,4 +16,6 @@ def test_simulated_server_keeps_its_rate_and_varies() -> None:
     assert len({event["event_id"] for event in events}) == len(events)
     assert {"SL", "IN", "UP", "LGIS"} < set(Counter(event["action_id"] for event in events))
     assert {event["succeeded"] for event in events} == {True, False}
-    assert sorted(str(event["event_time"]) for event in events) == [event["event_time"] for event in events]
+    assert sorted(str(event["event_time"]) for event in events) == [
+        event["event_time"] for event in events
+    ]

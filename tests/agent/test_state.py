@@ -47,7 +47,9 @@ def test_state_that_cannot_be_written_says_so_and_stays(state: StateDirectory) -
     assert state.read("a") == b"before"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"offsets": []}', b'{"offsets": {"a": "x"}, "joined": []}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"offsets": []}', b'{"offsets": {"a": "x"}, "joined": []}']
+)
 def test_damaged_cursor_is_refused_with_what_to_do(state: StateDirectory, content: bytes) -> None:
     state.replace("cursor.json", content)
     with pytest.raises(Misconfigured, match="Remove it to do so"):

@@ -78,7 +78,9 @@ def test_removed_file_is_read_to_its_end_while_it_is_open(reader: Reader) -> Non
 
 
 @pytest.mark.parametrize("after", [(7,), (7, 8, 9, 10)])
-def test_file_that_is_emptied_and_used_again_is_read_from_its_beginning(reader: Reader, after: tuple[int, ...]) -> None:
+def test_file_that_is_emptied_and_used_again_is_read_from_its_beginning(
+    reader: Reader, after: tuple[int, ...]
+) -> None:
     """PostgreSQL does so when log_filename has no date. The inode stays, and the file may have outgrown our place."""
     log = reader.logs / "postgresql-Mon.csv"
     log.write_bytes(lines(1, 2))
@@ -131,7 +133,9 @@ def test_partial_record_waits_and_does_not_hold_up_the_next_file(reader: Reader)
     assert selected(source) == [2]
 
 
-def test_record_torn_at_any_byte_is_set_aside_and_the_next_is_read(reader: Reader, tmp_path: Path) -> None:
+def test_record_torn_at_any_byte_is_set_aside_and_the_next_is_read(
+    reader: Reader, tmp_path: Path
+) -> None:
     """The disk was full for a moment: the next record follows on the same line."""
     for cut in range(1, len(line(2)) - 1):
         (reader.logs / "a.csv").write_bytes(lines(1) + line(2)[:cut] + lines(3, 4))
@@ -150,12 +154,16 @@ def test_torn_end_of_a_file_does_not_hold_up_the_next(reader: Reader) -> None:
 
 
 def test_record_with_an_impossible_time_is_set_aside(reader: Reader) -> None:
-    (reader.logs / "a.csv").write_bytes(lines(1) + line(2).replace(b"2026-11", b"2026-99") + lines(3))
+    (reader.logs / "a.csv").write_bytes(
+        lines(1) + line(2).replace(b"2026-11", b"2026-99") + lines(3)
+    )
     assert selected(reader.opens()) == [1, 3]
     assert (reader.state / "unreadable.ndjson").exists()
 
 
-def test_other_files_compressed_ones_and_links_are_left_alone(reader: Reader, tmp_path: Path) -> None:
+def test_other_files_compressed_ones_and_links_are_left_alone(
+    reader: Reader, tmp_path: Path
+) -> None:
     (tmp_path / "elsewhere.csv").write_bytes(lines(1))
     (reader.logs / "link.csv").symlink_to(tmp_path / "elsewhere.csv")
     (reader.logs / "a.csv.gz").write_bytes(lines(2))
@@ -166,7 +174,9 @@ def test_other_files_compressed_ones_and_links_are_left_alone(reader: Reader, tm
     assert selected(reader.opens()) == [4]
 
 
-def test_start_at_the_end_leaves_out_what_was_there_and_nothing_after(tmp_path: Path, reader: Reader) -> None:
+def test_start_at_the_end_leaves_out_what_was_there_and_nothing_after(
+    tmp_path: Path, reader: Reader
+) -> None:
     (reader.logs / "a.csv").write_bytes(lines(1))
     from_end = Reader(reader.logs, tmp_path / "other", zone="", from_end=True)
     from_end.opens()  # and dies before it has delivered anything

@@ -40,7 +40,13 @@ def shell(keyway: KeywayServer) -> Iterator[Callable[[str], Any]]:
     """Run code beside the server: ``shell("out = …")`` returns what it assigned."""
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", BESIDE_THE_SERVER]
     with subprocess.Popen(
-        command, cwd=ROOT, env=keyway.environment, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command,
+        cwd=ROOT,
+        env=keyway.environment,
+        text=True,
+        bufsize=1,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         assert process.stdin
         assert process.stdout
@@ -67,7 +73,9 @@ def issue(shell: Callable[[str], Any], tenant: str) -> Callable[[], tuple[str, s
 
     def issued() -> tuple[str, str]:
         order = f"organization=Organization.objects.get(slug={tenant!r}), order=Order('Agent'), by=by, created_by=None"
-        id_, secret = shell(f"issued = keys.issue_agent_key({order})\nout = [issued.key.pk, issued.plaintext.reveal()]")
+        id_, secret = shell(
+            f"issued = keys.issue_agent_key({order})\nout = [issued.key.pk, issued.plaintext.reveal()]"
+        )
         return id_, secret
 
     return issued
@@ -75,7 +83,11 @@ def issue(shell: Callable[[str], Any], tenant: str) -> Callable[[], tuple[str, s
 
 @pytest.fixture
 def agent(tmp_path: Path, keyway: KeywayServer) -> Iterator[AgentProcess]:
-    source = {"Type": "postgresql-csvlog", "Path": str(put(tmp_path / "log", STATEMENTS)), "TimeZone": "Europe/Berlin"}
+    source = {
+        "Type": "postgresql-csvlog",
+        "Path": str(put(tmp_path / "log", STATEMENTS)),
+        "TimeZone": "Europe/Berlin",
+    }
     with AgentProcess(tmp_path / "agent", ServerUrl=keyway.url, Source=source) as agent:
         yield agent
 
@@ -83,7 +95,9 @@ def agent(tmp_path: Path, keyway: KeywayServer) -> Iterator[AgentProcess]:
 def stored(shell: Callable[[str], Any], tenant: str) -> list[str]:
     """The actions of the tenant's events."""
     where = f"organization_id=Organization.objects.get(slug={tenant!r}).pk"
-    found = shell(f"out = list(ActivityEvent.objects.filter({where}).order_by('event_id').values_list('action_id', flat=True))")
+    found = shell(
+        f"out = list(ActivityEvent.objects.filter({where}).order_by('event_id').values_list('action_id', flat=True))"
+    )
     return [str(action) for action in found]
 
 
@@ -94,7 +108,9 @@ def eventually(claim: Callable[[], object], seconds: float = 30) -> bool:
     return bool(held)
 
 
-def test_check_says_who_the_server_takes_the_agent_for(agent: AgentProcess, issue, tenant: str) -> None:
+def test_check_says_who_the_server_takes_the_agent_for(
+    agent: AgentProcess, issue, tenant: str
+) -> None:
     _, secret = issue()
     agent.configure(AgentApiKey=secret)
     assert agent.run("--check") == 0
@@ -148,7 +164,9 @@ def test_paused_key_is_waited_for(agent: AgentProcess, issue, shell, tenant: str
     assert len(stored(shell, tenant)) == 61
 
 
-def test_configuration_is_applied_while_the_agent_runs(agent: AgentProcess, issue, shell, tenant: str, tmp_path: Path) -> None:
+def test_configuration_is_applied_while_the_agent_runs(
+    agent: AgentProcess, issue, shell, tenant: str, tmp_path: Path
+) -> None:
     _, secret = issue()
     configure = (
         f"current = agents.configuration_in_force(Organization.objects.get(slug={tenant!r}).pk)\n"
@@ -164,7 +182,9 @@ def test_configuration_is_applied_while_the_agent_runs(agent: AgentProcess, issu
     shutil.copy(BOTH, tmp_path / "log")
     assert eventually(lambda: len(stored(shell, tenant)) == 5)
     assert sorted(stored(shell, tenant)) == ["DR", "G", "LGIF", "LGIF", "LGIF"]
-    facts = shell(f"out = Agent.objects.filter(organization__slug={tenant!r}).values('host', 'version', 'queue_depth').get()")
+    facts = shell(
+        f"out = Agent.objects.filter(organization__slug={tenant!r}).values('host', 'version', 'queue_depth').get()"
+    )
     assert (facts["host"], facts["version"]) == ("pg-under-test", "0.1.0")
     assert agent.terminate() == 0
 

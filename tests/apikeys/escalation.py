@@ -17,7 +17,14 @@ from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from apikeys import networks, services
 from apikeys.callers import Caller
@@ -45,7 +52,10 @@ HELD = {
     Role.MEMBER: {*MEMBER},
     Role.AUDITOR: set[str](),
 }
-NETWORKS = [networks.parse(texts) for texts in ([], ["192.0.2.0/24"], ["192.0.2.0/25"], ["198.51.100.0/24", "192.0.2.0/25"])]
+NETWORKS = [
+    networks.parse(texts)
+    for texts in ([], ["192.0.2.0/24"], ["192.0.2.0/25"], ["198.51.100.0/24", "192.0.2.0/25"])
+]
 ADDRESSES = ("192.0.2.1", "192.0.2.200", "198.51.100.1")
 EXPIRIES = (None, timedelta(days=10), timedelta(days=60))
 MOMENTS = (timedelta(days=1), timedelta(days=30), timedelta(days=90))
@@ -55,7 +65,9 @@ Ability = tuple[str, str, str, int]  # environment, scope, address, moment
 done: Counter[str] = Counter()
 
 
-def abilities(environments: Any, names: Any, addresses: Any = ADDRESSES, moments: Any = EVER) -> set[Ability]:
+def abilities(
+    environments: Any, names: Any, addresses: Any = ADDRESSES, moments: Any = EVER
+) -> set[Ability]:
     return set(itertools.product(environments, names, addresses, moments))
 
 
@@ -66,7 +78,10 @@ class Escalation(RuleBasedStateMachine):
         self.atomic.__enter__()
         self.now = timezone.now()
         self.acme = tenants.create_organization(name="Acme", slug="acme", by=SYSTEM)
-        self.people = [self.join(role) for role in (Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER, Role.AUDITOR)]
+        self.people = [
+            self.join(role)
+            for role in (Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER, Role.AUDITOR)
+        ]
         self.secrets: list[tuple[str, Key, set[Ability]]] = []
 
     def join(self, role: Role) -> User:
@@ -80,14 +95,19 @@ class Escalation(RuleBasedStateMachine):
 
     def caller(self, who: int) -> tuple[Caller, set[Ability]]:
         """Somebody, and what they can do: first the people, then whatever secrets there are."""
-        who %= len(self.people) + 2 * len(self.secrets)  # keys twice as often: to delegate is what is asked most of all
+        who %= len(self.people) + 2 * len(
+            self.secrets
+        )  # keys twice as often: to delegate is what is asked most of all
         if who < len(self.people):
             role = Membership.objects.get(user=self.people[who]).role
             return Caller.person(self.people[who]), abilities(Environment.values, HELD[Role(role)])
         secret = self.secrets[(who - len(self.people)) // 2][0]
         for address in ADDRESSES:
             credential = verify(secret, now=timezone.now(), address=address)
-            if isinstance(credential, Credential) and authorize(credential, scope="manage:api-keys") is None:
+            if (
+                isinstance(credential, Credential)
+                and authorize(credential, scope="manage:api-keys") is None
+            ):
                 return Caller.acting(credential), self.presented(secret, for_agents=True)
         raise KeywayError("Not a key that manages keys.")
 
@@ -101,7 +121,9 @@ class Escalation(RuleBasedStateMachine):
                     if credential.reason is not Reason.IP_NOT_ALLOWED:
                         break  # over, and what is over stays so
                     continue
-                held = {name for name in (*PUBLIC, *AGENT) if authorize(credential, scope=name) is None}
+                held = {
+                    name for name in (*PUBLIC, *AGENT) if authorize(credential, scope=name) is None
+                }
                 held |= set(AGENT) if for_agents and "admin" in held else set()
                 able |= abilities([str(credential.environment)], held, [address], [moment])
             else:
@@ -123,36 +145,56 @@ class Escalation(RuleBasedStateMachine):
     def begin_with_a_key_that_manages_keys(self, scopes: set[str], order: Any) -> None:
         self.issue(0, Kind.PUBLIC, {*scopes, "manage:api-keys"}, order.draw(orders()))
 
-    @rule(who=st.integers(0, 40), scopes=st.sets(st.sampled_from(PUBLIC), min_size=1, max_size=3), order=st.data())
+    @rule(
+        who=st.integers(0, 40),
+        scopes=st.sets(st.sampled_from(PUBLIC), min_size=1, max_size=3),
+        order=st.data(),
+    )
     def issue_public(self, who: int, scopes: set[str], order: Any) -> None:
         self.attempt("issue", lambda: self.issue(who, Kind.PUBLIC, scopes, order.draw(orders())))
 
     @rule(who=st.integers(0, 40), order=st.data())
     def issue_agent(self, who: int, order: Any) -> None:
-        self.attempt("issue for agents", lambda: self.issue(who, Kind.AGENT, set(), order.draw(orders())))
+        self.attempt(
+            "issue for agents", lambda: self.issue(who, Kind.AGENT, set(), order.draw(orders()))
+        )
 
-    def issue(self, who: int, kind: Kind, scopes: set[str], wanted: tuple[str, timedelta | None, Any]) -> None:
+    def issue(
+        self, who: int, kind: Kind, scopes: set[str], wanted: tuple[str, timedelta | None, Any]
+    ) -> None:
         caller, able = self.caller(who)
         place = caller.enter_to_issue(kind, None)
         environment, lasts, allowed = wanted
         expires_at: datetime | None = self.now + lasts if lasts else None
-        order = Order("x", environment=Environment(environment), expires_at=expires_at, allowed=allowed)
+        order = Order(
+            "x", environment=Environment(environment), expires_at=expires_at, allowed=allowed
+        )
         by, within = caller.actor, caller.power_in(self.acme.pk)
         if kind is Kind.AGENT:
-            new = services.issue_agent_key(organization=self.acme, order=order, by=by, created_by=caller.user, within=within)
+            new = services.issue_agent_key(
+                organization=self.acme, order=order, by=by, created_by=caller.user, within=within
+            )
         else:
             assert place.membership
-            new = services.issue_public_key(owner=place.membership, order=order, scopes=scopes, by=by, within=within)
+            new = services.issue_public_key(
+                owner=place.membership, order=order, scopes=scopes, by=by, within=within
+            )
         self.secrets.append((new.plaintext.reveal(), new.key, able))
         done["delegate"] += bool(caller.key)
 
     @precondition(lambda self: self.secrets)
-    @rule(who=st.integers(0, 40), which=st.integers(0, 40), grace=st.sampled_from([timedelta(0), timedelta(days=5)]))
+    @rule(
+        who=st.integers(0, 40),
+        which=st.integers(0, 40),
+        grace=st.sampled_from([timedelta(0), timedelta(days=5)]),
+    )
     def rotate(self, who: int, which: int, grace: timedelta) -> None:
         def change() -> None:
             caller, able = self.caller(who)
             key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk)
-            new = services.rotate(key=key, grace=grace, within=caller.power_in(self.acme.pk), by=caller.actor)
+            new = services.rotate(
+                key=key, grace=grace, within=caller.power_in(self.acme.pk), by=caller.actor
+            )
             self.secrets.append((new.plaintext.reveal(), new.key, able))
 
         self.attempt("rotate", change)
@@ -169,7 +211,9 @@ class Escalation(RuleBasedStateMachine):
             caller, able = self.caller(who)
             key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk)
             changes = Changes(scopes=scopes, allowed=allowed)
-            services.edit(key=key, changes=changes, within=caller.power_in(self.acme.pk), by=caller.actor)
+            services.edit(
+                key=key, changes=changes, within=caller.power_in(self.acme.pk), by=caller.actor
+            )
             for _, other, ceiling in self.secrets:
                 if other.pk == key.pk:
                     ceiling.update(able)
@@ -189,17 +233,23 @@ class Escalation(RuleBasedStateMachine):
     @rule(whose=st.integers(0, 4), role=st.sampled_from(list(Role)))
     def change_role(self, whose: int, role: Role) -> None:
         membership = Membership.objects.select_related("user").get(user=self.people[whose])
-        self.attempt("change role", lambda: tenants.change_role(membership=membership, role=role, by=SYSTEM))
+        self.attempt(
+            "change role", lambda: tenants.change_role(membership=membership, role=role, by=SYSTEM)
+        )
 
     @invariant()
     def no_secret_is_more_than_who_got_it(self) -> None:
         for secret, key, ceiling in self.secrets:
             beyond = self.presented(secret) - ceiling
-            assert not beyond, f"{key.public_id} can do what its issuer could not: {sorted(beyond)[:3]}"
+            assert not beyond, (
+                f"{key.public_id} can do what its issuer could not: {sorted(beyond)[:3]}"
+            )
 
 
 def orders() -> Any:
-    return st.tuples(st.sampled_from(Environment.values), st.sampled_from(EXPIRIES), st.sampled_from(NETWORKS))
+    return st.tuples(
+        st.sampled_from(Environment.values), st.sampled_from(EXPIRIES), st.sampled_from(NETWORKS)
+    )
 
 
 def run(sequences: int, phases: Sequence[Phase] = tuple(Phase)) -> None:

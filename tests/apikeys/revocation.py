@@ -18,16 +18,32 @@ from tests.servers.postgres import PostgresServer
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--trials", default="3", help="of each way")
-    parser.add_argument("--ways", nargs="*", default=[], help="revoke, owner, scopes, organization; without any, all of them")
+    parser.add_argument(
+        "--ways",
+        nargs="*",
+        default=[],
+        help="revoke, owner, scopes, organization; without any, all of them",
+    )
     parser.add_argument("--lease", default="250", help="milliseconds, of the servers")
-    parser.add_argument("--lease-here", default=None, help="milliseconds that the process which makes the change waits")
+    parser.add_argument(
+        "--lease-here",
+        default=None,
+        help="milliseconds that the process which makes the change waits",
+    )
     asked = parser.parse_args()
-    settings = {"KEYWAY_LIMIT_KEY": "", "KEYWAY_LIMIT_ORGANIZATION": "", "KEYWAY_LEASE_MS": asked.lease}
+    settings = {
+        "KEYWAY_LIMIT_KEY": "",
+        "KEYWAY_LIMIT_ORGANIZATION": "",
+        "KEYWAY_LEASE_MS": asked.lease,
+    }
     with PostgresServer() as postgres, KeywayServer(postgres.url, **settings) as first:
         second = KeywayServer(postgres.url, **settings)
         second.start()
         try:
-            environment = first.environment | {"KEYWAY_LEASE_MS": asked.lease_here or asked.lease, "KEYWAY_DRAIN": "off"}
+            environment = first.environment | {
+                "KEYWAY_LEASE_MS": asked.lease_here or asked.lease,
+                "KEYWAY_DRAIN": "off",
+            }
             command = [
                 sys.executable,
                 "-m",
@@ -35,7 +51,9 @@ def main() -> int:
                 asked.trials,
                 *map(str, (first.port, second.port)),
             ]
-            return subprocess.run([*command, *asked.ways], cwd=ROOT, env=environment, check=False).returncode
+            return subprocess.run(
+                [*command, *asked.ways], cwd=ROOT, env=environment, check=False
+            ).returncode
         finally:
             second.stop()
 

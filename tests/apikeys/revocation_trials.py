@@ -51,31 +51,45 @@ class Callers:
         self._ports, self._secret = ports, secret
         self._stop = threading.Event()
         self.asked: list[tuple[float, int]] = []
-        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(CALLERS)]
+        self._threads = [
+            threading.Thread(target=self._ask, args=(number,)) for number in range(CALLERS)
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join()
 
     def warm_up(self) -> None:
         deadline = time.monotonic() + WARM_SECONDS
-        while sum(status == 204 for _, status in self.asked) < WARM_REQUESTS and time.monotonic() < deadline:
+        while (
+            sum(status == 204 for _, status in self.asked) < WARM_REQUESTS
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.02)
 
     def _ask(self, number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports[number % len(self._ports)], timeout=30)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self._ports[number % len(self._ports)], timeout=30
+        )
         due = time.monotonic() + number / PER_SECOND
         while not self._stop.is_set():
             time.sleep(max(0.0, due - time.monotonic()))
             due = max(due + CALLERS / PER_SECOND, time.monotonic())
             started = time.monotonic()
-            connection.request("GET", f"/api/v1/verify?scope={SCOPE}", headers={"X-API-Key": self._secret})
+            connection.request(
+                "GET", f"/api/v1/verify?scope={SCOPE}", headers={"X-API-Key": self._secret}
+            )
             answer = connection.getresponse()
             answer.read()
             self.asked.append((started, answer.status))
@@ -102,11 +116,18 @@ class Cast:
         self.by = Actor.system("tests")
         self.acme = Organization.objects.get(slug="acme")
         self.bob = Membership.objects.get(organization=self.acme, user__email__startswith="bob@")
-        self.ways = {"revoke": self.revoke, "owner": self.owner, "scopes": self.scopes, "organization": self.organization}
+        self.ways = {
+            "revoke": self.revoke,
+            "owner": self.owner,
+            "scopes": self.scopes,
+            "organization": self.organization,
+        }
 
     def issue(self) -> Issued:
         order = Order(name="under load")
-        return services.issue_public_key(owner=self.bob, order=order, scopes=[SCOPE, OTHER_SCOPE], by=self.by)
+        return services.issue_public_key(
+            owner=self.bob, order=order, scopes=[SCOPE, OTHER_SCOPE], by=self.by
+        )
 
     def revoke(self, key: Key) -> None:
         services.revoke(key=key, by=self.by)
@@ -138,7 +159,10 @@ def main(trials: int, ports: Sequence[int], ways: Sequence[str]) -> int:
     for way, tally in tallies.items():
         print(f"{way}: {trials} trials: {tally}")
     accepted = sum(tally.counts[True, True] for tally in tallies.values())
-    is_sound = all(tally.counts[False, True] and tally.counts[True, False] and not tally.odd for tally in tallies.values())
+    is_sound = all(
+        tally.counts[False, True] and tally.counts[True, False] and not tally.odd
+        for tally in tallies.values()
+    )
     return 1 if accepted or not is_sound else 0
 
 

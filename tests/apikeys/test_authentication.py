@@ -22,7 +22,10 @@ WHOAMI = "/api/v1/whoami"
 
 def assert_problem(answer: Any, code: str) -> None:
     problem = PROBLEMS[code]
-    assert (answer.status_code, answer["Content-Type"]) == (problem.status, "application/problem+json")
+    assert (answer.status_code, answer["Content-Type"]) == (
+        problem.status,
+        "application/problem+json",
+    )
     body = answer.json()
     assert (body["code"], body["status"], body["title"]) == (code, problem.status, problem.title)
     assert body["detail"]
@@ -40,7 +43,9 @@ def test_the_header_is_taken_in_any_case_and_with_spaces_around(public_key: Issu
     assert api(HTTP_X_API_KEY=f"  {text} ").get(WHOAMI).status_code == 200
 
 
-def test_a_key_in_the_bearer_slot_is_refused_with_the_way_out(public_key: Issued, settings: Settings) -> None:
+def test_a_key_in_the_bearer_slot_is_refused_with_the_way_out(
+    public_key: Issued, settings: Settings
+) -> None:
     client = api(HTTP_AUTHORIZATION=f"Bearer {public_key.plaintext.reveal()}")
     assert_problem(client.get(WHOAMI), "key_in_bearer")
     assert_problem(api(HTTP_AUTHORIZATION="bearer sk_live_mistyped").get(WHOAMI), "key_in_bearer")
@@ -53,11 +58,25 @@ def test_more_than_one_credential_is_refused(public_key: Issued, agent_key: Issu
     assert api(public_key).get(WHOAMI).status_code == 200
     assert_problem(api(HTTP_X_API_KEY=f"{one},{two}").get(WHOAMI), "several_credentials")
     assert_problem(api(HTTP_X_API_KEY=f"{one},{one}").get(WHOAMI), "several_credentials")
-    assert_problem(api(HTTP_X_API_KEY=one, HTTP_AUTHORIZATION="Bearer eyJ").get(WHOAMI), "several_credentials")
+    assert_problem(
+        api(HTTP_X_API_KEY=one, HTTP_AUTHORIZATION="Bearer eyJ").get(WHOAMI), "several_credentials"
+    )
 
 
 @pytest.mark.parametrize(
-    "odd", ["", " ", "x", "é" * 40, "\xff\xfe", "\x00", "sk_live_" + "é" * 32, "A" * 100_000, "sk_live_\t", "☃"]
+    "odd",
+    [
+        "",
+        " ",
+        "x",
+        "é" * 40,
+        "\xff\xfe",
+        "\x00",
+        "sk_live_" + "é" * 32,
+        "A" * 100_000,
+        "sk_live_\t",
+        "☃",
+    ],
 )
 def test_odd_bytes_in_the_header_are_an_invalid_key_and_not_echoed(
     odd: str, django_assert_num_queries: DjangoAssertNumQueries
@@ -74,8 +93,14 @@ def test_odd_bytes_in_the_header_are_an_invalid_key_and_not_echoed(
         ("revoked_key", lambda key: keys.revoke(key=key, by=SYSTEM)),
         ("paused_key", lambda key: keys.pause(key=key, by=SYSTEM)),
         ("owner_inactive", lambda key: tenants.deactivate_member(membership=key.owner, by=SYSTEM)),
-        ("organization_suspended", lambda key: tenants.suspend_organization(organization=key.organization, by=SYSTEM)),
-        ("expired_key", lambda key: Key.objects.filter(pk=key.pk).update(expires_at=timezone.now())),
+        (
+            "organization_suspended",
+            lambda key: tenants.suspend_organization(organization=key.organization, by=SYSTEM),
+        ),
+        (
+            "expired_key",
+            lambda key: Key.objects.filter(pk=key.pk).update(expires_at=timezone.now()),
+        ),
     ],
 )
 def test_the_next_request_after_a_change_gets_its_problem(
@@ -87,14 +112,20 @@ def test_the_next_request_after_a_change_gets_its_problem(
     assert api(globex_public_key).get(WHOAMI).status_code == 200
 
 
-def test_the_organization_header_must_name_the_keys_own(public_key: Issued, globex: Organization) -> None:
+def test_the_organization_header_must_name_the_keys_own(
+    public_key: Issued, globex: Organization
+) -> None:
     acme = public_key.key.organization
     assert api(public_key, HTTP_X_ORGANIZATION_ID=acme.public_id).get(WHOAMI).status_code == 200
     for other in (globex.public_id, str(acme.pk), "", "é"):
-        assert_problem(api(public_key, HTTP_X_ORGANIZATION_ID=other).get(WHOAMI), "wrong_organization")
+        assert_problem(
+            api(public_key, HTTP_X_ORGANIZATION_ID=other).get(WHOAMI), "wrong_organization"
+        )
 
 
-def test_a_database_that_is_away_is_503_and_never_401(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_is_503_and_never_401(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(_: object) -> None:
         raise OperationalError("connection refused")
 
@@ -102,7 +133,9 @@ def test_a_database_that_is_away_is_503_and_never_401(public_key: Issued, monkey
     assert_problem(api(public_key).get(WHOAMI), "unavailable")
 
 
-def test_a_request_costs_one_query_and_no_write(public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_request_costs_one_query_and_no_write(
+    public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     """Inside a test's transaction nothing is leased; tests/tenants/test_leases.py counts what is."""
     for _ in range(2):
         with django_assert_num_queries(1) as read:

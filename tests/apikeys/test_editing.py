@@ -17,7 +17,9 @@ from tenants.roles import PERMISSIONS, Role
 from tests.conftest import SYSTEM, IssueKey, join
 
 pytestmark = pytest.mark.django_db
-MEMBER, ADMIN, OWNER = (Power.of_person(PERMISSIONS[role]) for role in (Role.MEMBER, Role.ADMIN, Role.OWNER))
+MEMBER, ADMIN, OWNER = (
+    Power.of_person(PERMISSIONS[role]) for role in (Role.MEMBER, Role.ADMIN, Role.OWNER)
+)
 NEAR, FAR = networks.parse(["192.0.2.0/24"]), networks.parse(["0.0.0.0/0", "::/0"])
 
 
@@ -33,7 +35,10 @@ def test_what_is_left_out_stays(public_key: Issued, agent_key: Issued) -> None:
     edit(public_key, name="Renamed")
     key = Key.objects.get(pk=public_key.key.pk)
     assert (key.name, key.description, key.scopes) == ("Renamed", "", ["read:audit-activity"])
-    assert '"name":{"from":"SIEM Integration","to":"Renamed"}' in TrailEntry.objects.get(action="key.edited").body
+    assert (
+        '"name":{"from":"SIEM Integration","to":"Renamed"}'
+        in TrailEntry.objects.get(action="key.edited").body
+    )
     assert Key.objects.get(pk=agent_key.key.pk).name == agent_key.key.name
 
 
@@ -42,7 +47,9 @@ def test_an_edit_that_changes_nothing_is_not_trailed(public_key: Issued) -> None
     assert not TrailEntry.objects.filter(action="key.edited").exists()
 
 
-def test_only_what_takes_power_away_waits_for_leases(issue_public_key: IssueKey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_takes_power_away_waits_for_leases(
+    issue_public_key: IssueKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     issued = issue_public_key(scopes=("read:audit-activity", "read:databases"))
     ended: list[str] = []
     monkeypatch.setattr(leases, "end", lambda: ended.append("end") or Receipt(timezone.now()))
@@ -68,7 +75,9 @@ def test_the_next_presentation_after_a_narrowing_is_refused(issue_public_key: Is
     assert resolve(issued, "198.51.100.1") == Denial(Reason.IP_NOT_ALLOWED)
 
 
-def test_scopes_are_widened_only_by_who_holds_them(issue_public_key: IssueKey, alice: object) -> None:
+def test_scopes_are_widened_only_by_who_holds_them(
+    issue_public_key: IssueKey, alice: object
+) -> None:
     issued = issue_public_key(owner=alice, scopes=("read:audit-activity",))
     wider = ["read:audit-activity", "read:logs"]
     with pytest.raises(ScopeNotGrantable):
@@ -84,7 +93,9 @@ def test_an_admin_gives_nobody_more_than_their_own_role_holds(public_key: Issued
 
 def test_who_widens_a_key_grants_all_of_it(acme: Organization, issue_public_key: IssueKey) -> None:
     """An admin may not let an owner's key out of its networks, for it is more than an admin is."""
-    issued = issue_public_key(owner=join(acme, "olivia", Role.OWNER), scopes=("admin",), allowed=NEAR)
+    issued = issue_public_key(
+        owner=join(acme, "olivia", Role.OWNER), scopes=("admin",), allowed=NEAR
+    )
     with pytest.raises(ScopeNotGrantable):
         edit(issued, ADMIN, allowed=())
     edit(issued, ADMIN, name="Renamed by an admin")
@@ -101,9 +112,16 @@ def test_networks_are_widened_only_within_those_of_who_asks(issue_public_key: Is
 
 @pytest.mark.parametrize(
     ("scopes", "words"),
-    [(["read:alerts"], "coming soon"), (["*"], "not known"), (["write:agent-events"], "not for"), ([], "one")],
+    [
+        (["read:alerts"], "coming soon"),
+        (["*"], "not known"),
+        (["write:agent-events"], "not for"),
+        ([], "one"),
+    ],
 )
-def test_scopes_that_nobody_can_have_are_refused(scopes: list[str], words: str, public_key: Issued) -> None:
+def test_scopes_that_nobody_can_have_are_refused(
+    scopes: list[str], words: str, public_key: Issued
+) -> None:
     with pytest.raises(ScopeNotGrantable, match=words):
         edit(public_key, OWNER, scopes=scopes)
 

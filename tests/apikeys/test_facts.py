@@ -16,11 +16,16 @@ def test_several_secrets_are_read_as_each_by_itself(
     count: int, issue_public_key: Callable[..., Issued], globex_public_key: Issued
 ) -> None:
     for number in range(count - 1):
-        issue_public_key(name=f"key {number}", scopes=("read:audit-activity", "read:policies")[: 1 + number % 2])
+        issue_public_key(
+            name=f"key {number}", scopes=("read:audit-activity", "read:policies")[: 1 + number % 2]
+        )
     lookups = list(Secret.objects.values_list("lookup", flat=True))
     assert len(lookups) == count
     facts = read([*lookups, -1])
     assert facts == {lookup: read([lookup])[lookup] for lookup in lookups}
-    assert {fact.organization.slug for fact in facts.values()} == {"globex", *(["acme"] if count > 1 else [])}
+    assert {fact.organization.slug for fact in facts.values()} == {
+        "globex",
+        *(["acme"] if count > 1 else []),
+    }
     assert read([-1]) == {}
     assert read([-1, -2, -3]) == {}

@@ -27,7 +27,9 @@ SCOPE = "read:audit-activity"
 IDENTITY = ("Organization", "Key", "Kind", "Environment", "Scopes", "Owner")
 
 
-def ask(issued: Issued | None = None, query: str = "", *, path: str = "/api/v1/verify", **environ: Any) -> Answer:
+def ask(
+    issued: Issued | None = None, query: str = "", *, path: str = "/api/v1/verify", **environ: Any
+) -> Answer:
     if issued is not None:
         environ["HTTP_X_API_KEY"] = issued.plaintext.reveal()
     return call(path, query, **environ)
@@ -35,7 +37,11 @@ def ask(issued: Issued | None = None, query: str = "", *, path: str = "/api/v1/v
 
 def steady(answer: Answer) -> dict[str, str]:
     """The headers that are the same at every request."""
-    return {name: value for name, value in answer.headers.items() if not name.startswith(("RateLimit", "X-Request-Id"))}
+    return {
+        name: value
+        for name, value in answer.headers.items()
+        if not name.startswith(("RateLimit", "X-Request-Id"))
+    }
 
 
 def assert_refused(answer: Answer, code: str) -> None:
@@ -68,11 +74,17 @@ def test_an_agent_key_has_no_owner_and_all_its_scopes(test_agent_key: Issued) ->
     headers = ask(test_agent_key).headers
     assert "X-Keyway-Owner" not in headers
     assert headers["X-Keyway-Environment"] == "test"
-    assert headers["X-Keyway-Scopes"] == "read:agent-config write:agent-events write:agent-heartbeat"
+    assert (
+        headers["X-Keyway-Scopes"] == "read:agent-config write:agent-events write:agent-heartbeat"
+    )
 
 
-def test_fewer_scopes_are_told_at_once(issue_public_key: Callable[..., Issued], settings: Settings) -> None:
-    settings.KEYWAY_SCOPES = [{"name": "read:invoices", "title": "Read Invoices", "description": "Invoices"}]
+def test_fewer_scopes_are_told_at_once(
+    issue_public_key: Callable[..., Issued], settings: Settings
+) -> None:
+    settings.KEYWAY_SCOPES = [
+        {"name": "read:invoices", "title": "Read Invoices", "description": "Invoices"}
+    ]
     issued = issue_public_key(scopes=("read:invoices", SCOPE))
     assert ask(issued).headers["X-Keyway-Scopes"] == f"{SCOPE} read:invoices"
     assert ask(issued, "scope=read:invoices").status == 204
@@ -84,12 +96,23 @@ def test_fewer_scopes_are_told_at_once(issue_public_key: Callable[..., Issued], 
 
 def test_no_free_text_is_in_the_headers(issue_public_key: Callable[..., Issued]) -> None:
     issued = issue_public_key(name="evil X-Keyway-Owner: usr_root")
-    assert not [value for value in ask(issued).headers.values() if "evil" in value or "bob" in value or "\n" in value]
+    assert not [
+        value
+        for value in ask(issued).headers.values()
+        if "evil" in value or "bob" in value or "\n" in value
+    ]
 
 
-def test_each_demand_is_met_or_refused_with_its_reason(public_key: Issued, globex: Organization) -> None:
+def test_each_demand_is_met_or_refused_with_its_reason(
+    public_key: Issued, globex: Organization
+) -> None:
     acme = public_key.key.organization
-    for query in (f"scope={quote(SCOPE)}", "environment=live", f"organization={acme.public_id}", "organization=acme"):
+    for query in (
+        f"scope={quote(SCOPE)}",
+        "environment=live",
+        f"organization={acme.public_id}",
+        "organization=acme",
+    ):
         assert ask(public_key, query).status == 204
     assert ask(public_key, f"scope={SCOPE}&environment=live&organization=acme").status == 204
     assert_refused(ask(public_key, "scope=write:agent-events"), "insufficient_scope")
@@ -97,12 +120,16 @@ def test_each_demand_is_met_or_refused_with_its_reason(public_key: Issued, globe
     assert_refused(ask(public_key, f"organization={globex.public_id}"), "wrong_organization")
 
 
-def test_a_key_of_the_test_environment_is_refused_where_live_is_asked(test_agent_key: Issued) -> None:
+def test_a_key_of_the_test_environment_is_refused_where_live_is_asked(
+    test_agent_key: Issued,
+) -> None:
     assert ask(test_agent_key, "environment=test").status == 204
     assert_refused(ask(test_agent_key, "environment=live"), "wrong_environment")
 
 
-def test_the_organization_header_of_the_request_counts_too(public_key: Issued, globex: Organization) -> None:
+def test_the_organization_header_of_the_request_counts_too(
+    public_key: Issued, globex: Organization
+) -> None:
     assert ask(public_key, HTTP_X_ORGANIZATION_ID="acme").status == 204
     assert_refused(ask(public_key, HTTP_X_ORGANIZATION_ID=globex.public_id), "wrong_organization")
 
@@ -164,7 +191,10 @@ def test_what_is_no_credential_is_refused_as_by_the_api(public_key: Issued) -> N
         ("revoked_key", lambda key: keys.revoke(key=key, by=SYSTEM)),
         ("paused_key", lambda key: keys.pause(key=key, by=SYSTEM)),
         ("owner_inactive", lambda key: tenants.deactivate_member(membership=key.owner, by=SYSTEM)),
-        ("organization_suspended", lambda key: tenants.suspend_organization(organization=key.organization, by=SYSTEM)),
+        (
+            "organization_suspended",
+            lambda key: tenants.suspend_organization(organization=key.organization, by=SYSTEM),
+        ),
     ],
 )
 def test_power_taken_away_is_gone_from_the_next_question(
@@ -195,7 +225,10 @@ def test_the_gateway_and_the_api_say_the_same(public_key: Issued, agent_key: Iss
 
 
 def test_a_warm_question_costs_no_query(
-    public_key: Issued, settings: Settings, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+    public_key: Issued,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     ask(public_key)
     known = verification._read(public_key.key.secrets.values_list("lookup", flat=True))
@@ -204,13 +237,17 @@ def test_a_warm_question_costs_no_query(
         assert ask(public_key).status == 204
 
 
-def test_a_forged_secret_costs_no_query(public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_forged_secret_costs_no_query(
+    public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     forged = public_key.plaintext.reveal()[:-8] + get_random_string(8)
     with django_assert_num_queries(0):
         assert_refused(ask(HTTP_X_API_KEY=forged), "invalid_key")
 
 
-def test_a_database_that_is_away_is_503(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_is_503(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(_: object) -> None:
         raise OperationalError("connection refused")
 

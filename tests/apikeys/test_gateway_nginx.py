@@ -22,7 +22,11 @@ pytestmark = [pytest.mark.server, pytest.mark.skipif(find_nginx() is None, reaso
 
 
 def documented() -> str:
-    found = re.search(r"^```nginx\n(.*?)^```", (ROOT / "docs" / "gateway.md").read_text(), re.DOTALL | re.MULTILINE)
+    found = re.search(
+        r"^```nginx\n(.*?)^```",
+        (ROOT / "docs" / "gateway.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
     assert found
     return found[1]
 
@@ -95,20 +99,32 @@ def values(answer: requests.Response, prefix: str) -> dict[str, list[str]]:
     return found
 
 
-def test_an_allowed_request_reaches_the_service_with_the_credential(front: str, server: KeywayServer) -> None:
+def test_an_allowed_request_reaches_the_service_with_the_credential(
+    front: str, server: KeywayServer
+) -> None:
     secret = secret_of(server)
-    answer = requests.post(f"{front}/orders?page=2", data="a body", headers={"X-API-Key": secret}, timeout=10)
+    answer = requests.post(
+        f"{front}/orders?page=2", data="a body", headers={"X-API-Key": secret}, timeout=10
+    )
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert (told["method"], told["path"], told["body"]) == ("POST", "/orders?page=2", "a body")
-    direct = requests.get(f"{server.url}/api/v1/verify?{DEMANDS}", headers={"X-API-Key": secret}, timeout=10)
-    expected = {name.lower(): [value] for name, value in direct.headers.items() if name.lower().startswith("x-keyway-")}
+    direct = requests.get(
+        f"{server.url}/api/v1/verify?{DEMANDS}", headers={"X-API-Key": secret}, timeout=10
+    )
+    expected = {
+        name.lower(): [value]
+        for name, value in direct.headers.items()
+        if name.lower().startswith("x-keyway-")
+    }
     assert len(expected) == 6
     assert values(answer, "x-keyway-") == expected
     assert secret not in answer.text
 
 
-def test_a_callers_own_keyway_headers_never_reach_the_service(front: str, server: KeywayServer) -> None:
+def test_a_callers_own_keyway_headers_never_reach_the_service(
+    front: str, server: KeywayServer
+) -> None:
     spoofed = {
         "X-Keyway-Organization": "org_evil",
         "X-Keyway-Owner": "usr_evil",
@@ -120,10 +136,14 @@ def test_a_callers_own_keyway_headers_never_reach_the_service(front: str, server
     assert "evil" not in answer.text
 
 
-def test_what_keyway_does_not_send_arrives_empty_not_spoofed(server: KeywayServer, service: int) -> None:
+def test_what_keyway_does_not_send_arrives_empty_not_spoofed(
+    server: KeywayServer, service: int
+) -> None:
     """An agent key has no owner."""
     port = free_port()
-    text = site(keyway=server.port, service=service, nginx=port).replace(DEMANDS, "environment=live")
+    text = site(keyway=server.port, service=service, nginx=port).replace(
+        DEMANDS, "environment=live"
+    )
     with NginxServer(text, port=port):
         headers = {"X-API-Key": secret_of(server, kind="agent"), "X-Keyway-Owner": "usr_evil"}
         answer = requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10)
@@ -132,7 +152,9 @@ def test_what_keyway_does_not_send_arrives_empty_not_spoofed(server: KeywayServe
     assert values(answer, "x-keyway-owner") == {}
 
 
-def test_a_denial_keeps_its_status_its_code_and_its_challenge(front: str, server: KeywayServer) -> None:
+def test_a_denial_keeps_its_status_its_code_and_its_challenge(
+    front: str, server: KeywayServer
+) -> None:
     secret = secret_of(server)
     refusals = [
         ({}, 401, "missing_key"),
@@ -154,7 +176,12 @@ DISGUISES: tuple[dict[str, str], ...] = (
     {"X-Forwarded-For": HOME},
     {"X-Forwarded-For": f"{HOME}, {HOME}"},
     {"X_Forwarded_For": HOME},
-    {"X-Real-IP": HOME, "Forwarded": f"for={HOME}", "X-Original-Forwarded-For": HOME, "X-Client-IP": HOME},
+    {
+        "X-Real-IP": HOME,
+        "Forwarded": f"for={HOME}",
+        "X-Original-Forwarded-For": HOME,
+        "X-Client-IP": HOME,
+    },
 )
 
 
@@ -165,7 +192,9 @@ def test_a_key_bound_to_networks_is_refused_from_elsewhere_whatever_the_caller_s
     port, secret = free_port(), issue(server, f"{HOME}/32")
     text = site(keyway=server.port, service=service, nginx=port)
     assert text.count("X-Forwarded-For   $remote_addr;") == 1
-    with NginxServer(text.replace("X-Forwarded-For   $remote_addr;", f"X-Forwarded-For {forwarded};"), port=port):
+    with NginxServer(
+        text.replace("X-Forwarded-For   $remote_addr;", f"X-Forwarded-For {forwarded};"), port=port
+    ):
         for disguise in DISGUISES:
             headers = {"X-API-Key": secret, **disguise}
             assert ask_from(HOME, port, headers) == (200, None)
@@ -175,7 +204,9 @@ def test_a_key_bound_to_networks_is_refused_from_elsewhere_whatever_the_caller_s
 
 
 def ask_from(address: str, port: int, headers: dict[str, str]) -> tuple[int, str | None]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(address, 0))
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", port, timeout=10, source_address=(address, 0)
+    )
     connection.request("GET", "/", headers=headers)
     answer = connection.getresponse()
     told = json.loads(answer.read())
@@ -183,7 +214,9 @@ def ask_from(address: str, port: int, headers: dict[str, str]) -> tuple[int, str
     return answer.status, told.get("code")
 
 
-def test_an_access_token_is_told_as_its_applications_and_goes_no_further(front: str, server: KeywayServer) -> None:
+def test_an_access_token_is_told_as_its_applications_and_goes_no_further(
+    front: str, server: KeywayServer
+) -> None:
     token, application = server.access_token("read:audit-activity")
     spoofed = {"X-Keyway-Application": "app_evil", "X-Keyway-Key": "key_evil"}
     answer = requests.get(front, headers=spoofed | {"Authorization": f"Bearer {token}"}, timeout=10)
@@ -195,7 +228,9 @@ def test_an_access_token_is_told_as_its_applications_and_goes_no_further(front: 
     assert values(with_a_key, "x-keyway-application") == {}
 
 
-def test_a_revoked_key_is_refused_from_the_moment_the_revocation_was_answered(front: str, server: KeywayServer) -> None:
+def test_a_revoked_key_is_refused_from_the_moment_the_revocation_was_answered(
+    front: str, server: KeywayServer
+) -> None:
     headers = {"X-API-Key": issue(server)}
     for _ in range(20):  # both workers hold a lease
         allowed = requests.get(front, headers=headers, timeout=10)
@@ -212,7 +247,9 @@ def test_a_limited_key_is_told_when_to_come_back(front: str, server: KeywayServe
     assert 30 <= [answer.status_code for answer in answers].count(200) <= 60
     refused = answers[-1]
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
-    assert re.match(rf'"key";r=0;t={refused.headers["Retry-After"]}, ', refused.headers["RateLimit"])
+    assert re.match(
+        rf'"key";r=0;t={refused.headers["Retry-After"]}, ', refused.headers["RateLimit"]
+    )
     assert refused.headers["RateLimit-Policy"].startswith('"key";q=30;w=60')
 
 
@@ -220,12 +257,16 @@ def test_a_mistyped_demand_lets_nobody_in(server: KeywayServer, service: int) ->
     port = free_port()
     text = site(keyway=server.port, service=service, nginx=port).replace("?scope=", "?scop=")
     with NginxServer(text, port=port):
-        answer = requests.get(f"http://127.0.0.1:{port}/", headers={"X-API-Key": secret_of(server)}, timeout=10)
+        answer = requests.get(
+            f"http://127.0.0.1:{port}/", headers={"X-API-Key": secret_of(server)}, timeout=10
+        )
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
 
 
 def test_the_subrequests_address_is_not_open_to_callers(front: str, server: KeywayServer) -> None:
-    answer = requests.get(f"{front}/keyway-verify", headers={"X-API-Key": secret_of(server)}, timeout=10)
+    answer = requests.get(
+        f"{front}/keyway-verify", headers={"X-API-Key": secret_of(server)}, timeout=10
+    )
     assert answer.status_code == 404
 
 
@@ -238,13 +279,21 @@ def test_without_keyway_nothing_gets_through(server: KeywayServer, service: int)
     port = free_port()
     headers = {"X-API-Key": secret_of(server)}
     with NginxServer(site(keyway=server.port, service=service, nginx=port), port=port):
-        assert requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10).status_code == 200
+        assert (
+            requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10).status_code
+            == 200
+        )
         server.stop()
         try:
             for _ in range(3):
                 refused = requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10)
-                assert (refused.status_code, json.loads(refused.text)["code"]) == (503, "unavailable")
+                assert (refused.status_code, json.loads(refused.text)["code"]) == (
+                    503,
+                    "unavailable",
+                )
         finally:
             server.start()
-        allowed = [requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10) for _ in range(3)]
+        allowed = [
+            requests.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=10) for _ in range(3)
+        ]
         assert allowed[-1].status_code == 200

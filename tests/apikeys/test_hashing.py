@@ -26,7 +26,9 @@ def test_a_proof_is_argon2id_with_the_parameters_in_force(settings: Settings) ->
     assert hashing.make_proof("secret").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-def test_a_proof_that_held_is_remembered_and_a_changed_row_is_proved_again(counted: list[str]) -> None:
+def test_a_proof_that_held_is_remembered_and_a_changed_row_is_proved_again(
+    counted: list[str],
+) -> None:
     first, second = hashing.make_proof("secret"), hashing.make_proof("secret")
     assert hashing.holds("secret", first)
     assert hashing.holds("secret", first)
@@ -53,7 +55,9 @@ def test_old_proofs_hold_after_the_policy_moved(settings: Settings) -> None:
     assert "t=3" in hashing.make_proof("secret")
 
 
-def test_past_the_bounded_wait_the_pool_is_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_past_the_bounded_wait_the_pool_is_full(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.KEYWAY_HASH_WAIT_MS = 50
     monkeypatch.setattr(hashing, "pool", hashing._Pool(1))
     entered, leave = threading.Event(), threading.Event()

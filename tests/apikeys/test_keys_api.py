@@ -22,8 +22,12 @@ URL = "/api/v1/api-keys"
 GOOD = {"name": "Webhook Server", "scopes": ["read:audit-activity"]}
 
 
-def send(client: Client, path: str = "", body: object = None, method: str = "post", **headers: str) -> Any:
-    return getattr(client, method)(URL + path, body, content_type="application/json", headers=headers)
+def send(
+    client: Client, path: str = "", body: object = None, method: str = "post", **headers: str
+) -> Any:
+    return getattr(client, method)(
+        URL + path, body, content_type="application/json", headers=headers
+    )
 
 
 def create(client: Client, **body: object) -> Any:
@@ -39,22 +43,39 @@ def bobs(bob: User) -> Client:
     return client_of(bob)
 
 
-def test_a_created_key_is_told_whole_and_its_secret_once(bobs: Client, bob: User, acme: Organization) -> None:
+def test_a_created_key_is_told_whole_and_its_secret_once(
+    bobs: Client, bob: User, acme: Organization
+) -> None:
     answer = create(bobs, description="nightly", allowed_cidrs=["192.0.2.7"])
     assert (answer.status_code, answer["Cache-Control"]) == (201, "no-store")
     told = answer.json()
     secret = told.pop("key")
     assert told == send(bobs, f"/{told['id']}", method="get").json()
     assert told["owner"] == {"id": bob.public_id, "email": bob.email}
-    assert (told["organization_id"], told["kind"], told["environment"]) == (acme.public_id, "public", "live")
-    assert (told["allowed_cidrs"], told["scopes"], told["status"]) == (["192.0.2.7/32"], ["read:audit-activity"], "active")
-    assert (told["last_used_at"], told["rotated_at"], told["revoked_at"], told["revoke_reason"]) == (None, None, None, "")
+    assert (told["organization_id"], told["kind"], told["environment"]) == (
+        acme.public_id,
+        "public",
+        "live",
+    )
+    assert (told["allowed_cidrs"], told["scopes"], told["status"]) == (
+        ["192.0.2.7/32"],
+        ["read:audit-activity"],
+        "active",
+    )
+    assert (
+        told["last_used_at"],
+        told["rotated_at"],
+        told["revoked_at"],
+        told["revoke_reason"],
+    ) == (None, None, None, "")
     assert secret not in send(bobs, "", method="get").content.decode()
     assert verify(secret, now=timezone.now(), address="192.0.2.7")
 
 
 def days_left(answer: Any) -> float:
-    return (datetime.fromisoformat(answer.json()["expires_at"]) - timezone.now()) / timedelta(days=1)
+    return (datetime.fromisoformat(answer.json()["expires_at"]) - timezone.now()) / timedelta(
+        days=1
+    )
 
 
 def test_a_key_lasts_ninety_days_unless_said_otherwise(bobs: Client) -> None:
@@ -62,7 +83,9 @@ def test_a_key_lasts_ninety_days_unless_said_otherwise(bobs: Client) -> None:
     assert days_left(create(bobs, expires_in_days=365)) == pytest.approx(365, abs=0.1)
     assert create(bobs, expires_in_days=None).json()["expires_at"] is None
     at = (timezone.now() + timedelta(days=7)).replace(microsecond=0)
-    assert datetime.fromisoformat(create(bobs, expires_at=at.isoformat()).json()["expires_at"]) == at
+    assert (
+        datetime.fromisoformat(create(bobs, expires_at=at.isoformat()).json()["expires_at"]) == at
+    )
 
 
 BAD: list[tuple[dict[str, object], str]] = [
@@ -102,7 +125,9 @@ BAD: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("change", "field"), BAD)
-def test_what_is_wrong_is_told_by_field_and_issues_nothing(change: dict[str, object], field: str, bobs: Client) -> None:
+def test_what_is_wrong_is_told_by_field_and_issues_nothing(
+    change: dict[str, object], field: str, bobs: Client
+) -> None:
     answer = create(bobs, **change)
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (422, "validation_failed")
@@ -115,7 +140,10 @@ def test_everything_that_is_wrong_is_told_at_once(bobs: Client) -> None:
     assert set(errors) == {"name", "scopes", "color", "body"}
 
 
-@pytest.mark.parametrize("body", ["x", "[]", "null", '"x"', "[" * 50_000, '{"name": "a", "name": "b"}', '{"name": NaN}', "{"])
+@pytest.mark.parametrize(
+    "body",
+    ["x", "[]", "null", '"x"', "[" * 50_000, '{"name": "a", "name": "b"}', '{"name": NaN}', "{"],
+)
 def test_what_is_no_object_is_malformed(body: str, bobs: Client) -> None:
     answer = bobs.post(URL, body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
@@ -123,7 +151,9 @@ def test_what_is_no_object_is_malformed(body: str, bobs: Client) -> None:
 
 def test_a_number_beyond_all_numbers_is_told_as_any_other(bobs: Client) -> None:
     answer = bobs.post(
-        URL, '{"name": "x", "scopes": ["read:audit-activity"], "expires_in_days": 1e400}', content_type="application/json"
+        URL,
+        '{"name": "x", "scopes": ["read:audit-activity"], "expires_in_days": 1e400}',
+        content_type="application/json",
     )
     assert (answer.status_code, list(answer.json()["errors"])) == (422, ["expires_in_days"])
 
@@ -133,7 +163,16 @@ def test_another_media_type_is_refused(bobs: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "scope", ["read:alerts", "read:reports", "*", "nothing:such", "write:agent-events", "admin", "read:logs"]
+    "scope",
+    [
+        "read:alerts",
+        "read:reports",
+        "*",
+        "nothing:such",
+        "write:agent-events",
+        "admin",
+        "read:logs",
+    ],
 )
 def test_a_scope_that_the_person_may_not_hold_is_refused(scope: str, bobs: Client) -> None:
     assert create(bobs).status_code == 201
@@ -182,9 +221,16 @@ def test_edit_changes_what_is_sent_and_says_from_when(bobs: Client) -> None:
 
 @pytest.mark.parametrize(
     ("body", "field"),
-    [({"scopes": []}, "scopes"), ({"status": "active"}, "status"), ({"name": "\t"}, "name"), ({"kind": "agent"}, "kind")],
+    [
+        ({"scopes": []}, "scopes"),
+        ({"status": "active"}, "status"),
+        ({"name": "\t"}, "name"),
+        ({"kind": "agent"}, "kind"),
+    ],
 )
-def test_an_edit_that_cannot_be_is_refused_by_field(body: dict[str, object], field: str, bobs: Client) -> None:
+def test_an_edit_that_cannot_be_is_refused_by_field(
+    body: dict[str, object], field: str, bobs: Client
+) -> None:
     key = create(bobs).json()
     answer = send(bobs, f"/{key['id']}", body, "patch")
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
@@ -217,7 +263,9 @@ def names(answer: Any) -> list[str]:
     return [key["name"] for key in answer.json()["data"]]
 
 
-def test_the_list_is_paged_newest_first_and_counts_all(bobs: Client, issue_public_key: IssueKey) -> None:
+def test_the_list_is_paged_newest_first_and_counts_all(
+    bobs: Client, issue_public_key: IssueKey
+) -> None:
     for number in range(5):
         issue_public_key(name=f"key {number}")
     first = bobs.get(URL, {"limit": 2})
@@ -225,15 +273,25 @@ def test_the_list_is_paged_newest_first_and_counts_all(bobs: Client, issue_publi
     issue_public_key(name="meanwhile")
     second = bobs.get(URL, {"limit": 2, "cursor": first.json()["next_cursor"]})
     third = bobs.get(URL, {"limit": 2, "cursor": second.json()["next_cursor"]})
-    assert (names(second), names(third), third.json()["next_cursor"]) == (["key 2", "key 1"], ["key 0"], None)
+    assert (names(second), names(third), third.json()["next_cursor"]) == (
+        ["key 2", "key 1"],
+        ["key 0"],
+        None,
+    )
 
 
-def test_a_cursor_holds_for_its_caller_and_filter_only(bobs: Client, alice: User, issue_public_key: IssueKey) -> None:
+def test_a_cursor_holds_for_its_caller_and_filter_only(
+    bobs: Client, alice: User, issue_public_key: IssueKey
+) -> None:
     for number in range(3):
         issue_public_key(name=f"key {number}")
     cursor = bobs.get(URL, {"limit": 1}).json()["next_cursor"]
     assert bobs.get(URL, {"limit": 1, "cursor": cursor}).status_code == 200
-    for client, query in ((client_of(alice), {}), (bobs, {"q": "key"}), (bobs, {"cursor": cursor[:-1]})):
+    for client, query in (
+        (client_of(alice), {}),
+        (bobs, {"q": "key"}),
+        (bobs, {"cursor": cursor[:-1]}),
+    ):
         refused = client.get(URL, {"limit": 1, "cursor": cursor} | query)
         assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
 
@@ -256,7 +314,10 @@ def test_the_list_is_filtered(
         ({"owner": "me"}, ["alices test"]),
         ({"owner": bob.public_id}, ["paused_100%", "expiring"]),
         ({"q": "_100%"}, ["paused_100%"]),
-        ({"organization_id": acme.public_id, "kind": "public", "status": "active"}, ["alices test"]),
+        (
+            {"organization_id": acme.public_id, "kind": "public", "status": "active"},
+            ["alices test"],
+        ),
         ({"organization_id": "org_nowhere"}, []),
         ({"owner": "usr_nobody"}, []),
     ]
@@ -265,7 +326,18 @@ def test_the_list_is_filtered(
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "status=dead", "kind=x", "color=red", "q=a&q=b", "q=%00", "environment=prod", "limit=x"]
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "status=dead",
+        "kind=x",
+        "color=red",
+        "q=a&q=b",
+        "q=%00",
+        "environment=prod",
+        "limit=x",
+    ],
 )
 def test_a_query_that_is_not_understood_is_refused(query: str, bobs: Client) -> None:
     answer = bobs.get(f"{URL}?{query}")
@@ -281,7 +353,9 @@ def test_a_long_list_costs_the_queries_of_a_short_one(
         assert len(bobs.get(URL).json()["data"]) == 12
 
 
-def test_a_full_hashing_pool_is_our_fault_and_passes(bobs: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_hashing_pool_is_our_fault_and_passes(
+    bobs: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert create(bobs).status_code == 201
     settings.KEYWAY_HASH_WAIT_MS = 20
     monkeypatch.setattr(hashing, "pool", hashing._Pool(1))

@@ -68,7 +68,11 @@ def test_a_role_sees_and_changes_its_keys_and_no_others(
     olivia: User, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     client = client_of(request.getfixturevalue(name))
-    assert [try_all(client, each.key) for each in (public_key, alices_key, agent_key)] == [of_bob, of_alice, of_agents]
+    assert [try_all(client, each.key) for each in (public_key, alices_key, agent_key)] == [
+        of_bob,
+        of_alice,
+        of_agents,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -94,14 +98,18 @@ AGENT = {"name": "agent", "kind": "agent"}
 
 
 @pytest.mark.parametrize(
-    ("name", "public", "agent"), [("bob", 201, 403), ("alice", 201, 201), ("carol", 403, 403), ("staff", 403, 201)]
+    ("name", "public", "agent"),
+    [("bob", 201, 403), ("alice", 201, 201), ("carol", 403, 403), ("staff", 403, 201)],
 )
 def test_a_role_issues_what_it_may(
     name: str, public: int, agent: int, acme: Organization, request: pytest.FixtureRequest
 ) -> None:
     client = client_of(request.getfixturevalue(name))
     bodies = (GOOD, AGENT)
-    assert [send(client, body={**body, "organization_id": acme.public_id}).status_code for body in bodies] == [public, agent]
+    assert [
+        send(client, body={**body, "organization_id": acme.public_id}).status_code
+        for body in bodies
+    ] == [public, agent]
 
 
 def test_whoever_has_two_places_says_which_and_a_strange_one_does_not_exist(
@@ -113,19 +121,36 @@ def test_whoever_has_two_places_says_which_and_a_strange_one_does_not_exist(
     assert create(client).status_code == 201
     tenants.add_member(organization=globex, user=bob, role=Role.MEMBER, by=SYSTEM)
     assert list(create(client).json()["errors"]) == ["organization_id"]
-    assert create(client, organization_id=globex.public_id).json()["organization_id"] == globex.public_id
+    assert (
+        create(client, organization_id=globex.public_id).json()["organization_id"]
+        == globex.public_id
+    )
 
 
-def test_in_a_suspended_organization_keys_are_read_and_ended_and_nothing_else(public_key: Issued, bob: User) -> None:
+def test_in_a_suspended_organization_keys_are_read_and_ended_and_nothing_else(
+    public_key: Issued, bob: User
+) -> None:
     tenants.suspend_organization(organization=public_key.key.organization, by=SYSTEM)
     client = client_of(bob)
-    assert try_all(client, public_key.key) == [(200, ""), (403, "forbidden"), (403, "forbidden"), (200, "")]
+    assert try_all(client, public_key.key) == [
+        (200, ""),
+        (403, "forbidden"),
+        (403, "forbidden"),
+        (200, ""),
+    ]
     assert create(client).status_code == 403
 
 
-def test_who_left_still_ends_what_is_theirs(public_key: Issued, bob: User, globex: Organization) -> None:
+def test_who_left_still_ends_what_is_theirs(
+    public_key: Issued, bob: User, globex: Organization
+) -> None:
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
-    assert try_all(client_of(bob), public_key.key) == [(200, ""), (403, "forbidden"), (403, "forbidden"), (200, "")]
+    assert try_all(client_of(bob), public_key.key) == [
+        (200, ""),
+        (403, "forbidden"),
+        (403, "forbidden"),
+        (200, ""),
+    ]
 
 
 def test_nobody_at_all_is_told_how_to_come_in(public_key: Issued) -> None:
@@ -135,7 +160,11 @@ def test_nobody_at_all_is_told_how_to_come_in(public_key: Issued) -> None:
 
 
 def test_a_user_token_does_what_the_person_may(public_key: Issued, bob: User) -> None:
-    signed_in = Client().post("/api/v1/auth/login", {"email": bob.email, "password": PASSWORD}, content_type="application/json")
+    signed_in = Client().post(
+        "/api/v1/auth/login",
+        {"email": bob.email, "password": PASSWORD},
+        content_type="application/json",
+    )
     bearer = api(HTTP_AUTHORIZATION=f"Bearer {signed_in.json()['access_token']}")
     assert bearer.post(URL, GOOD, format="json").status_code == 201
     assert bearer.delete(f"{URL}/{public_key.key.public_id}").status_code == 200
@@ -155,7 +184,9 @@ def test_a_browser_needs_its_csrf_token(bob: User) -> None:
     assert send(client, body=GOOD, **{"X-CSRFToken": token}).status_code == 201
 
 
-def test_a_browser_changes_nothing_long_after_its_sign_in(public_key: Issued, bob: User, settings: Settings) -> None:
+def test_a_browser_changes_nothing_long_after_its_sign_in(
+    public_key: Issued, bob: User, settings: Settings
+) -> None:
     client = client_of(bob)
     assert create(client).status_code == 201
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
@@ -172,14 +203,20 @@ def manager(issue_public_key: IssueKey) -> Issued:
     return issue_public_key(name="Bob's manager", scopes=("manage:api-keys", "read:audit-activity"))
 
 
-def test_a_key_needs_the_scope_and_to_be_public(public_key: Issued, agent_key: Issued, manager: Issued) -> None:
+def test_a_key_needs_the_scope_and_to_be_public(
+    public_key: Issued, agent_key: Issued, manager: Issued
+) -> None:
     assert api(manager).get(URL).status_code == 200
     assert told(api(public_key).get(URL)) == (403, "insufficient_scope")
     assert told(api(agent_key).get(URL)) == (403, "wrong_key_type")
 
 
 def test_a_key_manages_its_owners_keys_that_it_covers(
-    manager: Issued, public_key: Issued, alices_key: Issued, agent_key: Issued, issue_public_key: IssueKey
+    manager: Issued,
+    public_key: Issued,
+    alices_key: Issued,
+    agent_key: Issued,
+    issue_public_key: IssueKey,
 ) -> None:
     stronger = issue_public_key(name="stronger", scopes=("read:databases",))
     elsewhere = issue_public_key(name="test data", environment="test")
@@ -189,13 +226,21 @@ def test_a_key_manages_its_owners_keys_that_it_covers(
     assert try_all(client, stronger.key) == [(200, "")] + [(403, "stronger_than_issuer")] * 3
     assert try_all(client, elsewhere.key) == NOT_FOUND
     assert set(names(client.get(URL))) == {"Changed", "stronger", "Bob's manager"}
-    assert TrailEntry.objects.filter(target_id=public_key.key.public_id, actor_kind="key").count() == 3
+    assert (
+        TrailEntry.objects.filter(target_id=public_key.key.public_id, actor_kind="key").count() == 3
+    )
 
 
 def test_a_key_issues_in_its_own_reach_by_default(issue_public_key: IssueKey, bob: User) -> None:
     expires_at = timezone.now() + timedelta(days=10)
-    manager = issue_public_key(scopes=("manage:api-keys",), environment="test", expires_at=expires_at)
-    made = api(manager).post(URL, {"name": "child", "scopes": ["manage:api-keys"]}, format="json").json()
+    manager = issue_public_key(
+        scopes=("manage:api-keys",), environment="test", expires_at=expires_at
+    )
+    made = (
+        api(manager)
+        .post(URL, {"name": "child", "scopes": ["manage:api-keys"]}, format="json")
+        .json()
+    )
     assert (made["environment"], made["owner"]["id"]) == ("test", bob.public_id)
     assert Key.objects.get(name="child").expires_at == expires_at
     assert isinstance(verify(made["key"], now=timezone.now()), Credential)
@@ -209,13 +254,17 @@ def test_a_key_issues_in_its_own_reach_by_default(issue_public_key: IssueKey, bo
         ({"kind": "agent", "scopes": []}, "forbidden"),
     ],
 )
-def test_a_key_issues_nothing_stronger_than_itself(change: dict[str, object], code: str, manager: Issued) -> None:
+def test_a_key_issues_nothing_stronger_than_itself(
+    change: dict[str, object], code: str, manager: Issued
+) -> None:
     client = api(manager)
     assert client.post(URL, GOOD, format="json").status_code == 201
     assert told(client.post(URL, GOOD | change, format="json")) == (403, code)
 
 
-def test_a_key_for_agents_takes_a_key_with_admin(olivia: User, alice: User, issue_public_key: IssueKey) -> None:
+def test_a_key_for_agents_takes_a_key_with_admin(
+    olivia: User, alice: User, issue_public_key: IssueKey
+) -> None:
     admin = issue_public_key(owner=olivia, scopes=("admin",))
     assert api(admin).post(URL, AGENT, format="json").status_code == 201
     lesser = issue_public_key(owner=alice, scopes=("manage:api-keys",))
@@ -231,20 +280,26 @@ def test_an_admins_key_reaches_no_keys_of_an_owner_that_are_more(
     assert try_all(alices, manager.key) == ALL
 
 
-def test_an_admin_rotates_no_owners_key_and_may_end_it(alice: User, olivia: User, issue_public_key: IssueKey) -> None:
+def test_an_admin_rotates_no_owners_key_and_may_end_it(
+    alice: User, olivia: User, issue_public_key: IssueKey
+) -> None:
     owners = issue_public_key(owner=olivia, scopes=("admin",))
     refused = (403, "scope_not_grantable")
     assert try_all(client_of(alice), owners.key) == [(200, ""), (200, ""), refused, (200, "")]
 
 
-def test_a_demoted_owners_key_manages_no_more_than_the_role_left(manager: Issued, bob: User) -> None:
+def test_a_demoted_owners_key_manages_no_more_than_the_role_left(
+    manager: Issued, bob: User
+) -> None:
     client = api(manager)
     assert client.get(URL).status_code == 200
     tenants.change_role(membership=membership_of(bob), role=Role.AUDITOR, by=SYSTEM)
     assert told(client.get(URL)) == (403, "insufficient_scope")
 
 
-def test_from_outside_its_networks_a_key_does_nothing_at_both_doors(issue_public_key: IssueKey, manager: Issued) -> None:
+def test_from_outside_its_networks_a_key_does_nothing_at_both_doors(
+    issue_public_key: IssueKey, manager: Issued
+) -> None:
     made = api(manager).post(URL, GOOD | {"allowed_cidrs": ["192.0.2.0/24"]}, format="json").json()
     client = api(HTTP_X_API_KEY=made["key"])
     for path in ("/api/v1/whoami", "/api/v1/public/audit-activity"):
@@ -252,7 +307,9 @@ def test_from_outside_its_networks_a_key_does_nothing_at_both_doors(issue_public
         assert told(client.get(path, REMOTE_ADDR="198.51.100.9")) == (403, "ip_not_allowed")
 
 
-def test_a_secret_that_is_rotated_out_hands_on_nothing_that_outlasts_it(manager: Issued, bob: User) -> None:
+def test_a_secret_that_is_rotated_out_hands_on_nothing_that_outlasts_it(
+    manager: Issued, bob: User
+) -> None:
     acting = api(manager)
     path = f"/{manager.key.public_id}/rotate"
     assert send(client_of(bob), path, {"grace": 3600}).status_code == 200

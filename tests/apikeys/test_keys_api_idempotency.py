@@ -23,7 +23,10 @@ def test_a_replay_tells_of_the_key_without_its_secret_and_issues_nothing(bob: Us
     client = client_of(bob)
     first, again = ask(client), ask(client)
     assert (first.status_code, again.status_code) == (201, 201)
-    assert (first.headers.get("Idempotent-Replayed"), again.headers.get("Idempotent-Replayed")) == (None, "true")
+    assert (first.headers.get("Idempotent-Replayed"), again.headers.get("Idempotent-Replayed")) == (
+        None,
+        "true",
+    )
     told = first.json()
     assert told.pop("key") not in again.content.decode()
     assert again.json() == told | {"secret_shown": True}
@@ -33,7 +36,11 @@ def test_a_replay_tells_of_the_key_without_its_secret_and_issues_nothing(bob: Us
 def test_the_order_of_the_fields_makes_no_other_body(bob: User) -> None:
     client = client_of(bob)
     ask(client, description="x")
-    again = send(client, body=dict(reversed((GOOD | {"description": "x"}).items())), **{"Idempotency-Key": "one"})
+    again = send(
+        client,
+        body=dict(reversed((GOOD | {"description": "x"}).items())),
+        **{"Idempotency-Key": "one"},
+    )
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
@@ -61,7 +68,10 @@ def test_a_key_that_cannot_be_is_refused(key: str, bob: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="the SQLite of these tests is one connection in memory")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'",
+    reason="the SQLite of these tests is one connection in memory",
+)
 def test_eight_at_once_issue_one_key_whose_secret_one_of_them_is_told(bob: User) -> None:
     clients = [client_of(bob) for _ in range(8)]
     answers: list[Any] = []

@@ -12,7 +12,9 @@ from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "api-keys.md").read_text()
-LINES = [line for line in TEXT.splitlines() if "curl" in line and line.startswith(("curl", "TOKEN"))]
+LINES = [
+    line for line in TEXT.splitlines() if "curl" in line and line.startswith(("curl", "TOKEN"))
+]
 
 
 def play(line: str, known: dict[str, str]) -> Any:
@@ -33,7 +35,9 @@ def play(line: str, known: dict[str, str]) -> Any:
             case _ if word.startswith("/"):
                 url = word
     content_type = headers.pop("Content-Type", "")
-    return Client().generic(method or ("POST" if body else "GET"), url, body, content_type, headers=headers)
+    return Client().generic(
+        method or ("POST" if body else "GET"), url, body, content_type, headers=headers
+    )
 
 
 def test_every_line_of_the_document_works(alice: User) -> None:
@@ -43,4 +47,6 @@ def test_every_line_of_the_document_works(alice: User) -> None:
     assert created.status_code == 201, created.content
     known["KEY"] = created.json()["id"]
     answers = [play(line, known) for line in LINES[2:]]
-    assert [answer.status_code for answer in answers] == [200] * 6, [answer.content for answer in answers]
+    assert [answer.status_code for answer in answers] == [200] * 6, [
+        answer.content for answer in answers
+    ]

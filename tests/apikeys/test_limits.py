@@ -66,7 +66,9 @@ def test_a_refused_request_spends_nothing_of_any_limit() -> None:
     both, other = [Claim(TEN, "a"), Claim(wide, "o")], [Claim(TEN, "b"), Claim(wide, "o")]
     assert sum(windows.spend(both, START).is_allowed for _ in range(100)) == 10
     assert sum(windows.spend(other, START).is_allowed for _ in range(100)) == 5
-    left = {standing.rule.name: standing.remaining for standing in windows.spend(other, START).standings}
+    left = {
+        standing.rule.name: standing.remaining for standing in windows.spend(other, START).standings
+    }
     assert left == {"key": 5, "organization": 0}
 
 
@@ -83,7 +85,9 @@ def test_what_was_spent_comes_back_after_a_window_and_never_before() -> None:
 
 
 @given(st.lists(st.floats(min_value=0, max_value=200, allow_nan=False), min_size=1, max_size=80))
-def test_no_window_ever_holds_more_than_the_quota_and_the_wait_that_is_told_is_enough(gaps: list[float]) -> None:
+def test_no_window_ever_holds_more_than_the_quota_and_the_wait_that_is_told_is_enough(
+    gaps: list[float],
+) -> None:
     rule, windows, accepted, now = Rule("key", 5, 60), Windows(), [], START
     for gap in gaps:
         now += gap / 10
@@ -129,19 +133,30 @@ def test_a_process_that_counts_alone_has_its_share_and_never_none(settings: Sett
 
 def test_a_limit_that_is_off_is_neither_counted_nor_told(settings: Settings) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"key": None, "organization": Rate(10, 60)}
-    assert [standing.rule.name for standing in limiter.spend(key="a", organization="o").standings] == ["organization"]
+    assert [
+        standing.rule.name for standing in limiter.spend(key="a", organization="o").standings
+    ] == ["organization"]
     assert limiter.spend(key="a") == Verdict(is_allowed=True, standings=())
 
 
 @pytest.mark.parametrize(
     ("text", "rate"),
-    [("600/m", Rate(600, 60)), ("10/30s", Rate(10, 30)), (" 5/h ", Rate(5, 3600)), ("1/d", Rate(1, 86400)), ("", None)],
+    [
+        ("600/m", Rate(600, 60)),
+        ("10/30s", Rate(10, 30)),
+        (" 5/h ", Rate(5, 3600)),
+        ("1/d", Rate(1, 86400)),
+        ("", None),
+    ],
 )
 def test_a_rate_is_read(text: str, rate: Rate | None) -> None:
     assert parse_rate("KEYWAY_LIMIT_KEY", text) == rate
 
 
-@pytest.mark.parametrize("text", ["600", "600/minute", "0/m", "-1/m", "6e2/m", "6/0m", "m", "6/m/ip", "٦/m", "9999999999/m"])
+@pytest.mark.parametrize(
+    "text",
+    ["600", "600/minute", "0/m", "-1/m", "6e2/m", "6/0m", "m", "6/m/ip", "٦/m", "9999999999/m"],
+)
 def test_what_is_no_rate_stops_the_start_and_is_not_taken_for_no_limit(text: str) -> None:
     with pytest.raises(ValueError, match="KEYWAY_LIMIT_KEY"):
         parse_rate("KEYWAY_LIMIT_KEY", text)

@@ -29,7 +29,9 @@ def limit(settings: Settings) -> Limit:
     """``limit(key=(10, 60))``: this limit and no other."""
 
     def only(**rates: tuple[int, int]) -> None:
-        settings.KEYWAY_LIMITS = dict.fromkeys(settings.KEYWAY_LIMITS) | {name: Rate(*rate) for name, rate in rates.items()}
+        settings.KEYWAY_LIMITS = dict.fromkeys(settings.KEYWAY_LIMITS) | {
+            name: Rate(*rate) for name, rate in rates.items()
+        }
 
     return only
 
@@ -43,7 +45,9 @@ both = pytest.mark.parametrize("present", [ask, ask_the_api])
 
 
 @both
-def test_ten_of_a_hundred_are_accepted(present: Any, limit: Limit, public_key: Issued, globex_public_key: Issued) -> None:
+def test_ten_of_a_hundred_are_accepted(
+    present: Any, limit: Limit, public_key: Issued, globex_public_key: Issued
+) -> None:
     limit(key=(10, 60))
     answers = [present(public_key).status for _ in range(100)]
     assert [status < 300 for status in answers] == [True] * 10 + [False] * 90
@@ -52,15 +56,23 @@ def test_ten_of_a_hundred_are_accepted(present: Any, limit: Limit, public_key: I
 
 
 @both
-def test_a_limited_caller_is_told_when_to_come_back_in_every_way(present: Any, limit: Limit, public_key: Issued) -> None:
+def test_a_limited_caller_is_told_when_to_come_back_in_every_way(
+    present: Any, limit: Limit, public_key: Issued
+) -> None:
     limit(key=(2, 60), organization=(100, 3600))
     for left in (1, 0):
         headers = present(public_key).headers
         assert headers["RateLimit-Policy"] == '"key";q=2;w=60, "organization";q=100;w=3600'
-        assert re.fullmatch(rf'"key";r={left};t=6[01], "organization";r=\d+;t=3[56]\d\d', headers["RateLimit"])
+        assert re.fullmatch(
+            rf'"key";r={left};t=6[01], "organization";r=\d+;t=3[56]\d\d', headers["RateLimit"]
+        )
     answer = present(public_key)
     body = json.loads(answer.body)
-    assert (answer.status, body["code"], answer.headers["Content-Type"]) == (429, "rate_limited", "application/problem+json")
+    assert (answer.status, body["code"], answer.headers["Content-Type"]) == (
+        429,
+        "rate_limited",
+        "application/problem+json",
+    )
     assert "WWW-Authenticate" not in answer.headers
     told = re.match(r'"key";r=0;t=(\d+), "organization";r=98;', answer.headers["RateLimit"])
     assert told
@@ -70,7 +82,10 @@ def test_a_limited_caller_is_told_when_to_come_back_in_every_way(present: Any, l
 
 def test_the_api_and_the_gateway_count_together(limit: Limit, public_key: Issued) -> None:
     limit(key=(4, 60))
-    statuses = [present(public_key).status for present in (ask, ask_the_api, ask, ask_the_api, ask, ask_the_api)]
+    statuses = [
+        present(public_key).status
+        for present in (ask, ask_the_api, ask, ask_the_api, ask, ask_the_api)
+    ]
     assert statuses == [204, 200, 204, 200, 429, 429]
 
 
@@ -79,13 +94,17 @@ def test_the_keys_of_an_organization_share_its_limit_and_no_others(
     present: Any, limit: Limit, public_key: Issued, agent_key: Issued, globex_public_key: Issued
 ) -> None:
     limit(organization=(10, 60))
-    accepted = [present(issued).status < 300 for _ in range(20) for issued in (public_key, agent_key)]
+    accepted = [
+        present(issued).status < 300 for _ in range(20) for issued in (public_key, agent_key)
+    ]
     assert sum(accepted) == 10
     assert json.loads(present(agent_key).body)["detail"].startswith("The keys of this organization")
     assert present(globex_public_key).status < 300
 
 
-def test_a_key_that_may_not_do_what_it_asks_spends_all_the_same(limit: Limit, public_key: Issued) -> None:
+def test_a_key_that_may_not_do_what_it_asks_spends_all_the_same(
+    limit: Limit, public_key: Issued
+) -> None:
     limit(key=(3, 60))
     codes = [ask(public_key, "environment=test").code for _ in range(5)]
     assert codes == ["wrong_environment"] * 3 + ["rate_limited"] * 2
@@ -101,10 +120,14 @@ SPOOFED: list[dict[str, Callable[[int], str]]] = [
 
 @both
 @pytest.mark.parametrize("headers", SPOOFED)
-def test_a_header_that_a_stranger_wrote_buys_nothing(present: Any, headers: dict[str, Any], limit: Limit) -> None:
+def test_a_header_that_a_stranger_wrote_buys_nothing(
+    present: Any, headers: dict[str, Any], limit: Limit
+) -> None:
     limit(refused=(10, 60))
     statuses = [
-        present(HTTP_X_API_KEY="sk_live_nonsense", **{name: make(n) for name, make in headers.items()}).status
+        present(
+            HTTP_X_API_KEY="sk_live_nonsense", **{name: make(n) for name, make in headers.items()}
+        ).status
         for n in range(100)
     ]
     assert (statuses.count(401), statuses.count(429)) == (10, 90)
@@ -116,7 +139,9 @@ def test_networks_behind_a_trusted_proxy_are_told_apart(limit: Limit, settings: 
 
     def codes(address: str) -> list[str]:
         forwarded = f"203.0.113.{len(address)}, {address}"
-        return [ask(HTTP_X_API_KEY="nonsense", HTTP_X_FORWARDED_FOR=forwarded).code for _ in range(3)]
+        return [
+            ask(HTTP_X_API_KEY="nonsense", HTTP_X_FORWARDED_FOR=forwarded).code for _ in range(3)
+        ]
 
     for address in ("198.51.100.7", "192.0.2.7", "2001:db8:1::1"):
         assert codes(address) == ["invalid_key", "invalid_key", "rate_limited"]
@@ -152,7 +177,9 @@ def test_a_revoked_key_past_the_limit_costs_neither_query_nor_argon2(
     monkeypatch.setattr(hashing, "PasswordHasher", None)
     with django_assert_num_queries(0):
         answers = [present(public_key) for _ in range(5)]
-    assert {(answer.status, json.loads(answer.body)["code"]) for answer in answers} == {(429, "rate_limited")}
+    assert {(answer.status, json.loads(answer.body)["code"]) for answer in answers} == {
+        (429, "rate_limited")
+    }
 
 
 def test_a_well_tagged_secret_that_nobody_holds_is_looked_up_no_more_past_the_limit(
@@ -167,7 +194,9 @@ def test_a_well_tagged_secret_that_nobody_holds_is_looked_up_no_more_past_the_li
         assert [ask(HTTP_X_API_KEY=stray).code for _ in range(5)] == ["rate_limited"] * 5
 
 
-def test_a_key_that_is_resumed_works_at_once_and_spends_its_own_quota_again(limit: Limit, public_key: Issued) -> None:
+def test_a_key_that_is_resumed_works_at_once_and_spends_its_own_quota_again(
+    limit: Limit, public_key: Issued
+) -> None:
     limit(refused=(5, 60))
     keys.pause(key=public_key.key, by=SYSTEM)
     assert ask(public_key).code == "paused_key"
@@ -192,7 +221,9 @@ def test_missing_keys_are_not_counted(limit: Limit) -> None:
 
 
 @both
-def test_without_limits_nothing_is_told_of_any(present: Any, limit: Limit, public_key: Issued) -> None:
+def test_without_limits_nothing_is_told_of_any(
+    present: Any, limit: Limit, public_key: Issued
+) -> None:
     limit()
     headers = present(public_key).headers
     assert not [name for name in headers if name.startswith("RateLimit") or name == "Retry-After"]

@@ -19,7 +19,12 @@ pytestmark = pytest.mark.django_db
 
 def order_agent_key(client: Client, user: User, number: int) -> Any:
     tomorrow = (timezone.localdate() + timedelta(days=1)).isoformat()
-    fields = {"name": f"Agent {number}", "expires_on": tomorrow, "environment": "live", "nonce": new_nonce(user)}
+    fields = {
+        "name": f"Agent {number}",
+        "expires_on": tomorrow,
+        "environment": "live",
+        "nonce": new_nonce(user),
+    }
     return client.post("/o/acme/agents/api-keys/new/", fields)
 
 
@@ -55,15 +60,24 @@ def test_a_form_with_a_mistake_does_not_count(alice: User, settings: Settings) -
     assert order_agent_key(client, alice, 1).status_code == 200
 
 
-def test_ten_of_a_hundred_sign_ins_are_tried_whatever_the_headers(alice: User, settings: Settings) -> None:
+def test_ten_of_a_hundred_sign_ins_are_tried_whatever_the_headers(
+    alice: User, settings: Settings
+) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login": Rate(10, 60).for_allauth("ip"), "login_failed": None}
     statuses = [
-        Client().post("/accounts/login/", {"login": alice.email, "password": "wrong"}, HTTP_X_FORWARDED_FOR=f"198.51.100.{n}")
+        Client().post(
+            "/accounts/login/",
+            {"login": alice.email, "password": "wrong"},
+            HTTP_X_FORWARDED_FOR=f"198.51.100.{n}",
+        )
         for n in range(100)
     ]
     assert [answer.status_code for answer in statuses] == [200] * 10 + [429] * 90
     elsewhere = Client(REMOTE_ADDR="192.0.2.77")
-    assert elsewhere.post("/accounts/login/", {"login": alice.email, "password": PASSWORD}).status_code == 302
+    assert (
+        elsewhere.post("/accounts/login/", {"login": alice.email, "password": PASSWORD}).status_code
+        == 302
+    )
 
 
 def test_the_setting_is_the_sign_in_limit_and_each_process_has_its_share() -> None:

@@ -23,7 +23,11 @@ def redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def server(redis: RedisServer) -> Iterator[KeywayServer]:
     # Redis is given time here: what a busy machine does to it is not what these tests look at.
-    limits = {"KEYWAY_LIMIT_KEY": "10/m", "KEYWAY_LIMIT_REFUSED": "10/m", "KEYWAY_LIMIT_SIGN_IN": "10/m"}
+    limits = {
+        "KEYWAY_LIMIT_KEY": "10/m",
+        "KEYWAY_LIMIT_REFUSED": "10/m",
+        "KEYWAY_LIMIT_SIGN_IN": "10/m",
+    }
     with KeywayServer(REDIS_URL=redis.url, KEYWAY_REDIS_WAIT_MS="2000", **limits) as running:
         yield running
 
@@ -31,7 +35,9 @@ def server(redis: RedisServer) -> Iterator[KeywayServer]:
 def burst(server: KeywayServer, secret: str, count: int = 100) -> list[int]:
     def call(number: int) -> int:
         spoofed = {"X-API-Key": secret, "X-Forwarded-For": f"198.51.100.{number}"}
-        return requests.get(f"{server.url}{PATHS[number % 2]}", headers=spoofed, timeout=30).status_code
+        return requests.get(
+            f"{server.url}{PATHS[number % 2]}", headers=spoofed, timeout=30
+        ).status_code
 
     with ThreadPoolExecutor(8) as threads:
         return list(threads.map(call, range(count)))
@@ -61,8 +67,14 @@ def test_without_redis_nobody_is_refused_or_failed_for_it(
         assert 1 <= sum(status in {200, 204} for status in statuses) <= 10
         page = requests.get(f"{server.url}/accounts/login/", timeout=30)
         assert page.status_code == 200
-        fields = {"login": "nobody@acme.example", "password": "x", "csrfmiddlewaretoken": page.cookies["keyway-csrf"]}
-        answer = requests.post(f"{server.url}/accounts/login/", fields, cookies=page.cookies, timeout=30)
+        fields = {
+            "login": "nobody@acme.example",
+            "password": "x",
+            "csrfmiddlewaretoken": page.cookies["keyway-csrf"],
+        }
+        answer = requests.post(
+            f"{server.url}/accounts/login/", fields, cookies=page.cookies, timeout=30
+        )
         assert answer.status_code == 200
         assert time.monotonic() - began < 60
     finally:

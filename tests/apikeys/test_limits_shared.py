@@ -42,7 +42,10 @@ def redis(running: RedisServer, settings: Settings) -> RedisServer:
     with running.client as client:
         client.flushall()
     settings.REDIS_URL = running.url
-    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"key": Rate(10, 60), "organization": Rate(15, 60)}
+    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {
+        "key": Rate(10, 60),
+        "organization": Rate(15, 60),
+    }
     return running
 
 
@@ -67,10 +70,16 @@ def spend_until_answered(shared: Shared, claims: list[Claim]) -> bool:
 def hammer(url: str, subject: str, requests: int) -> int:
     shared = Shared(url, WAIT)
     with ThreadPoolExecutor(4) as threads:
-        return sum(threads.map(lambda _: spend_until_answered(shared, [Claim(TEN, subject)]), range(requests)))
+        return sum(
+            threads.map(
+                lambda _: spend_until_answered(shared, [Claim(TEN, subject)]), range(requests)
+            )
+        )
 
 
-def test_threads_that_begin_together_share_one_connection(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_begin_together_share_one_connection(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def slowly(*arguments: Any, **options: Any) -> Redis:
         time.sleep(0.05)
         return Redis.from_url(*arguments, **options)
@@ -86,7 +95,9 @@ def test_threads_that_begin_together_share_one_connection(redis: RedisServer, mo
         assert len(set(threads.map(connect, range(4)))) == 1
 
 
-def test_ten_of_a_burst_of_a_hundred_are_accepted_whatever_the_threads_and_processes(redis: RedisServer) -> None:
+def test_ten_of_a_burst_of_a_hundred_are_accepted_whatever_the_threads_and_processes(
+    redis: RedisServer,
+) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as processes:
         accepted = processes.starmap(hammer, [(redis.url, "a", 40)] * 3)
     # An answer that came too late was spent all the same: never more than ten.
@@ -119,10 +130,17 @@ def test_standings_are_those_of_a_count_in_process(redis: RedisServer) -> None:
     assert not verdict.is_allowed
 
 
-def test_what_was_spent_comes_back_after_a_window_and_is_forgotten_after(redis: RedisServer) -> None:
+def test_what_was_spent_comes_back_after_a_window_and_is_forgotten_after(
+    redis: RedisServer,
+) -> None:
     shared, brief = warm(Shared(redis.url, WAIT)), Rule("key", 3, 1)
     began = time.monotonic()
-    assert [spend_until_answered(shared, [Claim(brief, "a")]) for _ in range(4)] == [True, True, True, False]
+    assert [spend_until_answered(shared, [Claim(brief, "a")]) for _ in range(4)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
     assert time.monotonic() - began < 1
     time.sleep(1 + 1 / SLICES_A_WINDOW)
     assert spend_until_answered(shared, [Claim(brief, "a")])
@@ -155,7 +173,9 @@ def p99(values: list[float]) -> float:
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
-def test_without_redis_limits_hold_for_this_process_and_nobody_waits(fault: str, redis: RedisServer) -> None:
+def test_without_redis_limits_hold_for_this_process_and_nobody_waits(
+    fault: str, redis: RedisServer
+) -> None:
     spend = lambda: limiter.spend(key="a")  # noqa: E731
     warm(Shared(redis.url, WAIT))
     spend()
@@ -191,21 +211,29 @@ def test_of_many_threads_one_looks_whether_a_redis_that_hangs_is_back(
         asked.clear()
         with ThreadPoolExecutor(8) as threads:
             gate = threading.Barrier(8)
-            verdicts = list(threads.map(lambda _: gate.wait() >= 0 and shared.spend([Claim(TEN, "a")]), range(8)))
+            verdicts = list(
+                threads.map(
+                    lambda _: gate.wait() >= 0 and shared.spend([Claim(TEN, "a")]), range(8)
+                )
+            )
     finally:
         redis.resume()
     assert (verdicts, len(asked)) == ([None] * 8, 1)
 
 
 @pytest.mark.parametrize("delay", [0.01, 0.1, 3.0])
-def test_a_slow_redis_adds_no_more_than_fifty_milliseconds(delay: float, redis: RedisServer, settings: Settings) -> None:
+def test_a_slow_redis_adds_no_more_than_fifty_milliseconds(
+    delay: float, redis: RedisServer, settings: Settings
+) -> None:
     with SlowLink(redis.port, delay=delay) as link:
         settings.REDIS_URL = f"redis://127.0.0.1:{link.port}/0"
         limiter.spend(key="a")
         assert p99(durations(lambda: limiter.spend(key="a"), 2)) < MOST_ADDED_SECONDS
 
 
-def test_a_redis_that_refuses_is_as_good_as_none(redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_redis_that_refuses_is_as_good_as_none(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     shared = warm(Shared(redis.url, WAIT))
     with redis.client as client:
         client.config_set("maxmemory", "1")

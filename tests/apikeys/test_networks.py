@@ -18,7 +18,9 @@ def test_a_network_has_one_spelling(text: str, canonical: str) -> None:
     assert [str(network) for network in networks.parse([text])] == [canonical]
 
 
-@pytest.mark.parametrize("text", ["", "x", "192.0.2.1/24", "1.2.3", "fe80::1%eth0", "10.0.0.0/33", "١.٢.٣.٤", "1" * 100])
+@pytest.mark.parametrize(
+    "text", ["", "x", "192.0.2.1/24", "1.2.3", "fe80::1%eth0", "10.0.0.0/33", "١.٢.٣.٤", "1" * 100]
+)
 def test_what_is_no_network_is_refused_by_its_place_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="Entry 2 ") as refusal:
         networks.parse(["192.0.2.0/24", text])
@@ -60,5 +62,7 @@ def test_a_caller_is_inside_or_not(allowed: list[str], address: str, is_allowed:
         (["::/0"], ["192.0.2.0/24"], False),
     ],
 )
-def test_networks_cover_what_lies_in_them_together(wide: list[str], narrow: list[str], covers: bool) -> None:
+def test_networks_cover_what_lies_in_them_together(
+    wide: list[str], narrow: list[str], covers: bool
+) -> None:
     assert networks.cover(networks.parse(wide), networks.parse(narrow)) is covers

@@ -42,8 +42,13 @@ def seconds_of(server: KeywayServer, secret: str) -> float:
     return time.monotonic() - began
 
 
-def test_without_a_database_nobody_is_let_in_or_called_a_stranger(server: KeywayServer, postgres: PostgresServer) -> None:
-    secret, other = (server.key(kind="public", environment=environment)["secret"] for environment in ("live", "test"))
+def test_without_a_database_nobody_is_let_in_or_called_a_stranger(
+    server: KeywayServer, postgres: PostgresServer
+) -> None:
+    secret, other = (
+        server.key(kind="public", environment=environment)["secret"]
+        for environment in ("live", "test")
+    )
     assert ask(server, "/api/v1/whoami", secret).status_code == 200
     postgres.kill()
     time.sleep(LEASE_SECONDS)
@@ -52,12 +57,17 @@ def test_without_a_database_nobody_is_let_in_or_called_a_stranger(server: Keyway
             for presented in (secret, other):
                 began = time.monotonic()
                 answer = ask(server, path, presented)
-                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), (path, answer.text)
+                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), (
+                    path,
+                    answer.text,
+                )
                 assert int(answer.headers["Retry-After"]) >= 1
                 assert time.monotonic() - began < 5
         # Waiting for a connection takes two seconds, and one at a time does that for its process.
         with ThreadPoolExecutor(8) as callers:
-            assert statistics.median(callers.map(lambda _: seconds_of(server, secret), range(40))) < 1
+            assert (
+                statistics.median(callers.map(lambda _: seconds_of(server, secret), range(40))) < 1
+            )
         assert ask(server, "/readyz").status_code == 503
         assert ask(server, "/healthz").status_code == 200
         # What has the form of a secret and was never issued needs no database to be refused.
@@ -67,6 +77,10 @@ def test_without_a_database_nobody_is_let_in_or_called_a_stranger(server: Keyway
     until, well = time.monotonic() + BACK_SECONDS, 0
     while well < 20:  # so that every worker was asked
         assert time.monotonic() < until, "it did not come back by itself"
-        statuses = {ask(server, path, presented).status_code for path in PATHS for presented in (secret, other)}
+        statuses = {
+            ask(server, path, presented).status_code
+            for path in PATHS
+            for presented in (secret, other)
+        }
         assert statuses <= {200, 204, 403, 503}
         well = 0 if 503 in statuses else well + len(PATHS)

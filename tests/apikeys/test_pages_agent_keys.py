@@ -29,7 +29,12 @@ def page(key: Key, action: str, slug: str = "acme") -> str:
 
 
 def fields(client: Client, **changes: Any) -> dict[str, Any]:
-    return {"name": "Production SQL 01 Agent", "environment": "live", "nonce": nonce_of(client.get(NEW)), **changes}
+    return {
+        "name": "Production SQL 01 Agent",
+        "environment": "live",
+        "nonce": nonce_of(client.get(NEW)),
+        **changes,
+    }
 
 
 def outcome(issued: Issued) -> Credential | Denial:
@@ -45,7 +50,13 @@ def test_an_admin_creates_the_organizations_key(alice: User, acme: Organization)
     assert response.status_code == 200
     assert secret_of(response).startswith("ak_test_")
     assert '"AgentApiKey": "' in html.replace("&quot;", '"')
-    assert (key.kind, key.owner, key.scopes, key.organization, key.created_by) == ("agent", None, [], acme, alice)
+    assert (key.kind, key.owner, key.scopes, key.organization, key.created_by) == (
+        "agent",
+        None,
+        [],
+        acme,
+        alice,
+    )
     assert key.expires_at is not None
     assert key.expires_at.date() == tomorrow
 
@@ -71,7 +82,13 @@ def test_platform_staff_create_keys_for_any_organization(staff: User, acme: Orga
 
 def test_the_dialogs_words_are_the_documents(alice: User, agent_key: Issued) -> None:
     html = client_of(alice).get(LIST).content.decode()
-    for words in ("<h1>API Key Management</h1>", "Create Key", "data-dialog-content", "Delete", agent_key.plaintext.mask):
+    for words in (
+        "<h1>API Key Management</h1>",
+        "Create Key",
+        "data-dialog-content",
+        "Delete",
+        agent_key.plaintext.mask,
+    ):
         assert words in html
     assert "Rotate" not in html
 
@@ -103,7 +120,11 @@ def test_outsiders_get_what_they_would_get_for_nothing(
 ) -> None:
     client = client_of(mallory)
     for action in ACTIONS:
-        for address in (page(agent_key.key, action), page(agent_key.key, action, "globex"), page(agent_key.key, action, "no")):
+        for address in (
+            page(agent_key.key, action),
+            page(agent_key.key, action, "globex"),
+            page(agent_key.key, action, "no"),
+        ):
             assert client.get(address).status_code == 404
             assert client.post(address).status_code == 404
     assert client.get(LIST).status_code == 404
@@ -111,7 +132,9 @@ def test_outsiders_get_what_they_would_get_for_nothing(
     assert isinstance(outcome(agent_key), Credential)
 
 
-def test_a_public_key_is_not_managed_here(alice: User, public_key: Issued, agent_key: Issued) -> None:
+def test_a_public_key_is_not_managed_here(
+    alice: User, public_key: Issued, agent_key: Issued
+) -> None:
     client = client_of(alice)
     for action in ACTIONS:
         assert client.post(page(public_key.key, action)).status_code == 404
@@ -119,7 +142,9 @@ def test_a_public_key_is_not_managed_here(alice: User, public_key: Issued, agent
     assert public_key.plaintext.mask not in client.get(f"{LIST}?status=all").content.decode()
 
 
-def test_deleting_revokes_and_the_row_stays(alice: User, agent_key: Issued, issue_agent_key: IssueKey) -> None:
+def test_deleting_revokes_and_the_row_stays(
+    alice: User, agent_key: Issued, issue_agent_key: IssueKey
+) -> None:
     bystander = issue_agent_key(name="Bystander")
     client = client_of(alice)
     assert isinstance(outcome(agent_key), Credential)
@@ -135,7 +160,12 @@ def test_deleting_revokes_and_the_row_stays(alice: User, agent_key: Issued, issu
 def test_deleting_warns_about_use_and_offers_to_pause(alice: User, agent_key: Issued) -> None:
     Key.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
     html = client_of(alice).get(page(agent_key.key, "delete")).content.decode()
-    for words in ("Delete API key", "Production SQL 01 Agent", agent_key.plaintext.mask, "2\xa0minutes ago: still in use"):
+    for words in (
+        "Delete API key",
+        "Production SQL 01 Agent",
+        agent_key.plaintext.mask,
+        "2\xa0minutes ago: still in use",
+    ):
         assert words in html
     assert page(agent_key.key, "pause") in html
 
@@ -149,7 +179,9 @@ def test_pausing_is_taken_back_by_resuming(alice: User, agent_key: Issued) -> No
     assert isinstance(outcome(agent_key), Credential)
 
 
-def test_in_a_suspended_organization_keys_are_read_and_not_changed(alice: User, acme: Organization, agent_key: Issued) -> None:
+def test_in_a_suspended_organization_keys_are_read_and_not_changed(
+    alice: User, acme: Organization, agent_key: Issued
+) -> None:
     client = client_of(alice)
     tenants.suspend_organization(organization=acme, by=SYSTEM)
     assert client.get(LIST).status_code == 200
@@ -158,18 +190,28 @@ def test_in_a_suspended_organization_keys_are_read_and_not_changed(alice: User, 
     assert Key.objects.get().revoked_at is None
 
 
-def test_a_hostile_label_is_text_in_the_title_too(alice: User, issue_agent_key: IssueKey, acme: Organization) -> None:
+def test_a_hostile_label_is_text_in_the_title_too(
+    alice: User, issue_agent_key: IssueKey, acme: Organization
+) -> None:
     acme.name = "</title><script>alert(2)</script>"
     acme.save()
     key = issue_agent_key(name="</title><script>alert(1)</script>").key
     client = client_of(alice)
-    for address in (LIST, NEW, *(page(key, action) for action in ACTIONS), "/administration/tenant-agents/", "/o/acme/agents/"):
+    for address in (
+        LIST,
+        NEW,
+        *(page(key, action) for action in ACTIONS),
+        "/administration/tenant-agents/",
+        "/o/acme/agents/",
+    ):
         html = client.get(address).content.decode()
         assert "<script>alert" not in html
         assert "&lt;script&gt;alert(2)" in html
 
 
-def test_a_lost_race_to_revoke_is_told_and_changes_nothing_more(alice: User, agent_key: Issued) -> None:
+def test_a_lost_race_to_revoke_is_told_and_changes_nothing_more(
+    alice: User, agent_key: Issued
+) -> None:
     client = client_of(alice)
     client.get(page(agent_key.key, "delete"))
     keys.revoke(key=agent_key.key, by=SYSTEM, reason="somebody else was faster")

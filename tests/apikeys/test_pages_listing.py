@@ -34,7 +34,12 @@ def bare_key(owner: Membership | None, organization: Organization, **facts: Any)
     """A key without a secret: lists do not ask for one."""
     kind, scopes = ("public", ["read:audit-activity"]) if owner else ("agent", [])
     return Key.objects.create(
-        organization=organization, kind=kind, owner=owner, scopes=scopes, created_at=NOW - timedelta(days=400), **facts
+        organization=organization,
+        kind=kind,
+        owner=owner,
+        scopes=scopes,
+        created_at=NOW - timedelta(days=400),
+        **facts,
     )
 
 
@@ -44,18 +49,37 @@ def list_of(keys: Any = None, **asked: str) -> Listing:
     return list_keys(keys if keys is not None else Key.objects.all(), query, NOW)
 
 
-def test_every_key_is_selected_as_its_status_says(acme: Organization, alice: User, bob: User, carol: User) -> None:
+def test_every_key_is_selected_as_its_status_says(
+    acme: Organization, alice: User, bob: User, carol: User
+) -> None:
     tenants.deactivate_member(membership=membership_of(carol), by=SYSTEM)
     owners = [membership_of(bob), membership_of(carol), None]
-    moments = [None, NOW - timedelta(seconds=1), NOW, NOW + timedelta(days=14), NOW + timedelta(days=14, seconds=1)]
+    moments = [
+        None,
+        NOW - timedelta(seconds=1),
+        NOW,
+        NOW + timedelta(days=14),
+        NOW + timedelta(days=14, seconds=1),
+    ]
     states = product(owners, moments, (None, NOW), (None, NOW))
     for number, (owner, expires_at, paused_at, revoked_at) in enumerate(states):
-        bare_key(owner, acme, name=f"{number}", expires_at=expires_at, paused_at=paused_at, revoked_at=revoked_at)
+        bare_key(
+            owner,
+            acme,
+            name=f"{number}",
+            expires_at=expires_at,
+            paused_at=paused_at,
+            revoked_at=revoked_at,
+        )
     keys = list(Key.objects.select_related("owner__user"))
     assert len(keys) == 60
     for selection in Selection:
         found = set(select(Key.objects.all(), selection, NOW).values_list("pk", flat=True))
-        said = {key.pk for key in keys if selection is Selection.ALL or selection in SELECTED_BY[key.status(NOW)]}
+        said = {
+            key.pk
+            for key in keys
+            if selection is Selection.ALL or selection in SELECTED_BY[key.status(NOW)]
+        }
         assert found == said, selection
         assert count_by_selection(Key.objects.all(), NOW)[selection] == len(said)
 
@@ -65,16 +89,29 @@ def test_active_keys_come_first_and_the_soonest_expiry_above_them(acme: Organiza
         bare_key(None, acme, name=name, expires_at=NOW + timedelta(days=days) if days else None)
     assert [row.key.name for row in list_of()] == ["soon", "late", "never"]
     assert [row.key.name for row in list_of(sort="-expires")] == ["never", "late", "soon"]
-    assert [row.key.name for row in list_of(sort="name", status="all")] == ["late", "never", "over", "soon"]
+    assert [row.key.name for row in list_of(sort="name", status="all")] == [
+        "late",
+        "never",
+        "over",
+        "soon",
+    ]
     assert list_of().columns["expires"].direction == "ascending"
     assert list_of(sort="-name").columns["name"].direction == "descending"
 
 
-@pytest.mark.parametrize("asked", [{"status": "x\0"}, {"sort": "owner__user__password"}, {"page": "-1"}, {"page": "1e9"}])
-def test_what_a_query_string_does_not_mean_is_as_if_it_were_not_there(acme: Organization, asked: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "asked", [{"status": "x\0"}, {"sort": "owner__user__password"}, {"page": "-1"}, {"page": "1e9"}]
+)
+def test_what_a_query_string_does_not_mean_is_as_if_it_were_not_there(
+    acme: Organization, asked: dict[str, str]
+) -> None:
     bare_key(None, acme, name="one")
     listing = list_of(**asked)
-    assert (listing.selection, listing.sort, [row.key.name for row in listing]) == (Selection.ACTIVE, "expires", ["one"])
+    assert (listing.selection, listing.sort, [row.key.name for row in listing]) == (
+        Selection.ACTIVE,
+        "expires",
+        ["one"],
+    )
 
 
 def test_a_page_has_25_keys_and_the_filter_survives_paging(alice: User, acme: Organization) -> None:
@@ -84,7 +121,10 @@ def test_a_page_has_25_keys_and_the_filter_survives_paging(alice: User, acme: Or
     html = client.get("/o/acme/agents/api-keys/?status=revoked").content.decode()
     assert "1 to 25 of 26" in html
     assert "?status=revoked&amp;page=2" in html
-    assert "26 to 26 of 26" in client.get("/o/acme/agents/api-keys/?status=revoked&page=2").content.decode()
+    assert (
+        "26 to 26 of 26"
+        in client.get("/o/acme/agents/api-keys/?status=revoked&page=2").content.decode()
+    )
 
 
 def test_rare_states_have_a_tab_only_while_there_are_such_keys(acme: Organization) -> None:
@@ -101,7 +141,9 @@ def test_a_key_may_be_forgotten_after_90_days_without_use(acme: Organization) ->
     assert not Row(bare_key(None, acme, name="lately", last_used_at=NOW - 89 * day), NOW).is_unused
 
 
-def test_a_list_costs_the_same_however_many_keys_are_in_it(alice: User, bob: User, issue_public_key: IssueKey) -> None:
+def test_a_list_costs_the_same_however_many_keys_are_in_it(
+    alice: User, bob: User, issue_public_key: IssueKey
+) -> None:
     use(issue_public_key(), timezone.now())
     client = client_of(bob)
     client.get("/profile/")
@@ -111,10 +153,14 @@ def test_a_list_costs_the_same_however_many_keys_are_in_it(alice: User, bob: Use
     many = tables_asked(lambda: client.get("/profile/"))
     assert one == many
     assert many["apikeys_usecount"] == 1, "the sparklines of all keys"
-    assert (many["apikeys_key"], many["apikeys_secret"]) == (3, 1), "how many by state, how many pages, the page, its masks"
+    assert (many["apikeys_key"], many["apikeys_secret"]) == (3, 1), (
+        "how many by state, how many pages, the page, its masks"
+    )
 
 
-def test_an_agent_key_list_costs_the_same_too(alice: User, agent_key: Issued, issue_agent_key: IssueKey) -> None:
+def test_an_agent_key_list_costs_the_same_too(
+    alice: User, agent_key: Issued, issue_agent_key: IssueKey
+) -> None:
     client = client_of(alice)
     client.get("/o/acme/agents/api-keys/")
     one = tables_asked(lambda: client.get("/o/acme/agents/api-keys/"))
@@ -123,8 +169,13 @@ def test_an_agent_key_list_costs_the_same_too(alice: User, agent_key: Issued, is
     assert tables_asked(lambda: client.get("/o/acme/agents/api-keys/")) == one
 
 
-def test_an_empty_filter_differs_from_an_empty_list(alice: User, agent_key: Issued, bob: User) -> None:
+def test_an_empty_filter_differs_from_an_empty_list(
+    alice: User, agent_key: Issued, bob: User
+) -> None:
     client = client_of(alice)
-    assert "No agent keys yet" not in client.get("/o/acme/agents/api-keys/?status=expired").content.decode()
+    assert (
+        "No agent keys yet"
+        not in client.get("/o/acme/agents/api-keys/?status=expired").content.decode()
+    )
     assert "No keys match" in client.get("/o/acme/agents/api-keys/?status=expired").content.decode()
     assert "No API keys yet" in client_of(bob).get("/profile/").content.decode()

@@ -38,11 +38,21 @@ def outcome(secret: str) -> Credential | Denial:
 
 def test_a_created_key_is_what_the_form_asked_for(bob: User) -> None:
     client = client_of(bob)
-    sent = fields(client, name="  Audit Export Script ", description="nightly", environment="test", expires="30")
+    sent = fields(
+        client,
+        name="  Audit Export Script ",
+        description="nightly",
+        environment="test",
+        expires="30",
+    )
     response = client.post(NEW, sent)
     key = Key.objects.for_owner(bob).get()
     assert response.status_code == 200
-    assert (key.name, key.description, key.environment) == ("Audit Export Script", "nightly", "test")
+    assert (key.name, key.description, key.environment) == (
+        "Audit Export Script",
+        "nightly",
+        "test",
+    )
     assert key.scopes == ["read:audit-activity"]
     assert key.expires_at is not None
     assert key.expires_at.date() == timezone.localdate() + timedelta(days=30)
@@ -55,7 +65,10 @@ def test_a_created_key_is_what_the_form_asked_for(bob: User) -> None:
 def test_expiry_is_the_end_of_the_chosen_day_where_the_person_is(bob: User) -> None:
     User.objects.filter(pk=bob.pk).update(time_zone="Pacific/Auckland")
     client = client_of(bob)
-    assert client.post(NEW, fields(client, expires="custom", expires_on="2027-06-15")).status_code == 200
+    assert (
+        client.post(NEW, fields(client, expires="custom", expires_on="2027-06-15")).status_code
+        == 200
+    )
     assert Key.objects.get().expires_at == datetime(2027, 6, 15, 11, 59, 59, tzinfo=UTC)
 
 
@@ -71,7 +84,11 @@ def test_no_scope_is_chosen_beforehand_and_coming_ones_are_disabled(bob: User) -
     ("changes", "field", "words"),
     [
         ({"scopes": ["read:alerts"]}, "scopes", "Read Alerts: coming soon"),
-        ({"scopes": ["read:audit-activity", "read:reports"]}, "scopes", "Read Reports: coming soon"),
+        (
+            {"scopes": ["read:audit-activity", "read:reports"]},
+            "scopes",
+            "Read Reports: coming soon",
+        ),
         ({"scopes": ["write:agent-events"]}, "scopes", "not one of the available choices"),
         ({"scopes": ["*"]}, "scopes", "not one of the available choices"),
         ({"scopes": []}, "scopes", "Choose at least one scope"),
@@ -88,13 +105,19 @@ def test_no_scope_is_chosen_beforehand_and_coming_ones_are_disabled(bob: User) -
         ({"environment": "production"}, "environment", "not one of the available choices"),
         ({"expires": "36500"}, "expires", "not one of the available choices"),
         ({"expires": "custom"}, "expires_on", "Choose the day"),
-        ({"expires": "custom", "expires_on": "2020-01-01"}, "expires_on", "tomorrow or a later day"),
+        (
+            {"expires": "custom", "expires_on": "2020-01-01"},
+            "expires_on",
+            "tomorrow or a later day",
+        ),
         ({"expires": "custom", "expires_on": "9999-12-31"}, "expires_on", "within ten years"),
         ({"expires": "custom", "expires_on": "-1"}, "expires_on", "Enter a date"),
         ({"expires": "custom", "expires_on": "1e400"}, "expires_on", "Enter a date"),
     ],
 )
-def test_what_the_form_refuses_issues_nothing_and_says_where(bob: User, changes: Any, field: str, words: str) -> None:
+def test_what_the_form_refuses_issues_nothing_and_says_where(
+    bob: User, changes: Any, field: str, words: str
+) -> None:
     client = client_of(bob)
     sent = fields(client)
     response = client.post(NEW, sent | changes)
@@ -115,32 +138,55 @@ def test_a_refused_form_keeps_what_was_typed(bob: User) -> None:
     assert 'value="2020-01-01"' in html
 
 
-def test_fields_that_are_not_asked_for_change_nothing(bob: User, alice: User, globex: Organization) -> None:
+def test_fields_that_are_not_asked_for_change_nothing(
+    bob: User, alice: User, globex: Organization
+) -> None:
     client = client_of(bob)
-    extra = {"id": "key_1", "organization": "globex", "owner": str(alice.pk), "kind": "agent", "revoked_at": "2020-01-01"}
+    extra = {
+        "id": "key_1",
+        "organization": "globex",
+        "owner": str(alice.pk),
+        "kind": "agent",
+        "revoked_at": "2020-01-01",
+    }
     assert client.post(NEW, fields(client, **extra)).status_code == 200
     key = Key.objects.get()
-    assert (key.organization.slug, key.owner.user, key.kind, key.revoked_at) == ("acme", bob, "public", None)  # type: ignore[union-attr]
+    assert (key.organization.slug, key.owner.user, key.kind, key.revoked_at) == (
+        "acme",
+        bob,
+        "public",
+        None,
+    )  # type: ignore[union-attr]
 
 
-def test_the_organization_is_asked_for_only_where_there_is_a_choice(bob: User, globex: Organization) -> None:
+def test_the_organization_is_asked_for_only_where_there_is_a_choice(
+    bob: User, globex: Organization
+) -> None:
     client = client_of(bob)
     assert 'name="organization"' not in client.get(NEW).content.decode()
     tenants.add_member(organization=globex, user=bob, role=Role.AUDITOR, by=SYSTEM)
     assert 'name="organization"' not in client.get(NEW).content.decode(), "an auditor has no keys"
     tenants.remove_member(membership=globex.memberships.get(), by=SYSTEM)
     tenants.add_member(organization=globex, user=bob, role=Role.MEMBER, by=SYSTEM)
-    assert '<option value="globex" selected>' in client.get(f"{NEW}?organization=globex").content.decode()
+    assert (
+        '<option value="globex" selected>'
+        in client.get(f"{NEW}?organization=globex").content.decode()
+    )
     assert client.post(NEW, fields(client, organization="globex")).status_code == 200
     assert Key.objects.get().organization == globex
 
 
-def test_a_foreign_organization_is_refused_like_an_unknown_one(bob: User, globex: Organization, acme: Organization) -> None:
+def test_a_foreign_organization_is_refused_like_an_unknown_one(
+    bob: User, globex: Organization, acme: Organization
+) -> None:
     umbrella = tenants.create_organization(name="Umbrella", slug="umbrella", by=SYSTEM)
     tenants.add_member(organization=umbrella, user=bob, role=Role.MEMBER, by=SYSTEM)
     client = client_of(bob)
     errors = [
-        client.post(NEW, fields(client, organization=slug)).context["form"].errors["organization"][0].replace(slug, "")
+        client.post(NEW, fields(client, organization=slug))
+        .context["form"]
+        .errors["organization"][0]
+        .replace(slug, "")
         for slug in ("globex", "nowhere")
     ]
     assert errors[0] == errors[1]

@@ -30,7 +30,11 @@ both_kinds = pytest.mark.parametrize("address", [PUBLIC, AGENT], ids=["public", 
 def filled(client: Client, address: str, **changes: Any) -> dict[str, Any]:
     nonce = nonce_of(client.get(address))
     common = {"name": "One of a kind", "environment": "live", "nonce": nonce}
-    return common | ({"scopes": "read:audit-activity", "expires": "90"} if address == PUBLIC else {}) | changes
+    return (
+        common
+        | ({"scopes": "read:audit-activity", "expires": "90"} if address == PUBLIC else {})
+        | changes
+    )
 
 
 def windows(secret: str) -> set[str]:
@@ -40,7 +44,9 @@ def windows(secret: str) -> set[str]:
 
 
 @both_kinds
-def test_the_secret_is_in_the_answer_to_the_form_and_nowhere_else(alice: User, address: str) -> None:
+def test_the_secret_is_in_the_answer_to_the_form_and_nowhere_else(
+    alice: User, address: str
+) -> None:
     client = client_of(alice)
     sent = filled(client, address)
     response = client.post(address, sent)
@@ -61,13 +67,19 @@ def test_the_secret_is_in_the_answer_to_the_form_and_nowhere_else(alice: User, a
     seen += [json.dumps(row.get_decoded()) for row in Session.objects.all()]
     seen += list(TrailEntry.objects.values_list("body", flat=True))
     seen += [repr(vars(key)), *(repr(vars(secret)) for secret in key.secrets.all())]
-    seen += [str(client.cookies), response["Content-Security-Policy"], repr(response.context["plaintext"])]
+    seen += [
+        str(client.cookies),
+        response["Content-Security-Policy"],
+        repr(response.context["plaintext"]),
+    ]
     for text in seen:
         assert not any(piece in text for piece in pieces)
 
 
 @both_kinds
-def test_the_reveal_may_be_neither_stored_nor_told_to_another_page(alice: User, address: str) -> None:
+def test_the_reveal_may_be_neither_stored_nor_told_to_another_page(
+    alice: User, address: str
+) -> None:
     client = client_of(alice)
     response = client.post(address, filled(client, address))
     assert response.status_code == 200
@@ -89,7 +101,9 @@ def test_the_revealed_field_is_not_part_of_any_form(alice: User, address: str) -
 
 
 @both_kinds
-def test_sending_the_form_again_makes_no_second_key_and_shows_the_way_on(alice: User, address: str) -> None:
+def test_sending_the_form_again_makes_no_second_key_and_shows_the_way_on(
+    alice: User, address: str
+) -> None:
     client = client_of(alice)
     sent = filled(client, address)
     client.post(address, sent)
@@ -137,7 +151,9 @@ def test_a_nonce_that_was_not_made_for_this_person_issues_nothing(
 
 
 @both_kinds
-def test_a_form_of_yesterday_is_served_afresh(alice: User, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_of_yesterday_is_served_afresh(
+    alice: User, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = client_of(alice)
     sent = filled(client, address)
     with monkeypatch.context() as patched:
@@ -168,7 +184,9 @@ def test_what_cannot_be_hashed_or_trailed_now_is_not_issued_and_the_form_works_l
         with hashing.pool:
             busy = client.post(address, sent)
     with monkeypatch.context() as patched:
-        patched.setattr(trail, "_append", lambda *facts: (_ for _ in ()).throw(DatabaseError("no space left")))
+        patched.setattr(
+            trail, "_append", lambda *facts: (_ for _ in ()).throw(DatabaseError("no space left"))
+        )
         untold = client.post(address, sent)
     for refused in (busy, untold):
         assert (refused.status_code, refused["Retry-After"]) == (503, "2")
@@ -177,9 +195,17 @@ def test_what_cannot_be_hashed_or_trailed_now_is_not_issued_and_the_form_works_l
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="the SQLite of these tests is one connection in memory")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'",
+    reason="the SQLite of these tests is one connection in memory",
+)
 def test_a_form_sent_twice_at_once_makes_one_key(acme: Organization, alice: User) -> None:
-    tenants.add_member(organization=acme, user=User.objects.create_user("dora@acme.example"), role=Role.OWNER, by=SYSTEM)
+    tenants.add_member(
+        organization=acme,
+        user=User.objects.create_user("dora@acme.example"),
+        role=Role.OWNER,
+        by=SYSTEM,
+    )
     browsers = [client_of(alice) for _ in range(4)]
     sent = filled(browsers[0], PUBLIC)
     barrier = threading.Barrier(len(browsers))

@@ -29,7 +29,9 @@ def outcome(secret: str) -> Credential | Denial:
 
 
 @pytest.mark.parametrize(
-    ("action", "reason"), [("revoke", Reason.REVOKED_KEY), ("pause", Reason.PAUSED_KEY)], ids=["revoke", "pause"]
+    ("action", "reason"),
+    [("revoke", Reason.REVOKED_KEY), ("pause", Reason.PAUSED_KEY)],
+    ids=["revoke", "pause"],
 )
 def test_taking_a_key_away_refuses_it_on_the_next_request_and_no_other(
     bob: User, public_key: Issued, issue_public_key: IssueKey, action: str, reason: Reason
@@ -61,13 +63,21 @@ def test_asking_changes_nothing(bob: User, public_key: Issued, action: str) -> N
     assert Key.objects.values().get() == before
 
 
-def test_revoking_names_the_key_and_warns_when_it_was_just_used(bob: User, public_key: Issued) -> None:
+def test_revoking_names_the_key_and_warns_when_it_was_just_used(
+    bob: User, public_key: Issued
+) -> None:
     client = client_of(bob)
     assert "still in use" not in client.get(page(public_key.key, "revoke")).content.decode()
     Key.objects.update(last_used_at=timezone.now() - timedelta(minutes=2), last_used_ip="10.1.2.3")
     html = client.get(page(public_key.key, "revoke")).content.decode()
     assert "Last used 2\xa0minutes ago: still in use" in html
-    for words in ("SIEM Integration", "read:audit-activity", "10.1.2.3", "Pause it instead", "cannot be undone"):
+    for words in (
+        "SIEM Integration",
+        "read:audit-activity",
+        "10.1.2.3",
+        "Pause it instead",
+        "cannot be undone",
+    ):
         assert words in html
 
 
@@ -78,7 +88,9 @@ def test_a_second_revocation_says_so_and_is_not_trailed(bob: User, public_key: I
     response = client.post(page(public_key.key, "revoke"), follow=True)
     assert "revoked already" in response.content.decode()
     assert TrailEntry.objects.count() == before
-    assert "There is nothing left to do" in client.get(page(public_key.key, "revoke")).content.decode()
+    assert (
+        "There is nothing left to do" in client.get(page(public_key.key, "revoke")).content.decode()
+    )
 
 
 def test_a_reason_that_cannot_be_shown_is_refused(bob: User, public_key: Issued) -> None:

@@ -29,8 +29,12 @@ def olivia(acme: Organization) -> User:
     return join(acme, "olivia", Role.OWNER)
 
 
-def power(names: str = "a", environments: str = "live", expires_at: datetime | None = None, *cidrs: str) -> Power:
-    return Power(frozenset(names), frozenset(environments.split()), expires_at, networks.parse(cidrs))
+def power(
+    names: str = "a", environments: str = "live", expires_at: datetime | None = None, *cidrs: str
+) -> Power:
+    return Power(
+        frozenset(names), frozenset(environments.split()), expires_at, networks.parse(cidrs)
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,8 +59,16 @@ def test_more_covers_less_and_less_does_not_grant_more(less: Power, more: Power)
 @pytest.mark.parametrize(
     ("role", "held", "not_held"),
     [
-        (Role.OWNER, {"admin", "read:logs", "manage:api-keys", "write:agent-events"}, {"read:alerts"}),
-        (Role.ADMIN, {"read:logs", "write:policies", "write:agent-events"}, {"admin", "read:reports"}),
+        (
+            Role.OWNER,
+            {"admin", "read:logs", "manage:api-keys", "write:agent-events"},
+            {"read:alerts"},
+        ),
+        (
+            Role.ADMIN,
+            {"read:logs", "write:policies", "write:agent-events"},
+            {"admin", "read:reports"},
+        ),
         (
             Role.MEMBER,
             {"read:audit-activity", "read:databases", "manage:api-keys"},
@@ -65,13 +77,22 @@ def test_more_covers_less_and_less_does_not_grant_more(less: Power, more: Power)
         (Role.AUDITOR, set(), {"read:audit-activity", "read:logs", "manage:api-keys"}),
     ],
 )
-def test_a_role_holds_what_its_permissions_allow(role: Role, held: set[str], not_held: set[str]) -> None:
+def test_a_role_holds_what_its_permissions_allow(
+    role: Role, held: set[str], not_held: set[str]
+) -> None:
     assert held <= scopes.held_by(role)
     assert not not_held & scopes.held_by(role)
 
 
-def test_an_operators_scope_may_be_turned_around_and_name_its_permission(settings: Settings) -> None:
-    scope = {"name": "triggers:read", "title": "Triggers", "description": "x", "permission": "manage_agents"}
+def test_an_operators_scope_may_be_turned_around_and_name_its_permission(
+    settings: Settings,
+) -> None:
+    scope = {
+        "name": "triggers:read",
+        "title": "Triggers",
+        "description": "x",
+        "permission": "manage_agents",
+    }
     settings.KEYWAY_SCOPES = [scope]
     assert "triggers:read" in scopes.held_by(Role.ADMIN)
     assert "triggers:read" not in scopes.held_by(Role.MEMBER)
@@ -97,7 +118,9 @@ def accepted(issued: Issued) -> Credential:
     return credential
 
 
-def test_admin_covers_every_public_scope_and_nothing_of_agents(olivia: User, issue_public_key: IssueKey) -> None:
+def test_admin_covers_every_public_scope_and_nothing_of_agents(
+    olivia: User, issue_public_key: IssueKey
+) -> None:
     credential = accepted(issue_public_key(owner=olivia, scopes=("admin",)))
     for scope in ("read:audit-activity", "write:policies", "manage:api-keys"):
         assert authorize(credential, scope=scope) is None
@@ -114,7 +137,11 @@ def test_a_lower_role_takes_its_scopes_from_every_key_and_a_higher_one_gives_the
     bystander = issue_public_key(owner=alice, scopes=("read:logs",))
     assert accepted(strong).scopes == {"admin", "read:audit-activity"}
     membership = membership_of(olivia)
-    for role, left in ((Role.MEMBER, {"read:audit-activity"}), (Role.AUDITOR, set()), (Role.OWNER, set(strong.key.scopes))):
+    for role, left in (
+        (Role.MEMBER, {"read:audit-activity"}),
+        (Role.AUDITOR, set()),
+        (Role.OWNER, set(strong.key.scopes)),
+    ):
         tenants.change_role(membership=membership, role=role, by=SYSTEM)
         assert accepted(strong).scopes == left
     assert accepted(bystander).scopes == {"read:logs"}
@@ -128,7 +155,9 @@ def test_role_and_networks_are_read_in_the_one_query(
         assert isinstance(resolve(issued, "192.0.2.1"), Credential)
 
 
-def test_from_elsewhere_the_same_secret_is_refused(issue_public_key: IssueKey, public_key: Issued) -> None:
+def test_from_elsewhere_the_same_secret_is_refused(
+    issue_public_key: IssueKey, public_key: Issued
+) -> None:
     issued = issue_public_key(allowed=networks.parse(["192.0.2.0/24"]))
     assert isinstance(resolve(issued, "::ffff:192.0.2.1"), Credential)
     for address in ("198.51.100.1", "2001:db8::1", ""):
@@ -141,14 +170,23 @@ def test_from_elsewhere_the_same_secret_is_refused(issue_public_key: IssueKey, p
 MEMBER = Power.of_person(PERMISSIONS[Role.MEMBER])
 
 
-def test_who_issues_a_key_for_agents_holds_their_scopes(acme: Organization, olivia: User, issue_public_key: IssueKey) -> None:
+def test_who_issues_a_key_for_agents_holds_their_scopes(
+    acme: Organization, olivia: User, issue_public_key: IssueKey
+) -> None:
     order = keys.Order("agent", environment="live")
     admin = accepted(issue_public_key(owner=olivia, scopes=("admin",))).power
-    issued = keys.issue_agent_key(organization=acme, order=order, by=SYSTEM, created_by=None, within=admin)
+    issued = keys.issue_agent_key(
+        organization=acme, order=order, by=SYSTEM, created_by=None, within=admin
+    )
     assert accepted(issued).scopes == scopes.agent_scopes()
-    for weaker in (MEMBER, accepted(issue_public_key(owner=olivia, scopes=("manage:api-keys",))).power):
+    for weaker in (
+        MEMBER,
+        accepted(issue_public_key(owner=olivia, scopes=("manage:api-keys",))).power,
+    ):
         with pytest.raises(ScopeNotGrantable):
-            keys.issue_agent_key(organization=acme, order=order, by=SYSTEM, created_by=None, within=weaker)
+            keys.issue_agent_key(
+                organization=acme, order=order, by=SYSTEM, created_by=None, within=weaker
+            )
 
 
 @pytest.mark.parametrize(
@@ -161,15 +199,21 @@ def test_who_issues_a_key_for_agents_holds_their_scopes(acme: Organization, oliv
         {"allowed": networks.parse(["192.0.0.0/16"])},
     ],
 )
-def test_a_key_reaches_no_further_than_the_one_it_was_issued_by(order: dict[str, object], bob: User) -> None:
+def test_a_key_reaches_no_further_than_the_one_it_was_issued_by(
+    order: dict[str, object], bob: User
+) -> None:
     expires_at = timezone.now() + timedelta(days=10)
-    within = Power.of_key(["read:audit-activity"], "live", expires_at, networks.parse(["192.0.2.0/24"]))
+    within = Power.of_key(
+        ["read:audit-activity"], "live", expires_at, networks.parse(["192.0.2.0/24"])
+    )
     good = {"expires_at": expires_at, "allowed": networks.parse(["192.0.2.0/25"])}
 
     def issue(**order: object) -> Issued:
         wanted = keys.Order("child", **order)  # type: ignore[arg-type]
         owner = membership_of(bob)
-        return keys.issue_public_key(owner=owner, order=wanted, scopes=["read:audit-activity"], by=SYSTEM, within=within)
+        return keys.issue_public_key(
+            owner=owner, order=wanted, scopes=["read:audit-activity"], by=SYSTEM, within=within
+        )
 
     assert issue(**good)
     with pytest.raises(StrongerThanIssuer):

@@ -14,7 +14,9 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 def run(*arguments: str) -> tuple[int, str]:
     require_binaries()
     command = [sys.executable, "-m", "tests.apikeys.revocation", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
     return done.returncode, done.stdout + done.stderr
 
 

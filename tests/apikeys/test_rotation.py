@@ -36,7 +36,9 @@ def works(issued: Issued | Rotated, at: datetime | None = None) -> bool:
     return isinstance(resolve(issued, at), Credential)
 
 
-def test_the_old_secret_dies_at_once_and_the_key_stays(public_key: Issued, agent_key: Issued) -> None:
+def test_the_old_secret_dies_at_once_and_the_key_stays(
+    public_key: Issued, agent_key: Issued
+) -> None:
     assert works(public_key)
     rotated = rotate(public_key)
     assert works(rotated)
@@ -49,7 +51,9 @@ def test_the_old_secret_dies_at_once_and_the_key_stays(public_key: Issued, agent
     assert rotated.plaintext.body not in entry.body
 
 
-def test_a_rotation_is_answered_when_no_lease_is_left(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rotation_is_answered_when_no_lease_is_left(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended: list[bool] = []
     end = leases.end
     monkeypatch.setattr(leases, "end", lambda: ended.append(True) or end())
@@ -69,7 +73,9 @@ def test_with_grace_both_work_until_the_clock_says_so(public_key: Issued) -> Non
 
 def test_a_secret_that_is_rotated_out_says_so(agent_key: Issued) -> None:
     def heartbeat(issued: Issued | Rotated) -> bool:
-        answer = api(issued).post("/api/v1/agent/heartbeat", {"host": "sql-01", "version": "1"}, format="json")  # type: ignore[arg-type]
+        answer = api(issued).post(
+            "/api/v1/agent/heartbeat", {"host": "sql-01", "version": "1"}, format="json"
+        )  # type: ignore[arg-type]
         return bool(answer.json()["rotating_out"])
 
     assert not heartbeat(agent_key)
@@ -86,7 +92,12 @@ def test_a_second_rotation_ends_the_overlap_of_the_first(public_key: Issued) -> 
     assert works(first)
     assert works(second)
     third = rotate(public_key)
-    assert [works(each) for each in (public_key, first, second, third)] == [False, False, False, True]
+    assert [works(each) for each in (public_key, first, second, third)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("end", ["revoked_at", "expires_at"])
@@ -113,10 +124,17 @@ def test_a_rotation_hands_out_a_secret_so_it_takes_the_power_to_issue_it(
     assert Secret.objects.count() == 1
 
 
-def test_the_power_is_that_of_the_moment_it_was_widened_meanwhile(acme: Organization, issue_public_key: IssueKey) -> None:
+def test_the_power_is_that_of_the_moment_it_was_widened_meanwhile(
+    acme: Organization, issue_public_key: IssueKey
+) -> None:
     """What was read before the change says nothing: the row is read again, and held."""
     stale = issue_public_key(owner=join(acme, "olivia", Role.OWNER))
-    keys.edit(key=Key.objects.get(pk=stale.key.pk), changes=Changes(scopes=["admin"]), within=OWNER, by=SYSTEM)
+    keys.edit(
+        key=Key.objects.get(pk=stale.key.pk),
+        changes=Changes(scopes=["admin"]),
+        within=OWNER,
+        by=SYSTEM,
+    )
     with pytest.raises(ScopeNotGrantable):
         rotate(stale, within=Power.of_person(PERMISSIONS[Role.ADMIN]))
 
@@ -125,7 +143,10 @@ def test_a_rotated_secret_never_comes_back(public_key: Issued) -> None:
     rotated = rotate(public_key, HOUR)
     old = Secret.objects.filter(retired_at__isnull=False)
     for retired_at in (None, rotated.old_expires_at + HOUR):
-        with pytest.raises(IntegrityError, match="retired_secret_never_comes_back"), transaction.atomic():
+        with (
+            pytest.raises(IntegrityError, match="retired_secret_never_comes_back"),
+            transaction.atomic(),
+        ):
             old.update(retired_at=retired_at)
     with pytest.raises(IntegrityError, match="stays_with_its_key"), transaction.atomic():
         old.update(created_at=timezone.now())
@@ -151,8 +172,13 @@ def test_a_presentation_of_a_rotated_secret_writes_nothing_to_the_database(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="the SQLite of these tests is one connection in memory")
-def test_of_two_rotations_at_once_one_wins(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'",
+    reason="the SQLite of these tests is one connection in memory",
+)
+def test_of_two_rotations_at_once_one_wins(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both have read the secret they replace before either commits."""
     barrier, results = threading.Barrier(2), []
     make = keys.rotate.__globals__["make_secret"]
@@ -185,7 +211,9 @@ def test_of_two_rotations_at_once_one_wins(public_key: Issued, monkeypatch: pyte
     assert connection.vendor == "postgresql"
 
 
-def test_mallorys_keys_stay_as_they_are(public_key: Issued, globex_public_key: Issued, mallory: User) -> None:
+def test_mallorys_keys_stay_as_they_are(
+    public_key: Issued, globex_public_key: Issued, mallory: User
+) -> None:
     before = list(Secret.objects.filter(key=globex_public_key.key).values())
     rotate(public_key)
     assert list(Secret.objects.filter(key=globex_public_key.key).values()) == before

@@ -23,7 +23,10 @@ def test_minted_secrets_differ_after_a_fork() -> None:
     parent = {secret.mint("sk", "live", NEW).plaintext.reveal() for _ in range(5000)}
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
-        os.write(writing, pickle.dumps([secret.mint("sk", "live", NEW).plaintext.reveal() for _ in range(500)]))
+        os.write(
+            writing,
+            pickle.dumps([secret.mint("sk", "live", NEW).plaintext.reveal() for _ in range(500)]),
+        )
         os._exit(0)
     os.waitpid(child, 0)
     theirs = set(pickle.loads(os.read(reading, 2**20)))
@@ -34,7 +37,12 @@ def test_minted_secrets_differ_after_a_fork() -> None:
 
 def test_neither_repr_nor_str_shows_a_secret() -> None:
     tagged = secret.mint("sk", "live", NEW)
-    for shown in (repr(tagged), str(tagged.plaintext), repr(tagged.plaintext), f"{tagged.plaintext}"):
+    for shown in (
+        repr(tagged),
+        str(tagged.plaintext),
+        repr(tagged.plaintext),
+        f"{tagged.plaintext}",
+    ):
         assert tagged.plaintext.body not in shown
         assert tagged.plaintext.body[4:16] not in shown
 
@@ -94,7 +102,9 @@ def test_an_operator_can_brand_the_prefix() -> None:
     assert plaintext.prefix == "acme_sk"
 
 
-@pytest.mark.parametrize("text", ["1", "x:AAAA", "0:AAAA", "40000:AAAA", "1:!!!", "1:QUFBQQ,1:QkJCQg"])
+@pytest.mark.parametrize(
+    "text", ["1", "x:AAAA", "0:AAAA", "40000:AAAA", "1:!!!", "1:QUFBQQ,1:QkJCQg"]
+)
 def test_what_is_no_list_of_peppers_is_refused_without_quoting_it(text: str) -> None:
     with pytest.raises(ValueError, match="KEYWAY_PEPPERS") as error:
         parse_peppers(text)

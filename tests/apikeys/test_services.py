@@ -9,7 +9,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from apikeys import services as keys
-from apikeys.errors import AlreadyIssued, AlreadyRevoked, ExpiryInThePast, NotUsable, ScopeNotGrantable
+from apikeys.errors import (
+    AlreadyIssued,
+    AlreadyRevoked,
+    ExpiryInThePast,
+    NotUsable,
+    ScopeNotGrantable,
+)
 from apikeys.models import Key, Secret, Status
 from apikeys.services import Issued, Order
 from audit.actions import Action
@@ -27,7 +33,9 @@ def trailed(issued: Issued) -> list[str]:
     return [entry.action for entry in entries]
 
 
-def test_an_issued_key_is_trailed_with_its_mask_and_without_its_secret(public_key: Issued, bob: User) -> None:
+def test_an_issued_key_is_trailed_with_its_mask_and_without_its_secret(
+    public_key: Issued, bob: User
+) -> None:
     entry = TrailEntry.objects.get(target_id=public_key.key.public_id)
     assert (entry.action, entry.actor_name) == (Action.KEY_ISSUED, bob.email)
     assert public_key.plaintext.mask in entry.body
@@ -50,7 +58,9 @@ def test_second_revoke_is_refused_and_not_trailed(public_key: Issued, agent_key:
     assert Key.objects.get(pk=agent_key.key.pk).revoked_at is None
 
 
-def test_pause_and_resume_go_back_and_forth_but_never_around_a_revocation(public_key: Issued) -> None:
+def test_pause_and_resume_go_back_and_forth_but_never_around_a_revocation(
+    public_key: Issued,
+) -> None:
     keys.pause(key=public_key.key, by=SYSTEM)
     with pytest.raises(NotUsable):
         keys.pause(key=public_key.key, by=SYSTEM)
@@ -75,7 +85,9 @@ def test_pause_and_resume_go_back_and_forth_but_never_around_a_revocation(public
         (["write:agent-events"], "not for public keys"),
     ],
 )
-def test_scopes_that_cannot_be_held_are_refused(scopes: list[str], words: str, issue_public_key: IssueKey) -> None:
+def test_scopes_that_cannot_be_held_are_refused(
+    scopes: list[str], words: str, issue_public_key: IssueKey
+) -> None:
     assert issue_public_key()
     before = Key.objects.count()
     with pytest.raises(ScopeNotGrantable, match=words):
@@ -83,8 +95,14 @@ def test_scopes_that_cannot_be_held_are_refused(scopes: list[str], words: str, i
     assert Key.objects.count() == before
 
 
-def test_an_operator_registers_a_scope_of_his_own(issue_public_key: IssueKey, settings: Settings) -> None:
-    scope = {"name": "read:triggers", "title": "Read Triggers", "description": "List and view triggers"}
+def test_an_operator_registers_a_scope_of_his_own(
+    issue_public_key: IssueKey, settings: Settings
+) -> None:
+    scope = {
+        "name": "read:triggers",
+        "title": "Read Triggers",
+        "description": "List and view triggers",
+    }
     with pytest.raises(ScopeNotGrantable):
         issue_public_key(scopes=["read:triggers"])
     settings.KEYWAY_SCOPES = [scope]
@@ -97,7 +115,9 @@ def test_an_expiry_in_the_past_is_refused(issue_public_key: IssueKey) -> None:
         issue_public_key(expires_at=timezone.now())
 
 
-def test_the_same_request_issues_one_key(issue_public_key: IssueKey, issue_agent_key: IssueKey) -> None:
+def test_the_same_request_issues_one_key(
+    issue_public_key: IssueKey, issue_agent_key: IssueKey
+) -> None:
     issue_public_key(idempotency_key="nonce")
     with pytest.raises(AlreadyIssued):
         issue_public_key(idempotency_key="nonce")
@@ -120,7 +140,9 @@ def test_status_names_the_strongest_reason(public_key: Issued, bob: User) -> Non
 
 
 @pytest.mark.parametrize("change", [keys.revoke, keys.pause])
-def test_a_change_that_cannot_be_trailed_does_not_happen(change: Callable[..., Any], public_key: Issued) -> None:
+def test_a_change_that_cannot_be_trailed_does_not_happen(
+    change: Callable[..., Any], public_key: Issued
+) -> None:
     with pytest.raises(TrailUnavailable), transaction.atomic():
         _make_the_trail_unwritable()
         change(key=public_key.key, by=SYSTEM)
@@ -132,7 +154,9 @@ def test_a_key_whose_issue_cannot_be_trailed_is_not_issued(bob: User) -> None:
     with pytest.raises(TrailUnavailable), transaction.atomic():
         _make_the_trail_unwritable()
         order = Order("x")
-        keys.issue_public_key(owner=membership_of(bob), order=order, scopes=["read:audit-activity"], by=SYSTEM)
+        keys.issue_public_key(
+            owner=membership_of(bob), order=order, scopes=["read:audit-activity"], by=SYSTEM
+        )
     assert not Key.objects.exists()
 
 
@@ -164,7 +188,10 @@ def _at_once(work: Callable[[], Any], times: int) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="the SQLite of these tests is one connection in memory")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'",
+    reason="the SQLite of these tests is one connection in memory",
+)
 def test_eight_revocations_at_once_revoke_and_trail_once(public_key: Issued) -> None:
     results = _at_once(lambda: keys.revoke(key=public_key.key, by=SYSTEM), 8)
     assert sum(isinstance(result, keys.Receipt) for result in results) == 1
@@ -173,11 +200,16 @@ def test_eight_revocations_at_once_revoke_and_trail_once(public_key: Issued) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="the SQLite of these tests is one connection in memory")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'",
+    reason="the SQLite of these tests is one connection in memory",
+)
 def test_one_form_sent_eight_times_at_once_issues_one_key(acme: Organization, alice: User) -> None:
     def issue() -> Issued:
         order = Order("double click", idempotency_key="nonce")
-        return keys.issue_agent_key(organization=acme, order=order, by=actor(alice), created_by=alice)
+        return keys.issue_agent_key(
+            organization=acme, order=order, by=actor(alice), created_by=alice
+        )
 
     results = _at_once(issue, 8)
     assert sum(isinstance(result, Issued) for result in results) == 1

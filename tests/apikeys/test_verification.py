@@ -33,7 +33,9 @@ def accepted(issued: Issued) -> bool:
     return isinstance(outcome(issued), Credential)
 
 
-def test_a_key_resolves_to_its_organization_kind_environment_and_scopes(public_key: Issued, bob: User) -> None:
+def test_a_key_resolves_to_its_organization_kind_environment_and_scopes(
+    public_key: Issued, bob: User
+) -> None:
     credential = outcome(public_key)
     assert isinstance(credential, Credential)
     assert credential.organization.slug == "acme"
@@ -45,12 +47,23 @@ def test_a_key_resolves_to_its_organization_kind_environment_and_scopes(public_k
 CHANGES: list[tuple[Reason, Callable[[Issued], object]]] = [
     (Reason.REVOKED_KEY, lambda issued: keys.revoke(key=issued.key, by=SYSTEM)),
     (Reason.PAUSED_KEY, lambda issued: keys.pause(key=issued.key, by=SYSTEM)),
-    (Reason.OWNER_INACTIVE, lambda issued: tenants.deactivate_member(membership=issued.key.owner, by=SYSTEM)),
-    (Reason.OWNER_INACTIVE, lambda issued: tenants.remove_member(membership=issued.key.owner, by=SYSTEM)),
-    (Reason.OWNER_INACTIVE, lambda issued: tenants.deactivate_user(user=issued.key.owner.user, by=SYSTEM)),
+    (
+        Reason.OWNER_INACTIVE,
+        lambda issued: tenants.deactivate_member(membership=issued.key.owner, by=SYSTEM),
+    ),
+    (
+        Reason.OWNER_INACTIVE,
+        lambda issued: tenants.remove_member(membership=issued.key.owner, by=SYSTEM),
+    ),
+    (
+        Reason.OWNER_INACTIVE,
+        lambda issued: tenants.deactivate_user(user=issued.key.owner.user, by=SYSTEM),
+    ),
     (
         Reason.ORGANIZATION_SUSPENDED,
-        lambda issued: tenants.suspend_organization(organization=issued.key.organization, by=SYSTEM),
+        lambda issued: tenants.suspend_organization(
+            organization=issued.key.organization, by=SYSTEM
+        ),
     ),
 ]
 
@@ -102,7 +115,9 @@ def test_coming_back_from_deactivation_revives_the_usable_key_but_not_the_revoke
     assert outcome(revoked) == Denial(Reason.REVOKED_KEY)
 
 
-def test_coming_back_after_removal_revives_no_key(public_key: Issued, bob: User, acme: Organization, alice: User) -> None:
+def test_coming_back_after_removal_revives_no_key(
+    public_key: Issued, bob: User, acme: Organization, alice: User
+) -> None:
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
     tenants.add_member(organization=acme, user=bob, role="member", by=SYSTEM)
     assert outcome(public_key) == Denial(Reason.OWNER_INACTIVE)
@@ -131,7 +146,9 @@ def forgeries(issued: Issued) -> list[str]:
 
 
 def test_a_forged_secret_costs_no_query_and_no_argon2(
-    public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+    public_key: Issued,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hashing, "holds", lambda *_: pytest.fail("Argon2 was asked"))
     with django_assert_num_queries(0):
@@ -139,7 +156,9 @@ def test_a_forged_secret_costs_no_query_and_no_argon2(
             assert verify(forged, now=timezone.now()) == Denial(Reason.INVALID_KEY), forged
 
 
-def test_a_warm_verification_costs_one_query_and_no_argon2(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_verification_costs_one_query_and_no_argon2(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert accepted(public_key)
     monkeypatch.setattr(hashing.PasswordHasher, "verify", lambda *_: pytest.fail("Argon2 ran"))
     with CaptureQueriesContext(
@@ -148,11 +167,16 @@ def test_a_warm_verification_costs_one_query_and_no_argon2(public_key: Issued, m
         assert accepted(public_key)
     assert len(queries) == 1
     statement = queries[0]["sql"]
-    assert all(table in statement for table in ("apikeys_secret", "apikeys_key", "tenants_organization", "tenants_membership"))
+    assert all(
+        table in statement
+        for table in ("apikeys_secret", "apikeys_key", "tenants_organization", "tenants_membership")
+    )
 
 
 def test_a_well_tagged_secret_without_a_row_costs_one_query_and_no_argon2(
-    settings: Settings, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stranger = secret.mint("sk", "live", settings.KEYWAY_PEPPERS[0])
     monkeypatch.setattr(hashing, "holds", lambda *_: pytest.fail("Argon2 was asked"))
@@ -178,7 +202,9 @@ def test_the_lookup_finds_but_does_not_prove(public_key: Issued, settings: Setti
 def test_old_secrets_verify_under_a_new_newest_pepper_which_mints_from_then_on(
     public_key: Issued, issue_public_key: IssueKey, settings: Settings
 ) -> None:
-    new = parse_peppers("7:" + base64.urlsafe_b64encode(b"brand new pepper of 32 bytes ok!").decode())
+    new = parse_peppers(
+        "7:" + base64.urlsafe_b64encode(b"brand new pepper of 32 bytes ok!").decode()
+    )
     settings.KEYWAY_PEPPERS = (*new, *settings.KEYWAY_PEPPERS)
     assert accepted(public_key)
     minted = issue_public_key(name="after rotation")
@@ -190,7 +216,9 @@ def test_old_secrets_verify_under_a_new_newest_pepper_which_mints_from_then_on(
     assert accepted(minted)
 
 
-def test_a_full_pool_is_our_fault_not_the_keys(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_pool_is_our_fault_not_the_keys(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert accepted(public_key)
 
     def full(*_: str) -> bool:
@@ -203,7 +231,10 @@ def test_a_full_pool_is_our_fault_not_the_keys(public_key: Issued, monkeypatch: 
 def test_authorize_names_what_is_missing(public_key: Issued, globex: Organization) -> None:
     credential = outcome(public_key)
     assert isinstance(credential, Credential)
-    assert authorize(credential, kind=Kind.PUBLIC, scope="read:audit-activity", organization="acme") is None
+    assert (
+        authorize(credential, kind=Kind.PUBLIC, scope="read:audit-activity", organization="acme")
+        is None
+    )
     assert authorize(credential, organization=globex.public_id) == Denial(Reason.WRONG_ORGANIZATION)
     wrong_kind = authorize(credential, kind=Kind.AGENT)
     assert wrong_kind

@@ -20,7 +20,11 @@ def test_whoami_tells_a_public_key_what_it_is(public_key: Issued) -> None:
         "name": "SIEM Integration",
         "kind": "public",
         "environment": "live",
-        "organization": {"id": public_key.key.organization.public_id, "name": "Acme", "slug": "acme"},
+        "organization": {
+            "id": public_key.key.organization.public_id,
+            "name": "Acme",
+            "slug": "acme",
+        },
         "owner": {"id": public_key.key.owner.user.public_id, "email": "bob@acme.example"},
         "scopes": ["read:audit-activity"],
         "expires_at": None,
@@ -44,5 +48,7 @@ def test_whoami_answers_what_its_description_says(public_key: Issued) -> None:
 
 
 def test_whoami_tells_the_expiry_in_utc(issue_public_key: IssueKey) -> None:
-    issued = issue_public_key(expires_at=datetime(2031, 1, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=2))))
+    issued = issue_public_key(
+        expires_at=datetime(2031, 1, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=2)))
+    )
     assert api(issued).get("/api/v1/whoami").json()["expires_at"] == "2031-01-31T21:59:59Z"

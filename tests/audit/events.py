@@ -36,7 +36,11 @@ def lines(events: Iterable[Any]) -> bytes:
 def flaws(body: bytes) -> list[tuple[int, str, str | None]]:
     """What is wrong with an array: index, code and field of each flaw."""
     verdicts = batch.read_array(body)
-    return [(index, flaw.code, flaw.field) for index, flaw in enumerate(verdicts) if isinstance(flaw, Flaw)]
+    return [
+        (index, flaw.code, flaw.field)
+        for index, flaw in enumerate(verdicts)
+        if isinstance(flaw, Flaw)
+    ]
 
 
 def send(place: Place, events: Iterable[Any], *, at: datetime = NOW) -> Outcome:

@@ -107,7 +107,11 @@ def test_organizations_and_environments_see_their_own_only() -> None:
         assert ids(page(place).events) == newest_first(events)
         for one in events:
             event_id = uuid.UUID(one["event_id"])
-            found = [other for other in sent if activity.find(other.organization_id, other.environment, event_id)]
+            found = [
+                other
+                for other in sent
+                if activity.find(other.organization_id, other.environment, event_id)
+            ]
             assert found == [place]
 
 
@@ -128,8 +132,14 @@ FACTS = {
         ({"object": "Orders"}, {"object": "%"}),
         ({"client_ip": "10.0.0.7"}, {"client_ip": "10.0.0.70"}),
         ({"success": True}, {"success": False}),
-        ({"since": datetime(2025, 11, 21, 11, 0, 5, tzinfo=UTC)}, {"since": datetime(2025, 11, 21, 11, 0, 5, 1, tzinfo=UTC)}),
-        ({"until": datetime(2025, 11, 21, 11, 0, 5, 1, tzinfo=UTC)}, {"until": datetime(2025, 11, 21, 11, 0, 5, tzinfo=UTC)}),
+        (
+            {"since": datetime(2025, 11, 21, 11, 0, 5, tzinfo=UTC)},
+            {"since": datetime(2025, 11, 21, 11, 0, 5, 1, tzinfo=UTC)},
+        ),
+        (
+            {"until": datetime(2025, 11, 21, 11, 0, 5, 1, tzinfo=UTC)},
+            {"until": datetime(2025, 11, 21, 11, 0, 5, tzinfo=UTC)},
+        ),
         ({"q": "select 100% OF_IT"}, {"q": "100%it"}),
         ({"q": "\\"}, {"q": "\\\\"}),
         ({"q": "%"}, {"q": "%%"}),
@@ -138,10 +148,15 @@ FACTS = {
         ({"q": "corp\\AL"}, {"q": "corp/al"}),
         ({"q": "dbo"}, {"q": "sales"}),
         ({"q": "<session"}, {"q": "<session>"}),
-        ({"q": "SELECT", "actor": "CORP\\alice", "success": True}, {"q": "SELECT", "actor": "CORP\\bob", "success": True}),
+        (
+            {"q": "SELECT", "actor": "CORP\\alice", "success": True},
+            {"q": "SELECT", "actor": "CORP\\bob", "success": True},
+        ),
     ],
 )
-def test_each_filter_finds_what_matches_and_nothing_else(matching: dict[str, Any], missing: dict[str, Any]) -> None:
+def test_each_filter_finds_what_matches_and_nothing_else(
+    matching: dict[str, Any], missing: dict[str, Any]
+) -> None:
     wanted = at(5, **FACTS)
     send(ACME, [wanted])
     send(GLOBEX, [wanted])
@@ -192,8 +207,21 @@ def test_a_cursor_with_any_character_changed_is_refused() -> None:
     send(ACME, [at(second) for second in range(5)])
     cursor = page(limit=2).next_cursor or ""
     assert page(limit=2, cursor=cursor).events
-    changed = {cursor[:i] + ("A" if c != "A" else "B") + cursor[i + 1 :] for i, c in enumerate(cursor)}
-    for text in [*changed, cursor[:-1], cursor + "A", "x", ":", "older.0.0:", "\0", "é", "\ud800", cursor * 2]:
+    changed = {
+        cursor[:i] + ("A" if c != "A" else "B") + cursor[i + 1 :] for i, c in enumerate(cursor)
+    }
+    for text in [
+        *changed,
+        cursor[:-1],
+        cursor + "A",
+        "x",
+        ":",
+        "older.0.0:",
+        "\0",
+        "é",
+        "\ud800",
+        cursor * 2,
+    ]:
         with pytest.raises(InvalidCursor):
             page(limit=2, cursor=text)
 
@@ -204,11 +232,16 @@ def test_a_cursor_outlives_a_change_of_the_secret_key_only_while_that_is_a_fallb
         cursor = page(limit=2).next_cursor or ""
     with override_settings(SECRET_KEY="y" * 50, SECRET_KEY_FALLBACKS=["x" * 50]):
         assert page(limit=2, cursor=cursor).events
-    with override_settings(SECRET_KEY="y" * 50, SECRET_KEY_FALLBACKS=[]), pytest.raises(InvalidCursor):
+    with (
+        override_settings(SECRET_KEY="y" * 50, SECRET_KEY_FALLBACKS=[]),
+        pytest.raises(InvalidCursor),
+    ):
         page(limit=2, cursor=cursor)
 
 
-def test_a_page_of_long_statements_ends_early_and_its_cursor_leads_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_of_long_statements_ends_early_and_its_cursor_leads_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(activity, "PAGE_CHARACTERS", 250)
     events = [at(second, statement="x" * 100) for second in range(7)]
     send(ACME, events)
@@ -222,7 +255,9 @@ def test_a_page_of_long_statements_ends_early_and_its_cursor_leads_on(monkeypatc
     assert seen == newest_first(events)
 
 
-def test_a_page_whose_parts_take_long_ends_early_and_its_cursor_leads_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_whose_parts_take_long_ends_early_and_its_cursor_leads_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(activity, "PART", 3)
     events = [at(second) for second in range(8)]
     send(ACME, events)
@@ -234,7 +269,9 @@ def test_a_page_whose_parts_take_long_ends_early_and_its_cursor_leads_on(monkeyp
 
 
 @pytest.mark.parametrize("part", [1, 2, 3, 10, 24, 25, 26])
-def test_a_page_is_the_same_in_parts_of_any_size(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_the_same_in_parts_of_any_size(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(activity, "PART", part)
     events = [at(second // 3) for second in range(25)]
     send(ACME, events)
@@ -260,14 +297,22 @@ def test_a_row_tells_every_field_in_its_public_spelling() -> None:
     [row] = [activity.row(one) for one in page().events]
     assert tuple(row) == activity.FIELDS
     assert row["event_time"] == "2025-11-21T11:00:05.000000Z"
-    assert row["received_at"] == "2025-11-21T12:00:00.000000Z" == NOW.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    assert (
+        row["received_at"]
+        == "2025-11-21T12:00:00.000000Z"
+        == NOW.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    )
     assert row["id"].startswith("evt_")
     told = {name: row[name] for name in sent if name != "event_time"}
     assert told == {name: value for name, value in sent.items() if name != "event_time"}
 
 
-@pytest.mark.django_db(transaction=True)  # outside a transaction, as requests are: a cursor WITH HOLD would show here
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no time limit for statements")
+@pytest.mark.django_db(
+    transaction=True
+)  # outside a transaction, as requests are: a cursor WITH HOLD would show here
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite has no time limit for statements"
+)
 def test_a_search_that_takes_too_long_is_called_too_broad() -> None:
     send(ACME, [at(second % 60, statement="x" * 60_000) for second in range(60)])
     wanted = ActivityFilter(q="no such text")
@@ -288,7 +333,9 @@ def test_pages_are_read_from_the_index_from_where_the_cursor_points() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE audit_activityevent")
     position = page(limit=10, cursor=page(limit=900).next_cursor or "").events[0]
-    after = activity.matching(ACME.organization_id, "live", ANY).filter(event_time__lte=position.event_time)
+    after = activity.matching(ACME.organization_id, "live", ANY).filter(
+        event_time__lte=position.event_time
+    )
     plan = after[:10].explain()
     assert "activity_newest_first" in plan
     assert "Sort" not in plan

@@ -32,7 +32,10 @@ URL = "/api/v1/public/audit-activity"
 @pytest.fixture
 def events(acme: Organization) -> list[dict[str, Any]]:
     """Five events at Acme, newest first."""
-    sent = [event(event_time=f"2025-11-21T11:00:{second:02d}.000000Z", statement=f"SELECT {second}") for second in range(5)]
+    sent = [
+        event(event_time=f"2025-11-21T11:00:{second:02d}.000000Z", statement=f"SELECT {second}")
+        for second in range(5)
+    ]
     send(Place(acme.pk, Environment.LIVE), sent)
     return sent[::-1]
 
@@ -44,7 +47,9 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
-def test_json_is_the_default_and_tells_every_field(public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_json_is_the_default_and_tells_every_field(
+    public_key: Issued, events: list[dict[str, Any]]
+) -> None:
     answer = api(public_key).get(URL)
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/json"
@@ -62,9 +67,15 @@ def test_json_is_the_default_and_tells_every_field(public_key: Issued, events: l
     assert re.fullmatch(r"2025-11-21T12:00:00\.000000Z", row["received_at"])
 
 
-@pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"])
-def test_anything_that_json_satisfies_is_answered_with_json(accept: str, public_key: Issued) -> None:
-    assert api(public_key).get(URL, HTTP_ACCEPT=accept)["Content-Type"].startswith("application/json")
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"]
+)
+def test_anything_that_json_satisfies_is_answered_with_json(
+    accept: str, public_key: Issued
+) -> None:
+    assert (
+        api(public_key).get(URL, HTTP_ACCEPT=accept)["Content-Type"].startswith("application/json")
+    )
 
 
 def test_ndjson_is_one_event_a_line(public_key: Issued, events: list[dict[str, Any]]) -> None:
@@ -75,7 +86,10 @@ def test_ndjson_is_one_event_a_line(public_key: Issued, events: list[dict[str, A
 
 
 def test_csv_has_a_header_and_no_formulas(public_key: Issued, acme: Organization) -> None:
-    send(Place(acme.pk, Environment.LIVE), [event(statement="=1+1", object_name="-2+3", host="@SUM(A1)", action_name='a,"b"')])
+    send(
+        Place(acme.pk, Environment.LIVE),
+        [event(statement="=1+1", object_name="-2+3", host="@SUM(A1)", action_name='a,"b"')],
+    )
     answer = api(public_key).get(URL, HTTP_ACCEPT="text/csv")
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
     header, cells = csv.reader(io.StringIO(answer.content.decode(), newline=""))
@@ -86,14 +100,23 @@ def test_csv_has_a_header_and_no_formulas(public_key: Issued, acme: Organization
 
 
 @pytest.mark.parametrize(
-    "accept", ["text/html", "application/xml", "application/problem+json", "x", "image/png, text/plain;q=0.5"]
+    "accept",
+    [
+        "text/html",
+        "application/xml",
+        "application/problem+json",
+        "x",
+        "image/png, text/plain;q=0.5",
+    ],
 )
 def test_other_formats_are_not_acceptable(accept: str, public_key: Issued) -> None:
     assert problem(api(public_key).get(URL, HTTP_ACCEPT=accept))[0] == 406
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson", "text/csv"])
-def test_following_the_link_shows_each_event_once(accept: str, public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_following_the_link_shows_each_event_once(
+    accept: str, public_key: Issued, events: list[dict[str, Any]]
+) -> None:
     client, seen, address = api(public_key, HTTP_ACCEPT=accept), "", f"{URL}?limit=2"
     pages = 0
     while address:
@@ -108,7 +131,9 @@ def test_following_the_link_shows_each_event_once(accept: str, public_key: Issue
 
 
 def test_the_link_keeps_the_filter(public_key: Issued, events: list[dict[str, Any]]) -> None:
-    answer = api(public_key).get(URL, {"limit": "1", "q": "SELECT & <x>=%", "since": "2025-11-21T00:00:00+01:00"})
+    answer = api(public_key).get(
+        URL, {"limit": "1", "q": "SELECT & <x>=%", "since": "2025-11-21T00:00:00+01:00"}
+    )
     assert answer.json() == {"data": [], "next_cursor": None}
     answer = api(public_key).get(URL, {"limit": "1", "q": "SELECT ", "success": "true"})
     address = urlsplit(answer["Link"][1:].split(">")[0])
@@ -154,7 +179,10 @@ def test_parameters_that_are_not_understood_are_named(public_key: Issued) -> Non
 
 
 def test_a_cursor_of_globex_is_refused_at_acme(
-    public_key: Issued, globex_public_key: Issued, globex: Organization, events: list[dict[str, Any]]
+    public_key: Issued,
+    globex_public_key: Issued,
+    globex: Organization,
+    events: list[dict[str, Any]],
 ) -> None:
     send(Place(globex.pk, Environment.LIVE), events)
     theirs = api(globex_public_key).get(f"{URL}?limit=2").json()["next_cursor"]
@@ -166,7 +194,9 @@ def test_a_cursor_of_globex_is_refused_at_acme(
 
 
 @pytest.mark.parametrize("change", [{"q": "SELECT"}, {"since": "2025-01-01"}, {"success": "true"}])
-def test_a_cursor_does_not_outlive_its_filter(change: dict[str, str], public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_a_cursor_does_not_outlive_its_filter(
+    change: dict[str, str], public_key: Issued, events: list[dict[str, Any]]
+) -> None:
     cursor = api(public_key).get(f"{URL}?limit=2").json()["next_cursor"]
     assert api(public_key).get(URL, {"cursor": cursor, "limit": "1"}).status_code == 200
     assert problem(api(public_key).get(URL, {"cursor": cursor} | change)) == (400, "invalid_cursor")
@@ -184,12 +214,16 @@ def test_a_test_key_reads_test_activity_only(
     assert problem(api(test_key).get(URL, {"cursor": cursor})) == (400, "invalid_cursor")
 
 
-def test_globex_reads_nothing_of_acme(globex_public_key: Issued, public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_globex_reads_nothing_of_acme(
+    globex_public_key: Issued, public_key: Issued, events: list[dict[str, Any]]
+) -> None:
     assert len(api(public_key).get(URL).json()["data"]) == 5
     assert api(globex_public_key).get(URL).json() == {"data": [], "next_cursor": None}
 
 
-def test_keys_that_may_not_read_are_refused_with_the_reason(public_key: Issued, agent_key: Issued) -> None:
+def test_keys_that_may_not_read_are_refused_with_the_reason(
+    public_key: Issued, agent_key: Issued
+) -> None:
     assert api(public_key).get(URL).status_code == 200
     assert problem(api(agent_key).get(URL))[0] == 403
     assert problem(api().get(URL)) == (401, "missing_key")
@@ -202,11 +236,17 @@ def test_only_reading_is_possible(method: str, public_key: Issued) -> None:
     assert problem(getattr(api(public_key), method)(URL)) == (405, "method_not_allowed")
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no time limit for statements")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite has no time limit for statements"
+)
 def test_a_search_that_takes_too_long_is_422(public_key: Issued, acme: Organization) -> None:
     send(Place(acme.pk, Environment.LIVE), [event(statement="x" * 60_000)])
     assert api(public_key).get(f"{URL}?q=no such text").status_code == 200
-    others = [column.name for column in ActivityEvent._meta.get_fields() if column.name not in ("pk", "event_id")]
+    others = [
+        column.name
+        for column in ActivityEvent._meta.get_fields()
+        if column.name not in ("pk", "event_id")
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO audit_activityevent (event_id, {', '.join(others)})"
@@ -217,16 +257,36 @@ def test_a_search_that_takes_too_long_is_422(public_key: Issued, acme: Organizat
 
 
 def test_the_description_names_every_parameter_and_format() -> None:
-    schema = APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    schema = (
+        APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    )
     operation = schema["paths"][URL]["get"]
-    names = {"since", "until", "actor", "action", "database", "object", "success", "client_ip", "q", "limit", "cursor"}
+    names = {
+        "since",
+        "until",
+        "actor",
+        "action",
+        "database",
+        "object",
+        "success",
+        "client_ip",
+        "q",
+        "limit",
+        "cursor",
+    }
     assert {parameter["name"] for parameter in operation["parameters"]} == names
-    assert set(operation["responses"]["200"]["content"]) == {"application/json", "application/x-ndjson", "text/csv"}
+    assert set(operation["responses"]["200"]["content"]) == {
+        "application/json",
+        "application/x-ndjson",
+        "text/csv",
+    }
     assert {"400", "401", "403", "406", "422"} <= set(operation["responses"])
 
 
 @override_settings(ALLOWED_HOSTS=["keyway.example"])
-def test_the_link_is_made_for_the_host_that_was_asked(public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_the_link_is_made_for_the_host_that_was_asked(
+    public_key: Issued, events: list[dict[str, Any]]
+) -> None:
     answer = api(public_key).get(f"{URL}?limit=1", HTTP_HOST="keyway.example")
     assert answer["Link"].startswith("<http://keyway.example/api/v1/public/audit-activity?")
     assert api(public_key).get(f"{URL}?limit=1", HTTP_HOST="evil.example").status_code == 400

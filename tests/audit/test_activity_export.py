@@ -20,7 +20,10 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 @pytest.mark.parametrize("start", FORMULAS)
 def test_a_cell_that_a_spreadsheet_would_compute_gets_an_apostrophe(start: str) -> None:
     cell = f"{start}cmd|' /C calc'!A0"
-    assert read_csv(csv_lines([{"a": cell, "b": f"x{cell}"}], ["a", "b"]))[1] == [f"'{cell}", f"x{cell}"]
+    assert read_csv(csv_lines([{"a": cell, "b": f"x{cell}"}], ["a", "b"]))[1] == [
+        f"'{cell}",
+        f"x{cell}",
+    ]
 
 
 @given(st.lists(st.tuples(texts, texts), max_size=5))
@@ -28,7 +31,9 @@ def test_csv_reads_back_as_it_was_but_for_that_apostrophe(rows: list[tuple[str, 
     lines = csv_lines(({"a": a, "b": b} for a, b in rows), ["a", "b"])
     header, *cells = read_csv(lines)
     assert header == ["a", "b"]
-    assert cells == [["'" + cell if cell.startswith(tuple(FORMULAS)) else cell for cell in row] for row in rows]
+    assert cells == [
+        ["'" + cell if cell.startswith(tuple(FORMULAS)) else cell for cell in row] for row in rows
+    ]
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), texts, min_size=2)))

@@ -33,7 +33,9 @@ URL = "/api/v1/agent/events"
 RECENT = {"event_time": "2025-11-20T10:00:00Z"}
 
 
-def post(issued: Issued, body: bytes, content_type: str = "application/json", **headers: Any) -> Any:
+def post(
+    issued: Issued, body: bytes, content_type: str = "application/json", **headers: Any
+) -> Any:
     return api(issued).generic("POST", URL, body, content_type, **headers)
 
 
@@ -58,7 +60,9 @@ def stored() -> set[str]:
     ],
 )
 @pytest.mark.parametrize("encoding", ["", "identity", "gzip", "GZIP"])
-def test_a_batch_in_every_form_is_stored(content_type: str, write: Any, encoding: str, agent_key: Issued) -> None:
+def test_a_batch_in_every_form_is_stored(
+    content_type: str, write: Any, encoding: str, agent_key: Issued
+) -> None:
     events = [event() for _ in range(3)]
     body = gzip.compress(write(events)) if encoding.lower() == "gzip" else write(events)
     headers = {"HTTP_CONTENT_ENCODING": encoding} if encoding else {}
@@ -71,7 +75,10 @@ def test_a_batch_in_every_form_is_stored(content_type: str, write: Any, encoding
 def test_each_event_gets_its_verdict(agent_key: Issued) -> None:
     known = event()
     assert post(agent_key, array([known])).status_code == 200
-    answer = post(agent_key, array([event(), known, event(colour="red"), known | {"statement": "x"}, event(host=None)]))
+    answer = post(
+        agent_key,
+        array([event(), known, event(colour="red"), known | {"statement": "x"}, event(host=None)]),
+    )
     assert answer.status_code == 200
     body = answer.json()
     assert (body["accepted"], body["duplicate"]) == (1, 1)
@@ -80,25 +87,37 @@ def test_each_event_gets_its_verdict(agent_key: Issued) -> None:
         (3, "conflicting_event", "event_id"),
         (4, "invalid_field", "host"),
     ]
-    assert all(set(one) == {"index", "code", "field", "detail"} and one["detail"] for one in body["rejected"])
+    assert all(
+        set(one) == {"index", "code", "field", "detail"} and one["detail"]
+        for one in body["rejected"]
+    )
 
 
 def test_a_batch_of_nothing_good_is_422_and_leaves_no_trace(agent_key: Issued) -> None:
     entries = TrailEntry.objects.count()
-    answer = post(agent_key, array([event(colour="red"), {**event(), "event_time": "2025-11-20T10:00:00"}]))
+    answer = post(
+        agent_key, array([event(colour="red"), {**event(), "event_time": "2025-11-20T10:00:00"}])
+    )
     assert problem(answer) == (422, "invalid_batch")
     assert [(one["index"], one["code"], one["field"]) for one in answer.json()["rejected"]] == [
         (0, "unknown_field", "colour"),
         (1, "invalid_field", "event_time"),
     ]
-    assert (ActivityEvent.objects.count(), Agent.objects.count(), TrailEntry.objects.count()) == (0, 0, entries)
+    assert (ActivityEvent.objects.count(), Agent.objects.count(), TrailEntry.objects.count()) == (
+        0,
+        0,
+        entries,
+    )
 
 
 def test_a_batch_of_duplicates_is_no_failure(agent_key: Issued) -> None:
     body = array([event()])
     assert post(agent_key, body).json() == {"accepted": 1, "duplicate": 0, "rejected": []}
     again = post(agent_key, body)
-    assert (again.status_code, again.json()) == (200, {"accepted": 0, "duplicate": 1, "rejected": []})
+    assert (again.status_code, again.json()) == (
+        200,
+        {"accepted": 0, "duplicate": 1, "rejected": []},
+    )
 
 
 GOOD = array([event()])
@@ -128,8 +147,13 @@ def test_what_is_no_batch_is_400_and_stores_nothing(agent_key: Issued) -> None:
         *[("application/json", {"HTTP_CONTENT_ENCODING": name}) for name in ("br", "deflate", "gzip, gzip", "gzip;q=1", "x")],
     ],
 )  # fmt: skip
-def test_other_types_charsets_and_encodings_are_415(content_type: str, headers: dict[str, str], agent_key: Issued) -> None:
-    assert problem(post(agent_key, GOOD, content_type, **headers)) == (415, "unsupported_media_type")
+def test_other_types_charsets_and_encodings_are_415(
+    content_type: str, headers: dict[str, str], agent_key: Issued
+) -> None:
+    assert problem(post(agent_key, GOOD, content_type, **headers)) == (
+        415,
+        "unsupported_media_type",
+    )
     assert stored() == set()
 
 
@@ -159,7 +183,11 @@ def test_a_chunked_body_is_read_to_its_end_and_no_further_than_the_limit() -> No
 
     def read(stream: Any, **meta: Any) -> bytes:
         request = RequestFactory().generic("POST", URL, b"x", JSON)
-        request.META |= {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True} | meta
+        request.META |= {
+            "CONTENT_LENGTH": "",
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            "wsgi.input_terminated": True,
+        } | meta
         request.META["wsgi.input"] = stream
         return read_body(request, accepted).content
 
@@ -203,15 +231,30 @@ def test_a_body_shorter_than_announced_is_refused() -> None:
 
 
 def test_a_batch_registers_its_hosts_as_agents_of_its_place(
-    agent_key: Issued, test_agent_key: Issued, globex_agent_key: Issued, acme: Organization, globex: Organization
+    agent_key: Issued,
+    test_agent_key: Issued,
+    globex_agent_key: Issued,
+    acme: Organization,
+    globex: Organization,
 ) -> None:
     batch = array([event(host="a"), event(host="b"), event(host="bad", colour="red")])
     for issued in (agent_key, test_agent_key, globex_agent_key):
         assert post(issued, batch).json()["accepted"] == 2
         assert post(issued, batch).json()["duplicate"] == 2
-    found = {(agent.organization_id, agent.environment, agent.host, agent.key_id) for agent in Agent.objects.all()}
-    places = [(acme.pk, "live", agent_key), (acme.pk, "test", test_agent_key), (globex.pk, "live", globex_agent_key)]
-    assert found == {(pk, environment, host, issued.key.pk) for pk, environment, issued in places for host in "ab"}
+    found = {
+        (agent.organization_id, agent.environment, agent.host, agent.key_id)
+        for agent in Agent.objects.all()
+    }
+    places = [
+        (acme.pk, "live", agent_key),
+        (acme.pk, "test", test_agent_key),
+        (globex.pk, "live", globex_agent_key),
+    ]
+    assert found == {
+        (pk, environment, host, issued.key.pk)
+        for pk, environment, issued in places
+        for host in "ab"
+    }
     assert ActivityEvent.objects.count() == 6
     assert TrailEntry.objects.filter(action="agent.registered").count() == 6
 
@@ -246,7 +289,9 @@ def test_what_cannot_be_trailed_is_not_stored(agent_key: Issued) -> None:
     assert post(agent_key, array([event(host="new")])).status_code == 200
 
 
-def test_test_keys_write_test_activity_only(agent_key: Issued, test_agent_key: Issued, acme: Organization) -> None:
+def test_test_keys_write_test_activity_only(
+    agent_key: Issued, test_agent_key: Issued, acme: Organization
+) -> None:
     same = event()
     assert post(agent_key, array([same])).json()["accepted"] == 1
     assert post(test_agent_key, array([same | {"statement": "other"}])).json()["accepted"] == 1
@@ -259,7 +304,10 @@ def test_keys_that_may_not_write_are_refused_before_their_body_is_looked_at(
 ) -> None:
     assert post(agent_key, GOOD).status_code == 200
     assert problem(post(public_key, b"nonsense", "text/plain")) == (403, "wrong_key_type")
-    assert problem(APIClient().generic("POST", URL, b"nonsense", "text/plain")) == (401, "missing_key")
+    assert problem(APIClient().generic("POST", URL, b"nonsense", "text/plain")) == (
+        401,
+        "missing_key",
+    )
     other = issue_agent_key(name="Second agent")
     keys.revoke(key=agent_key.key, by=Actor.system("tests"))
     assert problem(post(agent_key, array([event()]))) == (401, "revoked_key")
@@ -267,10 +315,17 @@ def test_keys_that_may_not_write_are_refused_before_their_body_is_looked_at(
     assert ActivityEvent.objects.count() == 2
 
 
-def test_another_organization_cannot_be_named_in_header_or_event(agent_key: Issued, globex: Organization) -> None:
+def test_another_organization_cannot_be_named_in_header_or_event(
+    agent_key: Issued, globex: Organization
+) -> None:
     assert post(agent_key, array([event()]), HTTP_X_ORGANIZATION_ID="acme").status_code == 200
-    assert problem(post(agent_key, array([event()]), HTTP_X_ORGANIZATION_ID="globex")) == (403, "wrong_organization")
-    answer = post(agent_key, array([event(organization_id=str(globex.pk)), event(environment="test")]))
+    assert problem(post(agent_key, array([event()]), HTTP_X_ORGANIZATION_ID="globex")) == (
+        403,
+        "wrong_organization",
+    )
+    answer = post(
+        agent_key, array([event(organization_id=str(globex.pk)), event(environment="test")])
+    )
     assert [one["code"] for one in answer.json()["rejected"]] == ["unknown_field", "unknown_field"]
     assert not ActivityEvent.objects.filter(organization_id=globex.pk).exists()
     assert not ActivityEvent.objects.filter(environment=Environment.TEST).exists()
@@ -289,7 +344,9 @@ def test_a_thousand_batches_repeated_and_shuffled_make_the_exact_set(agent_key: 
 
 
 def test_the_description_holds_the_limits_of_events() -> None:
-    schema = APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    schema = (
+        APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    )
     operation = schema["paths"][URL]["post"]
     body = operation["requestBody"]["content"]
     assert set(body) == {"application/json", "application/x-ndjson"}

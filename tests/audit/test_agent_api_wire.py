@@ -20,10 +20,18 @@ class Wire:
         self.server = server
         self.secret = server.key(kind="agent", environment="test")["secret"]
 
-    def send(self, body: bytes, *, hang_up: bool = False, **headers: Any) -> tuple[int, dict[str, Any]]:
-        head = ["POST /api/v1/agent/events HTTP/1.1", "Host: 127.0.0.1", "Connection: close", f"X-API-Key: {self.secret}"]
+    def send(
+        self, body: bytes, *, hang_up: bool = False, **headers: Any
+    ) -> tuple[int, dict[str, Any]]:
+        head = [
+            "POST /api/v1/agent/events HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Connection: close",
+            f"X-API-Key: {self.secret}",
+        ]
         head += [
-            f"{name.replace('_', '-')}: {value}" for name, value in ({"Content_Type": "application/json"} | headers).items()
+            f"{name.replace('_', '-')}: {value}"
+            for name, value in ({"Content_Type": "application/json"} | headers).items()
         ]
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as wire:
             wire.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + body)
@@ -47,11 +55,16 @@ def chunked(body: bytes, size: int = 50) -> bytes:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_chunked_batch_is_taken(pack: Any, wire: Wire) -> None:
     headers = {"Content_Encoding": "gzip"} if pack is gzip.compress else {}
-    status, answer = wire.send(chunked(pack(array([event()]))), Transfer_Encoding="chunked", **headers)
+    status, answer = wire.send(
+        chunked(pack(array([event()]))), Transfer_Encoding="chunked", **headers
+    )
     assert (status, answer["accepted"]) == (200, 1)
 
 
-@pytest.mark.parametrize("body", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ff\r\nabc", b"", b"0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "body",
+    [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ff\r\nabc", b"", b"0\r\n\r\n"],
+)
 def test_broken_chunks_are_400(body: bytes, wire: Wire) -> None:
     status, answer = wire.send(body, hang_up=True, Transfer_Encoding="chunked")
     assert (status, answer["code"]) == (400, "malformed_batch")
@@ -61,7 +74,11 @@ def test_a_body_cut_short_is_400_and_stores_nothing(wire: Wire) -> None:
     body = array([event()])
     status, answer = wire.send(body, hang_up=True, Content_Length=len(body) + 1)
     assert (status, answer["code"]) == (400, "malformed_batch")
-    assert wire.send(body, Content_Length=len(body))[1] == {"accepted": 1, "duplicate": 0, "rejected": []}
+    assert wire.send(body, Content_Length=len(body))[1] == {
+        "accepted": 1,
+        "duplicate": 0,
+        "rejected": [],
+    }
 
 
 def test_an_announced_giant_is_refused_before_it_is_sent(wire: Wire) -> None:

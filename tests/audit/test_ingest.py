@@ -23,21 +23,33 @@ GLOBEX = Place(uuid.uuid4(), Environment.LIVE)
 
 
 def stored(place: Place) -> list[dict[str, Any]]:
-    rows = ActivityEvent.objects.filter(organization_id=place.organization_id, environment=place.environment)
+    rows = ActivityEvent.objects.filter(
+        organization_id=place.organization_id, environment=place.environment
+    )
     return list(rows.order_by("event_id").values())
 
 
 def told(outcome: Outcome) -> tuple[int, int, list[tuple[int, str, str | None]]]:
-    return outcome.accepted, outcome.duplicate, [(r.index, r.code, r.field) for r in outcome.rejected]
+    return (
+        outcome.accepted,
+        outcome.duplicate,
+        [(r.index, r.code, r.field) for r in outcome.rejected],
+    )
 
 
 def test_every_field_is_stored_as_it_was_sent() -> None:
-    facts = {name: f'{name} ä\U0001f511\t\r\n\\.\\N"\x1f' for name in FIELDS[2:] if name not in ("succeeded", "action_id")}
+    facts = {
+        name: f'{name} ä\U0001f511\t\r\n\\.\\N"\x1f'
+        for name in FIELDS[2:]
+        if name not in ("succeeded", "action_id")
+    }
     facts |= {"action_id": "SL\\", "client_ip": "2001:db8::1", "session_id": "\\N"}
     sent = event(**facts, succeeded=False, event_time="2025-11-21T13:29:00.000001+01:30")
     assert told(send(ACME, [sent])) == (1, 0, [])
     row = ActivityEvent.objects.get()
-    assert {name: getattr(row, name) for name in FIELDS[2:]} == {name: sent[name] for name in FIELDS[2:]}
+    assert {name: getattr(row, name) for name in FIELDS[2:]} == {
+        name: sent[name] for name in FIELDS[2:]
+    }
     assert str(row.event_id) == sent["event_id"]
     assert row.event_time == datetime(2025, 11, 21, 11, 59, 0, 1, tzinfo=UTC)
     assert row.received_at == NOW
@@ -45,10 +57,29 @@ def test_every_field_is_stored_as_it_was_sent() -> None:
 
 
 def test_rows_are_found_by_the_times_they_were_sent_with() -> None:
-    send(ACME, [event(event_time=f"2025-11-21T11:00:00{fraction}Z") for fraction in ("", ".000001", ".5", ".999999")])
+    send(
+        ACME,
+        [
+            event(event_time=f"2025-11-21T11:00:00{fraction}Z")
+            for fraction in ("", ".000001", ".5", ".999999")
+        ],
+    )
     start = datetime(2025, 11, 21, 11, tzinfo=UTC)
-    for microseconds, count in [(0, 4), (1, 3), (2, 2), (500_000, 2), (500_001, 1), (999_999, 1), (1_000_000, 0)]:
-        assert ActivityEvent.objects.filter(event_time__gte=start + timedelta(microseconds=microseconds)).count() == count
+    for microseconds, count in [
+        (0, 4),
+        (1, 3),
+        (2, 2),
+        (500_000, 2),
+        (500_001, 1),
+        (999_999, 1),
+        (1_000_000, 0),
+    ]:
+        assert (
+            ActivityEvent.objects.filter(
+                event_time__gte=start + timedelta(microseconds=microseconds)
+            ).count()
+            == count
+        )
 
 
 def test_sending_again_stores_nothing_and_changes_nothing() -> None:
@@ -72,7 +103,11 @@ def test_the_same_id_with_another_body_is_reported_and_never_overwritten() -> No
 def test_twins_within_a_batch_are_duplicates_and_false_twins_conflict() -> None:
     one = event(statement="SELECT 1")
     other = one | {"statement": "SELECT 2"}
-    assert told(send(ACME, [one, one, other, one])) == (1, 2, [(2, "conflicting_event", "event_id")])
+    assert told(send(ACME, [one, one, other, one])) == (
+        1,
+        2,
+        [(2, "conflicting_event", "event_id")],
+    )
     assert [row["statement"] for row in stored(ACME)] == ["SELECT 1"]
     # What is stored is what counts, not what came first in the batch.
     assert told(send(ACME, [other, one, other])) == (
@@ -110,19 +145,35 @@ def test_times_are_judged_against_the_servers_clock(time: str, code: str | None)
 
 
 def test_an_event_is_the_same_in_another_zone_and_without_its_neighbours() -> None:
-    one, other = event(event_time="2025-11-21T12:00:00+01:00"), event(event_time="2025-11-21T11:00:00Z")
+    one, other = (
+        event(event_time="2025-11-21T12:00:00+01:00"),
+        event(event_time="2025-11-21T11:00:00Z"),
+    )
     assert told(send(ACME, [one, other])) == (2, 0, [])
     assert told(send(ACME, [one | {"event_time": "2025-11-21T11:00:00Z"}, other])) == (0, 2, [])
     early, good = event(event_time="1899-12-31T23:59:59Z"), event()
     assert told(send(ACME, [early, good])) == (1, 0, [(0, "time_too_early", "event_time")])
     assert told(send(ACME, [good])) == (0, 1, [])
-    assert told(send(ACME, [good | {"host": "other"}])) == (0, 0, [(0, "conflicting_event", "event_id")])
+    assert told(send(ACME, [good | {"host": "other"}])) == (
+        0,
+        0,
+        [(0, "conflicting_event", "event_id")],
+    )
 
 
 def test_rejections_come_in_the_order_of_the_batch() -> None:
     known = event()
     send(ACME, [known])
-    outcome = send(ACME, [event(color=1), known | {"host": "other"}, event(), event(event_time="2030-01-01T00:00:00Z"), 7])
+    outcome = send(
+        ACME,
+        [
+            event(color=1),
+            known | {"host": "other"},
+            event(),
+            event(event_time="2030-01-01T00:00:00Z"),
+            7,
+        ],
+    )
     assert told(outcome) == (
         1, 0, [(0, "unknown_field", "color"), (1, "conflicting_event", "event_id"),
                (3, "time_in_future", "event_time"), (4, "not_an_object", None)],
@@ -140,12 +191,17 @@ def test_a_batch_of_nothing_good_stores_nothing() -> None:
 def test_the_hosts_are_those_of_events_that_are_stored() -> None:
     known, conflicting = event(host="known"), event(host="conflicting")
     send(ACME, [known, conflicting])
-    outcome = send(ACME, [event(host="new"), known, conflicting | {"host": "another"}, event(host="bad", color=1)])
+    outcome = send(
+        ACME,
+        [event(host="new"), known, conflicting | {"host": "another"}, event(host="bad", color=1)],
+    )
     assert outcome.hosts == {"new", "known"}
 
 
 def test_one_batch_tells_of_a_bounded_number_of_hosts() -> None:
-    events = [event(host=f"sql-{number}") for number in range(MAX_HOSTS + 1)] + [event(host="sql-0")]
+    events = [event(host=f"sql-{number}") for number in range(MAX_HOSTS + 1)] + [
+        event(host="sql-0")
+    ]
     assert told(send(ACME, events)) == (MAX_HOSTS + 1, 0, [(MAX_HOSTS, "too_many_hosts", "host")])
 
 
@@ -164,11 +220,15 @@ def test_batches_of_every_size_come_back_as_duplicates(count: int) -> None:
     assert ActivityEvent.objects.count() == count
 
 
-def test_the_number_of_statements_does_not_grow_with_the_batch(django_assert_num_queries: Any) -> None:
+def test_the_number_of_statements_does_not_grow_with_the_batch(
+    django_assert_num_queries: Any,
+) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite takes a bounded number of parameters a statement")
     verdicts = batch.read_array(array(event() for _ in range(2000)))
     with django_assert_num_queries(3):  # savepoint, COPY, release
         ingest.receive(place=ACME, verdicts=verdicts, at=NOW)
-    with django_assert_num_queries(7):  # the same, taken back; lookup; savepoint, nothing to store, release
+    with django_assert_num_queries(
+        7
+    ):  # the same, taken back; lookup; savepoint, nothing to store, release
         ingest.receive(place=ACME, verdicts=verdicts, at=NOW)

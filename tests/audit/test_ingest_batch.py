@@ -17,7 +17,9 @@ from audit.strict_json import Flaw, Pairs
 from tests.audit.events import array, event, flaws, lines
 
 WHOLE = {
-    **event(action_name="SELECT", server_principal_name="CORP\\alice", database_principal_name="dbo"),
+    **event(
+        action_name="SELECT", server_principal_name="CORP\\alice", database_principal_name="dbo"
+    ),
     "server_instance_name": "SQL01\\PROD",
     "database_name": "Sales",
     "schema_name": "dbo",
@@ -33,7 +35,9 @@ WHOLE = {
 
 def one(text: str) -> bytes:
     """A good event with `text` written into it as its last member."""
-    return b"[" + json.dumps(event())[:-1].encode() + f", {text}}}]".encode("utf-8", "surrogatepass")
+    return (
+        b"[" + json.dumps(event())[:-1].encode() + f", {text}}}]".encode("utf-8", "surrogatepass")
+    )
 
 
 def test_a_whole_event_is_read_with_every_field() -> None:
@@ -50,7 +54,12 @@ def test_optional_fields_default_to_empty() -> None:
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_at_its_limit_is_taken_and_one_longer_is_refused(name: str) -> None:
-    limit = {"statement": 65_536, "additional_information": 65_536, "action_id": 16, "action_name": 128}
+    limit = {
+        "statement": 65_536,
+        "additional_information": 65_536,
+        "action_id": 16,
+        "action_name": 128,
+    }
     length = limit.get(name, 64 if name in ("client_ip", "session_id") else 256)
     if name in ("event_id", "event_time", "succeeded"):
         return
@@ -67,7 +76,9 @@ def test_limits_of_events_are_those_of_the_columns() -> None:
 
 @pytest.mark.parametrize("name", FIELDS[:5])
 def test_a_missing_field_is_named(name: str) -> None:
-    assert flaws(array([event(), {k: v for k, v in event().items() if k != name}])) == [(1, "missing_field", name)]
+    assert flaws(array([event(), {k: v for k, v in event().items() if k != name}])) == [
+        (1, "missing_field", name)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,11 +107,15 @@ def test_a_missing_field_is_named(name: str) -> None:
         ({"statement": "x \udfff\ud800 x"}, "lone_surrogate", "statement"),
     ],
 )
-def test_a_bad_field_is_named_and_its_neighbours_are_taken(facts: dict[str, Any], code: str, field: str | None) -> None:
+def test_a_bad_field_is_named_and_its_neighbours_are_taken(
+    facts: dict[str, Any], code: str, field: str | None
+) -> None:
     body = json.dumps([event(), event(**facts), event()]).replace("Infinity", "1e400").encode()
     assert flaws(body) == [(1, code, field)]
     line_by_line = read_lines(
-        b"\n".join(json.dumps(x).replace("Infinity", "1e400").encode() for x in [event(), event(**facts)])
+        b"\n".join(
+            json.dumps(x).replace("Infinity", "1e400").encode() for x in [event(), event(**facts)]
+        )
     )
     assert isinstance(line_by_line[0], Event)
     assert (line_by_line[1].code, line_by_line[1].field) == (code, field)  # type: ignore[union-attr]
@@ -110,7 +125,9 @@ def test_a_number_too_long_for_python_is_only_a_bad_field() -> None:
     assert flaws(one(f'"statement": 1{"0" * 5000}')) == [(0, "invalid_field", "statement")]
 
 
-@pytest.mark.parametrize("value", ["null", "1", '"text"', "[]", "[[]]", "true", "[" * 300 + "]" * 300])
+@pytest.mark.parametrize(
+    "value", ["null", "1", '"text"', "[]", "[[]]", "true", "[" * 300 + "]" * 300]
+)
 def test_what_is_no_object_is_no_event(value: str) -> None:
     body = b"[" + json.dumps(event()).encode() + b"," + value.encode() + b"]"
     assert flaws(body) == [(1, "not_an_object", None)]
@@ -138,7 +155,17 @@ def test_a_field_that_is_there_twice_is_refused_however_it_is_written(text: str)
 
 
 @pytest.mark.parametrize(
-    "text", [r"\":", r"\" :", r"\\\":\"", ":::", r"\\", r"\\\\", r"{\"host\": \"x\", \"host\": 1}", r"\u0022:"]
+    "text",
+    [
+        r"\":",
+        r"\" :",
+        r"\\\":\"",
+        ":::",
+        r"\\",
+        r"\\\\",
+        r"{\"host\": \"x\", \"host\": 1}",
+        r"\u0022:",
+    ],
 )
 def test_a_statement_full_of_quotes_and_colons_is_no_duplicate(text: str) -> None:
     assert flaws(one(f'"statement" : "{text}"')) == []
@@ -182,7 +209,9 @@ def test_ten_thousand_events_are_a_batch_and_one_more_is_not() -> None:
         b'["",' + b'"a",' * 400_000 + b"1]",
     ],
 )
-def test_a_crowd_of_small_values_is_refused_before_it_is_read(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_of_small_values_is_refused_before_it_is_read(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def never(_: bytes) -> Any:
         raise AssertionError("read")
 
@@ -202,9 +231,13 @@ def test_lines_are_events_and_blank_ones_are_none() -> None:
     assert [type(verdict) for verdict in read_lines(body)] == [Event, Event]
 
 
-@pytest.mark.parametrize("line", [b"{", b"nonsense", b"{}{}", b'{"host": NaN}', b"[" * 100_000, b"\x00"])
+@pytest.mark.parametrize(
+    "line", [b"{", b"nonsense", b"{}{}", b'{"host": NaN}', b"[" * 100_000, b"\x00"]
+)
 def test_a_line_that_is_not_json_spoils_only_itself(line: bytes) -> None:
-    good, bad, other = read_lines(json.dumps(event()).encode() + b"\n" + line + b"\n" + json.dumps(event()).encode())
+    good, bad, other = read_lines(
+        json.dumps(event()).encode() + b"\n" + line + b"\n" + json.dumps(event()).encode()
+    )
     assert isinstance(good, Event)
     assert isinstance(other, Event)
     assert isinstance(bad, Flaw)
@@ -229,11 +262,18 @@ def test_the_same_event_written_differently_has_the_same_digest() -> None:
         event(**fixed, event_time="2025-11-21T12:59:00.000+01:00", statement=""),
         dict(
             reversed(
-                event(**fixed | {"event_id": "0198C0DE00007000800000000000000A"}, event_time="2025-11-21T11:59:00Z").items()
+                event(
+                    **fixed | {"event_id": "0198C0DE00007000800000000000000A"},
+                    event_time="2025-11-21T11:59:00Z",
+                ).items()
             )
         ),
     )
-    bodies = [array([plain]), array([shifted]), json.dumps([spelled], ensure_ascii=False, indent=1).encode()]
+    bodies = [
+        array([plain]),
+        array([shifted]),
+        json.dumps([spelled], ensure_ascii=False, indent=1).encode(),
+    ]
     events = [in_utc(read_array(body)[0]) for body in bodies]  # type: ignore[arg-type]
     assert len(set(digests(encode(events)))) == 1
 
@@ -246,7 +286,9 @@ def test_every_field_is_in_the_digest(name: str) -> None:
     assert first != second
 
 
-texts = st.text(st.characters(), max_size=8) | st.sampled_from(['":', '\\":', '"', "\\", ":", "\0", "\ud800", "host"])
+texts = st.text(st.characters(), max_size=8) | st.sampled_from(
+    ['":', '\\":', '"', "\\", ":", "\0", "\ud800", "host"]
+)
 names = st.sampled_from([*FIELDS, "x", 'a\\"', "a\\"]) | texts
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts,
@@ -264,7 +306,9 @@ def bodies(draw: st.DrawFn) -> str:
         colon = draw(st.sampled_from([":", " : ", "\n:"]))
         ascii_only = draw(st.booleans())
         members = [
-            json.dumps(name, ensure_ascii=ascii_only) + colon + json.dumps(value, ensure_ascii=ascii_only)
+            json.dumps(name, ensure_ascii=ascii_only)
+            + colon
+            + json.dumps(value, ensure_ascii=ascii_only)
             for name, value in draw(st.permutations(good + pairs))
         ]
         written.append("{" + ",".join(members) + "}")

@@ -33,9 +33,13 @@ class Undone(Exception):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time"
+)
 @pytest.mark.parametrize(("first_commits", "expected"), [(True, (0, 3)), (False, (3, 0))])
-def test_a_sender_waits_for_another_one_and_then_looks_again(first_commits: bool, expected: tuple[int, int]) -> None:
+def test_a_sender_waits_for_another_one_and_then_looks_again(
+    first_commits: bool, expected: tuple[int, int]
+) -> None:
     place, events = Place(uuid.uuid4(), Environment.LIVE), [event() for _ in range(3)]
     with ThreadPoolExecutor() as threads:
         try:
@@ -61,8 +65,12 @@ def in_own_connection(work: Callable[[], Outcome]) -> Outcome:
 
 def somebody_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # it would show one moment for the whole transaction
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY%'")
+        cursor.execute(
+            "SELECT pg_stat_clear_snapshot()"
+        )  # it would show one moment for the whole transaction
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY%'"
+        )
         return bool(cursor.fetchone()[0])
 
 
@@ -88,13 +96,21 @@ def database_url() -> Iterator[str]:
 
 
 @pytest.mark.server
-def test_a_crowd_of_senders_that_repeat_shuffle_and_hang_up_leaves_each_event_once(database_url: str) -> None:
+def test_a_crowd_of_senders_that_repeat_shuffle_and_hang_up_leaves_each_event_once(
+    database_url: str,
+) -> None:
     marker = f"host-{uuid.uuid4().hex}"
-    events = [event(host=marker, event_time=f"2025-11-20T10:00:00.{n:06d}Z") for n in range(BATCHES * BATCH)]
+    events = [
+        event(host=marker, event_time=f"2025-11-20T10:00:00.{n:06d}Z")
+        for n in range(BATCHES * BATCH)
+    ]
     batches = [events[start : start + BATCH] for start in range(0, len(events), BATCH)]
     with KeywayServer(database_url) as server:
         acme = server.seed["organizations"][0]["id"]
-        agent, reader = (server.key(kind=kind, environment="live", organization=acme)["secret"] for kind in ("agent", "public"))
+        agent, reader = (
+            server.key(kind=kind, environment="live", organization=acme)["secret"]
+            for kind in ("agent", "public")
+        )
         before = read_all(server, reader)
         crowd = [Sender(server, agent, batches, number) for number in range(SENDERS)]
         for sender in crowd:
@@ -103,7 +119,9 @@ def test_a_crowd_of_senders_that_repeat_shuffle_and_hang_up_leaves_each_event_on
             sender.join()
         after = read_all(server, reader)
     assert not [answer for sender in crowd for answer in sender.answers if answer[0] != 200]
-    assert sorted(row["event_id"] for row in after if row["host"] == marker) == sorted(one["event_id"] for one in events)
+    assert sorted(row["event_id"] for row in after if row["host"] == marker) == sorted(
+        one["event_id"] for one in events
+    )
     assert [row for row in after if row["host"] != marker] == before
     answered = [body for sender in crowd for _, body in sender.answers]
     assert sum(body["accepted"] for body in answered) <= len(events)
@@ -113,9 +131,16 @@ def test_a_crowd_of_senders_that_repeat_shuffle_and_hang_up_leaves_each_event_on
 class Sender(threading.Thread):
     """Sends every batch once in an order of its own, and a fifth of them twice, hanging up somewhere the first time."""
 
-    def __init__(self, server: KeywayServer, secret: str, batches: list[list[dict[str, Any]]], seed: int) -> None:
+    def __init__(
+        self, server: KeywayServer, secret: str, batches: list[list[dict[str, Any]]], seed: int
+    ) -> None:
         super().__init__()
-        self.server, self.secret, self.batches, self.chance = server, secret, batches, random.Random(seed)
+        self.server, self.secret, self.batches, self.chance = (
+            server,
+            secret,
+            batches,
+            random.Random(seed),
+        )
         self.answers: list[tuple[int, dict[str, Any]]] = []
 
     def run(self) -> None:
@@ -125,14 +150,21 @@ class Sender(threading.Thread):
                 events = self.chance.sample(batch, len(batch))
                 if self.chance.random() < 0.2:
                     self.hang_up(json.dumps(events).encode())
-                answer = session.post(f"{self.server.url}/api/v1/agent/events", json=events, timeout=60)
+                answer = session.post(
+                    f"{self.server.url}/api/v1/agent/events", json=events, timeout=60
+                )
                 self.answers.append((answer.status_code, answer.json()))
 
     def hang_up(self, body: bytes) -> None:
-        head = f"POST /api/v1/agent/events HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {self.secret}\r\n"
+        head = (
+            f"POST /api/v1/agent/events HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {self.secret}\r\n"
+        )
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", self.server.port)) as wire:
-            wire.sendall(head.encode() + body[: self.chance.choice([0, len(body) // 2, len(body) - 1, len(body)])])
+            wire.sendall(
+                head.encode()
+                + body[: self.chance.choice([0, len(body) // 2, len(body) - 1, len(body)])]
+            )
 
 
 def read_all(server: KeywayServer, secret: str) -> list[dict[str, Any]]:

@@ -22,8 +22,16 @@ PAGE = "/o/acme/activity/"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def happened(organization: Organization, *, at: datetime = NOON, environment: str = "live", **facts: Any) -> ActivityEvent:
-    defaults = {"host": "sql-prod-01", "action_id": "SL", "action_name": "SELECT", "succeeded": True, "digest": b"0" * 16}
+def happened(
+    organization: Organization, *, at: datetime = NOON, environment: str = "live", **facts: Any
+) -> ActivityEvent:
+    defaults = {
+        "host": "sql-prod-01",
+        "action_id": "SL",
+        "action_name": "SELECT",
+        "succeeded": True,
+        "digest": b"0" * 16,
+    }
     return ActivityEvent.objects.create(
         organization_id=organization.pk,
         environment=environment,
@@ -64,7 +72,10 @@ def ids(events: list[ActivityEvent]) -> list[str]:
 
 def test_paging_shows_each_event_once_while_more_arrive(acme: Organization, reader: Client) -> None:
     # Many share a moment, so that the id has to decide.
-    events = [happened(acme, at=NOON - timedelta(seconds=number // 7)) for number in range(2 * PAGE_SIZE + 20)]
+    events = [
+        happened(acme, at=NOON - timedelta(seconds=number // 7))
+        for number in range(2 * PAGE_SIZE + 20)
+    ]
     seen = shown(first := reader.get(PAGE).content.decode())
     happened(acme, at=NOON + timedelta(hours=1))
     seen += [one for page in walk(reader, link(first, "next") or "", "next") for one in page]
@@ -86,8 +97,12 @@ def test_pages_of_a_span_count_back_from_when_it_was_first_asked_for(
     acme: Organization, reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     minutes = itertools.count()
-    monkeypatch.setattr("audit.forms.timezone", SimpleNamespace(now=lambda: NOON + timedelta(minutes=next(minutes))))
-    events = [happened(acme, at=NOON - timedelta(minutes=number / 2)) for number in range(PAGE_SIZE + 30)]
+    monkeypatch.setattr(
+        "audit.forms.timezone", SimpleNamespace(now=lambda: NOON + timedelta(minutes=next(minutes)))
+    )
+    events = [
+        happened(acme, at=NOON - timedelta(minutes=number / 2)) for number in range(PAGE_SIZE + 30)
+    ]
     happened(acme, at=NOON - timedelta(hours=2))
     pages = walk(reader, "?span=1h", "next")
     assert [one for page in pages for one in page] == ids(events)
@@ -117,12 +132,17 @@ def test_a_filter_shows_what_fits_and_nothing_else(
     assert shown(reader.get(PAGE, query).content.decode()) == ids([wanted])
 
 
-def test_times_are_read_and_shown_in_the_zone_of_who_looks(acme: Organization, bob: User, reader: Client) -> None:
+def test_times_are_read_and_shown_in_the_zone_of_who_looks(
+    acme: Organization, bob: User, reader: Client
+) -> None:
     bob.time_zone = "Asia/Kolkata"
     bob.save()
     happened(acme)
     html = reader.get(PAGE, {"since": "2026-11-20T17:30"}).content.decode()
-    assert '<time datetime="2026-11-20T12:00:00Z" title="2026-11-20 12:00:00 UTC">20 Nov 2026, 17:30:00</time>' in html
+    assert (
+        '<time datetime="2026-11-20T12:00:00Z" title="2026-11-20 12:00:00 UTC">20 Nov 2026, 17:30:00</time>'
+        in html
+    )
     assert not shown(reader.get(PAGE, {"since": "2026-11-20T17:31"}).content.decode())
 
 
@@ -168,7 +188,9 @@ def test_a_cursor_of_another_question_is_refused_kindly(acme: Organization, read
         assert "This page link does not hold any more" in response.content.decode()
 
 
-def test_nothing_yet_and_nothing_fits_are_told_apart(acme: Organization, alice: User, reader: Client) -> None:
+def test_nothing_yet_and_nothing_fits_are_told_apart(
+    acme: Organization, alice: User, reader: Client
+) -> None:
     assert "No activity yet" in reader.get(PAGE).content.decode()
     assert "/o/acme/agents/api-keys/new/" not in reader.get(PAGE).content.decode()
     assert "/o/acme/agents/api-keys/new/" in client_of(alice).get(PAGE).content.decode()
@@ -184,7 +206,11 @@ def test_hostile_facts_are_shown_as_text(acme: Organization, reader: Client) -> 
         acme, action_name=hostile, statement=hostile, server_principal_name=hostile, object_name=hostile, host=hostile,
         additional_information=hostile,
     )  # fmt: skip
-    for address in (PAGE, f"{PAGE}{encode('evt', event.event_id)}/", f"{PAGE}?actor={hostile}&q={hostile}"):
+    for address in (
+        PAGE,
+        f"{PAGE}{encode('evt', event.event_id)}/",
+        f"{PAGE}?actor={hostile}&q={hostile}",
+    ):
         html = reader.get(address).content.decode()
         assert "&lt;script&gt;alert(1)" in html
         assert "<script>alert" not in html
@@ -194,7 +220,14 @@ def test_hostile_facts_are_shown_as_text(acme: Organization, reader: Client) -> 
 def test_an_event_is_told_whole(acme: Organization, reader: Client) -> None:
     event = happened(acme, statement="SELECT 1", application_name="billing-api", session_id="77")
     html = reader.get(f"{PAGE}{encode('evt', event.event_id)}/").content.decode()
-    for fact in ("SELECT 1", "billing-api", "77", "sql-prod-01", str(event.event_id), "2026-11-20 12:00:00.000000 UTC"):
+    for fact in (
+        "SELECT 1",
+        "billing-api",
+        "77",
+        "sql-prod-01",
+        str(event.event_id),
+        "2026-11-20 12:00:00.000000 UTC",
+    ):
         assert fact in html
 
 
@@ -208,7 +241,9 @@ def test_an_event_of_another_tenant_or_environment_is_not_found(
     assert reader.get(f"{PAGE}{encode('evt', test.event_id)}/").status_code == 404
 
 
-def test_only_members_read_activity(acme: Organization, reader: Client, mallory: User, staff: User) -> None:
+def test_only_members_read_activity(
+    acme: Organization, reader: Client, mallory: User, staff: User
+) -> None:
     happened(acme)
     assert shown(reader.get(PAGE).content.decode())
     assert client_of(mallory).get(PAGE).status_code == 404

@@ -33,7 +33,10 @@ def auditor(carol: User) -> Client:
 
 def shown(html: str) -> list[int]:
     """Sequence numbers on a page, in order."""
-    return [int(number.replace(",", "")) for number in re.findall(r'title="Hash [0-9a-f]{64}">([\d,]+) ', html)]
+    return [
+        int(number.replace(",", ""))
+        for number in re.findall(r'title="Hash [0-9a-f]{64}">([\d,]+) ', html)
+    ]
 
 
 def link(html: str, rel: str) -> str | None:
@@ -50,7 +53,9 @@ def record(organization: Organization, *, name: str = "x", **data: Any) -> Trail
     by = Actor(kind="user", id="usr_1", name="somebody@acme.example", address="10.0.0.9")
     with transaction.atomic():
         target = Target(kind="key", id="key_1", name=name)
-        return trail.record(Action.KEY_PAUSED, organization=organization.pk, by=by, target=target, data=data)
+        return trail.record(
+            Action.KEY_PAUSED, organization=organization.pk, by=by, target=target, data=data
+        )
 
 
 def entries(organization: Organization) -> list[TrailEntry]:
@@ -74,7 +79,9 @@ def test_only_those_who_read_the_trail_see_the_audit_log(
     assert Client().get(PAGE).headers["Location"].startswith("/accounts/login/")
 
 
-def test_an_export_that_is_refused_is_not_trailed(acme: Organization, bob: User, mallory: User, auditor: Client) -> None:
+def test_an_export_that_is_refused_is_not_trailed(
+    acme: Organization, bob: User, mallory: User, auditor: Client
+) -> None:
     exported(auditor, format="csv")
     before = TrailEntry.objects.count()
     assert client_of(bob).get(PAGE, {"format": "csv"}).status_code == 403
@@ -82,7 +89,9 @@ def test_an_export_that_is_refused_is_not_trailed(acme: Organization, bob: User,
     assert TrailEntry.objects.count() == before
 
 
-def test_paging_shows_each_entry_once_while_more_are_added(acme: Organization, auditor: Client) -> None:
+def test_paging_shows_each_entry_once_while_more_are_added(
+    acme: Organization, auditor: Client
+) -> None:
     grow(acme, 2 * PAGE_SIZE + 10)
     total = TrailHead.objects.get(pk=acme.pk).sequence
     html = auditor.get(PAGE).content.decode()
@@ -104,7 +113,9 @@ def test_going_back_shows_the_same_pages(acme: Organization, auditor: Client) ->
     assert link(first, "prev") is None
 
 
-def test_the_filters_are_those_of_the_trail(acme: Organization, alice: User, auditor: Client, agent_key: Issued) -> None:
+def test_the_filters_are_those_of_the_trail(
+    acme: Organization, alice: User, auditor: Client, agent_key: Issued
+) -> None:
     keys.revoke(key=agent_key.key, by=actor(alice), reason="Replaced")
     revoked, issued = entries(acme)[:2]
     wanted = {
@@ -130,7 +141,9 @@ def test_the_filters_are_those_of_the_trail(acme: Organization, alice: User, aud
         {"target": "x" * 257},
     ],
 )
-def test_what_cannot_be_asked_is_told_and_not_exported(acme: Organization, auditor: Client, query: dict[str, str]) -> None:
+def test_what_cannot_be_asked_is_told_and_not_exported(
+    acme: Organization, auditor: Client, query: dict[str, str]
+) -> None:
     assert shown(auditor.get(PAGE).content.decode())
     before = TrailEntry.objects.count()
     html = auditor.get(PAGE, query | {"format": "csv"}).content.decode()
@@ -146,9 +159,19 @@ def test_looking_writes_nothing(acme: Organization, auditor: Client) -> None:
     assert TrailEntry.objects.count() == before
 
 
-def test_hostile_labels_are_shown_as_text(acme: Organization, auditor: Client, issue_agent_key: IssueKey) -> None:
+def test_hostile_labels_are_shown_as_text(
+    acme: Organization, auditor: Client, issue_agent_key: IssueKey
+) -> None:
     issue_agent_key(name="<script>alert(1)</script>")
-    record(acme, name="x", **{"<b>name</b>": "<img src=x onerror=alert(1)>", "list": ["<i>a</i>"], "inner": {"<u>": "<u>"}})
+    record(
+        acme,
+        name="x",
+        **{
+            "<b>name</b>": "<img src=x onerror=alert(1)>",
+            "list": ["<i>a</i>"],
+            "inner": {"<u>": "<u>"},
+        },
+    )
     html = auditor.get(PAGE).content.decode()
     assert "&lt;script&gt;alert(1)" in html
     for tag in ("<script>alert", "<img", "<b>name", "<i>a", "<u>"):
@@ -181,11 +204,15 @@ def test_an_export_is_trailed_first_and_holds_what_was_there_before(
     assert entries(globex) == bystander
 
 
-def test_an_export_runs_across_chunks(acme: Organization, auditor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_runs_across_chunks(
+    acme: Organization, auditor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("audit.views.trail.EXPORT_CHUNK", 4)
     grow(acme, 10)
     held = [entry.sequence for entry in entries(acme)]
-    assert [json.loads(line)["sequence"] for line in exported(auditor, format="ndjson").splitlines()] == held
+    assert [
+        json.loads(line)["sequence"] for line in exported(auditor, format="ndjson").splitlines()
+    ] == held
 
 
 def test_a_csv_export_is_safe_for_spreadsheets(acme: Organization, auditor: Client) -> None:
@@ -193,11 +220,18 @@ def test_a_csv_export_is_safe_for_spreadsheets(acme: Organization, auditor: Clie
         record(acme, name=f"{start}cmd|' /C calc'!A0")
     rows = list(csv.DictReader(io.StringIO(exported(auditor, format="csv"), newline="")))
     assert rows[0]["target_name"].startswith("'\r")
-    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert not [
+        cell
+        for row in rows
+        for cell in row.values()
+        if cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    ]
     assert tuple(rows[0]) == EXPORTED
 
 
-def test_an_ndjson_export_can_be_checked_without_keyway(acme: Organization, auditor: Client) -> None:
+def test_an_ndjson_export_can_be_checked_without_keyway(
+    acme: Organization, auditor: Client
+) -> None:
     grow(acme, 3)
     rows = [json.loads(line) for line in exported(auditor, format="ndjson").splitlines()]
     previous = trail.GENESIS

@@ -25,7 +25,11 @@ def fill(organization: uuid.UUID, count: int) -> None:
         for number in range(count):
             target = Target("key", f"key_{number}", f"Key “{number}” ✓")
             trail.record(
-                Action.KEY_ISSUED, organization=organization, by=SYSTEM, target=target, data={"n": number, "b": 1.5, "a": None}
+                Action.KEY_ISSUED,
+                organization=organization,
+                by=SYSTEM,
+                target=target,
+                data={"n": number, "b": 1.5, "a": None},
             )
 
 
@@ -35,7 +39,9 @@ def lift_guards() -> None:
             cursor.execute(statement)
 
 
-def test_entries_are_chained_without_gaps_and_verify(acme: Organization, globex: Organization) -> None:
+def test_entries_are_chained_without_gaps_and_verify(
+    acme: Organization, globex: Organization
+) -> None:
     fill(acme.pk, 20)
     fill(globex.pk, 5)
     entries = list(TrailEntry.objects.filter(organization_id=acme.pk).order_by("sequence"))
@@ -44,13 +50,19 @@ def test_entries_are_chained_without_gaps_and_verify(acme: Organization, globex:
     assert list(trail.verify()) == []
 
 
-def test_record_outside_a_transaction_is_a_mistake(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_outside_a_transaction_is_a_mistake(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(transaction.get_connection(), "in_atomic_block", False)
     with pytest.raises(RuntimeError, match="transaction"):
-        trail.record(Action.KEY_ISSUED, organization=acme.pk, by=SYSTEM, target=Target("key", "", ""))
+        trail.record(
+            Action.KEY_ISSUED, organization=acme.pk, by=SYSTEM, target=Target("key", "", "")
+        )
 
 
-@pytest.mark.parametrize("change", [lambda rows: rows.update(action="key.paused"), lambda rows: rows.delete()])
+@pytest.mark.parametrize(
+    "change", [lambda rows: rows.update(action="key.paused"), lambda rows: rows.delete()]
+)
 def test_the_database_refuses_to_change_or_delete_an_entry(
     acme: Organization, change: Callable[[models.QuerySet[Any]], object]
 ) -> None:
@@ -70,7 +82,9 @@ def test_the_head_only_advances_by_one_and_is_never_deleted(acme: Organization) 
 
 
 @pytest.mark.slow
-def test_a_thousand_random_mutations_are_all_named(acme: Organization, globex: Organization) -> None:
+def test_a_thousand_random_mutations_are_all_named(
+    acme: Organization, globex: Organization
+) -> None:
     fill(acme.pk, 30)
     fill(globex.pk, 10)
     lift_guards()
@@ -82,7 +96,11 @@ def test_a_thousand_random_mutations_are_all_named(acme: Organization, globex: O
             flaws = list(trail.verify([acme.pk, globex.pk]))
             assert flaws, mutation.__name__
             assert {flaw.organization for flaw in flaws} == {acme.pk}
-            assert flaws[0].sequence <= min(touched) <= flaws[-1].sequence + 1, (mutation.__name__, touched, flaws)
+            assert flaws[0].sequence <= min(touched) <= flaws[-1].sequence + 1, (
+                mutation.__name__,
+                touched,
+                flaws,
+            )
             transaction.set_rollback(True)
     assert list(trail.verify()) == []
 
@@ -120,7 +138,9 @@ def edit_body_and_hash(acme: Organization, dice: random.Random) -> list[int]:
     sequence = dice.randint(1, 30)
     entry = at(acme, sequence).get()
     body = entry.body.replace("tests", "mallory")
-    at(acme, sequence).update(body=body, actor_name="mallory", hash=trail.chain_hash(entry.previous_hash, body))
+    at(acme, sequence).update(
+        body=body, actor_name="mallory", hash=trail.chain_hash(entry.previous_hash, body)
+    )
     return [sequence + 1]
 
 
@@ -195,6 +215,8 @@ def test_a_trail_that_cannot_be_written_undoes_the_change(acme: Organization) ->
         Organization.objects.filter(pk=acme.pk).update(name="Changed")
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE audit_trailentry RENAME TO audit_gone")
-        trail.record(Action.KEY_ISSUED, organization=acme.pk, by=Actor.system("x"), target=acme.as_target())
+        trail.record(
+            Action.KEY_ISSUED, organization=acme.pk, by=Actor.system("x"), target=acme.as_target()
+        )
     acme.refresh_from_db()
     assert acme.name == "Acme"

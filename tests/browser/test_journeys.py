@@ -14,7 +14,9 @@ from tests.browser.visitor import Visitor
 from tests.servers.keyway import KeywayServer
 
 pytestmark = pytest.mark.server
-with_and_without_javascript = pytest.mark.parametrize("javascript", [True, False], ids=["js", "no-js"])
+with_and_without_javascript = pytest.mark.parametrize(
+    "javascript", [True, False], ids=["js", "no-js"]
+)
 
 
 def refusal(server: KeywayServer, secret: str) -> tuple[int, str]:
@@ -47,7 +49,10 @@ def test_a_member_issues_uses_pauses_resumes_and_revokes_a_public_key(
     secret = take(page)
     assert refusal(server, secret) == (200, "")
 
-    for action, sure, outcome in (("Pause", "Pause key", (401, "paused_key")), ("Resume", "Resume key", (200, ""))):
+    for action, sure, outcome in (
+        ("Pause", "Pause key", (401, "paused_key")),
+        ("Resume", "Resume key", (200, "")),
+    ):
         page.goto("/profile/?status=all")
         page.get_by_role("row", name=label).get_by_role("link", name=action).click()
         page.get_by_role("button", name=sure).click()
@@ -61,7 +66,9 @@ def test_a_member_issues_uses_pauses_resumes_and_revokes_a_public_key(
 
 
 @with_and_without_javascript
-def test_an_admin_creates_and_deletes_an_agent_key(visit: Visit, server: KeywayServer, javascript: bool) -> None:
+def test_an_admin_creates_and_deletes_an_agent_key(
+    visit: Visit, server: KeywayServer, javascript: bool
+) -> None:
     page = visit("alice", javascript=javascript).page
     label = f"Warehouse agent {javascript}"
     page.goto("/administration/tenant-agents/")
@@ -81,7 +88,9 @@ def test_an_admin_creates_and_deletes_an_agent_key(visit: Visit, server: KeywayS
 
 
 @with_and_without_javascript
-def test_going_back_to_the_page_of_the_secret_does_not_show_it_again(visit: Visit, javascript: bool) -> None:
+def test_going_back_to_the_page_of_the_secret_does_not_show_it_again(
+    visit: Visit, javascript: bool
+) -> None:
     page = visit("bob", javascript=javascript).page
     page.goto("/profile/api-keys/new/")
     page.get_by_label("Label").fill(f"Back button {javascript}")
@@ -121,7 +130,9 @@ def test_an_admin_filters_activity_and_reads_an_event(visit: Visit, javascript: 
     table = page.get_by_role("table")
     expect(table.get_by_role("row").nth(1)).to_contain_text("dba_kim")
     table.get_by_role("row").nth(1).get_by_role("link").first.click()
-    expect(page.get_by_text("server_principal_name").or_(page.get_by_text("dba_kim")).first).to_be_visible()
+    expect(
+        page.get_by_text("server_principal_name").or_(page.get_by_text("dba_kim")).first
+    ).to_be_visible()
 
 
 @with_and_without_javascript
@@ -162,7 +173,9 @@ def totp() -> Callable[[str], str]:
     return lambda secret: format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
-def test_somebody_sets_up_a_second_factor_and_signs_in_with_it(browser: Browser, totp: Callable[[str], str]) -> None:
+def test_somebody_sets_up_a_second_factor_and_signs_in_with_it(
+    browser: Browser, totp: Callable[[str], str]
+) -> None:
     # On a server of its own: the others' carol signs in with her password alone.
     with KeywayServer() as server, Visitor(browser, server) as visitor:
         set_up_and_sign_in(visitor.sign_in("carol"), server, totp)

@@ -19,7 +19,9 @@ from tests.servers.keyway import KeywayServer
 
 pytestmark = pytest.mark.server
 VERIFIER = "v" * 64
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+CHALLENGE = (
+    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+)
 BACK = b'<!doctype html><html lang="en"><title>Back</title><link rel="icon" href="data:,"><h1>Back at the application</h1>'
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
@@ -80,16 +82,25 @@ def answer(visitor: Visitor, decision: str, callback: str) -> dict[str, str]:
     visitor.page.get_by_role("button", name=decision).click()
     visitor.page.wait_for_url(lambda url: url.startswith(callback))
     # Going to the application is what this journey is about.
-    visitor.complaints = [line for line in visitor.complaints if line.partition(": ")[2].partition("?")[0] != callback]
+    visitor.complaints = [
+        line for line in visitor.complaints if line.partition(": ")[2].partition("?")[0] != callback
+    ]
     return {name: values[0] for name, values in parse_qs(urlsplit(visitor.page.url).query).items()}
 
 
 def get(server: KeywayServer, path: str, token: str) -> requests.Response:
-    return requests.get(f"{server.url}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    return requests.get(
+        f"{server.url}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=10
+    )
 
 
 def redeem(server: KeywayServer, client: tuple[str, str], code: str, callback: str) -> str:
-    sent = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback, "code_verifier": VERIFIER}
+    sent = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": callback,
+        "code_verifier": VERIFIER,
+    }
     told = requests.post(f"{server.url}/oauth/token", data=sent, auth=client, timeout=10)
     assert told.status_code == 200, told.text
     return str(told.json()["access_token"])
@@ -142,7 +153,9 @@ def test_who_denies_sends_back_no_code(visit: Visit, callback: str, javascript: 
     back = answer(visitor, "Deny", callback)
     assert (back["error"], back["state"], "code" in back) == ("access_denied", "s-1", False)
     visitor.page.goto("/profile/")
-    expect(visitor.page.get_by_role("heading", name="Connected applications", exact=True)).to_be_visible()
+    expect(
+        visitor.page.get_by_role("heading", name="Connected applications", exact=True)
+    ).to_be_visible()
     expect(visitor.page.get_by_role("row", name=name)).to_have_count(0)
 
 
@@ -159,7 +172,9 @@ def test_the_pages_of_an_application_pass_axe_and_fit(
         found[path] = look(alice, path)
     bob = visit("bob", theme=theme, viewport=size)
     found["consent"] = look(bob, question(client[0], callback))
-    allow, deny = (bob.page.get_by_role("button", name=name).bounding_box() for name in ("Allow", "Deny"))
+    allow, deny = (
+        bob.page.get_by_role("button", name=name).bounding_box() for name in ("Allow", "Deny")
+    )
     assert allow
     assert deny  # neither is made more of than the other
     assert (allow["width"], allow["height"]) == (deny["width"], deny["height"])
@@ -175,7 +190,9 @@ def look(visitor: Visitor, path: str) -> list[str]:
     return visitor.violations()
 
 
-def test_a_consent_cannot_be_sent_anywhere_but_to_its_application(visit: Visit, callback: str) -> None:
+def test_a_consent_cannot_be_sent_anywhere_but_to_its_application(
+    visit: Visit, callback: str
+) -> None:
     client_id, _ = register(visit("alice").page, "Policy", callback)
     page = visit("bob").page
     told = page.goto(question(client_id, callback))

@@ -16,7 +16,12 @@ DRAINED_MS = 15_000
 def send(server: KeywayServer, secret: str, times: int) -> None:
     with requests.Session() as session:
         for _ in range(times):
-            assert session.get(f"{server.url}/api/v1/whoami", headers={"X-API-Key": secret}, timeout=30).status_code == 200
+            assert (
+                session.get(
+                    f"{server.url}/api/v1/whoami", headers={"X-API-Key": secret}, timeout=30
+                ).status_code
+                == 200
+            )
 
 
 def reload_until(page: Page, holds: Callable[[], bool]) -> None:
@@ -30,7 +35,9 @@ def reload_until(page: Page, holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_a_script_sends_is_seen_on_the_page_of_its_key(visit: Visit, server: KeywayServer, theme: str) -> None:
+def test_what_a_script_sends_is_seen_on_the_page_of_its_key(
+    visit: Visit, server: KeywayServer, theme: str
+) -> None:
     visitor = visit("mallory", theme=theme)
     key = server.key(owner=server.user("mallory")["id"])
     page = visitor.page
@@ -49,7 +56,9 @@ def test_what_a_script_sends_is_seen_on_the_page_of_its_key(visit: Visit, server
     assert sum(int(line.split(",")[1]) for line in lines[1:]) == before + 25
     page.goto("/profile/")
     row = page.get_by_role("row").filter(has=page.locator(f"[href*='{key['id']}/usage']"))
-    expect(row.get_by_role("img", name=f"{before + 25} requests in 30 days, most on")).to_be_visible()
+    expect(
+        row.get_by_role("img", name=f"{before + 25} requests in 30 days, most on")
+    ).to_be_visible()
     assert visitor.violations() == []
     page.set_viewport_size({"width": 390, "height": 844})
     expect(row.get_by_role("img", name="requests in 30 days")).to_be_visible()

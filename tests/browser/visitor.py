@@ -15,9 +15,7 @@ from tests.servers.keyway import KeywayServer
 EXPECTED = ("the server responded with a status of 403", "the server responded with a status of 404",
             "the server responded with a status of 409", "the server responded with a status of 422")  # fmt: skip
 
-BEHIND_A_DIALOG = (
-    "(shown) => document.querySelectorAll('body:has(dialog[open]) > .shell').forEach((e) => e.style.visibility = shown)"
-)
+BEHIND_A_DIALOG = "(shown) => document.querySelectorAll('body:has(dialog[open]) > .shell').forEach((e) => e.style.visibility = shown)"
 
 
 def chromium() -> str:
@@ -35,11 +33,21 @@ class Visitor:
     """Use as a context manager: on the way out, console errors and requests to elsewhere fail the test."""
 
     def __init__(
-        self, browser: Browser, server: KeywayServer, *, javascript: bool = True, theme: str = "light", **context: Any
+        self,
+        browser: Browser,
+        server: KeywayServer,
+        *,
+        javascript: bool = True,
+        theme: str = "light",
+        **context: Any,
     ) -> None:
         self.server = server
         self.context = browser.new_context(
-            base_url=server.url, java_script_enabled=javascript, color_scheme=theme, reduced_motion="reduce", **context
+            base_url=server.url,
+            java_script_enabled=javascript,
+            color_scheme=theme,
+            reduced_motion="reduce",
+            **context,
         )  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
@@ -50,7 +58,12 @@ class Visitor:
     def __enter__(self) -> "Visitor":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.context.close()
         if kind is None:
             assert self.complaints == []
@@ -72,10 +85,16 @@ class Visitor:
         response = Axe().run(self.page).response
         self.page.evaluate(BEHIND_A_DIALOG, "")
         unclear = [rule for rule in response["incomplete"] if rule["id"] == "color-contrast"]
-        return [f"{rule['id']}: {node['target']}" for rule in response["violations"] + unclear for node in rule["nodes"]]
+        return [
+            f"{rule['id']}: {node['target']}"
+            for rule in response["violations"] + unclear
+            for node in rule["nodes"]
+        ]
 
     def _listen(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not any(status in message.text for status in EXPECTED):
+        if message.type in {"error", "warning"} and not any(
+            status in message.text for status in EXPECTED
+        ):
             self.complaints.append(f"console: {message.text}")
 
     def _watch(self, request: Request) -> None:

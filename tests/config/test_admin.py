@@ -15,23 +15,38 @@ def test_an_odd_id_is_never_an_error_of_the_server(staff: User, odd: str) -> Non
     kind = ContentType.objects.get_for_model(Agent).pk
     assert browser.get(f"/admin/r/{kind}/{odd}/").status_code == 404
     for page in ("change", "history", "delete"):
-        assert browser.get(f"/admin/tenants/agent/{odd}/{page}/", follow=True).status_code in {200, 403, 404}
+        assert browser.get(f"/admin/tenants/agent/{odd}/{page}/", follow=True).status_code in {
+            200,
+            403,
+            404,
+        }
 
 
-@pytest.mark.parametrize("kind", ["account/emailaddress", "auth/group", "mfa/authenticator", "usersessions/usersession"])
+@pytest.mark.parametrize(
+    "kind", ["account/emailaddress", "auth/group", "mfa/authenticator", "usersessions/usersession"]
+)
 def test_staff_have_no_hand_in_how_somebody_signs_in(staff: User, kind: str) -> None:
     """Libraries register these to be edited: an address more and a new password would make them alice, untrailed."""
     browser = client_of(staff)
     assert browser.get("/admin/tenants/user/").status_code == 200
     assert kind not in browser.get("/admin/").content.decode()
-    assert browser.get(f"/admin/{kind}/").status_code == browser.get(f"/admin/{kind}/add/").status_code == 404
+    assert (
+        browser.get(f"/admin/{kind}/").status_code
+        == browser.get(f"/admin/{kind}/add/").status_code
+        == 404
+    )
 
 
 def test_staff_change_their_password_where_everybody_does(staff: User) -> None:
-    assert client_of(staff).post("/admin/password_change/").headers["Location"] == "/accounts/password/change/"
+    assert (
+        client_of(staff).post("/admin/password_change/").headers["Location"]
+        == "/accounts/password/change/"
+    )
 
 
-def test_who_is_no_staff_is_refused_and_not_asked_to_sign_in_again(alice: User, staff: User) -> None:
+def test_who_is_no_staff_is_refused_and_not_asked_to_sign_in_again(
+    alice: User, staff: User
+) -> None:
     for address in ("/admin/", "/admin/login/", "/admin/tenants/user/"):
         assert client_of(staff).get(address, follow=True).status_code == 200
         assert client_of(alice).get(address).status_code == 403

@@ -25,7 +25,9 @@ ELSEWHERE = {"temporarily_unavailable", "invalid_request", "invalid_client", "in
 
 @pytest.fixture
 def schema() -> dict[str, Any]:
-    described: dict[str, Any] = Client().get("/api/v1/schema", headers={"accept": "application/json"}).json()
+    described: dict[str, Any] = (
+        Client().get("/api/v1/schema", headers={"accept": "application/json"}).json()
+    )
     return described
 
 
@@ -44,12 +46,17 @@ def test_it_is_good_openapi_31(schema: dict[str, Any]) -> None:
 
 def test_every_call_that_exists_is_described_and_no_other(schema: dict[str, Any]) -> None:
     """The table of access is held against the server, so this is too."""
-    exist = {re.sub(r"{script}|{agent}", "{key_id}", " ".join(row.split()[:2])) for row in API.strip().splitlines()}
+    exist = {
+        re.sub(r"{script}|{agent}", "{key_id}", " ".join(row.split()[:2]))
+        for row in API.strip().splitlines()
+    }
     assert {name for name, _ in operations(schema)} == exist
 
 
 def test_every_address_for_programs_is_described(schema: dict[str, Any]) -> None:
-    for_programs = {route for route in routes() if re.match(r"/api/|/\.well-known/|/oauth/(?!authorize)", route)}
+    for_programs = {
+        route for route in routes() if re.match(r"/api/|/\.well-known/|/oauth/(?!authorize)", route)
+    }
     assert set(schema["paths"]) == for_programs | set(BEFORE_DJANGO)
 
 
@@ -73,28 +80,44 @@ def test_every_body_has_an_example_that_is_as_its_schema_says(schema: dict[str, 
     for name, operation in operations(schema):
         for content in contents(operation):
             examples = (
-                [content["example"]] if "example" in content else [each["value"] for each in content["examples"].values()]
+                [content["example"]]
+                if "example" in content
+                else [each["value"] for each in content["examples"].values()]
             )
             assert examples, name
-            judge = jsonschema.Draft202012Validator(content["schema"] | {"components": schema["components"]})
-            assert [error.message for each in examples for error in judge.iter_errors(each)] == [], name
+            judge = jsonschema.Draft202012Validator(
+                content["schema"] | {"components": schema["components"]}
+            )
+            assert [
+                error.message for each in examples for error in judge.iter_errors(each)
+            ] == [], name
 
 
-def test_every_call_that_takes_credentials_names_the_codes_of_their_refusals(schema: dict[str, Any]) -> None:
+def test_every_call_that_takes_credentials_names_the_codes_of_their_refusals(
+    schema: dict[str, Any],
+) -> None:
     for name, operation in operations(schema):
         if {"ApiKey"} in [each.keys() for each in operation["security"]]:
-            told = operation["responses"]["401"]["content"][CONTENT_TYPE]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+            told = operation["responses"]["401"]["content"][CONTENT_TYPE]["schema"]["allOf"][1][
+                "properties"
+            ]["code"]["enum"]
             assert {"missing_key", "invalid_key", "revoked_key"} <= set(told), name
             assert {"403", "429", "503"} <= operation["responses"].keys(), name
 
 
-def test_the_errors_of_the_code_the_document_and_the_page_are_the_same(schema: dict[str, Any]) -> None:
+def test_the_errors_of_the_code_the_document_and_the_page_are_the_same(
+    schema: dict[str, Any],
+) -> None:
     page = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
     assert page == list(PROBLEMS)
-    assert set(schema["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(PROBLEMS)
+    assert set(schema["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(
+        PROBLEMS
+    )
 
 
-def test_every_code_that_the_code_raises_is_in_the_table_and_every_one_of_the_table_is_raised() -> None:
+def test_every_code_that_the_code_raises_is_in_the_table_and_every_one_of_the_table_is_raised() -> (
+    None
+):
     assert set(Reason) <= set(PROBLEMS)
     named, raised = set[str](), set[str]()
     for app in ("apikeys", "audit", "config", "tenants"):
@@ -103,17 +126,38 @@ def test_every_code_that_the_code_raises_is_in_the_table_and_every_one_of_the_ta
             raised |= set(_problems_made(tree))
             if path.name not in {"problems.py", "schema.py", "keys_schema.py"}:
                 named |= {
-                    node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+                    node.value
+                    for node in ast.walk(tree)
+                    if isinstance(node, ast.Constant) and isinstance(node.value, str)
                 }
     assert raised - ELSEWHERE <= set(PROBLEMS)
-    from_handler = {"bad_request", "forbidden", "not_found", "method_not_allowed", "not_acceptable", "unsupported_media_type"}
+    from_handler = {
+        "bad_request",
+        "forbidden",
+        "not_found",
+        "method_not_allowed",
+        "not_acceptable",
+        "unsupported_media_type",
+    }
     assert set(PROBLEMS) <= named | from_handler | {"missing_key", "internal_error", "unavailable"}
 
 
 def _problems_made(tree: ast.AST) -> Iterator[str]:
     """The codes in ``ApiProblem("…")`` and ``problems("…", …)``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"ApiProblem", "problems"}:
-            yield from (each.value for each in node.args if isinstance(each, ast.Constant) and node.func.id == "problems")
-            if node.func.id == "ApiProblem" and node.args and isinstance(node.args[0], ast.Constant):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in {"ApiProblem", "problems"}
+        ):
+            yield from (
+                each.value
+                for each in node.args
+                if isinstance(each, ast.Constant) and node.func.id == "problems"
+            )
+            if (
+                node.func.id == "ApiProblem"
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
                 yield node.args[0].value

@@ -32,9 +32,13 @@ def schema() -> dict[str, Any]:
     return described
 
 
-def is_described(schema: dict[str, Any], address: str, body: Any, method: str = "post", kind: str = JSON) -> bool:
+def is_described(
+    schema: dict[str, Any], address: str, body: Any, method: str = "post", kind: str = JSON
+) -> bool:
     wanted = schema["paths"][address][method]["requestBody"]["content"][kind]["schema"]
-    return jsonschema.Draft202012Validator(wanted | {"components": schema["components"]}).is_valid(body)
+    return jsonschema.Draft202012Validator(wanted | {"components": schema["components"]}).is_valid(
+        body
+    )
 
 
 @pytest.mark.parametrize(("changes", "is_good"), [
@@ -53,7 +57,9 @@ def is_described(schema: dict[str, Any], address: str, body: Any, method: str = 
     ({"kind": "agent"}, False),
     ({"kind": "agent", "scopes": []}, True),
 ])  # fmt: skip
-def test_a_new_key_is_taken_as_described(schema: dict[str, Any], alice: User, changes: dict[str, Any], is_good: bool) -> None:
+def test_a_new_key_is_taken_as_described(
+    schema: dict[str, Any], alice: User, changes: dict[str, Any], is_good: bool
+) -> None:
     body = KEY | changes
     assert is_described(schema, "/api/v1/api-keys", body) is is_good
     answer = client_of(alice).post("/api/v1/api-keys", body, content_type=JSON)
@@ -99,7 +105,9 @@ def test_what_an_agent_tells_is_taken_as_described(
 def test_a_number_is_whole_only_where_all_its_digits_say_so(agent_key: Issued) -> None:
     for digits, is_good in (("3.00", True), (f"3.{'0' * 50}1", False), ("1e400", False)):
         body = f'{{"host": "sql-prod-01", "version": "1", "queue_depth": {digits}}}'
-        assert (api(agent_key).generic("POST", "/api/v1/agent/heartbeat", body, JSON).status_code == 200) is is_good
+        assert (
+            api(agent_key).generic("POST", "/api/v1/agent/heartbeat", body, JSON).status_code == 200
+        ) is is_good
 
 
 @pytest.fixture
@@ -123,14 +131,19 @@ def test_a_form_of_oauth_is_taken_as_described(
 ) -> None:
     assert is_described(schema, path, form, kind=FORM) is (told is None)
     answer = Client().post(path, urlencode(program.credentials | form), content_type=FORM)
-    assert (json.loads(answer.content or b"{}").get("error"), answer.status_code) == (told, 400 if told else 200)
+    assert (json.loads(answer.content or b"{}").get("error"), answer.status_code) == (
+        told,
+        400 if told else 200,
+    )
 
 
 @pytest.mark.parametrize("path", ["/api/v1/api-keys", "/api/v1/public/audit-activity"])
 def test_a_filter_without_a_value_is_no_filter_and_u0000_is_none(
     schema: dict[str, Any], managing_key: Issued, path: str
 ) -> None:
-    described = [each for each in schema["paths"][path]["get"]["parameters"] if each["in"] == "query"]
+    described = [
+        each for each in schema["paths"][path]["get"]["parameters"] if each["in"] == "query"
+    ]
     for parameter in described:
         assert parameter["allowEmptyValue"] is True
         assert api(managing_key).get(path, {parameter["name"]: ""}).status_code == 200
@@ -141,25 +154,35 @@ def test_a_filter_without_a_value_is_no_filter_and_u0000_is_none(
 
 @pytest.fixture
 def managing_key(issue_public_key: Any, alice: User) -> Issued:
-    issued: Issued = issue_public_key(owner=alice, scopes=("manage:api-keys", "read:audit-activity"))
+    issued: Issued = issue_public_key(
+        owner=alice, scopes=("manage:api-keys", "read:audit-activity")
+    )
     return issued
 
 
-def test_a_token_where_only_keys_are_taken_is_refused_with_a_code_that_is_described(schema: dict[str, Any], acme: Any) -> None:
+def test_a_token_where_only_keys_are_taken_is_refused_with_a_code_that_is_described(
+    schema: dict[str, Any], acme: Any
+) -> None:
     for path in ("config", "heartbeat", "events"):
         method = "get" if path == "config" else "post"
         address = f"/api/v1/agent/{path}"
         answer = getattr(api(HTTP_AUTHORIZATION="Bearer nobodys"), method)(address)
         content = schema["paths"][address][method]["responses"]["401"]["content"][CONTENT_TYPE]
         assert answer.json()["code"] == "invalid_token"
-        assert {"invalid_token", "expired_token"} <= set(content["schema"]["allOf"][1]["properties"]["code"]["enum"])
+        assert {"invalid_token", "expired_token"} <= set(
+            content["schema"]["allOf"][1]["properties"]["code"]["enum"]
+        )
 
 
-def test_an_address_that_has_not_the_format_wanted_answers_as_described(schema: dict[str, Any], managing_key: Issued) -> None:
+def test_an_address_that_has_not_the_format_wanted_answers_as_described(
+    schema: dict[str, Any], managing_key: Issued
+) -> None:
     client = api(managing_key)
     for path in schema["paths"].keys() - BEFORE_DJANGO.keys():
         for method, operation in schema["paths"][path].items():
             address = path.format(key_id=managing_key.key.public_id)
-            answer = client.generic(method.upper(), address, b"{}", JSON, headers={"accept": "image/png"})
+            answer = client.generic(
+                method.upper(), address, b"{}", JSON, headers={"accept": "image/png"}
+            )
             described = operation["responses"][str(answer.status_code)].get("content", {})
             assert not described or answer["Content-Type"].partition(";")[0] in described, path

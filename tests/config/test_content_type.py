@@ -27,7 +27,16 @@ def test_every_other_charset_is_not(content_type: str) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("path", ["/accounts/login/?a=b", "/api/v1/whoami?a=b", "/api/v1/agent/events?a=b"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/?a=b", "/api/v1/whoami?a=b", "/api/v1/agent/events?a=b"]
+)
 @pytest.mark.parametrize("content_type", BAD)
-def test_a_strange_charset_is_415_at_any_address(path: str, content_type: str, keyway: KeywayServer) -> None:
-    assert requests.post(keyway.url + path, headers={"Content-Type": content_type}, data=b"{}", timeout=10).status_code == 415
+def test_a_strange_charset_is_415_at_any_address(
+    path: str, content_type: str, keyway: KeywayServer
+) -> None:
+    assert (
+        requests.post(
+            keyway.url + path, headers={"Content-Type": content_type}, data=b"{}", timeout=10
+        ).status_code
+        == 415
+    )

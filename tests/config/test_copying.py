@@ -23,7 +23,9 @@ ROWS = [
 @pytest.fixture(autouse=True)
 def _table() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE copied (number serial, one text, other text) ON COMMIT DROP")
+        cursor.execute(
+            "CREATE TEMPORARY TABLE copied (number serial, one text, other text) ON COMMIT DROP"
+        )
 
 
 def stored() -> list[tuple[str, str]]:

@@ -16,7 +16,9 @@ def test_the_schema_is_openapi_31_with_the_key_and_every_problem() -> None:
     schema = Client().get("/api/v1/schema", headers={"accept": "application/json"}).json()
     assert schema["openapi"].startswith("3.1")
     assert schema["components"]["securitySchemes"]["ApiKey"]["name"] == "X-API-Key"
-    assert set(schema["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(PROBLEMS)
+    assert set(schema["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(
+        PROBLEMS
+    )
     whoami = schema["paths"]["/api/v1/whoami"]["get"]
     assert whoami["security"] == [{"ApiKey": []}, {"OAuth": []}]
     assert {"200", "401", "403", "503"} <= set(whoami["responses"])
@@ -46,7 +48,17 @@ def test_every_picture_is_shown_and_every_one_shown_is_there() -> None:
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
-    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_0-9]+)"', (ROOT / "config" / "settings.py").read_text()))
-    read |= set(re.findall(r"""environ\.get\(["']([A-Z_0-9]+)["']""", (ROOT / "config" / "gunicorn.py").read_text()))
-    documented = set(re.findall(r"^\| `([A-Z_0-9]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE))
+    read = set(
+        re.findall(r'env\.\w+\(\s*"([A-Z_0-9]+)"', (ROOT / "config" / "settings.py").read_text())
+    )
+    read |= set(
+        re.findall(
+            r"""environ\.get\(["']([A-Z_0-9]+)["']""", (ROOT / "config" / "gunicorn.py").read_text()
+        )
+    )
+    documented = set(
+        re.findall(
+            r"^\| `([A-Z_0-9]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE
+        )
+    )
     assert documented == read

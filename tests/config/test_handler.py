@@ -16,7 +16,10 @@ from tests.wsgi import request
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif("connection.vendor == 'sqlite'", reason="the SQLite of these tests is one connection in memory"),
+    pytest.mark.skipif(
+        "connection.vendor == 'sqlite'",
+        reason="the SQLite of these tests is one connection in memory",
+    ),
 ]
 
 

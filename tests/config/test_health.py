@@ -21,7 +21,11 @@ def _nothing_was_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_alive_needs_no_database_no_host_and_no_https(path: str, settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     answer = call(path, HTTP_HOST="10.0.0.7:8000")
-    assert (answer.status, answer.body, answer.headers["Cache-Control"]) == (200, b"alive\n", "no-store")
+    assert (answer.status, answer.body, answer.headers["Cache-Control"]) == (
+        200,
+        b"alive\n",
+        "no-store",
+    )
     assert call(path, REQUEST_METHOD="HEAD").body == b""
 
 
@@ -40,7 +44,9 @@ def test_not_ready_before_the_last_migration() -> None:
 
 
 @pytest.mark.django_db
-def test_not_ready_without_a_database_and_nobody_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_ready_without_a_database_and_nobody_is_told_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def away() -> None:
         raise OperationalError("connection to 10.1.2.3 refused for user keyway")
 

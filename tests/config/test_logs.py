@@ -70,7 +70,11 @@ def raise_chained(log: logging.Logger, secret: str) -> None:
 
 
 def die_in_a_thread(log: logging.Logger, secret: str) -> None:
-    logs._tell_of_thread(threading.ExceptHookArgs((RuntimeError, RuntimeError(secret), None, threading.current_thread())))
+    logs._tell_of_thread(
+        threading.ExceptHookArgs(
+            (RuntimeError, RuntimeError(secret), None, threading.current_thread())
+        )
+    )
     log.debug("told")
 
 
@@ -99,11 +103,15 @@ WAYS: dict[str, Callable[[logging.Logger, str], object]] = {
     "message that is no text": lambda log, secret: log.warning({"key": secret}),
     "arguments that do not fit": lambda log, secret: log.warning("presented %d", secret),
     "too many arguments": lambda log, secret: log.warning("presented", secret),  # noqa: PLE1205
-    "argument that cannot be shown": lambda log, secret: log.warning("presented %s", Hostile(secret)),
+    "argument that cannot be shown": lambda log, secret: log.warning(
+        "presented %s", Hostile(secret)
+    ),
     "message that cannot be shown": lambda log, secret: log.warning(Hostile(secret)),
     "extra": lambda log, secret: log.info("presented", extra={"key": secret}),
     "name of an extra": lambda log, secret: log.info("presented", extra={secret: 1}),
-    "deep in an extra": lambda log, secret: log.info("presented", extra={"k": {"a": [{"b": secret.encode()}, Object(secret)]}}),
+    "deep in an extra": lambda log, secret: log.info(
+        "presented", extra={"k": {"a": [{"b": secret.encode()}, Object(secret)]}}
+    ),
     "exception": raise_and_log,
     "chain of exceptions": raise_chained,
     "stack": lambda log, secret: log.info("presented %s", secret, stack_info=True),
@@ -131,7 +139,9 @@ def sink(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
 
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("way", WAYS)
-def test_no_secret_survives(way: str, secret: str, sink: io.StringIO, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_survives(
+    way: str, secret: str, sink: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
     WAYS[way](logging.getLogger("tests"), secret)
     written = sink.getvalue() + "".join(capfd.readouterr())
     assert written
@@ -181,16 +191,21 @@ def test_the_server_logs_through_it_with_a_handler_for_everything() -> None:
     assert not [logger for logger in LOGGING["loggers"].values() if logger.get("handlers")]
 
 
-def test_gunicorns_own_log_and_its_access_log_go_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gunicorns_own_log_and_its_access_log_go_the_same_way(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     settings = Config()
     settings.set("accesslog", "-")
     settings.set("access_log_format", '%(h)s "%(m)s %(U)s %(H)s" %(s)s "%(a)s"')
     logger = GunicornLogger(settings)
     answer = SimpleNamespace(status="200 OK", sent=1, headers=[], status_code=200)
     asked = SimpleNamespace(headers=[("USER-AGENT", SECRETS[0])])
-    environ = {"REQUEST_METHOD": "GET", "RAW_URI": "/", "PATH_INFO": f"/{SECRETS[1]}", "SERVER_PROTOCOL": "HTTP/1.1"} | {
-        "HTTP_USER_AGENT": SECRETS[0]
-    }
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "RAW_URI": "/",
+        "PATH_INFO": f"/{SECRETS[1]}",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    } | {"HTTP_USER_AGENT": SECRETS[0]}
     logger.access(answer, asked, environ, timedelta(seconds=1))
     logger.error("worker died of %s", SECRETS[2])
     told = "".join(capsys.readouterr())
@@ -200,7 +215,9 @@ def test_gunicorns_own_log_and_its_access_log_go_the_same_way(capsys: pytest.Cap
 
 
 def line_of(sink: io.StringIO, event: str) -> dict[str, Any]:
-    return next(line for line in map(json.loads, sink.getvalue().splitlines()) if line["event"] == event)
+    return next(
+        line for line in map(json.loads, sink.getvalue().splitlines()) if line["event"] == event
+    )
 
 
 @pytest.mark.django_db
@@ -215,7 +232,10 @@ def test_a_line_names_the_request_the_organization_and_the_key(
     answer = ask(public_key)
     line = line_of(sink, "in the request")
     assert line["request_id"] == answer.headers["X-Request-Id"]
-    assert (line["organization"], line["key"]) == (public_key.key.organization.public_id, public_key.key.public_id)
+    assert (line["organization"], line["key"]) == (
+        public_key.key.organization.public_id,
+        public_key.key.public_id,
+    )
     assert ask().status == 401
     logging.getLogger("tests").info("after the next one")
     assert "key" not in line_of(sink, "after the next one")
@@ -228,10 +248,15 @@ def test_a_request_id_is_taken_from_trusted_proxies_only(settings: Settings) -> 
     assert call("/healthz", **given).headers["X-Request-Id"] == given["HTTP_X_REQUEST_ID"]
 
 
-@pytest.mark.parametrize("given", ["", "short", "a" * 129, "with space1", "line\nbreak", "é" * 20, SECRETS[0], "'; DROP--12"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "short", "a" * 129, "with space1", "line\nbreak", "é" * 20, SECRETS[0], "'; DROP--12"],
+)
 def test_a_request_id_that_is_not_sane_is_replaced(given: str, settings: Settings) -> None:
     settings.KEYWAY_TRUSTED_PROXIES = 1
-    assert re.fullmatch(r"[0-9a-f]{32}", call("/healthz", HTTP_X_REQUEST_ID=given).headers["X-Request-Id"])
+    assert re.fullmatch(
+        r"[0-9a-f]{32}", call("/healthz", HTTP_X_REQUEST_ID=given).headers["X-Request-Id"]
+    )
 
 
 def test_every_answer_has_an_id_of_its_own() -> None:
@@ -247,16 +272,40 @@ def test_refusals_are_not_a_line_each(sink: io.StringIO) -> None:
 
 @pytest.mark.server
 def test_a_server_at_debug_writes_no_secret_and_only_lines() -> None:
-    with KeywayServer(KEYWAY_LOG_LEVEL="DEBUG", KEYWAY_ACCESS_LOG="-", KEYWAY_TRUSTED_PROXIES="1") as server:
+    with KeywayServer(
+        KEYWAY_LOG_LEVEL="DEBUG", KEYWAY_ACCESS_LOG="-", KEYWAY_TRUSTED_PROXIES="1"
+    ) as server:
         bodies = set()
         for key in server.seed["keys"][:4]:
             secret = key["secret"]
             bodies |= windows(secret[-32:])
-            for path in ("/api/v1/verify", "/api/v1/whoami", f"/api/v1/verify?scope={secret}", f"/keys/{secret}?k={secret}"):
-                for name in ("X-API-Key", "X-Request-Id", "User-Agent", "Referer", "X-Forwarded-For", "X-Organization-Id"):
-                    requests.get(f"{server.url}{path}", headers={name: secret, "X-Original-URI": f"/{secret}"}, timeout=20)
-            requests.get(f"{server.url}/api/v1/whoami", headers={"Authorization": f"Bearer {secret}"}, timeout=20)
-            requests.post(f"{server.url}/accounts/login/", {"login": secret, "password": secret}, timeout=20)
+            for path in (
+                "/api/v1/verify",
+                "/api/v1/whoami",
+                f"/api/v1/verify?scope={secret}",
+                f"/keys/{secret}?k={secret}",
+            ):
+                for name in (
+                    "X-API-Key",
+                    "X-Request-Id",
+                    "User-Agent",
+                    "Referer",
+                    "X-Forwarded-For",
+                    "X-Organization-Id",
+                ):
+                    requests.get(
+                        f"{server.url}{path}",
+                        headers={name: secret, "X-Original-URI": f"/{secret}"},
+                        timeout=20,
+                    )
+            requests.get(
+                f"{server.url}/api/v1/whoami",
+                headers={"Authorization": f"Bearer {secret}"},
+                timeout=20,
+            )
+            requests.post(
+                f"{server.url}/accounts/login/", {"login": secret, "password": secret}, timeout=20
+            )
             garbage(server.port, secret)
         server.stop()
         written = server.log.read_text()
@@ -268,7 +317,11 @@ def test_a_server_at_debug_writes_no_secret_and_only_lines() -> None:
 
 def garbage(port: int, secret: str) -> None:
     """Requests that gunicorn refuses by itself, and tells of."""
-    for line in (f"GET /{secret}\r\n\r\n", f"{secret} / HTTP/1.1\r\n\r\n", f"GET / HTTP/1.1\r\nX-API-Key {secret}\r\n\r\n"):
+    for line in (
+        f"GET /{secret}\r\n\r\n",
+        f"{secret} / HTTP/1.1\r\n\r\n",
+        f"GET / HTTP/1.1\r\nX-API-Key {secret}\r\n\r\n",
+    ):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(line.encode())
             connection.settimeout(5)

@@ -45,7 +45,16 @@ def test_without_a_token_in_the_settings_there_is_nothing_there() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer \xff", f"Bearer {TOKEN} {TOKEN}"],
+    [
+        "",
+        "Bearer",
+        "Bearer wrong",
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN}x",
+        TOKEN,
+        "Bearer \xff",
+        f"Bearer {TOKEN} {TOKEN}",
+    ],
 )
 def test_only_who_presents_the_token_reads(header: str, token: str) -> None:
     assert read().status == 200
@@ -55,7 +64,9 @@ def test_only_who_presents_the_token_reads(header: str, token: str) -> None:
 
 
 @pytest.mark.django_db
-def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(token: str, public_key: Issued) -> None:
+def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(
+    token: str, public_key: Issued
+) -> None:
     names = {
         "api": 'keyway_requests_total{method="GET",route="/api/v1/whoami",status="200"}',
         "gateway": 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}',
@@ -77,14 +88,25 @@ def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(token:
 
 
 @pytest.mark.django_db
-def test_no_label_names_a_key_an_organization_or_a_person(token: str, public_key: Issued, agent_key: Issued) -> None:
+def test_no_label_names_a_key_an_organization_or_a_person(
+    token: str, public_key: Issued, agent_key: Issued
+) -> None:
     for issued in (public_key, agent_key):
         api(issued).get("/api/v1/whoami")
         api(issued).get("/api/v1/public/audit-activity")
     text = read().body.decode()
     assert "keyway_requests_total" in text
     key = public_key.key
-    for told in (key.public_id, key.pk.hex, str(key.pk), "acme", "bob", key.organization.public_id, "sk_live", "192.0.2"):
+    for told in (
+        key.public_id,
+        key.pk.hex,
+        str(key.pk),
+        "acme",
+        "bob",
+        key.organization.public_id,
+        "sk_live",
+        "192.0.2",
+    ):
         assert told not in text
 
 
@@ -104,7 +126,10 @@ def test_durations_are_told_as_prometheus_client_itself_would_tell_them() -> Non
         theirs.observe(seconds)
     metrics._observe(ours, took)
     told = [
-        [(sample.name.split("_")[-1], sample.labels, sample.value) for sample in one.collect()[0].samples]
+        [
+            (sample.name.split("_")[-1], sample.labels, sample.value)
+            for sample in one.collect()[0].samples
+        ]
         for one in (theirs, ours)
     ]
     assert told[0][:-1] == told[1][:-1]  # the last is when it was made
@@ -124,7 +149,9 @@ def test_threads_that_count_while_it_is_handed_over_lose_nothing(token: str) -> 
     assert sample(read(), series) - before == 20_000
 
 
-def test_who_reads_while_others_hand_over_reads_what_they_took(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_reads_while_others_hand_over_reads_what_they_took(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     series = 'keyway_request_seconds_count{surface="pages"}'
     before, taken, observe = sample(read(), series), threading.Event(), metrics._observe
 
@@ -152,11 +179,16 @@ def server() -> Iterator[KeywayServer]:
 def test_any_process_tells_the_sum_of_all(server: KeywayServer) -> None:
     headers = {"X-API-Key": server.key(kind="public", environment="live")["secret"]}
     for _ in range(50):  # each on a connection of its own, so that both workers get some
-        assert requests.get(f"{server.url}/api/v1/verify", headers=headers, timeout=10).status_code == 204
+        assert (
+            requests.get(f"{server.url}/api/v1/verify", headers=headers, timeout=10).status_code
+            == 204
+        )
     verified = 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}'
 
     def ask() -> requests.Response:
-        return requests.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+        return requests.get(
+            f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+        )
 
     until = time.monotonic() + 20
     while sample(ask(), verified) < 50:

@@ -21,7 +21,11 @@ from tests.conftest import api
     [
         {"b": [1, True, None, 1.5], "a": {"ä": '\U0001f511 " \\ \n\x7f'}},
         ReturnDict({"a": 1}, serializer=None),  # type: ignore[arg-type]
-        [datetime(2026, 11, 21, 12, 0, 0, 120, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), date(2026, 11, 21)],
+        [
+            datetime(2026, 11, 21, 12, 0, 0, 120, tzinfo=UTC),
+            datetime(2026, 11, 21, tzinfo=UTC),
+            date(2026, 11, 21),
+        ],
         [uuid.UUID(int=7), Kind.AGENT, {Kind.AGENT: 1}],
         [mark_safe("<b>"), gettext_lazy("Yes"), ("a",)],
         [],
@@ -39,11 +43,22 @@ def test_nothing_is_written_for_nothing() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "accept", [None, "*/*", "application/json", "application/json, text/plain, */*", "text/*;q=0.5, */*;q=0.1"]
+    "accept",
+    [
+        None,
+        "*/*",
+        "application/json",
+        "application/json, text/plain, */*",
+        "text/*;q=0.5, */*;q=0.1",
+    ],
 )
 def test_who_takes_json_gets_it(public_key: Issued, accept: str | None) -> None:
     answer = _ask(api(public_key), accept)
-    assert (answer.status_code, answer.headers["Content-Type"], answer.json()["kind"]) == (200, "application/json", "public")
+    assert (answer.status_code, answer.headers["Content-Type"], answer.json()["kind"]) == (
+        200,
+        "application/json",
+        "public",
+    )
 
 
 @pytest.mark.django_db

@@ -37,13 +37,17 @@ class KeywayServer:
 
     seed: dict[str, Any]
 
-    def __init__(self, database_url: str = "", *, workers: int = 2, threads: int = 4, **settings: str) -> None:
+    def __init__(
+        self, database_url: str = "", *, workers: int = 2, threads: int = 4, **settings: str
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="keyway-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.folder / "server.log"
         self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("KEYWAY_", "DJANGO_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("KEYWAY_", "DJANGO_"))
         } | {
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "KEYWAY_ENV_FILE": os.devnull,
@@ -76,14 +80,21 @@ class KeywayServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
         deadline = time.monotonic() + STARTUP_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -107,7 +118,12 @@ class KeywayServer:
         """Run a management command as its own process and return what it printed."""
         command = [sys.executable, "manage.py", *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment | environment, capture_output=True, text=True, check=False
+            command,
+            cwd=ROOT,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
@@ -118,7 +134,11 @@ class KeywayServer:
 
     def key(self, **facts: Any) -> dict[str, Any]:
         """The first seeded key with these facts: ``key(kind="agent", environment="live")``."""
-        return next(key for key in self.seed["keys"] if all(key[name] == value for name, value in facts.items()))
+        return next(
+            key
+            for key in self.seed["keys"]
+            if all(key[name] == value for name, value in facts.items())
+        )
 
     def access_token(self, *scopes: str) -> tuple[str, str]:
         """The token and the id (`app_…`) of a new application of Acme's that acts for itself."""
@@ -133,7 +153,9 @@ made = services.register(organization=acme, draft=draft, by=Actor.system("tests"
 print("MADE", made.application.public_id, made.application.client_id, made.plaintext.reveal())
 """
         application, client, secret = self.manage("shell", "-c", code).split("MADE ")[1].split()
-        form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": client, "client_secret": secret})
+        form = urllib.parse.urlencode(
+            {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+        )
         with urllib.request.urlopen(f"{self.url}/oauth/token", form.encode(), timeout=10) as answer:
             return json.load(answer)["access_token"], application
 

@@ -42,7 +42,14 @@ def find_binaries() -> Path | None:
     places = [Path(on_path).resolve().parent] if on_path else []
     installed = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
     places += sorted(installed, key=lambda place: float(place.parent.name), reverse=True)
-    return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
+    return next(
+        (
+            place
+            for place in places
+            if (place / "initdb").exists() and (place / "postgres").exists()
+        ),
+        None,
+    )
 
 
 def require_binaries() -> None:
@@ -158,13 +165,27 @@ class PostgresServer:
     def _create(self) -> None:
         if self._user:
             shutil.chown(self.home, self._user, pwd.getpwnam(self._user).pw_gid)
-        command = [str(self._binaries / "initdb"), "-D", str(self.data), "-U", "keyway", "-A", "trust", "-E", "UTF8"]
+        command = [
+            str(self._binaries / "initdb"),
+            "-D",
+            str(self.data),
+            "-U",
+            "keyway",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         command += ["--locale=C.UTF-8", "--no-sync"]
         made = subprocess.run(command, **self._as_user(), capture_output=True, check=False)
         if made.returncode:
             self.close()
             raise ServerFailed(str(made.stderr, errors="replace"))
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.home), "max_connections": "200"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.home),
+            "max_connections": "200",
+        }
         with (self.data / "postgresql.conf").open("a") as configuration:
             for name, value in (settings | self._settings).items():
                 quoted = value.replace("'", "''")
@@ -176,7 +197,12 @@ class PostgresServer:
         with log.open("ab") as stderr:
             # A session of its own, so that an interrupt typed at the terminal does not end it before we do.
             self._process = process = subprocess.Popen(
-                command, **self._as_user(), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, start_new_session=True
+                command,
+                **self._as_user(),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,
             )
         self._watch(process)
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -189,7 +215,9 @@ class PostgresServer:
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """A killed test run must leave no server behind. Our end of the pipe closes with us."""
         command = ["sh", "-c", WATCH, "sh", str(process.pid), str(self.home)]
-        self._watcher = subprocess.Popen(command, **self._as_user(), stdin=subprocess.PIPE, start_new_session=True)
+        self._watcher = subprocess.Popen(
+            command, **self._as_user(), stdin=subprocess.PIPE, start_new_session=True
+        )
 
     def _unwatch(self) -> None:
         if self._watcher and self._watcher.stdin:
@@ -206,9 +234,16 @@ class PostgresServer:
         return True
 
     def _as_user(self) -> dict[str, Any]:
-        where: dict[str, Any] = {"cwd": self.home, "env": {"PATH": os.environ.get("PATH", ""), "TZ": "UTC"}}
+        where: dict[str, Any] = {
+            "cwd": self.home,
+            "env": {"PATH": os.environ.get("PATH", ""), "TZ": "UTC"},
+        }
         if self._user:
-            where |= {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []}
+            where |= {
+                "user": self._user,
+                "group": pwd.getpwnam(self._user).pw_gid,
+                "extra_groups": [],
+            }
         return where
 
 
@@ -230,7 +265,8 @@ def main(arguments: Sequence[str]) -> int:
         return _run(command, given)
     if find_binaries() is None:
         print(
-            f"\n*** SKIPPED on PostgreSQL: {' '.join(command)}\n*** {MISSING}\n*** or set TEST_DATABASE_URL.\n", file=sys.stderr
+            f"\n*** SKIPPED on PostgreSQL: {' '.join(command)}\n*** {MISSING}\n*** or set TEST_DATABASE_URL.\n",
+            file=sys.stderr,
         )
         return 1 if os.environ.get("CI") == "true" else 0
     with PostgresServer() as server:

@@ -48,10 +48,21 @@ class RedisServer:
         return Redis.from_url(self.url)
 
     def start(self) -> None:
-        settings = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        settings = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         with (self.folder / "log").open("ab") as log:
             command = [*self._command, *settings, "--dir", str(self.folder)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={"PATH": os.environ.get("PATH", "")})
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={"PATH": os.environ.get("PATH", "")}
+            )
         deadline = time.monotonic() + STARTUP_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

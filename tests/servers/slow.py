@@ -32,7 +32,9 @@ class SlowLink:
                 server = socket.create_connection(self._target)
                 self._open += [caller, server]
                 threading.Thread(target=self._pump, args=[caller, server, 0.0], daemon=True).start()
-                threading.Thread(target=self._pump, args=[server, caller, self._delay], daemon=True).start()
+                threading.Thread(
+                    target=self._pump, args=[server, caller, self._delay], daemon=True
+                ).start()
 
     def _pump(self, source: socket.socket, target: socket.socket, delay: float) -> None:
         with contextlib.suppress(OSError):

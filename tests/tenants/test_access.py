@@ -12,7 +12,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("permission", Permission)
-def test_the_door_opens_as_the_table_of_roles_says(role: Role, permission: Permission, acme: Organization) -> None:
+def test_the_door_opens_as_the_table_of_roles_says(
+    role: Role, permission: Permission, acme: Organization
+) -> None:
     user = join(acme, "somebody", role)
     if permission in PERMISSIONS[role]:
         assert enter(user, "acme", permission).organization == acme
@@ -36,7 +38,9 @@ def test_an_outsider_and_a_name_that_does_not_exist_are_answered_alike(
         assert error.value.detail == NoAccess.detail
 
 
-def test_a_deactivated_or_removed_member_is_an_outsider(alice: User, bob: User, carol: User) -> None:
+def test_a_deactivated_or_removed_member_is_an_outsider(
+    alice: User, bob: User, carol: User
+) -> None:
     assert enter(bob, "acme", Permission.READ_ACTIVITY)
     assert enter(carol, "acme", Permission.READ_TRAIL)
     tenants.deactivate_member(membership=membership_of(bob), by=SYSTEM)
@@ -48,7 +52,9 @@ def test_a_deactivated_or_removed_member_is_an_outsider(alice: User, bob: User, 
     assert enter(alice, "acme", Permission.READ_ACTIVITY)
 
 
-def test_staff_look_after_agents_everywhere_and_read_no_data(staff: User, acme: Organization, globex: Organization) -> None:
+def test_staff_look_after_agents_everywhere_and_read_no_data(
+    staff: User, acme: Organization, globex: Organization
+) -> None:
     assert enter(staff, "acme", Permission.MANAGE_AGENTS)
     assert {place.organization.slug for place in everywhere(staff)} == {"acme", "globex"}
     for permission in set(Permission) - {Permission.MANAGE_AGENTS, Permission.READ_AGENTS}:
@@ -56,7 +62,9 @@ def test_staff_look_after_agents_everywhere_and_read_no_data(staff: User, acme: 
             enter(staff, "acme", permission)
 
 
-def test_in_a_suspended_organization_everything_is_read_and_nothing_changed(alice: User, acme: Organization) -> None:
+def test_in_a_suspended_organization_everything_is_read_and_nothing_changed(
+    alice: User, acme: Organization
+) -> None:
     assert enter(alice, "acme", Permission.MANAGE_AGENTS)
     tenants.suspend_organization(organization=acme, by=SYSTEM)
     assert enter(alice, "acme", Permission.READ_TRAIL)

@@ -20,7 +20,12 @@ HEARTBEAT, CONFIGURATION = "/api/v1/agent/heartbeat", "/api/v1/agent/config"
 ALIVE = {"host": "sql-prod-01", "version": "1.2.3", "configuration_version": 1, "queue_depth": 17}
 
 
-def beat(issued: Issued, body: bytes | dict[str, Any], content_type: str = "application/json", **headers: Any) -> Any:
+def beat(
+    issued: Issued,
+    body: bytes | dict[str, Any],
+    content_type: str = "application/json",
+    **headers: Any,
+) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return api(issued).generic("POST", HEARTBEAT, content, content_type, **headers)
 
@@ -31,14 +36,22 @@ def problem(answer: Any) -> tuple[int, str]:
 
 
 def change_configuration(organization: Organization, **changes: Any) -> None:
-    agents.change_configuration(current=agents.configuration_in_force(organization.pk), changes=changes, by=SYSTEM)
+    agents.change_configuration(
+        current=agents.configuration_in_force(organization.pk), changes=changes, by=SYSTEM
+    )
 
 
-def test_the_first_heartbeat_registers_the_agent_and_later_ones_refresh_it(agent_key: Issued, acme: Organization) -> None:
+def test_the_first_heartbeat_registers_the_agent_and_later_ones_refresh_it(
+    agent_key: Issued, acme: Organization
+) -> None:
     started = timezone.now()
     answer = beat(agent_key, ALIVE)
     assert answer.status_code == 200
-    assert answer.json() == {"configuration_version": 1, "heartbeat_interval_seconds": 60, "rotating_out": False}
+    assert answer.json() == {
+        "configuration_version": 1,
+        "heartbeat_interval_seconds": 60,
+        "rotating_out": False,
+    }
     assert answer["Cache-Control"] == "no-store"
     agent = Agent.objects.get()
     facts = {name: getattr(agent, name) for name in ALIVE}
@@ -46,18 +59,32 @@ def test_the_first_heartbeat_registers_the_agent_and_later_ones_refresh_it(agent
     assert (agent.organization, agent.environment, agent.key_id) == (acme, "live", agent_key.key.pk)
     assert agent.last_heartbeat_at is not None
     assert started <= agent.last_heartbeat_at == agent.last_seen_at <= timezone.now()
-    assert agent.health(timezone.now(), agents.configuration_in_force(acme.pk).heartbeat_interval) == Health.HEALTHY
-    assert TrailEntry.objects.filter(action="agent.registered", target_id=agent.public_id).count() == 1
+    assert (
+        agent.health(timezone.now(), agents.configuration_in_force(acme.pk).heartbeat_interval)
+        == Health.HEALTHY
+    )
+    assert (
+        TrailEntry.objects.filter(action="agent.registered", target_id=agent.public_id).count() == 1
+    )
 
     assert beat(agent_key, {"host": "sql-prod-01", "version": "1.2.4"}).status_code == 200
     again = Agent.objects.get()
-    assert (again.pk, again.version, again.configuration_version, again.queue_depth) == (agent.pk, "1.2.4", None, None)
+    assert (again.pk, again.version, again.configuration_version, again.queue_depth) == (
+        agent.pk,
+        "1.2.4",
+        None,
+        None,
+    )
     assert again.last_seen_at > agent.last_seen_at
     assert TrailEntry.objects.filter(action="agent.registered").count() == 1
 
 
 def test_the_same_host_is_another_agent_elsewhere(
-    agent_key: Issued, test_agent_key: Issued, globex_agent_key: Issued, acme: Organization, globex: Organization
+    agent_key: Issued,
+    test_agent_key: Issued,
+    globex_agent_key: Issued,
+    acme: Organization,
+    globex: Organization,
 ) -> None:
     for number, issued in enumerate((agent_key, test_agent_key, globex_agent_key)):
         assert beat(issued, ALIVE | {"queue_depth": number}).status_code == 200
@@ -65,7 +92,9 @@ def test_the_same_host_is_another_agent_elsewhere(
     assert list(rows) == [(acme.pk, "live"), (acme.pk, "test"), (globex.pk, "live")]
 
 
-def test_a_heartbeat_tells_the_configuration_in_force(agent_key: Issued, acme: Organization, globex: Organization) -> None:
+def test_a_heartbeat_tells_the_configuration_in_force(
+    agent_key: Issued, acme: Organization, globex: Organization
+) -> None:
     change_configuration(acme, heartbeat_interval_seconds=30)
     change_configuration(globex, heartbeat_interval_seconds=45)
     change_configuration(globex, heartbeat_interval_seconds=50)
@@ -133,14 +162,31 @@ def test_what_is_no_heartbeat_is_400(agent_key: Issued) -> None:
 def test_a_heartbeat_has_at_most_64_kib_of_plain_json(agent_key: Issued) -> None:
     body = json.dumps(ALIVE).encode()
     assert beat(agent_key, body + b" " * (64 * 1024 - len(body))).status_code == 200
-    assert problem(beat(agent_key, body + b" " * (64 * 1024 + 1 - len(body)))) == (413, "body_too_large")
+    assert problem(beat(agent_key, body + b" " * (64 * 1024 + 1 - len(body)))) == (
+        413,
+        "body_too_large",
+    )
     assert problem(beat(agent_key, body, "text/plain")) == (415, "unsupported_media_type")
-    assert problem(beat(agent_key, body, "application/json; charset=utf-16")) == (415, "unsupported_media_type")
-    assert problem(beat(agent_key, body, HTTP_CONTENT_ENCODING="gzip")) == (415, "unsupported_media_type")
+    assert problem(beat(agent_key, body, "application/json; charset=utf-16")) == (
+        415,
+        "unsupported_media_type",
+    )
+    assert problem(beat(agent_key, body, HTTP_CONTENT_ENCODING="gzip")) == (
+        415,
+        "unsupported_media_type",
+    )
 
 
-def test_the_configuration_is_served_with_its_version(agent_key: Issued, acme: Organization, globex: Organization) -> None:
-    change_configuration(acme, batch_size=500, actions=["SL", "IN"], include_objects=["Sales.*"], exclude_objects=["*.tmp"])
+def test_the_configuration_is_served_with_its_version(
+    agent_key: Issued, acme: Organization, globex: Organization
+) -> None:
+    change_configuration(
+        acme,
+        batch_size=500,
+        actions=["SL", "IN"],
+        include_objects=["Sales.*"],
+        exclude_objects=["*.tmp"],
+    )
     change_configuration(globex, batch_size=7)
     answer = api(agent_key).get(CONFIGURATION)
     assert answer.status_code == 200
@@ -157,11 +203,15 @@ def test_the_configuration_is_served_with_its_version(agent_key: Issued, acme: O
 
 
 @pytest.mark.parametrize("named", ['"1"', 'W/"1"', "*", '"7", "1"', ' "1" '])
-def test_a_version_that_is_in_force_is_not_sent_again(named: str, agent_key: Issued, acme: Organization) -> None:
+def test_a_version_that_is_in_force_is_not_sent_again(
+    named: str, agent_key: Issued, acme: Organization
+) -> None:
     answer = api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named)
     assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", '"1"')
     change_configuration(acme, batch_size=500)
-    assert api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named).status_code == (304 if named == "*" else 200)
+    assert api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named).status_code == (
+        304 if named == "*" else 200
+    )
 
 
 def test_any_other_tag_is_answered_with_the_configuration(agent_key: Issued) -> None:
@@ -172,7 +222,9 @@ def test_any_other_tag_is_answered_with_the_configuration(agent_key: Issued) -> 
 def test_agent_calls_take_agent_keys_only(agent_key: Issued, public_key: Issued) -> None:
     for call in (
         lambda client: client.get(CONFIGURATION),
-        lambda client: client.generic("POST", HEARTBEAT, json.dumps(ALIVE).encode(), "application/json"),
+        lambda client: client.generic(
+            "POST", HEARTBEAT, json.dumps(ALIVE).encode(), "application/json"
+        ),
     ):
         assert call(api(agent_key)).status_code == 200
         assert problem(call(api(public_key))) == (403, "wrong_key_type")
@@ -192,7 +244,9 @@ def test_a_suspended_organizations_agents_are_refused_at_once(
 
 
 def test_the_description_holds_the_limits_of_heartbeats() -> None:
-    schema = APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    schema = (
+        APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    )
     heartbeat = schema["paths"][HEARTBEAT]["post"]
     body = heartbeat["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["host", "version"]

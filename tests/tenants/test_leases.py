@@ -19,7 +19,9 @@ from tenants.leases import Leases, one_wait
 from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
-needs_a_server = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite is in this process: nobody waits for it")
+needs_a_server = pytest.mark.skipif(
+    "connection.vendor == 'sqlite'", reason="SQLite is in this process: nobody waits for it"
+)
 LEASE_MS = 600
 PATIENT_MS = 2000
 LONG_MS = 60_000  # for tests in which no lease may end by chance
@@ -45,7 +47,9 @@ def queries(work: Callable[[], object]) -> int:
     return len(connection.queries_log) - before
 
 
-def test_a_warm_verification_costs_no_query_and_a_cold_one_costs_one(public_key: Issued, settings: Settings) -> None:
+def test_a_warm_verification_costs_no_query_and_a_cold_one_costs_one(
+    public_key: Issued, settings: Settings
+) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
     assert queries(lambda: outcome(public_key)) == 1
     assert queries(lambda: [outcome(public_key) for _ in range(20)]) == 0
@@ -74,7 +78,9 @@ def test_the_answer_of_a_revocation_comes_one_lease_after_the_commit(public_key:
     assert outcome(public_key) == Denial(Reason.REVOKED_KEY)
 
 
-def test_another_process_that_leased_just_before_is_over_when_the_answer_comes(public_key: Issued) -> None:
+def test_another_process_that_leased_just_before_is_over_when_the_answer_comes(
+    public_key: Issued,
+) -> None:
     """Another process is another `Leases`, which nobody here clears."""
     state = ["good"]
     elsewhere: Leases[str, str] = Leases(lambda keys: dict.fromkeys(keys, state[0]))
@@ -111,7 +117,9 @@ def test_many_changes_in_one_request_wait_once(public_key: Issued, agent_key: Is
     assert all(receipt.effective_at <= timezone.now() for receipt in receipts)
 
 
-def test_a_change_that_is_rolled_back_waits_for_nothing(public_key: Issued, settings: Settings) -> None:
+def test_a_change_that_is_rolled_back_waits_for_nothing(
+    public_key: Issued, settings: Settings
+) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
     began = time.monotonic()
     with pytest.raises(RuntimeError), transaction.atomic():
@@ -242,7 +250,9 @@ def test_what_was_renewed_before_the_commit_is_over_when_the_answer_comes() -> N
 
 
 @needs_a_server
-def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be(patient: float) -> None:
+def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be(
+    patient: float,
+) -> None:
     read = Slow(0)
     leased: Leases[str, str] = Leases(read)
     leased.get("secret")
@@ -290,6 +300,8 @@ def test_a_leased_key_is_refused_from_the_microsecond_of_its_expiry(
     settings.KEYWAY_LEASE_MS = LONG_MS
     expires_at = timezone.now() + timedelta(days=1)
     issued = issue_public_key(expires_at=expires_at)
-    assert isinstance(verify(issued.plaintext.reveal(), now=expires_at - timedelta(microseconds=1)), Credential)
+    assert isinstance(
+        verify(issued.plaintext.reveal(), now=expires_at - timedelta(microseconds=1)), Credential
+    )
     assert queries(lambda: verify(issued.plaintext.reveal(), now=expires_at)) == 0
     assert verify(issued.plaintext.reveal(), now=expires_at) == Denial(Reason.EXPIRED_KEY)

@@ -42,7 +42,10 @@ def test_the_pages_of_one_s_account_are_drawn_as_keyway(bob: User) -> None:
 @pytest.mark.django_db
 def test_nobody_registers_alone() -> None:
     before = User.objects.count()
-    response = Client().post("/accounts/signup/", {"email": "eve@example.com", "password1": PASSWORD, "password2": PASSWORD})
+    response = Client().post(
+        "/accounts/signup/",
+        {"email": "eve@example.com", "password1": PASSWORD, "password2": PASSWORD},
+    )
     assert "Accounts are made for you" in response.content.decode()
     assert User.objects.count() == before
 
@@ -70,7 +73,10 @@ def set_up(client: Client) -> list[str]:
     assert "data:image" not in html
     secret = re.search(r'id="totp-secret" readonly value="([A-Z2-7]+)"', html)
     assert secret
-    assert "Incorrect code" in client.post("/accounts/2fa/totp/activate/", {"code": "x"}).content.decode()
+    assert (
+        "Incorrect code"
+        in client.post("/accounts/2fa/totp/activate/", {"code": "x"}).content.decode()
+    )
     response = client.post("/accounts/2fa/totp/activate/", {"code": code(secret[1])})
     assert response.headers["Location"] == "/accounts/2fa/recovery-codes/"
     return re.findall(r"<li>(\d{8})</li>", drawn(client, "2fa/recovery-codes"))
@@ -84,7 +90,10 @@ def test_a_second_factor_is_set_up_asked_for_and_turned_off(bob: User, carol: Us
     assert response.headers["Location"] == "/accounts/2fa/authenticate/"
     assert again.get("/o/acme/").status_code == 302
     drawn(again, "2fa/authenticate")
-    assert "Incorrect code" in again.post("/accounts/2fa/authenticate/", {"code": "00000000"}).content.decode()
+    assert (
+        "Incorrect code"
+        in again.post("/accounts/2fa/authenticate/", {"code": "00000000"}).content.decode()
+    )
     assert again.post("/accounts/2fa/authenticate/", {"code": recovery[0]}).status_code == 302
     assert again.get("/o/acme/").status_code == 200
     again.post("/accounts/reauthenticate/", {"password": PASSWORD})
@@ -95,12 +104,16 @@ def test_a_second_factor_is_set_up_asked_for_and_turned_off(bob: User, carol: Us
     assert client_of(carol).get("/o/acme/").status_code == 200
 
 
-def test_staff_take_the_second_factor_of_who_lost_it_away_once_and_it_is_trailed(bob: User, carol: User, staff: User) -> None:
+def test_staff_take_the_second_factor_of_who_lost_it_away_once_and_it_is_trailed(
+    bob: User, carol: User, staff: User
+) -> None:
     set_up(client_of(bob))
     set_up(client_of(carol))
     desk = client_of(staff)
     for _ in range(2):
-        desk.post("/admin/tenants/user/", {"action": "reset_second_factor", "_selected_action": bob.pk})
+        desk.post(
+            "/admin/tenants/user/", {"action": "reset_second_factor", "_selected_action": bob.pk}
+        )
     assert client_of(bob).get("/o/acme/").status_code == 200
     assert client_of(carol).get("/o/acme/").headers["Location"].startswith("/accounts/login/")
     entry = TrailEntry.objects.get(action=Action.USER_SECOND_FACTOR_RESET)

@@ -20,10 +20,21 @@ pytestmark = pytest.mark.django_db
 TENANTS = "/administration/tenant-agents/"
 
 
-def beat(organization: Organization, host: str, *, ago: float, key: Issued | None = None, environment: str = "live") -> Agent:
+def beat(
+    organization: Organization,
+    host: str,
+    *,
+    ago: float,
+    key: Issued | None = None,
+    environment: str = "live",
+) -> Agent:
     at = timezone.now() - timedelta(seconds=ago)
-    presence = agents.Presence(organization.pk, environment, key.key.pk if key else uuid7(), at, SYSTEM)
-    return agents.heartbeat(presence, host=host, version="1.2.3", configuration_version=1, queue_depth=7)
+    presence = agents.Presence(
+        organization.pk, environment, key.key.pk if key else uuid7(), at, SYSTEM
+    )
+    return agents.heartbeat(
+        presence, host=host, version="1.2.3", configuration_version=1, queue_depth=7
+    )
 
 
 def event(organization: Organization, *, hours_ago: float, environment: str = "live") -> None:
@@ -35,7 +46,11 @@ def event(organization: Organization, *, hours_ago: float, environment: str = "l
 
 
 def test_a_row_tells_health_keys_events_and_the_last_heartbeat(
-    acme: Organization, alice: User, agent_key: Issued, issue_agent_key: IssueKey, public_key: Issued
+    acme: Organization,
+    alice: User,
+    agent_key: Issued,
+    issue_agent_key: IssueKey,
+    public_key: Issued,
 ) -> None:
     keys.revoke(key=issue_agent_key(name="Old").key, by=SYSTEM)
     for host, ago in (("a", 10), ("b", 20), ("c", 200), ("d", 4000)):
@@ -50,7 +65,13 @@ def test_a_row_tells_health_keys_events_and_the_last_heartbeat(
 
 def test_the_menus_words_are_the_documents(alice: User) -> None:
     html = client_of(alice).get(TENANTS).content.decode()
-    for words in ("<h1>Tenant Agents</h1>", "Tenant Instances", "Administration", "Manage API Keys", "Actions for Acme"):
+    for words in (
+        "<h1>Tenant Agents</h1>",
+        "Tenant Instances",
+        "Administration",
+        "Manage API Keys",
+        "Actions for Acme",
+    ):
         assert words in html
 
 
@@ -61,7 +82,12 @@ def test_everybody_sees_the_organizations_they_look_after(
     for person in (alice, carol, mallory, staff):
         instances = client_of(person).get(TENANTS).context["instances"]
         seen[person] = [instance.organization.name for instance in instances]
-    assert seen == {alice: ["Acme"], carol: ["Acme"], mallory: ["Globex"], staff: ["Acme", "Globex"]}
+    assert seen == {
+        alice: ["Acme"],
+        carol: ["Acme"],
+        mallory: ["Globex"],
+        staff: ["Acme", "Globex"],
+    }
     response = client_of(bob).get(TENANTS)
     assert response.status_code == 403
     assert "Your role does not include agents" in response.content.decode()
@@ -73,24 +99,32 @@ def test_an_auditor_is_offered_to_read_the_keys_and_not_to_manage_them(carol: Us
     assert "/o/acme/agents/api-keys/" in html
 
 
-def test_the_table_costs_the_same_however_many_organizations_there_are(staff: User, acme: Organization) -> None:
+def test_the_table_costs_the_same_however_many_organizations_there_are(
+    staff: User, acme: Organization
+) -> None:
     beat(acme, "a", ago=1)
     client = client_of(staff)
     client.get(TENANTS)
     one = tables_asked(lambda: client.get(TENANTS))
     for number in range(12):
-        organization = tenants.create_organization(name=f"Tenant {number}", slug=f"tenant-{number}", by=SYSTEM)
+        organization = tenants.create_organization(
+            name=f"Tenant {number}", slug=f"tenant-{number}", by=SYSTEM
+        )
         beat(organization, "a", ago=1)
         event(organization, hours_ago=1)
     many = tables_asked(lambda: client.get(TENANTS))
     assert many == one
     figures = ("tenants_agent", "tenants_agentconfiguration", "apikeys_key", "audit_activityevent")
-    assert [many[table] for table in figures] == [2, 1, 1, 1], "health and heartbeats; intervals; keys; events"
+    assert [many[table] for table in figures] == [2, 1, 1, 1], (
+        "health and heartbeats; intervals; keys; events"
+    )
 
 
 def test_many_organizations_are_searched_and_paged(staff: User, acme: Organization) -> None:
     for number in range(PER_PAGE):
-        tenants.create_organization(name=f"Tenant {number:02}", slug=f"tenant-{number:02}", by=SYSTEM)
+        tenants.create_organization(
+            name=f"Tenant {number:02}", slug=f"tenant-{number:02}", by=SYSTEM
+        )
     client = client_of(staff)
     first = client.get(TENANTS)
     assert "1 to 25 of 26" in first.content.decode()
@@ -127,12 +161,22 @@ def test_agents_are_filtered_by_health(acme: Organization, alice: User) -> None:
 
 def test_without_agents_the_page_says_how_to_connect_one(alice: User, carol: User) -> None:
     html = client_of(alice).get("/o/acme/agents/").content.decode()
-    for words in ("No agent has connected yet", "AgentApiKey", "/o/acme/agents/api-keys/new/", "/docs/api/"):
+    for words in (
+        "No agent has connected yet",
+        "AgentApiKey",
+        "/o/acme/agents/api-keys/new/",
+        "/docs/api/",
+    ):
         assert words in html
-    assert "/o/acme/agents/api-keys/new/" not in client_of(carol).get("/o/acme/agents/").content.decode()
+    assert (
+        "/o/acme/agents/api-keys/new/"
+        not in client_of(carol).get("/o/acme/agents/").content.decode()
+    )
 
 
-def test_agents_cost_the_same_however_many_there_are(acme: Organization, alice: User, agent_key: Issued) -> None:
+def test_agents_cost_the_same_however_many_there_are(
+    acme: Organization, alice: User, agent_key: Issued
+) -> None:
     beat(acme, "first", ago=1, key=agent_key)
     client = client_of(alice)
     client.get("/o/acme/agents/")
@@ -146,5 +190,8 @@ def test_agents_are_read_by_admins_auditors_and_staff_only(
     alice: User, bob: User, carol: User, mallory: User, staff: User
 ) -> None:
     for address in ("/o/acme/agents/", "/o/acme/agents/configuration/"):
-        statuses = [client_of(person).get(address).status_code for person in (alice, carol, staff, bob, mallory)]
+        statuses = [
+            client_of(person).get(address).status_code
+            for person in (alice, carol, staff, bob, mallory)
+        ]
         assert statuses == [200, 200, 200, 403, 404]

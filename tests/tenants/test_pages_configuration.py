@@ -18,10 +18,16 @@ def fields(**changes: Any) -> dict[str, Any]:
 
 
 def versions(organization: Organization) -> list[int]:
-    return list(AgentConfiguration.objects.filter(organization=organization).values_list("version", flat=True))
+    return list(
+        AgentConfiguration.objects.filter(organization=organization).values_list(
+            "version", flat=True
+        )
+    )
 
 
-def test_a_change_is_a_new_version_and_trailed(acme: Organization, globex: Organization, alice: User) -> None:
+def test_a_change_is_a_new_version_and_trailed(
+    acme: Organization, globex: Organization, alice: User
+) -> None:
     sent = fields(
         heartbeat_interval_seconds="30",
         common_actions=["LGIF", "DR"],
@@ -34,20 +40,32 @@ def test_a_change_is_a_new_version_and_trailed(acme: Organization, globex: Organ
     saved = agents.configuration_in_force(acme.pk)
     assert (saved.version, saved.heartbeat_interval_seconds, saved.batch_size) == (2, 30, 1000)
     assert saved.actions == ["LGIF", "DR", "VACUUM", "CREATE DATABASE"]
-    assert (saved.include_objects, saved.exclude_objects) == (["*.hr.*", "sales.dbo.orders"], ["*.*.tmp_?"])
+    assert (saved.include_objects, saved.exclude_objects) == (
+        ["*.hr.*", "sales.dbo.orders"],
+        ["*.*.tmp_?"],
+    )
     assert saved.created_by == alice.email
-    assert TrailEntry.objects.filter(organization_id=acme.pk, action="agent_configuration.changed").count() == 1
+    assert (
+        TrailEntry.objects.filter(
+            organization_id=acme.pk, action="agent_configuration.changed"
+        ).count()
+        == 1
+    )
     assert versions(globex) == [1]
 
 
 def test_saving_what_is_in_force_already_makes_no_version(acme: Organization, alice: User) -> None:
-    assert "Nothing was changed" in client_of(alice).post(PAGE, fields(), follow=True).content.decode()
+    assert (
+        "Nothing was changed" in client_of(alice).post(PAGE, fields(), follow=True).content.decode()
+    )
     assert versions(acme) == [1]
 
 
 def test_the_form_shows_what_is_in_force(acme: Organization, alice: User) -> None:
     changes = {"actions": ["SL", "VACUUM"], "include_objects": ["a.b.c", "d.e.f"]}
-    agents.change_configuration(current=agents.configuration_in_force(acme.pk), changes=changes, by=SYSTEM)
+    agents.change_configuration(
+        current=agents.configuration_in_force(acme.pk), changes=changes, by=SYSTEM
+    )
     html = client_of(alice).get(PAGE).content.decode()
     assert 'value="SL" checked' in html
     assert 'value="IN">' in html
@@ -97,7 +115,9 @@ def test_a_refusal_names_the_line(alice: User) -> None:
     assert "Line 2: a pattern is database.schema.object" in response.content.decode()
 
 
-def test_saving_over_a_version_one_has_not_seen_is_told_and_keeps_what_was_typed(acme: Organization, alice: User) -> None:
+def test_saving_over_a_version_one_has_not_seen_is_told_and_keeps_what_was_typed(
+    acme: Organization, alice: User
+) -> None:
     in_force = agents.configuration_in_force(acme.pk)
     agents.change_configuration(current=in_force, changes={"batch_size": 77}, by=SYSTEM)
     client = client_of(alice)
@@ -109,13 +129,17 @@ def test_saving_over_a_version_one_has_not_seen_is_told_and_keeps_what_was_typed
     assert "a.b.c</textarea>" in html
     assert versions(acme) == [2, 1]
     assert 'name="version" value="2"' in html
-    again = client.post(PAGE, fields(heartbeat_interval_seconds="45", include_objects="a.b.c", version="2"))
+    again = client.post(
+        PAGE, fields(heartbeat_interval_seconds="45", include_objects="a.b.c", version="2")
+    )
     assert again.status_code == 302
     assert agents.configuration_in_force(acme.pk).batch_size == 1000
 
 
 @pytest.mark.parametrize("version", ["2", "99", str(10**30)])
-def test_a_version_that_never_was_is_a_conflict_and_not_an_error(acme: Organization, alice: User, version: str) -> None:
+def test_a_version_that_never_was_is_a_conflict_and_not_an_error(
+    acme: Organization, alice: User, version: str
+) -> None:
     assert client_of(alice).post(PAGE, fields(version=version, batch_size="5")).status_code == 409
     assert versions(acme) == [1]
 

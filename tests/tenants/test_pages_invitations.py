@@ -22,15 +22,21 @@ class BrokenMail(BaseEmailBackend):
 
 
 def test_an_existing_person_is_added(alice: User, mallory: User, acme: Organization) -> None:
-    response = client_of(alice).post(ADD, {"email": " MALLORY@globex.example ", "role": "auditor"}, follow=True)
+    response = client_of(alice).post(
+        ADD, {"email": " MALLORY@globex.example ", "role": "auditor"}, follow=True
+    )
     assert "Added mallory@globex.example" in response.content.decode()
     assert acme.memberships.get(user=mallory).role == Role.AUDITOR
     assert User.objects.count() == 2
     assert not mail.outbox
 
 
-def test_somebody_new_gets_an_account_without_a_password_and_a_mail_to_choose_one(alice: User, acme: Organization) -> None:
-    response = client_of(alice).post(ADD, {"email": "New@Acme.example", "role": "member"}, follow=True)
+def test_somebody_new_gets_an_account_without_a_password_and_a_mail_to_choose_one(
+    alice: User, acme: Organization
+) -> None:
+    response = client_of(alice).post(
+        ADD, {"email": "New@Acme.example", "role": "member"}, follow=True
+    )
     person = User.objects.get(email="new@acme.example")
     assert not person.has_usable_password()
     assert acme.memberships.get(user=person).role == Role.MEMBER
@@ -39,21 +45,32 @@ def test_somebody_new_gets_an_account_without_a_password_and_a_mail_to_choose_on
     assert "/accounts/password/reset/key/" in message.body
     assert "Added new@acme.example" in response.content.decode()
     stranger = Client()
-    assert stranger.post("/accounts/login/", {"login": person.email, "password": ""}).status_code == 200
+    assert (
+        stranger.post("/accounts/login/", {"login": person.email, "password": ""}).status_code
+        == 200
+    )
 
 
-def test_what_is_said_does_not_tell_whether_the_person_was_known(alice: User, mallory: User) -> None:
+def test_what_is_said_does_not_tell_whether_the_person_was_known(
+    alice: User, mallory: User
+) -> None:
     client = client_of(alice)
     said = [
-        client.post(ADD, {"email": email, "role": "member"}, follow=True).content.decode().count(f"Added {email}. Whoever has")
+        client.post(ADD, {"email": email, "role": "member"}, follow=True)
+        .content.decode()
+        .count(f"Added {email}. Whoever has")
         for email in (mallory.email, "new@acme.example")
     ]
     assert said == [1, 1]
 
 
-def test_a_mail_that_cannot_be_sent_is_told_and_the_member_is_added(alice: User, settings: Any) -> None:
+def test_a_mail_that_cannot_be_sent_is_told_and_the_member_is_added(
+    alice: User, settings: Any
+) -> None:
     settings.EMAIL_BACKEND = "tests.tenants.test_pages_invitations.BrokenMail"
-    response = client_of(alice).post(ADD, {"email": "new@acme.example", "role": "member"}, follow=True)
+    response = client_of(alice).post(
+        ADD, {"email": "new@acme.example", "role": "member"}, follow=True
+    )
     assert "could not be sent" in response.content.decode()
     assert Membership.objects.filter(user__email="new@acme.example").exists()
 

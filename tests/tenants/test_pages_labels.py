@@ -8,7 +8,17 @@ from tenants.text import is_visible
 
 
 @pytest.mark.parametrize(
-    "text", ["SIEM Integration", "Müller’s Skript №1", "生産 SQL", "naïve café", "🔑 key", "<script>", "עברית", ""]
+    "text",
+    [
+        "SIEM Integration",
+        "Müller’s Skript №1",
+        "生産 SQL",
+        "naïve café",
+        "🔑 key",
+        "<script>",
+        "עברית",
+        "",
+    ],
 )
 def test_names_in_any_script_are_taken(text: str) -> None:
     assert is_visible(text)
@@ -25,7 +35,12 @@ def test_names_in_any_script_are_taken(text: str) -> None:
 )
 def test_what_does_not_show_is_refused_wherever_it_stands(character: str) -> None:
     assert is_visible("Key of bob")
-    for text in (character, f"Key{character} of bob", f"{character}Key of bob", f"Key of bob{character}"):
+    for text in (
+        character,
+        f"Key{character} of bob",
+        f"{character}Key of bob",
+        f"Key of bob{character}",
+    ):
         assert not is_visible(text)
 
 

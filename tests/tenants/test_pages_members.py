@@ -39,10 +39,20 @@ def role_of(user: User) -> str:
     return membership_of(user).role
 
 
-def test_the_list_tells_role_status_and_working_keys(alice: User, bob: User, carol: User, public_key: Issued) -> None:
+def test_the_list_tells_role_status_and_working_keys(
+    alice: User, bob: User, carol: User, public_key: Issued
+) -> None:
     tenants.deactivate_member(membership=membership_of(carol), by=SYSTEM)
-    past = {"created_at": timezone.now() - timedelta(days=2), "expires_at": timezone.now() - timedelta(days=1)}
-    owned = {"owner": membership_of(bob), "organization": membership_of(bob).organization, "kind": "public", "scopes": ["x"]}
+    past = {
+        "created_at": timezone.now() - timedelta(days=2),
+        "expires_at": timezone.now() - timedelta(days=1),
+    }
+    owned = {
+        "owner": membership_of(bob),
+        "organization": membership_of(bob).organization,
+        "kind": "public",
+        "scopes": ["x"],
+    }
     Key.objects.create(name="Expired", **owned, **past)
     response = client_of(alice).get(MEMBERS)
     counts = {member.user: member.usable_keys for member in response.context["page"]}
@@ -67,7 +77,9 @@ def test_ending_a_membership_refuses_its_keys_and_no_others(
     assert isinstance(outcome(agent_key), Credential)
 
 
-def test_a_reactivated_member_is_back_with_their_keys(alice: User, bob: User, public_key: Issued) -> None:
+def test_a_reactivated_member_is_back_with_their_keys(
+    alice: User, bob: User, public_key: Issued
+) -> None:
     client = client_of(alice)
     client.post(page(bob, "deactivate"))
     assert client_of(bob).get("/o/acme/").status_code == 404
@@ -120,15 +132,22 @@ def test_the_last_admin_stays(alice: User, bob: User, action: str) -> None:
     assert client.get(MEMBERS).status_code in {403, 404}
 
 
-@pytest.mark.parametrize(("who", "reads"), [("bob", 403), ("carol", 200), ("mallory", 404), ("staff", 403)])
-def test_who_does_not_manage_members_changes_none(cast: dict[str, User], alice: User, who: str, reads: int) -> None:
+@pytest.mark.parametrize(
+    ("who", "reads"), [("bob", 403), ("carol", 200), ("mallory", 404), ("staff", 403)]
+)
+def test_who_does_not_manage_members_changes_none(
+    cast: dict[str, User], alice: User, who: str, reads: int
+) -> None:
     client = client_of(cast[who])
     refused = 404 if who == "mallory" else 403
     before = list(Membership.objects.values())
     assert client.get(MEMBERS).status_code == reads
     for address in (ADD, *(page(alice, action) for action in ACTIONS)):
         assert client.get(address).status_code == refused
-        assert client.post(address, {"email": "x@acme.example", "role": "admin"}).status_code == refused
+        assert (
+            client.post(address, {"email": "x@acme.example", "role": "admin"}).status_code
+            == refused
+        )
     assert list(Membership.objects.values()) == before
     assert "Add member" not in client.get(MEMBERS).content.decode()
 
@@ -138,10 +157,16 @@ def cast(bob: User, carol: User, mallory: User, staff: User) -> dict[str, User]:
     return {"bob": bob, "carol": carol, "mallory": mallory, "staff": staff}
 
 
-def test_a_member_of_another_organization_is_as_unknown_as_nobody(alice: User, mallory: User, bob: User) -> None:
+def test_a_member_of_another_organization_is_as_unknown_as_nobody(
+    alice: User, mallory: User, bob: User
+) -> None:
     client = client_of(mallory)
     for action in ACTIONS:
-        for address in (page(bob, action), page(bob, action, "globex"), f"/o/globex/members/{'mem_' + '0' * 26}/{action}/"):
+        for address in (
+            page(bob, action),
+            page(bob, action, "globex"),
+            f"/o/globex/members/{'mem_' + '0' * 26}/{action}/",
+        ):
             assert client.get(address).status_code == 404
             assert client.post(address, {"role": "member"}).status_code == 404
         assert client.get(page(mallory, action, "globex")).status_code == 200
@@ -156,12 +181,16 @@ def test_somebody_who_left_cannot_be_changed_any_more(alice: User, bob: User) ->
     assert bob.email not in client.get(MEMBERS).content.decode()
 
 
-def test_many_members_are_searched_and_paged_at_the_same_cost(alice: User, acme: Organization) -> None:
+def test_many_members_are_searched_and_paged_at_the_same_cost(
+    alice: User, acme: Organization
+) -> None:
     client = client_of(alice)
     client.get(MEMBERS)
     one = tables_asked(lambda: client.get(MEMBERS))
     for number in range(60):
-        user = User.objects.create_user(f"member{number:02}@acme.example", name=f"Member {number:02}")
+        user = User.objects.create_user(
+            f"member{number:02}@acme.example", name=f"Member {number:02}"
+        )
         tenants.add_member(organization=acme, user=user, role=Role.MEMBER, by=SYSTEM)
     assert tables_asked(lambda: client.get(MEMBERS)) == one
     assert "1 to 50 of 61" in client.get(MEMBERS).content.decode()

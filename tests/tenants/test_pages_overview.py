@@ -23,7 +23,10 @@ PAGE = "/o/acme/"
 def figures(user: User) -> dict[str, str]:
     """Label and value of each figure on Acme's overview."""
     html = client_of(user).get(PAGE).content.decode()
-    found = re.findall(r'stat-label">([^<]+)</span>\s*<span class="stat-value">([\d,]+)(?:<[^>]+> / ([\d,]+))?', html)
+    found = re.findall(
+        r'stat-label">([^<]+)</span>\s*<span class="stat-value">([\d,]+)(?:<[^>]+> / ([\d,]+))?',
+        html,
+    )
     return {label: f"{value}/{total}" if total else value for label, value, total in found}
 
 
@@ -42,7 +45,11 @@ def happened(organization: Organization, *, hours_ago: float, environment: str =
 
 
 def test_every_figure_is_counted(
-    acme: Organization, globex: Organization, alice: User, issue_agent_key: IssueKey, issue_public_key: IssueKey
+    acme: Organization,
+    globex: Organization,
+    alice: User,
+    issue_agent_key: IssueKey,
+    issue_public_key: IssueKey,
 ) -> None:
     key = issue_agent_key()
     keys.revoke(key=issue_agent_key(name="Old").key, by=actor(alice))
@@ -65,7 +72,11 @@ def test_every_figure_is_counted(
 
 
 def test_a_member_is_told_of_their_own_keys_only(
-    acme: Organization, alice: User, bob: User, issue_agent_key: IssueKey, issue_public_key: IssueKey
+    acme: Organization,
+    alice: User,
+    bob: User,
+    issue_agent_key: IssueKey,
+    issue_public_key: IssueKey,
 ) -> None:
     soon = timezone.now() + timedelta(days=3)
     issue_agent_key(name="Agent of Acme", expires_at=soon)
@@ -77,7 +88,10 @@ def test_a_member_is_told_of_their_own_keys_only(
     for hidden in ("Agent of Acme", "Script of Alice", "Latest changes", "First steps"):
         assert hidden not in html
     everything = client_of(alice).get(PAGE).content.decode()
-    assert all(told in everything for told in ("Agent of Acme", "Script of Alice", "Script of Bob", "Latest changes"))
+    assert all(
+        told in everything
+        for told in ("Agent of Acme", "Script of Alice", "Script of Bob", "Latest changes")
+    )
 
 
 def test_the_first_steps_are_ticked_by_what_is_there(
@@ -106,13 +120,17 @@ def test_labels_on_the_overview_are_text(alice: User, issue_agent_key: IssueKey)
     assert "<script>alert" not in html
 
 
-def test_the_overview_of_another_tenant_is_not_found(acme: Organization, alice: User, mallory: User, staff: User) -> None:
+def test_the_overview_of_another_tenant_is_not_found(
+    acme: Organization, alice: User, mallory: User, staff: User
+) -> None:
     assert client_of(alice).get(PAGE).status_code == 200
     assert client_of(mallory).get(PAGE).status_code == 404
     assert client_of(staff).get(PAGE).status_code == 403
 
 
-def test_the_way_in_leads_to_the_organization_open_last(acme: Organization, globex: Organization, bob: User) -> None:
+def test_the_way_in_leads_to_the_organization_open_last(
+    acme: Organization, globex: Organization, bob: User
+) -> None:
     tenants.add_member(organization=globex, user=bob, role=Role.MEMBER, by=SYSTEM)
     client = client_of(bob)
     assert client.get("/").headers["Location"] == "/o/acme/"

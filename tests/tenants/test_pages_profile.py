@@ -25,7 +25,11 @@ def test_identity_time_zone_and_appearance_are_saved_on_the_server(alice: User, 
     html = response.content.decode()
     assert "Saved your profile" in html
     assert '<html lang="en" dir="ltr" data-theme="dark">' in html
-    assert User.objects.values_list("name", "time_zone", "theme").get(pk=bob.pk) == ("Bob Brandt", "Europe/Berlin", "dark")
+    assert User.objects.values_list("name", "time_zone", "theme").get(pk=bob.pk) == (
+        "Bob Brandt",
+        "Europe/Berlin",
+        "dark",
+    )
     assert User.objects.filter(pk=alice.pk).values().get() == bystander
 
 
@@ -39,7 +43,9 @@ def test_identity_time_zone_and_appearance_are_saved_on_the_server(alice: User, 
         ({"theme": "neon"}, "theme"),
     ],
 )
-def test_what_cannot_be_is_refused_and_not_shown_as_if_it_were(bob: User, changes: dict[str, str], field: str) -> None:
+def test_what_cannot_be_is_refused_and_not_shown_as_if_it_were(
+    bob: User, changes: dict[str, str], field: str
+) -> None:
     client = client_of(bob)
     response = client.post(PROFILE, fields(**changes))
     assert response.status_code == 422
@@ -50,10 +56,21 @@ def test_what_cannot_be_is_refused_and_not_shown_as_if_it_were(bob: User, change
 
 
 def test_nobody_promotes_themselves_here(bob: User) -> None:
-    extra = {"email": "root@acme.example", "is_staff": "on", "is_superuser": "on", "is_active": "", "password": "x"}
+    extra = {
+        "email": "root@acme.example",
+        "is_staff": "on",
+        "is_superuser": "on",
+        "is_active": "",
+        "password": "x",
+    }
     assert client_of(bob).post(PROFILE, fields(**extra)).status_code == 302
     changed = User.objects.get(pk=bob.pk)
-    assert (changed.email, changed.is_staff, changed.is_superuser, changed.is_active) == (bob.email, False, False, True)
+    assert (changed.email, changed.is_staff, changed.is_superuser, changed.is_active) == (
+        bob.email,
+        False,
+        False,
+        True,
+    )
     assert changed.password == bob.password
 
 
@@ -68,7 +85,9 @@ def test_a_stranger_is_sent_to_sign_in(db: None) -> None:
     assert (response.status_code, response["Location"]) == (302, "/accounts/login/?next=/profile/")
 
 
-def test_only_ones_own_keys_are_listed(alice: User, bob: User, public_key: Issued, agent_key: Issued) -> None:
+def test_only_ones_own_keys_are_listed(
+    alice: User, bob: User, public_key: Issued, agent_key: Issued
+) -> None:
     html = client_of(alice).get(f"{PROFILE}?status=all").content.decode()
     assert public_key.plaintext.mask not in html
     assert agent_key.plaintext.mask not in html

@@ -40,7 +40,9 @@ def listed(browser: Client) -> str:
     return browser.get(PAGE).content.decode().partition('id="programs-title"')[2]
 
 
-def test_each_sees_the_programs_that_signed_in_as_them_and_when_they_last_refreshed(bob: User, carol: User) -> None:
+def test_each_sees_the_programs_that_signed_in_as_them_and_when_they_last_refreshed(
+    bob: User, carol: User
+) -> None:
     assert "No program is signed in as you" in listed(client_of(bob))
     pair = program(bob, "ledger/2 <script>")
     program(carol, "carols/1")
@@ -63,7 +65,9 @@ def test_the_page_is_no_page_of_an_organization(bob: User) -> None:
 def test_what_has_ended_is_not_listed(bob: User) -> None:
     now = timezone.now()
     signed_in(bob, at=now - timedelta(days=31))
-    services.end_family(services.authenticate(program(bob, "signed-out/1").access, at=now).family_id, at=now)
+    services.end_family(
+        services.authenticate(program(bob, "signed-out/1").access, at=now).family_id, at=now
+    )
     program(bob, "of the old password/1")
     bob.set_password(OTHER)
     bob.save()
@@ -72,13 +76,22 @@ def test_what_has_ended_is_not_listed(bob: User) -> None:
     assert "No program is signed in as you" in listed(client_of(bob))
 
 
-def test_ending_one_is_true_when_it_is_answered_and_leaves_the_others(bob: User, carol: User) -> None:
-    first, second, bystander = program(bob, "first/1"), program(bob, "second/1"), program(carol, "carols/1")
+def test_ending_one_is_true_when_it_is_answered_and_leaves_the_others(
+    bob: User, carol: User
+) -> None:
+    first, second, bystander = (
+        program(bob, "first/1"),
+        program(bob, "second/1"),
+        program(carol, "carols/1"),
+    )
     browser = client_of(bob)
     of_first = TokenFamily.objects.get(user_agent="first/1")
     assert status(first) == 200
     answer = browser.post(ending(of_first), follow=True)
-    assert (answer.redirect_chain, b"Signed out first/1." in answer.content) == ([(PAGE, 302)], True)
+    assert (answer.redirect_chain, b"Signed out first/1." in answer.content) == (
+        [(PAGE, 302)],
+        True,
+    )
     assert dead(first)
     assert status(second) == status(bystander) == 200
     assert browser.get("/profile/").status_code == 200, "the browser goes on"
@@ -96,9 +109,13 @@ def test_ending_one_is_trailed_once(bob: User) -> None:
 
 
 @pytest.mark.parametrize("name", ["mallory", "alice", "staff"])
-def test_nobody_sees_or_ends_the_program_of_another(name: str, bob: User, request: pytest.FixtureRequest) -> None:
+def test_nobody_sees_or_ends_the_program_of_another(
+    name: str, bob: User, request: pytest.FixtureRequest
+) -> None:
     other: User = request.getfixturevalue(name)
-    User.objects.filter(pk=other.pk).update(password=bob.password)  # the mark of a password is no wall between people
+    User.objects.filter(pk=other.pk).update(
+        password=bob.password
+    )  # the mark of a password is no wall between people
     pair, browser = program(bob, "bobs/1"), client_of(other)
     of = family(bob)
     assert "bobs/1" not in listed(browser)

@@ -12,7 +12,9 @@ from tenants.roles import Role
 from tests.conftest import SYSTEM, client_of
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = sorted((ROOT / "templates").rglob("*.html")) + sorted((ROOT / "templates").rglob("*.svg"))
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html")) + sorted(
+    (ROOT / "templates").rglob("*.svg")
+)
 FORBIDDEN = {
     "a style attribute": r"\sstyle\s*=",
     "an event handler": r"\son[a-z]+\s*=\s*[\"']",
@@ -27,7 +29,11 @@ FORBIDDEN = {
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_no_template_holds(what: str) -> None:
     assert len(TEMPLATES) > 50
-    assert [path.name for path in TEMPLATES if re.search(FORBIDDEN[what], path.read_text(), re.IGNORECASE)] == []
+    assert [
+        path.name
+        for path in TEMPLATES
+        if re.search(FORBIDDEN[what], path.read_text(), re.IGNORECASE)
+    ] == []
 
 
 @pytest.mark.parametrize("name", ["keyway.css", "keyway.js", "favicon.svg"])
@@ -37,7 +43,9 @@ def test_what_pages_load_loads_nothing_from_elsewhere(name: str) -> None:
 
 
 @pytest.mark.parametrize("theme", Theme.values)
-def test_a_page_comes_in_the_theme_its_reader_chose(acme: Organization, bob: User, theme: str) -> None:
+def test_a_page_comes_in_the_theme_its_reader_chose(
+    acme: Organization, bob: User, theme: str
+) -> None:
     User.objects.filter(pk=bob.pk).update(theme=theme)
     html = client_of(bob).get("/o/acme/").content.decode()
     assert f'<html lang="en" dir="ltr" data-theme="{theme}">' in html
@@ -53,8 +61,18 @@ def test_the_navigation_offers_each_role_what_it_may_open(
     acme: Organization, alice: User, bob: User, carol: User, staff: User
 ) -> None:
     everybody = {"/o/acme/", "/o/acme/activity/", "/profile/#api-keys", "/docs/api/"}
-    reading = everybody | {"/o/acme/agents/", "/administration/tenant-agents/", "/o/acme/audit-log/", "/o/acme/members/"}
-    agents = {"/o/acme/agents/", "/administration/tenant-agents/", "/profile/#api-keys", "/docs/api/"}
+    reading = everybody | {
+        "/o/acme/agents/",
+        "/administration/tenant-agents/",
+        "/o/acme/audit-log/",
+        "/o/acme/members/",
+    }
+    agents = {
+        "/o/acme/agents/",
+        "/administration/tenant-agents/",
+        "/profile/#api-keys",
+        "/docs/api/",
+    }
     for user, page, offered in (
         (alice, "/o/acme/", reading | {"/o/acme/applications/"}),
         (carol, "/o/acme/", reading),
@@ -69,8 +87,16 @@ def test_the_navigation_offers_each_role_what_it_may_open(
 
 def test_the_navigation_marks_where_one_is(carol: User) -> None:
     client = client_of(carol)
-    for page in ("/o/acme/", "/o/acme/activity/", "/o/acme/agents/", "/administration/tenant-agents/", "/o/acme/audit-log/"):
-        assert re.findall(r'href="([^"]+)" aria-current="page"><svg', client.get(page).content.decode()) == [page]
+    for page in (
+        "/o/acme/",
+        "/o/acme/activity/",
+        "/o/acme/agents/",
+        "/administration/tenant-agents/",
+        "/o/acme/audit-log/",
+    ):
+        assert re.findall(
+            r'href="([^"]+)" aria-current="page"><svg', client.get(page).content.decode()
+        ) == [page]
 
 
 def test_the_switcher_offers_the_organizations_one_belongs_to(
@@ -97,7 +123,9 @@ def test_hostile_names_are_text_in_the_shell(acme: Organization, bob: User) -> N
     assert "<img" not in html
 
 
-def test_a_suspended_organization_says_so_and_can_still_be_read(acme: Organization, carol: User) -> None:
+def test_a_suspended_organization_says_so_and_can_still_be_read(
+    acme: Organization, carol: User
+) -> None:
     client = client_of(carol)
     assert "Acme is suspended" not in client.get("/o/acme/").content.decode()
     tenants.suspend_organization(organization=acme, by=SYSTEM)

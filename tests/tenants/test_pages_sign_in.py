@@ -20,13 +20,19 @@ NEW = "/profile/api-keys/new/"
 @pytest.fixture
 def addresses(bob: User, agent_key: Issued, public_key_of_alice: Issued) -> list[str]:
     """Every page that gives or takes power."""
-    mine, agents = f"/profile/api-keys/{public_key_of_alice.key.public_id}", "/o/acme/agents/api-keys"
+    mine, agents = (
+        f"/profile/api-keys/{public_key_of_alice.key.public_id}",
+        "/o/acme/agents/api-keys",
+    )
     member = f"/o/acme/members/{membership_of(bob).public_id}"
     return [
         NEW,
         *(f"{mine}/{action}/" for action in ("revoke", "pause", "resume")),
         f"{agents}/new/",
-        *(f"{agents}/{agent_key.key.public_id}/{action}/" for action in ("delete", "pause", "resume")),
+        *(
+            f"{agents}/{agent_key.key.public_id}/{action}/"
+            for action in ("delete", "pause", "resume")
+        ),
         "/o/acme/members/add/",
         *(f"{member}/{action}/" for action in ("role", "deactivate", "reactivate", "remove")),
     ]
@@ -69,19 +75,34 @@ def test_a_sign_in_counts_until_its_last_second(alice: User) -> None:
 def test_reading_asks_for_no_recent_sign_in(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW * 100)
-    for address in ("/profile/", "/administration/tenant-agents/", "/o/acme/agents/api-keys/", "/o/acme/members/"):
+    for address in (
+        "/profile/",
+        "/administration/tenant-agents/",
+        "/o/acme/agents/api-keys/",
+        "/o/acme/members/",
+    ):
         assert client.get(address).status_code == 200
 
 
 def test_what_was_typed_is_still_there_after_signing_in_again(alice: User) -> None:
     client = client_of(alice)
     nonce = nonce_of(client.get(NEW))
-    sent = {"name": "Typed before", "scopes": "read:audit-activity", "environment": "test", "expires": "7", "nonce": nonce}
+    sent = {
+        "name": "Typed before",
+        "scopes": "read:audit-activity",
+        "environment": "test",
+        "expires": "7",
+        "nonce": nonce,
+    }
     grow_old(client, WINDOW)
     form = sign_in_again(client, client.post(NEW, sent))
     html = form.content.decode()
     assert form.request["PATH_INFO"] == NEW
-    for kept in ('value="Typed before"', 'value="read:audit-activity" checked', 'value="7" checked'):
+    for kept in (
+        'value="Typed before"',
+        'value="read:audit-activity" checked',
+        'value="7" checked',
+    ):
         assert kept in html
     assert nonce_of(form) == nonce
     assert not Key.objects.exists(), "nothing is carried out before it is asked for again"
@@ -90,7 +111,9 @@ def test_what_was_typed_is_still_there_after_signing_in_again(alice: User) -> No
     assert 'value="Typed before"' not in client.get(NEW).content.decode(), "it is kept for one time"
 
 
-def test_a_confirmation_comes_back_after_signing_in_again(alice: User, public_key_of_alice: Issued) -> None:
+def test_a_confirmation_comes_back_after_signing_in_again(
+    alice: User, public_key_of_alice: Issued
+) -> None:
     client = client_of(alice)
     address = f"/profile/api-keys/{public_key_of_alice.key.public_id}/revoke/"
     grow_old(client, WINDOW)
@@ -104,7 +127,9 @@ def test_what_is_kept_holds_neither_headers_nor_cookies(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW)
     client.post(NEW, {"name": "x", "csrfmiddlewaretoken": "t" * 64})
-    session = next(s.get_decoded() for s in Session.objects.all() if "kept_fields" in s.get_decoded())
+    session = next(
+        s.get_decoded() for s in Session.objects.all() if "kept_fields" in s.get_decoded()
+    )
     assert session["kept_fields"] == {"path": NEW, "fields": "name=x"}
     assert "account_reauthentication_state" not in session
 
@@ -144,11 +169,17 @@ def test_somebody_elses_sign_in_in_this_session_does_not_count(alice: User) -> N
     assert client.get(NEW).status_code == 302
 
 
-@pytest.mark.parametrize(("method", "status"), [("password", 200), ("mfa", 200), ("password_reset", 302), ("email", 302)])
-def test_only_a_password_and_a_second_factor_prove_anything(alice: User, method: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("method", "status"), [("password", 200), ("mfa", 200), ("password_reset", 302), ("email", 302)]
+)
+def test_only_a_password_and_a_second_factor_prove_anything(
+    alice: User, method: str, status: int
+) -> None:
     client = client_of(alice)
     session = client.session
-    session["account_authentication_methods"] = [{**session["account_authentication_methods"][0], "method": method}]
+    session["account_authentication_methods"] = [
+        {**session["account_authentication_methods"][0], "method": method}
+    ]
     session.save()
     assert client.get(NEW).status_code == status
 

@@ -41,7 +41,9 @@ def test_somebody_present_cannot_be_added_twice_but_comes_back_after_removal(
     assert new.pk != old.pk
 
 
-def test_a_change_that_changes_nothing_is_not_trailed(alice: User, bob: User, acme: Organization) -> None:
+def test_a_change_that_changes_nothing_is_not_trailed(
+    alice: User, bob: User, acme: Organization
+) -> None:
     tenants.deactivate_member(membership=membership_of(bob), by=SYSTEM)
     tenants.suspend_organization(organization=acme, by=SYSTEM)
     before = TrailEntry.objects.count()

@@ -11,13 +11,22 @@ from tests.servers.keyway import KeywayServer
 
 # `api-keys:manage` of the AgentAuri document is Keyway's own manage:api-keys (DESIGN: verb:resource). The others are the
 # product's: an operator registers them.
-AGENTAURI_SCOPES = ("triggers:read", "triggers:write", "events:read", "organizations:read", "organizations:write")
+AGENTAURI_SCOPES = (
+    "triggers:read",
+    "triggers:write",
+    "events:read",
+    "organizations:read",
+    "organizations:write",
+)
 
 
 @pytest.fixture(scope="session")
 def agentauri_keyway() -> Iterator[KeywayServer]:
     """A Keyway as it comes, with the product's scopes."""
-    registered = [{"name": name, "title": name, "description": f"{name} of AgentAuri"} for name in AGENTAURI_SCOPES]
+    registered = [
+        {"name": name, "title": name, "description": f"{name} of AgentAuri"}
+        for name in AGENTAURI_SCOPES
+    ]
     with KeywayServer(KEYWAY_SCOPES=json.dumps(registered)) as server:
         yield server
 

@@ -25,8 +25,13 @@ def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
             verify = f"{keyway_url}/api/v1/verify?scope={resources[self.path]}"
             asked = requests.get(verify, headers=headers, timeout=20)
             if asked.status_code == 204:
-                resource = {"data": [self.path], "organization": asked.headers["X-Keyway-Organization"]}
-                self.answer(200, {"Content-Type": "application/json"}, json.dumps(resource).encode())
+                resource = {
+                    "data": [self.path],
+                    "organization": asked.headers["X-Keyway-Organization"],
+                }
+                self.answer(
+                    200, {"Content-Type": "application/json"}, json.dumps(resource).encode()
+                )
             else:
                 told = {name: asked.headers[name] for name in TOLD if name in asked.headers}
                 self.answer(asked.status_code, told, asked.content)
@@ -54,7 +59,9 @@ def application() -> Iterator[str]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(b"<!doctype html><title>Back</title><link rel=icon href=data:,><h1>Back at the application</h1>")
+            self.wfile.write(
+                b"<!doctype html><title>Back</title><link rel=icon href=data:,><h1>Back at the application</h1>"
+            )
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

@@ -85,7 +85,11 @@ def agentauri(server: KeywayServer) -> Iterator[str]:
 def token(server: KeywayServer) -> str:
     alice = server.user("alice")
     login = {"email": alice["email"], "password": alice["password"]}
-    return str(requests.post(f"{server.url}/api/v1/auth/login", json=login, timeout=20).json()["access_token"])
+    return str(
+        requests.post(f"{server.url}/api/v1/auth/login", json=login, timeout=20).json()[
+            "access_token"
+        ]
+    )
 
 
 class Shell:
@@ -110,7 +114,9 @@ def shell(server: KeywayServer, token: str) -> Shell:
 
 
 def call(product_url: str, secret: str) -> tuple[int, str]:
-    answer = requests.get(f"{product_url}/api/v1/triggers", headers={"X-API-Key": secret}, timeout=20)
+    answer = requests.get(
+        f"{product_url}/api/v1/triggers", headers={"X-API-Key": secret}, timeout=20
+    )
     return answer.status_code, answer.json().get("code", "")
 
 
@@ -145,7 +151,9 @@ def test_available_scopes(shell: Shell, server: KeywayServer, agentauri: str) ->
     full, narrow = shell.create(ordered), shell.create(ordered.replace('"triggers:read", ', ""))
     for scope in json.loads(everything):
         verify = f"{server.url}/api/v1/verify?scope={scope}"
-        assert requests.get(verify, headers={"X-API-Key": full["key"]}, timeout=20).status_code == 204
+        assert (
+            requests.get(verify, headers={"X-API-Key": full["key"]}, timeout=20).status_code == 204
+        )
     assert call(agentauri, full["key"]) == (200, "")
     assert call(agentauri, narrow["key"]) == (403, "insufficient_scope")
 
@@ -154,11 +162,16 @@ def test_available_scopes(shell: Shell, server: KeywayServer, agentauri: str) ->
     order = {"name": "By a key", "scopes": ["events:read"], "expires_in_days": 30}
     made = requests.post(f"{server.url}/api/v1/api-keys", json=order, headers=managing, timeout=20)
     assert made.status_code == 201, made.text
-    gone = requests.delete(f"{server.url}/api/v1/api-keys/{made.json()['id']}", headers=managing, timeout=20)
+    gone = requests.delete(
+        f"{server.url}/api/v1/api-keys/{made.json()['id']}", headers=managing, timeout=20
+    )
     assert gone.status_code == 200
 
     # The document's own name for it is no scope here: it is refused, never granted in silence.
-    other = shell.run(ordered.replace("manage:api-keys", "api-keys:manage"), org_123=server.user("alice")["organization"])
+    other = shell.run(
+        ordered.replace("manage:api-keys", "api-keys:manage"),
+        org_123=server.user("alice")["organization"],
+    )
     assert other.refusal == (403, "scope_not_grantable")
 
 
@@ -183,7 +196,14 @@ def test_listing_api_keys(shell: Shell, server: KeywayServer, agentauri: str) ->
 def used(shell: Shell, key_id: str) -> Any:
     """The key in the list, once its use was drained into it."""
     return eventually(
-        lambda: next((key for key in shell.run(LIST).json["data"] if key["id"] == key_id and key["last_used_at"]), None)
+        lambda: next(
+            (
+                key
+                for key in shell.run(LIST).json["data"]
+                if key["id"] == key_id and key["last_used_at"]
+            ),
+            None,
+        )
     )
 
 
@@ -233,7 +253,9 @@ def test_hashing(shell: Shell, server: KeywayServer, agentauri: str) -> None:
         assert not any(secret.encode() in path.read_bytes() for path in files)
 
 
-def test_audit_logging(shell: Shell, server: KeywayServer, agentauri: str, browser: Browser) -> None:
+def test_audit_logging(
+    shell: Shell, server: KeywayServer, agentauri: str, browser: Browser
+) -> None:
     created = shell.create()
     assert call(agentauri, created["key"]) == (200, "")
     shell.run(ROTATE, key_abc123=created["id"])
@@ -246,7 +268,11 @@ def test_audit_logging(shell: Shell, server: KeywayServer, agentauri: str, brows
         # Key creation (with scopes), key rotation, key revocation; each with who did it, and from where
         told = {entry["action"]: entry for entry in entries}
         assert told.keys() == {"key.issued", "key.rotated", "key.revoked"}
-        assert set(told["key.issued"]["data"]["scopes"]) == {"triggers:read", "triggers:write", "events:read"}
+        assert set(told["key.issued"]["data"]["scopes"]) == {
+            "triggers:read",
+            "triggers:write",
+            "events:read",
+        }
         assert {entry["actor_id"] for entry in entries} == {server.user("alice")["id"]}
         assert {entry["address"] for entry in entries} == {"127.0.0.1"}
         assert created["key"] not in json.dumps(entries)
@@ -262,7 +288,9 @@ def test_audit_logging(shell: Shell, server: KeywayServer, agentauri: str, brows
 def test_nodejs_integration(shell: Shell, agentauri: str, axios: Path) -> None:
     # A CommonJS file has no `await` outside a function, so the document's lines are put into one.
     program = f"(async () => {{ {NODE.replace(HOST, agentauri)} }})();"
-    printed = programs.run(programs.node(), "-e", program, cwd=axios, AGENTAURI_API_KEY=shell.create()["key"])
+    printed = programs.run(
+        programs.node(), "-e", program, cwd=axios, AGENTAURI_API_KEY=shell.create()["key"]
+    )
     assert "data: [ '/api/v1/triggers' ]" in printed
 
 

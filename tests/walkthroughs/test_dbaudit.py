@@ -66,7 +66,10 @@ def v1(server: KeywayServer) -> dict[str, str]:
 
 def login(server: KeywayServer, name: str) -> Answer:
     user = server.user(name)
-    return curl(document.LOGIN, where={**v1(server), "user@example.com": user["email"], "your_password": user["password"]})
+    return curl(
+        document.LOGIN,
+        where={**v1(server), "user@example.com": user["email"], "your_password": user["password"]},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -82,14 +85,18 @@ def issue(server: KeywayServer, token: str, *scopes: str, **order: Any) -> reque
 
 @pytest.fixture
 def secret(server: KeywayServer, tokens: dict[str, str]) -> str:
-    return str(issue(server, tokens["alice"], "read:databases", "read:audit-activity").json()["key"])
+    return str(
+        issue(server, tokens["alice"], "read:databases", "read:audit-activity").json()["key"]
+    )
 
 
 def use(dbaudit: str, credential: str) -> Answer:
     return curl(document.USE_KEY, where={V1: dbaudit, "YOUR_API_KEY": credential})
 
 
-def test_generating_and_using_an_api_key(server: KeywayServer, dbaudit: str, browser: Browser) -> None:
+def test_generating_and_using_an_api_key(
+    server: KeywayServer, dbaudit: str, browser: Browser
+) -> None:
     with Visitor(browser, server) as alice:
         page = alice.sign_in("alice").page
         # 1 Settings > API Keys: a person's own settings are their Profile.
@@ -111,11 +118,15 @@ def test_generating_and_using_an_api_key(server: KeywayServer, dbaudit: str, bro
 
     # Using Your API Key; Using Environment Variables
     assert use(dbaudit, secret).json["data"] == ["/databases"]
-    variable = curl(document.USE_VARIABLE, where={V1: dbaudit, "dbaudit_live_xxxxxxxxxxxxxxxx": secret})
+    variable = curl(
+        document.USE_VARIABLE, where={V1: dbaudit, "dbaudit_live_xxxxxxxxxxxxxxxx": secret}
+    )
     assert (variable.status, variable.json["data"]) == (200, ["/databases"])
 
 
-def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_it(agentauri_keyway: KeywayServer) -> None:
+def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_it(
+    agentauri_keyway: KeywayServer,
+) -> None:
     strict = agentauri_keyway  # as it comes, in this
     secret = strict.key(kind="public", environment="live")["secret"]
     line = document.USE_KEY.replace("/databases", "/whoami")
@@ -124,10 +135,15 @@ def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_i
     assert refused.refusal == (401, "key_in_bearer")
     assert "X-API-Key" in refused.json["detail"]
     assert secret not in refused.text
-    assert curl(line.replace("Authorization: Bearer", "X-API-Key:"), where=where).json["kind"] == "public"
+    assert (
+        curl(line.replace("Authorization: Bearer", "X-API-Key:"), where=where).json["kind"]
+        == "public"
+    )
 
 
-def register(page: Page, name: str, *scopes: str, service: bool = False, callback: str = "") -> dict[str, str]:
+def register(
+    page: Page, name: str, *scopes: str, service: bool = False, callback: str = ""
+) -> dict[str, str]:
     """An admin registers the application in the browser."""
     page.goto("/o/acme/applications/new/")
     page.get_by_label("Name").fill(name)
@@ -147,24 +163,36 @@ def register(page: Page, name: str, *scopes: str, service: bool = False, callbac
 def back(visitor: Visitor, callback: str) -> dict[str, str]:
     """What the browser brings to the application."""
     visitor.page.wait_for_url(lambda url: url.startswith(callback))
-    visitor.complaints = [line for line in visitor.complaints if not line.startswith("request to elsewhere: " + callback)]
+    visitor.complaints = [
+        line
+        for line in visitor.complaints
+        if not line.startswith("request to elsewhere: " + callback)
+    ]
     return {name: values[0] for name, values in parse_qs(urlsplit(visitor.page.url).query).items()}
 
 
-def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Browser, callback: str) -> None:
+def test_authorization_code_flow(
+    server: KeywayServer, dbaudit: str, browser: Browser, callback: str
+) -> None:
     asked = ("read:databases", "write:policies")
     with Visitor(browser, server) as alice:
         page = alice.sign_in("alice").page
         client = register(page, "Your app", *asked, callback=callback)
         where = {HOST: server.url, "https://yourapp.com/callback": callback}
         # Step 1: Redirect user to authorization endpoint. The document has no PKCE; DESIGN asks it of every application.
-        question = document.AUTHORIZE.replace("\n", "").replace("YOUR_CLIENT_ID", client["YOUR_CLIENT_ID"])
+        question = document.AUTHORIZE.replace("\n", "").replace(
+            "YOUR_CLIENT_ID", client["YOUR_CLIENT_ID"]
+        )
         for written, real in where.items():
             question = question.replace(written, real)
         page.goto(question)
         assert back(alice, callback)["error"] == "invalid_request"
         verifier = "dbaudit-" * 8
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+        challenge = (
+            base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+            .decode()
+            .rstrip("=")
+        )
         page.goto(f"{question}&code_challenge={challenge}&code_challenge_method=S256")
         for words in ("Your app", "Acme", "Read Databases", "Write Policies"):
             expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
@@ -188,7 +216,9 @@ def test_authorization_code_flow(server: KeywayServer, dbaudit: str, browser: Br
 
 def test_client_credentials(server: KeywayServer, dbaudit: str, browser: Browser) -> None:
     with Visitor(browser, server) as alice:
-        client = register(alice.sign_in("alice").page, "Nightly job", "read:databases", service=True)
+        client = register(
+            alice.sign_in("alice").page, "Nightly job", "read:databases", service=True
+        )
     got = curl(document.TOKEN, where={HOST: server.url, "GRANT": "client_credentials", **client})
     assert (got.status, got.json["token_type"]) == (200, "Bearer")
     assert use(dbaudit, got.json["access_token"]).json["data"] == ["/databases"]
@@ -204,19 +234,33 @@ def test_obtaining_and_refreshing_jwt_tokens(server: KeywayServer) -> None:
     assert (got.json["expires_in"], got.json["token_type"]) == (3600, "Bearer")
     assert got.json["access_token"].startswith("eyJhbGciOiJSUzI1NiIs")
     assert got.json["refresh_token"].startswith("eyJhbGciOiJSUzI1NiIs")
-    me = curl(document.USE_KEY.replace("/databases", "/auth/me"), where=v1(server) | {"YOUR_API_KEY": got.json["access_token"]})
+    me = curl(
+        document.USE_KEY.replace("/databases", "/auth/me"),
+        where=v1(server) | {"YOUR_API_KEY": got.json["access_token"]},
+    )
     assert me.json["email"] == server.user("bob")["email"]
 
-    refreshed = curl(document.REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]})
+    refreshed = curl(
+        document.REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]}
+    )
     assert (refreshed.status, refreshed.json.keys()) == (200, TOKENS)
     assert refreshed.json["access_token"] != got.json["access_token"]
-    again = curl(document.REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]})
+    again = curl(
+        document.REFRESH, where=v1(server) | {"eyJhbGciOiJSUzI1NiIs...": got.json["refresh_token"]}
+    )
     assert again.refusal == (401, "invalid_token")
 
 
 def test_permission_scopes(server: KeywayServer, tokens: dict[str, str], dbaudit: str) -> None:
     # read:alerts and read:reports are "coming soon", as the kAudit document has them: nobody can grant them yet.
-    granted = ("read:databases", "write:databases", "read:policies", "write:policies", "write:alerts", "read:logs")
+    granted = (
+        "read:databases",
+        "write:databases",
+        "read:policies",
+        "write:policies",
+        "write:alerts",
+        "read:logs",
+    )
     every = issue(server, tokens["alice"], *granted).json()["key"]
     for path, scope in RESOURCES.items():
         one = issue(server, tokens["alice"], scope)
@@ -225,22 +269,38 @@ def test_permission_scopes(server: KeywayServer, tokens: dict[str, str], dbaudit
             continue
         allowed, other = one.json()["key"], "/policies" if "databases" in path else "/databases"
         for at, status in ((path, 200), (other, 403)):
-            assert requests.get(dbaudit + at, headers={"X-API-Key": allowed}, timeout=20).status_code == status
+            assert (
+                requests.get(dbaudit + at, headers={"X-API-Key": allowed}, timeout=20).status_code
+                == status
+            )
     assert use(dbaudit, every).status == 200
 
 
-def test_admin_is_everything_and_only_an_owner_grants_it(server: KeywayServer, tokens: dict[str, str], dbaudit: str) -> None:
+def test_admin_is_everything_and_only_an_owner_grants_it(
+    server: KeywayServer, tokens: dict[str, str], dbaudit: str
+) -> None:
     refused = issue(server, tokens["alice"], "admin")
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_not_grantable")
-    created = server.manage("create_organization", "owned", "--owner", server.user("mallory")["email"])
+    created = server.manage(
+        "create_organization", "owned", "--owner", server.user("mallory")["email"]
+    )
     [owned] = re.findall(r"org_\w+", created)
     secret = issue(server, tokens["mallory"], "admin", organization_id=owned).json()["key"]
     for path in ("/databases", "/policies", "/logs?read", "/alerts?write"):
-        assert requests.get(dbaudit + path, headers={"X-API-Key": secret}, timeout=20).json()["organization"] == owned
+        assert (
+            requests.get(dbaudit + path, headers={"X-API-Key": secret}, timeout=20).json()[
+                "organization"
+            ]
+            == owned
+        )
 
 
 def run_python(program: str, server: KeywayServer, secret: str) -> list[str]:
-    facts = {"PYTHONPATH": str(ROOT / "clients" / "python" / "src"), "KEYWAY_BASE_URL": server.url, "KEYWAY_API_KEY": secret}
+    facts = {
+        "PYTHONPATH": str(ROOT / "clients" / "python" / "src"),
+        "KEYWAY_BASE_URL": server.url,
+        "KEYWAY_API_KEY": secret,
+    }
     program = program.replace("dbaudit_live_xxxxxxxx", secret)
     return programs.run(sys.executable, "-c", program, cwd=server.folder, **facts).splitlines()
 
@@ -266,7 +326,9 @@ def test_nodejs_sdk(server: KeywayServer, secret: str, tmp_path: Path) -> None:
     assert event.startswith("evt_")
 
 
-def test_authentication_errors(server: KeywayServer, tokens: dict[str, str], secret: str, dbaudit: str) -> None:
+def test_authentication_errors(
+    server: KeywayServer, tokens: dict[str, str], secret: str, dbaudit: str
+) -> None:
     assert use(dbaudit, secret).status == 200
     # 401 Unauthorized: invalid or missing authentication credentials
     invalid = use(dbaudit, secret[:-1])
@@ -290,8 +352,16 @@ def test_429_rate_limited(server: KeywayServer, secret: str, dbaudit: str) -> No
 
 
 def test_the_python_sdk_waits_and_gets_through(server: KeywayServer, secret: str) -> None:
-    assert run_python(document.PATIENT_PYTHON, server, secret) == ["rate_limited True", "Integration"]
+    assert run_python(document.PATIENT_PYTHON, server, secret) == [
+        "rate_limited True",
+        "Integration",
+    ]
 
 
-def test_the_node_sdk_waits_and_gets_through(server: KeywayServer, secret: str, tmp_path: Path) -> None:
-    assert run_node(document.PATIENT_NODE, server, secret, tmp_path) == ["rate_limited true", "Integration"]
+def test_the_node_sdk_waits_and_gets_through(
+    server: KeywayServer, secret: str, tmp_path: Path
+) -> None:
+    assert run_node(document.PATIENT_NODE, server, secret, tmp_path) == [
+        "rate_limited true",
+        "Integration",
+    ]

@@ -103,7 +103,10 @@ class Agent:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "keyway_agent", "--config", str(self.configuration)]
-        environment = {"PYTHONPATH": str(ROOT / "clients" / "agent" / "src"), "PATH": "/usr/bin:/bin"}
+        environment = {
+            "PYTHONPATH": str(ROOT / "clients" / "agent" / "src"),
+            "PATH": "/usr/bin:/bin",
+        }
         with (self.folder / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
@@ -137,7 +140,12 @@ def agent(tmp_path: Path, server: KeywayServer, database: PostgresServer) -> Ite
 
 def seen(server: KeywayServer, secret: str, marker: str) -> list[str]:
     """The statements with `marker` in the public API."""
-    answer = requests.get(server.url + ACTIVITY, params={"q": marker, "limit": 1000}, headers={"X-Api-Key": secret}, timeout=10)
+    answer = requests.get(
+        server.url + ACTIVITY,
+        params={"q": marker, "limit": 1000},
+        headers={"X-Api-Key": secret},
+        timeout=10,
+    )
     assert answer.status_code == 200, answer.text
     return [event["statement"] for event in answer.json()["data"]]
 
@@ -150,7 +158,9 @@ def run_statements(database: PostgresServer, marker: str, numbers: range) -> Non
 
 def assert_each_once(server: KeywayServer, reader: str, *markers: str) -> None:
     for marker in markers:
-        assert sorted(seen(server, reader, marker)) == sorted(f"SELECT {number} AS {marker}" for number in range(20))
+        assert sorted(seen(server, reader, marker)) == sorted(
+            f"SELECT {number} AS {marker}" for number in range(20)
+        )
 
 
 FIRST, SECOND = "Production SQL 77 Agent", "Production SQL 77 Agent, new"
@@ -223,7 +233,9 @@ def test_a_public_key_is_created_used_and_revoked(alice: Visitor, server: Keyway
     assert answer.status_code == 200
     assert answer.json()["data"]
     curl = ["curl", "-s", "-H", f"X-Api-Key: {secret}", f"{server.url}{ACTIVITY}?limit=1"]
-    assert len(json.loads(subprocess.run(curl, capture_output=True, check=True).stdout)["data"]) == 1
+    assert (
+        len(json.loads(subprocess.run(curl, capture_output=True, check=True).stdout)["data"]) == 1
+    )
 
     # Revoking a public API key: find the key, click Revoke, confirm. Revoked keys stop working immediately.
     row = page.get_by_role("region", name="API Keys").get_by_role("row", name="Audit Export Script")
@@ -236,8 +248,18 @@ def test_a_public_key_is_created_used_and_revoked(alice: Visitor, server: Keyway
 def test_the_two_kinds_of_key_do_not_stand_in_for_each_other(server: KeywayServer) -> None:
     agent_key = server.key(kind="agent", environment="live")["secret"]
     public_key = server.key(kind="public", environment="live")["secret"]
-    for secret, path, method in ((agent_key, ACTIVITY, "GET"), (public_key, "/api/v1/agent/heartbeat", "POST")):
+    for secret, path, method in (
+        (agent_key, ACTIVITY, "GET"),
+        (public_key, "/api/v1/agent/heartbeat", "POST"),
+    ):
         answer = requests.request(
-            method, server.url + path, headers={"X-Api-Key": secret}, json={} if method == "POST" else None, timeout=10
+            method,
+            server.url + path,
+            headers={"X-Api-Key": secret},
+            json={} if method == "POST" else None,
+            timeout=10,
         )
-        assert (answer.status_code, answer.json()["code"]) in {(403, "wrong_key_type"), (403, "insufficient_scope")}
+        assert (answer.status_code, answer.json()["code"]) in {
+            (403, "wrong_key_type"),
+            (403, "insufficient_scope"),
+        }

@@ -14,8 +14,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()
-        how.add_argument("--once", action="store_true", help="drain what is there and end (the default)")
-        how.add_argument("--loop", action="store_true", help="drain every second until SIGTERM, through any outage")
+        how.add_argument(
+            "--once", action="store_true", help="drain what is there and end (the default)"
+        )
+        how.add_argument(
+            "--loop",
+            action="store_true",
+            help="drain every second until SIGTERM, through any outage",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         directory, _ = conf.spool()

@@ -32,14 +32,29 @@ class Command(BaseCommand):
     help = "Create the demo: organizations Acme and Globex, their people, agents, activity and keys of both kinds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON object with every id, password and secret")
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            help="print one JSON object with every id, password and secret",
+        )
         parser.add_argument("--force", action="store_true", help="run although DEBUG is off")
-        parser.add_argument("--if-empty", action="store_true", help="do nothing, successfully, where there is a user already")
-        parser.add_argument("--events", type=int, default=2400, help="activity events to make (default: %(default)s)")
+        parser.add_argument(
+            "--if-empty",
+            action="store_true",
+            help="do nothing, successfully, where there is a user already",
+        )
+        parser.add_argument(
+            "--events",
+            type=int,
+            default=2400,
+            help="activity events to make (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG and not options["force"]:
-            raise CommandError("DEBUG is off, so this may be a real installation. --force creates the demo all the same.")
+            raise CommandError(
+                "DEBUG is off, so this may be a real installation. --force creates the demo all the same."
+            )
         if User.objects.exists() or Organization.objects.exists():
             if options["if_empty"]:
                 return
@@ -50,7 +65,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(seeded))
             return
         for user in seeded["users"]:
-            self.stdout.write(f"{user['email']:28} {user['password']}  {user['role'] or 'platform staff'}")
+            self.stdout.write(
+                f"{user['email']:28} {user['password']}  {user['role'] or 'platform staff'}"
+            )
 
 
 class _Demo:
@@ -70,7 +87,9 @@ class _Demo:
         self._user("Staff Stone", "staff@keyway.example", is_staff=True, is_superuser=True)
         self._keys_of_acme(alice, bob)
         self._keys_of_globex(mallory)
-        organizations = [{"id": o.public_id, "name": o.name, "slug": o.slug} for o in (acme, globex)]
+        organizations = [
+            {"id": o.public_id, "name": o.name, "slug": o.slug} for o in (acme, globex)
+        ]
         return {"organizations": organizations, "users": self.users, "keys": self.keys}
 
     def _keys_of_acme(self, alice: Membership, bob: Membership) -> None:
@@ -80,10 +99,19 @@ class _Demo:
         keys.revoke(key=old.key, by=_by(alice), reason="Replaced")
         self._public_key(alice, "SIEM Integration", expires_at=self.now + timedelta(days=90))
         script = self._public_key(bob, "Audit Export Script")
-        self._public_key(bob, "Export script in CI", environment=Environment.TEST, expires_at=self.now + timedelta(days=9))
+        self._public_key(
+            bob,
+            "Export script in CI",
+            environment=Environment.TEST,
+            expires_at=self.now + timedelta(days=9),
+        )
         self._activity(alice.organization, production, LIVE_HOSTS, self.events)
-        Key.objects.filter(pk=script.key.pk).update(last_used_at=self.now - timedelta(minutes=2), last_used_ip="10.20.1.14")
-        Key.objects.filter(pk=production.key.pk).update(last_used_at=self.now, last_used_ip="10.20.0.11")
+        Key.objects.filter(pk=script.key.pk).update(
+            last_used_at=self.now - timedelta(minutes=2), last_used_ip="10.20.1.14"
+        )
+        Key.objects.filter(pk=production.key.pk).update(
+            last_used_at=self.now, last_used_ip="10.20.0.11"
+        )
 
     def _keys_of_globex(self, mallory: Membership) -> None:
         agent = self._agent_key(mallory, "Globex SQL Agent")
@@ -96,7 +124,13 @@ class _Demo:
     def _user(self, name: str, email: str, **flags: bool) -> User:
         password = secrets.token_urlsafe(12)
         user = User.objects.create_user(email, password, name=name, **flags)
-        facts = {"id": user.public_id, "email": email, "password": password, "organization": None, "role": None}
+        facts = {
+            "id": user.public_id,
+            "email": email,
+            "password": password,
+            "organization": None,
+            "role": None,
+        }
         self.users.append(facts)
         return user
 
@@ -107,13 +141,20 @@ class _Demo:
 
     def _agent_key(self, admin: Membership, name: str, **order: Any) -> Issued:
         issued = keys.issue_agent_key(
-            organization=admin.organization, order=Order(name, **order), by=_by(admin), created_by=admin.user
+            organization=admin.organization,
+            order=Order(name, **order),
+            by=_by(admin),
+            created_by=admin.user,
         )
         return self._told(issued)
 
     def _public_key(self, owner: Membership, name: str, **order: Any) -> Issued:
         scopes = ["read:audit-activity"]
-        return self._told(keys.issue_public_key(owner=owner, order=Order(name, **order), scopes=scopes, by=_by(owner)))
+        return self._told(
+            keys.issue_public_key(
+                owner=owner, order=Order(name, **order), scopes=scopes, by=_by(owner)
+            )
+        )
 
     def _told(self, issued: Issued) -> Issued:
         key = issued.key
@@ -130,19 +171,35 @@ class _Demo:
         )
         return issued
 
-    def _activity(self, organization: Organization, key: Issued, hosts: tuple[str, ...], count: int) -> None:
+    def _activity(
+        self, organization: Organization, key: Issued, hosts: tuple[str, ...], count: int
+    ) -> None:
         """Store what agents would have sent, through the same door as theirs, and show one agent late, one silent."""
-        events = list(demo.activity(hosts=hosts, count=count, until=self.now, span=timedelta(days=30), seed=len(hosts)))
+        events = list(
+            demo.activity(
+                hosts=hosts, count=count, until=self.now, span=timedelta(days=30), seed=len(hosts)
+            )
+        )
         for start in range(0, len(events), BATCH):
             verdicts = batch.read_array(msgspec.json.encode(events[start : start + BATCH]))
-            ingest.receive(place=ingest.Place(organization.pk, Environment.LIVE), verdicts=verdicts, at=self.now)
+            ingest.receive(
+                place=ingest.Place(organization.pk, Environment.LIVE),
+                verdicts=verdicts,
+                at=self.now,
+            )
         interval = AgentConfiguration.objects.get(organization=organization).heartbeat_interval
         for host, beats_ago in zip(hosts, (0.3, 0.6, 40), strict=False):
             at = self.now - interval * beats_ago
             by = Actor(kind="key", id=key.key.public_id, name=key.key.name)
             presence = agents.Presence(organization.pk, Environment.LIVE, key.key.pk, at, by)
             agents.note_batch(presence, [host])
-            agents.heartbeat(presence, host=host, version="1.0.0", configuration_version=1, queue_depth=int(beats_ago))
+            agents.heartbeat(
+                presence,
+                host=host,
+                version="1.0.0",
+                configuration_version=1,
+                queue_depth=int(beats_ago),
+            )
 
 
 def _by(membership: Membership) -> Actor:

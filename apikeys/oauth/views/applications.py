@@ -11,7 +11,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apikeys import throttling
 from apikeys.oauth import services
 from apikeys.oauth.errors import SecretShown
-from apikeys.oauth.forms import DeleteApplicationForm, EditApplicationForm, NewApplicationForm, NonceForm
+from apikeys.oauth.forms import (
+    DeleteApplicationForm,
+    EditApplicationForm,
+    NewApplicationForm,
+    NonceForm,
+)
 from apikeys.oauth.models import Application
 from apikeys.oauth.opaque import Plaintext
 from apikeys.views.one_time import disclose
@@ -27,8 +32,12 @@ PER_PAGE = 25
 @require_safe
 @member_page(Permission.MANAGE_APPLICATIONS)
 def applications(request: HttpRequest, access: Access) -> HttpResponse:
-    page = Paginator(Application.objects.for_organization(access.organization), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "oauth/applications.html", {"page": page, "organization": access.organization})
+    page = Paginator(Application.objects.for_organization(access.organization), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
+    return render(
+        request, "oauth/applications.html", {"page": page, "organization": access.organization}
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -41,7 +50,12 @@ def application_new(request: HttpRequest, access: Access) -> HttpResponse:
         return _form(request, "oauth/application_new.html", access, form=form)
     try:
         throttling.issue(by=access.user)
-        made = services.register(organization=access.organization, draft=form.draft(), by=access.actor, created_by=access.user)
+        made = services.register(
+            organization=access.organization,
+            draft=form.draft(),
+            by=access.actor,
+            created_by=access.user,
+        )
     except SecretShown:
         return _shown_before(request, access)
     except KeywayError as error:
@@ -53,11 +67,17 @@ def application_new(request: HttpRequest, access: Access) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_APPLICATIONS)
 @recent_sign_in
-def application_edit(request: HttpRequest, access: Access, application_id: uuid.UUID) -> HttpResponse:
+def application_edit(
+    request: HttpRequest, access: Access, application_id: uuid.UUID
+) -> HttpResponse:
     application = _find(access, application_id)
-    form = EditApplicationForm(request.POST if request.method == "POST" else kept_fields(request), application=application)
+    form = EditApplicationForm(
+        request.POST if request.method == "POST" else kept_fields(request), application=application
+    )
     if request.method != "POST" or not form.is_valid():
-        return _form(request, "oauth/application_edit.html", access, form=form, application=application)
+        return _form(
+            request, "oauth/application_edit.html", access, form=form, application=application
+        )
     addresses = form.cleaned_data.get("redirect_uris", [])
     try:
         services.edit(
@@ -69,7 +89,9 @@ def application_edit(request: HttpRequest, access: Access, application_id: uuid.
         )
     except KeywayError as error:
         form.add_error(None, error.detail)
-        return _form(request, "oauth/application_edit.html", access, form=form, application=application)
+        return _form(
+            request, "oauth/application_edit.html", access, form=form, application=application
+        )
     messages.success(request, f"Saved {application.name}.")
     return redirect("applications", access.organization.slug)
 
@@ -77,39 +99,53 @@ def application_edit(request: HttpRequest, access: Access, application_id: uuid.
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_APPLICATIONS)
 @recent_sign_in
-def application_secret(request: HttpRequest, access: Access, application_id: uuid.UUID) -> HttpResponse:
+def application_secret(
+    request: HttpRequest, access: Access, application_id: uuid.UUID
+) -> HttpResponse:
     application = _find(access, application_id)
     form = NonceForm(request.POST if request.method == "POST" else None, user=access.user)
     if request.method != "POST" or not form.is_valid():
-        return _form(request, "oauth/application_secret.html", access, form=form, application=application)
+        return _form(
+            request, "oauth/application_secret.html", access, form=form, application=application
+        )
     try:
         throttling.issue(by=access.user)
         nonce = form.cleaned_data["idempotency_key"]
-        plaintext = services.rotate_secret(application=application, by=access.actor, idempotency_key=nonce)
+        plaintext = services.rotate_secret(
+            application=application, by=access.actor, idempotency_key=nonce
+        )
     except SecretShown:
         return _shown_before(request, access)
     except KeywayError as error:
         form.add_error(None, error.detail)
-        return _form(request, "oauth/application_secret.html", access, form=form, application=application)
+        return _form(
+            request, "oauth/application_secret.html", access, form=form, application=application
+        )
     return _reveal(request, access, application, plaintext)
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_APPLICATIONS)
 @recent_sign_in
-def application_disable(request: HttpRequest, access: Access, application_id: uuid.UUID) -> HttpResponse:
+def application_disable(
+    request: HttpRequest, access: Access, application_id: uuid.UUID
+) -> HttpResponse:
     application = _find(access, application_id)
     if request.method != "POST":
         return _form(request, "oauth/application_disable.html", access, application=application)
     services.disable(application=application, by=access.actor)
-    messages.success(request, f"Disabled {application.name}. It and its tokens are refused until you enable it.")
+    messages.success(
+        request, f"Disabled {application.name}. It and its tokens are refused until you enable it."
+    )
     return redirect("applications", access.organization.slug)
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_APPLICATIONS)
 @recent_sign_in
-def application_enable(request: HttpRequest, access: Access, application_id: uuid.UUID) -> HttpResponse:
+def application_enable(
+    request: HttpRequest, access: Access, application_id: uuid.UUID
+) -> HttpResponse:
     application = _find(access, application_id)
     if request.method != "POST":
         return _form(request, "oauth/application_enable.html", access, application=application)
@@ -121,18 +157,26 @@ def application_enable(request: HttpRequest, access: Access, application_id: uui
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_APPLICATIONS)
 @recent_sign_in
-def application_delete(request: HttpRequest, access: Access, application_id: uuid.UUID) -> HttpResponse:
+def application_delete(
+    request: HttpRequest, access: Access, application_id: uuid.UUID
+) -> HttpResponse:
     application = _find(access, application_id)
-    form = DeleteApplicationForm(request.POST if request.method == "POST" else None, application=application)
+    form = DeleteApplicationForm(
+        request.POST if request.method == "POST" else None, application=application
+    )
     if request.method != "POST" or not form.is_valid():
-        return _form(request, "oauth/application_delete.html", access, form=form, application=application)
+        return _form(
+            request, "oauth/application_delete.html", access, form=form, application=application
+        )
     services.delete(application=application, by=access.actor)
     messages.success(request, f"Deleted {application.name}. Its tokens are refused from now on.")
     return redirect("applications", access.organization.slug)
 
 
 def _find(access: Access, application_id: uuid.UUID) -> Application:
-    return get_object_or_404(Application.objects.for_organization(access.organization), pk=application_id)
+    return get_object_or_404(
+        Application.objects.for_organization(access.organization), pk=application_id
+    )
 
 
 def _form(request: HttpRequest, template: str, access: Access, **context: object) -> HttpResponse:
@@ -140,7 +184,9 @@ def _form(request: HttpRequest, template: str, access: Access, **context: object
     return render(request, template, context, status=422 if request.method == "POST" else 200)
 
 
-def _reveal(request: HttpRequest, access: Access, application: Application, plaintext: Plaintext | None) -> HttpResponse:
+def _reveal(
+    request: HttpRequest, access: Access, application: Application, plaintext: Plaintext | None
+) -> HttpResponse:
     return disclose(
         request,
         "oauth/application_reveal.html",
@@ -151,4 +197,6 @@ def _reveal(request: HttpRequest, access: Access, application: Application, plai
 
 
 def _shown_before(request: HttpRequest, access: Access) -> HttpResponse:
-    return render(request, "oauth/application_shown.html", {"organization": access.organization}, status=409)
+    return render(
+        request, "oauth/application_shown.html", {"organization": access.organization}, status=409
+    )

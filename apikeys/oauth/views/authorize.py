@@ -27,7 +27,9 @@ from tenants.models import Membership
 from tenants.roles import Permission
 from tenants.sign_in import person
 
-CANNOT_ALLOW = "Your role does not allow connecting applications. An admin of your organization can change it."
+CANNOT_ALLOW = (
+    "Your role does not allow connecting applications. An admin of your organization can change it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,20 @@ def _read(request: HttpRequest) -> Question:
 def _find(request: HttpRequest, client_id: str) -> tuple[Application, Access]:
     """To who has no place in its organization, an application is as unknown as one that does not exist."""
     user = person(request)
-    application = Application.objects.usable().select_related("organization").filter(client_id=client_id).first()
+    application = (
+        Application.objects.usable()
+        .select_related("organization")
+        .filter(client_id=client_id)
+        .first()
+    )
     if application is not None:
-        places = Membership.objects.active().filter(user=user, organization=application.organization)
+        places = Membership.objects.active().filter(
+            user=user, organization=application.organization
+        )
         if membership := places.select_related("user").first():
-            return application, Access(user, application.organization, membership, client_ip(request.META))
+            return application, Access(
+                user, application.organization, membership, client_ip(request.META)
+            )
     raise errors.InvalidClientIdError()
 
 
@@ -93,7 +104,11 @@ def _membership(access: Access) -> Membership:
 
 
 def _ask(request: HttpRequest, question: Question) -> HttpResponse:
-    response = render(request, "oauth/authorize.html", {"question": question, "to": redirects.origin(question.redirect_uri)})
+    response = render(
+        request,
+        "oauth/authorize.html",
+        {"question": question, "to": redirects.origin(question.redirect_uri)},
+    )
     # Chromium holds a form to this policy also where its answer redirects.
     csp.extend(response, form_action=[redirects.origin(question.redirect_uri)])
     return response
@@ -101,8 +116,14 @@ def _ask(request: HttpRequest, question: Question) -> HttpResponse:
 
 def _allow(question: Question) -> HttpResponse:
     access = question.access
-    given: dict[str, Any] = {"user": access.user, "membership": _membership(access), "actor": access.actor}
-    headers, _, _ = server().create_authorization_response(question.uri, "GET", "", {}, question.scopes, given)
+    given: dict[str, Any] = {
+        "user": access.user,
+        "membership": _membership(access),
+        "actor": access.actor,
+    }
+    headers, _, _ = server().create_authorization_response(
+        question.uri, "GET", "", {}, question.scopes, given
+    )
     return _answer(headers["Location"])
 
 

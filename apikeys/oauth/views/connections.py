@@ -26,7 +26,10 @@ def withdraw(request: HttpRequest, application_id: uuid.UUID) -> HttpResponse:
         return render(request, "oauth/withdraw.html", {"connection": connection})
     by = actor(person(request), client_ip(request.META))
     tokens.withdraw(application=connection.application, membership=connection.membership, by=by)
-    messages.success(request, f"Disconnected {connection.application}. Its tokens of yours are refused from now on.")
+    messages.success(
+        request,
+        f"Disconnected {connection.application}. Its tokens of yours are refused from now on.",
+    )
     return HttpResponseRedirect(f"{reverse('profile')}#applications")
 
 

@@ -56,7 +56,9 @@ def endpoint(view: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
 
 @endpoint
 def token(request: HttpRequest, sent: dict[str, str]) -> HttpResponse:
-    if sent.get("grant_type") not in GRANT_TYPES:  # before oauthlib, which takes an "openid" for a code
+    if (
+        sent.get("grant_type") not in GRANT_TYPES
+    ):  # before oauthlib, which takes an "openid" for a code
         raise errors.UnsupportedGrantTypeError()
     _, body, status = server().create_token_response(request.path, "POST", urlencode(sent), {})
     return _relay(request, body, status)
@@ -82,7 +84,10 @@ def introspect(request: HttpRequest, sent: dict[str, str]) -> HttpResponse:
 
 def _describe(stored: str, asking: Application) -> dict[str, Any]:
     credential = verification.verify_stored(stored, now=timezone.now())
-    if not isinstance(credential, Credential) or credential.organization.id != asking.organization_id:
+    if (
+        not isinstance(credential, Credential)
+        or credential.organization.id != asking.organization_id
+    ):
         return {"active": False}
     row = AccessToken.objects.filter(token_checksum=stored).values("created", "expires").first()
     if row is None:
@@ -107,7 +112,10 @@ def _describe(stored: str, asking: Application) -> dict[str, Any]:
 @require_safe
 def metadata(request: HttpRequest) -> HttpResponse:
     """RFC 8414."""
-    at = {name: conf.issuer() + reverse(f"oauth_{name}") for name in ("authorize", "token", "revoke", "introspect")}
+    at = {
+        name: conf.issuer() + reverse(f"oauth_{name}")
+        for name in ("authorize", "token", "revoke", "introspect")
+    }
     return JsonResponse(
         {
             "issuer": conf.issuer(),
@@ -138,9 +146,13 @@ def _relay(request: HttpRequest, body: str, status: int) -> HttpResponse:
 
 def _refuse(request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
     if error in _GUESSES and (denial := door.count_failure(request)):
-        return _error("rate_limited", denial.detail, status=429, **{"Retry-After": str(denial.retry_after)})
+        return _error(
+            "rate_limited", denial.detail, status=429, **{"Retry-After": str(denial.retry_after)}
+        )
     if error == "invalid_client":
-        return _error(error, description, status=401, **{"WWW-Authenticate": 'Basic realm="Keyway"'})
+        return _error(
+            error, description, status=401, **{"WWW-Authenticate": 'Basic realm="Keyway"'}
+        )
     return _error(error, description, status=status)
 
 

@@ -12,7 +12,9 @@ class Command(BaseCommand):
     help = "Recompute the trail's hash chains and name every entry that was changed, taken out, moved or put in."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--organization", metavar="org_…", help="only this organization's chain (default: all)")
+        parser.add_argument(
+            "--organization", metavar="org_…", help="only this organization's chain (default: all)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         chains = [self._organization(options["organization"])] if options["organization"] else None
@@ -22,7 +24,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{encode('org', flaw.organization)} {flaw.sequence}: {flaw.reason}")
         if flaws:
             raise CommandError(f"The trail does not hold: {flaws} flaw{'s' if flaws > 1 else ''}.")
-        entries = TrailEntry.objects.all() if chains is None else TrailEntry.objects.filter(organization_id=chains[0])
+        entries = (
+            TrailEntry.objects.all()
+            if chains is None
+            else TrailEntry.objects.filter(organization_id=chains[0])
+        )
         self.stdout.write(f"The trail holds: {entries.count()} entries.")
 
     def _organization(self, text: str) -> Any:

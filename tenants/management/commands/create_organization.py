@@ -16,7 +16,9 @@ class Command(BaseCommand):
     help = "Create an organization and make a person its owner; a person who is new gets an account without a password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("slug", help="short name for addresses: lower-case letters, digits, hyphens")
+        parser.add_argument(
+            "slug", help="short name for addresses: lower-case letters, digits, hyphens"
+        )
         parser.add_argument("--name", help="as people write it (default: the slug)")
         parser.add_argument("--owner", required=True, metavar="EMAIL")
 
@@ -27,14 +29,20 @@ class Command(BaseCommand):
             validate_email(email)
             with transaction.atomic():
                 by = Actor.system("create_organization")
-                organization = services.create_organization(name=options["name"] or slug, slug=slug, by=by)
-                owner = User.objects.filter(email__iexact=email).first() or User.objects.create_user(email)
+                organization = services.create_organization(
+                    name=options["name"] or slug, slug=slug, by=by
+                )
+                owner = User.objects.filter(
+                    email__iexact=email
+                ).first() or User.objects.create_user(email)
                 services.add_member(organization=organization, user=owner, role=Role.OWNER, by=by)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except IntegrityError as error:
             raise CommandError(f"There is an organization {slug} already.") from error
-        self.stdout.write(f"Created {organization.name} ({organization.public_id}); {owner.email} owns it.")
+        self.stdout.write(
+            f"Created {organization.name} ({organization.public_id}); {owner.email} owns it."
+        )
         if not owner.has_usable_password():
             self.stdout.write(
                 f"Set a password: manage.py changepassword {owner.email}, or “Forgot your password?” on the sign-in page."

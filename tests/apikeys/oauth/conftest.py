@@ -18,10 +18,24 @@ Register = Callable[..., Program]
 def register(acme: Organization, alice: User) -> Register:
     """Register an application at Acme: ``register(Purpose.SERVICE, scopes=[…])``."""
 
-    def register(purpose: Purpose = Purpose.WEB, organization: Organization = acme, by: User = alice, **draft: Any) -> Program:
+    def register(
+        purpose: Purpose = Purpose.WEB,
+        organization: Organization = acme,
+        by: User = alice,
+        **draft: Any,
+    ) -> Program:
         addresses = [] if purpose is Purpose.SERVICE else [CALLBACK]
-        draft = {"name": "Ledger", "scopes": ["read:audit-activity"], "redirect_uris": addresses} | draft
-        made = services.register(organization=organization, draft=Draft(purpose=purpose, **draft), by=actor(by), created_by=by)
+        draft = {
+            "name": "Ledger",
+            "scopes": ["read:audit-activity"],
+            "redirect_uris": addresses,
+        } | draft
+        made = services.register(
+            organization=organization,
+            draft=Draft(purpose=purpose, **draft),
+            by=actor(by),
+            created_by=by,
+        )
         return Program(made.application, made.plaintext.reveal() if made.plaintext else "")
 
     return register

@@ -17,7 +17,9 @@ from tests.conftest import api
 
 CALLBACK = "https://app.example/callback"
 VERIFIER = "v" * 43
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+CHALLENGE = (
+    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+)
 
 
 @dataclass
@@ -27,7 +29,9 @@ class Program:
 
     @property
     def credentials(self) -> dict[str, str]:
-        return {"client_id": self.application.client_id} | ({"client_secret": self.secret} if self.secret else {})
+        return {"client_id": self.application.client_id} | (
+            {"client_secret": self.secret} if self.secret else {}
+        )
 
     def question(self, **changes: str | None) -> str:
         """The address that a person is sent to; None leaves a parameter out."""
@@ -37,23 +41,39 @@ class Program:
         } | changes  # fmt: skip
         return f"/oauth/authorize?{urlencode({name: value for name, value in asked.items() if value is not None})}"
 
-    def authorize(self, browser: Client, decision: str = "allow", **changes: str | None) -> dict[str, str]:
+    def authorize(
+        self, browser: Client, decision: str = "allow", **changes: str | None
+    ) -> dict[str, str]:
         """What comes back to the callback."""
         answer = browser.post(self.question(**changes), {"decision": decision})
         assert answer.status_code == 303, (answer.status_code, answer.content)
         assert answer.headers["Location"].startswith(CALLBACK)
-        return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
+        return {
+            name: values[0]
+            for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()
+        }
 
     def post(self, path: str, **sent: str) -> Any:
-        body = urlencode({name: value for name, value in (self.credentials | sent).items() if value})
-        return Client(raise_request_exception=False).post(path, body, content_type="application/x-www-form-urlencoded")
+        body = urlencode(
+            {name: value for name, value in (self.credentials | sent).items() if value}
+        )
+        return Client(raise_request_exception=False).post(
+            path, body, content_type="application/x-www-form-urlencoded"
+        )
 
     def redeem(self, code: str, **changes: str) -> Any:
-        sent = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+        sent = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": CALLBACK,
+            "code_verifier": VERIFIER,
+        }
         return self.post("/oauth/token", **(sent | changes))
 
     def refresh(self, token: str, **changes: str) -> Any:
-        return self.post("/oauth/token", **({"grant_type": "refresh_token", "refresh_token": token} | changes))
+        return self.post(
+            "/oauth/token", **({"grant_type": "refresh_token", "refresh_token": token} | changes)
+        )
 
     def tokens(self, browser: Client) -> dict[str, Any]:
         answer = self.redeem(self.authorize(browser)["code"])

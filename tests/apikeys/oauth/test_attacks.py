@@ -21,7 +21,9 @@ def error(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("error", "")
 
 
-def test_a_code_that_comes_again_ends_the_tokens_of_the_first(program: Program, bobs_browser: Client) -> None:
+def test_a_code_that_comes_again_ends_the_tokens_of_the_first(
+    program: Program, bobs_browser: Client
+) -> None:
     code = program.authorize(bobs_browser)["code"]
     first, bystander = program.redeem(code).json(), program.tokens(bobs_browser)
     assert outcome(first["access_token"]) == (200, "")
@@ -29,7 +31,10 @@ def test_a_code_that_comes_again_ends_the_tokens_of_the_first(program: Program, 
     assert outcome(first["access_token"]) == (401, "invalid_token")
     assert error(program.refresh(first["refresh_token"])) == (400, "invalid_grant")
     assert outcome(bystander["access_token"]) == (200, "")
-    assert TrailEntry.objects.get(action="application.tokens_ended").target_id == program.application.public_id
+    assert (
+        TrailEntry.objects.get(action="application.tokens_ended").target_id
+        == program.application.public_id
+    )
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -59,20 +64,33 @@ def test_a_code_is_bound_to_client_address_and_verifier(
     assert program.redeem(program.authorize(bobs_browser)["code"], **sent).status_code == status
 
 
-def test_a_code_of_another_application_is_unknown(program: Program, register: Register, bobs_browser: Client) -> None:
+def test_a_code_of_another_application_is_unknown(
+    program: Program, register: Register, bobs_browser: Client
+) -> None:
     other, code = register(name="Other"), program.authorize(bobs_browser)["code"]
     assert error(other.redeem(code)) == (400, "invalid_grant")
     assert program.redeem(code).status_code == 200
 
 
-@pytest.mark.parametrize("grant_type", ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "openid", ""])
+@pytest.mark.parametrize(
+    "grant_type",
+    ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "openid", ""],
+)
 def test_there_are_no_other_grants(program: Program, bob: User, grant_type: str) -> None:
-    sent = {"username": bob.email, "password": "correct horse battery staple", "code": "c", "device_code": "d"}
+    sent = {
+        "username": bob.email,
+        "password": "correct horse battery staple",
+        "code": "c",
+        "device_code": "d",
+    }
     assert error(program.post("/oauth/token", grant_type=grant_type, **sent))[0] == 400
 
 
 def test_a_repeated_parameter_is_refused(program: Program, bobs_browser: Client) -> None:
-    assert bobs_browser.get(program.question() + "&redirect_uri=https://evil.example/").status_code == 400
+    assert (
+        bobs_browser.get(program.question() + "&redirect_uri=https://evil.example/").status_code
+        == 400
+    )
     body = "grant_type=client_credentials&scope=a&scope=b"
     answer = Client().post("/oauth/token", body, content_type="application/x-www-form-urlencoded")
     assert error(answer) == (400, "invalid_request")
@@ -87,7 +105,10 @@ def test_a_used_refresh_token_ends_its_family(program: Program, bobs_browser: Cl
     assert outcome(third["access_token"]) == (401, "invalid_token")
     assert error(program.refresh(third["refresh_token"])) == (400, "invalid_grant")
     assert program.refresh(bystander["refresh_token"]).status_code == 200
-    assert '"why":"refresh token used again"' in TrailEntry.objects.get(action="application.tokens_ended").body
+    assert (
+        '"why":"refresh token used again"'
+        in TrailEntry.objects.get(action="application.tokens_ended").body
+    )
 
 
 def test_a_refresh_token_of_another_application_is_unknown_and_untouched(
@@ -98,7 +119,9 @@ def test_a_refresh_token_of_another_application_is_unknown_and_untouched(
     assert program.refresh(tokens["refresh_token"]).status_code == 200
 
 
-def test_an_old_refresh_token_is_refused_by_the_clock(program: Program, bobs_browser: Client) -> None:
+def test_an_old_refresh_token_is_refused_by_the_clock(
+    program: Program, bobs_browser: Client
+) -> None:
     tokens = program.tokens(bobs_browser)
     RefreshToken.objects.update(expires_at=timezone.now())
     assert error(program.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
@@ -107,10 +130,15 @@ def test_an_old_refresh_token_is_refused_by_the_clock(program: Program, bobs_bro
 def test_a_refresh_cannot_widen_the_scopes(register: Register, bobs_browser: Client) -> None:
     program = register(scopes=["read:audit-activity"])
     tokens = program.tokens(bobs_browser)
-    assert error(program.refresh(tokens["refresh_token"], scope="read:audit-activity admin")) == (400, "invalid_scope")
+    assert error(program.refresh(tokens["refresh_token"], scope="read:audit-activity admin")) == (
+        400,
+        "invalid_scope",
+    )
 
 
-@pytest.mark.parametrize("scope", ["write:agent-events", "read:nothing", "*", "read:audit-activity write:agent-events"])
+@pytest.mark.parametrize(
+    "scope", ["write:agent-events", "read:nothing", "*", "read:audit-activity write:agent-events"]
+)
 def test_no_scope_beyond_those_of_the_application(
     program: Program, register: Register, bobs_browser: Client, scope: str
 ) -> None:
@@ -125,25 +153,42 @@ def test_an_application_for_people_gets_no_token_of_its_own_and_a_service_asks_n
     assert bobs_browser.get(register(Purpose.SERVICE).question()).status_code == 400
 
 
-def test_a_native_application_cannot_pass_for_one_with_a_secret(register: Register, bobs_browser: Client) -> None:
+def test_a_native_application_cannot_pass_for_one_with_a_secret(
+    register: Register, bobs_browser: Client
+) -> None:
     native, code = register(Purpose.NATIVE), ""
     code = native.authorize(bobs_browser)["code"]
     assert error(native.redeem(code, client_secret="anything")) == (401, "invalid_client")
-    assert error(native.post("/oauth/introspect", token=native.tokens(bobs_browser)["access_token"]))[0] == 401
+    assert (
+        error(native.post("/oauth/introspect", token=native.tokens(bobs_browser)["access_token"]))[
+            0
+        ]
+        == 401
+    )
 
 
 def test_revoking_a_token_of_another_application_changes_nothing(
     program: Program, register: Register, bobs_browser: Client
 ) -> None:
     tokens = program.tokens(bobs_browser)
-    assert register(name="Other").post("/oauth/revoke", token=tokens["access_token"]).status_code == 200
+    assert (
+        register(name="Other").post("/oauth/revoke", token=tokens["access_token"]).status_code
+        == 200
+    )
     assert outcome(tokens["access_token"]) == (200, "")
-    assert program.post("/oauth/revoke", token=tokens["access_token"], client_secret="wrong").status_code == 401
+    assert (
+        program.post(
+            "/oauth/revoke", token=tokens["access_token"], client_secret="wrong"
+        ).status_code
+        == 401
+    )
     assert outcome(tokens["access_token"]) == (200, "")
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-def test_revoking_either_token_ends_both(program: Program, bobs_browser: Client, which: str) -> None:
+def test_revoking_either_token_ends_both(
+    program: Program, bobs_browser: Client, which: str
+) -> None:
     tokens = program.tokens(bobs_browser)
     assert program.post("/oauth/revoke", token=tokens[which]).status_code == 200
     assert program.post("/oauth/revoke", token=tokens[which]).status_code == 200
@@ -158,16 +203,28 @@ def test_introspection_tells_only_of_the_organizations_own(
     token = program.tokens(bobs_browser)["access_token"]
     theirs = register(Purpose.SERVICE, organization=globex, by=mallory)
     told = register(Purpose.SERVICE).post("/oauth/introspect", token=token).json()
-    assert (told["active"], told["username"], told["client_id"]) == (True, "bob@acme.example", program.application.client_id)
+    assert (told["active"], told["username"], told["client_id"]) == (
+        True,
+        "bob@acme.example",
+        program.application.client_id,
+    )
     assert told["iat"] <= time.time() < told["exp"]
     for asked in (token, "oat_unknown", program.secret):
         assert theirs.post("/oauth/introspect", token=asked).json() == {"active": False}
-    assert error(program.post("/oauth/introspect", token=token, client_secret="wrong")) == (401, "invalid_client")
+    assert error(program.post("/oauth/introspect", token=token, client_secret="wrong")) == (
+        401,
+        "invalid_client",
+    )
 
 
 @pytest.mark.parametrize("which", ["refresh_token", "secret", "code"])
-def test_only_an_access_token_calls_the_api(program: Program, bobs_browser: Client, which: str) -> None:
-    tokens = program.tokens(bobs_browser) | {"secret": program.secret, "code": program.authorize(bobs_browser)["code"]}
+def test_only_an_access_token_calls_the_api(
+    program: Program, bobs_browser: Client, which: str
+) -> None:
+    tokens = program.tokens(bobs_browser) | {
+        "secret": program.secret,
+        "code": program.authorize(bobs_browser)["code"],
+    }
     assert outcome(tokens["access_token"]) == (200, "")
     assert outcome(tokens[which]) == (401, "invalid_token")
 
@@ -204,11 +261,21 @@ BAD = [
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
 @pytest.mark.parametrize(("body", "headers"), BAD)
-def test_what_is_malformed_is_refused_in_rfc_6749s_form(db: None, path: str, body: str, headers: dict[str, str]) -> None:
-    for media_type in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x"):
+def test_what_is_malformed_is_refused_in_rfc_6749s_form(
+    db: None, path: str, body: str, headers: dict[str, str]
+) -> None:
+    for media_type in (
+        "application/x-www-form-urlencoded",
+        "application/json",
+        "multipart/form-data; boundary=x",
+    ):
         answer = Client().post(path, body, content_type=media_type, **headers)  # type: ignore[arg-type]
         assert answer.status_code in {400, 401}
-        assert answer.json()["error"] in {"invalid_request", "invalid_client", "unsupported_grant_type"}
+        assert answer.json()["error"] in {
+            "invalid_request",
+            "invalid_client",
+            "unsupported_grant_type",
+        }
         assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -227,7 +294,9 @@ def test_failures_are_limited_by_network_and_a_good_client_is_not(
 
 def test_two_clients_at_once_are_refused(program: Program, register: Register) -> None:
     service = register(Purpose.SERVICE)
-    good = {"HTTP_AUTHORIZATION": basic(f"{service.application.client_id}:{service.secret}".encode())}
+    good = {
+        "HTTP_AUTHORIZATION": basic(f"{service.application.client_id}:{service.secret}".encode())
+    }
     form = {"content_type": "application/x-www-form-urlencoded", **good}
     assert Client().post("/oauth/token", "grant_type=client_credentials", **form).status_code == 200  # type: ignore[arg-type]
     two = f"grant_type=client_credentials&client_secret={service.secret}"

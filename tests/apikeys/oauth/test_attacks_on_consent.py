@@ -33,9 +33,15 @@ def test_pkce_cannot_be_left_out_or_weakened(
 
 
 @pytest.mark.parametrize("response_type", ["token", "id_token", "code token", "none", "", None])
-def test_there_is_no_implicit_flow(program: Program, bobs_browser: Client, response_type: str | None) -> None:
+def test_there_is_no_implicit_flow(
+    program: Program, bobs_browser: Client, response_type: str | None
+) -> None:
     answer = program.authorize(bobs_browser, response_type=response_type)
-    assert answer["error"] in {"unsupported_response_type", "invalid_request", "unauthorized_client"}
+    assert answer["error"] in {
+        "unsupported_response_type",
+        "invalid_request",
+        "unauthorized_client",
+    }
     assert "access_token" not in answer
 
 
@@ -74,7 +80,10 @@ def test_an_address_is_compared_character_by_character_and_nobody_is_sent_to_ano
 
 def test_an_outsider_learns_nothing_of_an_application(program: Program, mallory: User) -> None:
     browser = client_of(mallory)
-    known, unknown = browser.get(program.question()), browser.get(program.question(client_id="app_" + "0" * 26))
+    known, unknown = (
+        browser.get(program.question()),
+        browser.get(program.question(client_id="app_" + "0" * 26)),
+    )
     assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
     assert known.status_code == 400
     assert browser.post(program.question(), {"decision": "allow"}).status_code == 400
@@ -99,8 +108,12 @@ def test_consent_needs_the_forms_own_token(program: Program, bob: User) -> None:
     assert not Grant.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge"])
+@pytest.mark.parametrize(
+    "name", ["client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge"]
+)
 @pytest.mark.parametrize("value", ["\0", "a" * 5000, "ä", "\ud800", "%"])
-def test_a_malformed_question_is_never_a_server_error(program: Program, bobs_browser: Client, name: str, value: str) -> None:
+def test_a_malformed_question_is_never_a_server_error(
+    program: Program, bobs_browser: Client, name: str, value: str
+) -> None:
     address = program.question(**{name: value.encode("utf-8", "surrogatepass").decode("latin-1")})
     assert bobs_browser.get(address).status_code in {200, 303, 400}

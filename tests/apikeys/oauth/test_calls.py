@@ -35,7 +35,11 @@ def told(answer: Any) -> tuple[int, str]:
 
 def until_the_token_ends(**changes: Any) -> dict[str, Any]:
     ends: datetime = AccessToken.objects.get().expires
-    return {"name": "By a token", "scopes": ["read:audit-activity"], "expires_at": ends.isoformat()} | changes
+    return {
+        "name": "By a token",
+        "scopes": ["read:audit-activity"],
+        "expires_at": ends.isoformat(),
+    } | changes
 
 
 @pytest.fixture
@@ -56,11 +60,17 @@ def test_several_tokens_are_read_as_each_by_itself(acme: Organization, alice: Us
     assert facts == {one: verification._read([one])[one] for one in stored}
 
 
-def test_the_gateway_tells_an_application_and_no_key(program: Program, bobs_browser: Client, bob: User) -> None:
+def test_the_gateway_tells_an_application_and_no_key(
+    program: Program, bobs_browser: Client, bob: User
+) -> None:
     token = program.tokens(bobs_browser)["access_token"]
-    answer = call("/api/v1/verify", "scope=read:audit-activity", HTTP_AUTHORIZATION=f"Bearer {token}")
+    answer = call(
+        "/api/v1/verify", "scope=read:audit-activity", HTTP_AUTHORIZATION=f"Bearer {token}"
+    )
     assert (answer.status, answer.body) == (204, b"")
-    assert {name: value for name, value in answer.headers.items() if name.startswith("X-Keyway-")} == {
+    assert {
+        name: value for name, value in answer.headers.items() if name.startswith("X-Keyway-")
+    } == {
         "X-Keyway-Organization": program.application.organization.public_id,
         "X-Keyway-Application": program.application.public_id,
         "X-Keyway-Kind": "public",
@@ -80,12 +90,17 @@ def test_the_gateway_tells_no_owner_of_a_services_token(register: Register) -> N
     assert {"X-Keyway-Owner", "X-Keyway-Key"}.isdisjoint(headers)
 
 
-def test_a_persons_token_issues_a_key_of_theirs_that_is_trailed_as_the_applications(managing: str, bob: User) -> None:
+def test_a_persons_token_issues_a_key_of_theirs_that_is_trailed_as_the_applications(
+    managing: str, bob: User
+) -> None:
     answer = bearer(managing).post(KEYS, until_the_token_ends(), format="json")
     assert answer.status_code == 201, answer.content
     assert answer.json()["owner"]["id"] == bob.public_id
     assert outcome_of_key(answer.json()["key"]) == 200
-    assert TrailEntry.objects.get(action="key.issued", target_id=answer.json()["id"]).actor_kind == "application"
+    assert (
+        TrailEntry.objects.get(action="key.issued", target_id=answer.json()["id"]).actor_kind
+        == "application"
+    )
 
 
 def outcome_of_key(secret: str) -> int:
@@ -101,7 +116,9 @@ def outcome_of_key(secret: str) -> int:
         ({"expires_at": None, "expires_in_days": None}, "stronger_than_issuer"),
     ],
 )
-def test_a_token_issues_nothing_stronger_than_itself(managing: str, change: dict[str, Any], code: str) -> None:
+def test_a_token_issues_nothing_stronger_than_itself(
+    managing: str, change: dict[str, Any], code: str
+) -> None:
     wanted = until_the_token_ends()
     assert bearer(managing).post(KEYS, wanted, format="json").status_code == 201
     stronger = wanted | change
@@ -114,7 +131,9 @@ def test_a_token_issues_nothing_stronger_than_itself(managing: str, change: dict
 def test_an_admins_token_issues_no_agent_key(register: Register, alice: User) -> None:
     browser, program = Client(), register(scopes=MANAGING)
     browser.force_login(alice)
-    token = program.redeem(program.authorize(browser, scope=" ".join(MANAGING))["code"]).json()["access_token"]
+    token = program.redeem(program.authorize(browser, scope=" ".join(MANAGING))["code"]).json()[
+        "access_token"
+    ]
     assert bearer(token).post(KEYS, until_the_token_ends(), format="json").status_code == 201
     agent = until_the_token_ends(kind="agent")
     del agent["scopes"]
@@ -137,7 +156,10 @@ def test_a_token_touches_nobody_elses_key_and_none_that_outlasts_it(
 def test_a_token_manages_no_keys_without_the_scope_or_with_a_lower_role(
     program: Program, managing: str, bobs_browser: Client, bob: User
 ) -> None:
-    assert told(bearer(program.tokens(bobs_browser)["access_token"]).get(KEYS)) == (403, "insufficient_scope")
+    assert told(bearer(program.tokens(bobs_browser)["access_token"]).get(KEYS)) == (
+        403,
+        "insufficient_scope",
+    )
     assert bearer(managing).get(KEYS).status_code == 200
     tenants.change_role(membership=membership_of(bob), role=Role.AUDITOR, by=SYSTEM)
     assert told(bearer(managing).get(KEYS)) == (403, "insufficient_scope")

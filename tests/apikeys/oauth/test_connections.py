@@ -57,7 +57,9 @@ def test_it_is_told_since_when_and_what_it_may_do_by_now(register: Register, bob
     assert [scope.title for scope in one.scopes] == ["Read Databases"]
 
 
-def test_withdrawing_ends_its_tokens_and_only_those_of_the_person(program: Program, bob: User, alice: User) -> None:
+def test_withdrawing_ends_its_tokens_and_only_those_of_the_person(
+    program: Program, bob: User, alice: User
+) -> None:
     told, bystander = program.tokens(client_of(bob)), program.tokens(client_of(alice))
     browser = client_of(bob)
     assert "Withdraw what you allowed" in browser.get(address(program.application)).content.decode()
@@ -72,22 +74,34 @@ def test_withdrawing_ends_its_tokens_and_only_those_of_the_person(program: Progr
     assert browser.post(address(program.application)).status_code == 404
 
 
-def test_nobody_withdraws_what_somebody_else_allowed(program: Program, mallorys: Program, bob: User, mallory: User) -> None:
+def test_nobody_withdraws_what_somebody_else_allowed(
+    program: Program, mallorys: Program, bob: User, mallory: User
+) -> None:
     bobs, hers = program.tokens(client_of(bob)), mallorys.tokens(client_of(mallory))
     for user, application in ((bob, mallorys.application), (mallory, program.application)):
-        for answer in (client_of(user).get(address(application)), client_of(user).post(address(application))):
+        for answer in (
+            client_of(user).get(address(application)),
+            client_of(user).post(address(application)),
+        ):
             assert answer.status_code == 404
     assert [outcome(told["access_token"]) for told in (bobs, hers)] == [(200, ""), (200, "")]
 
 
-def test_withdrawing_needs_a_recent_sign_in(program: Program, bob: User, bobs_browser: Client) -> None:
+def test_withdrawing_needs_a_recent_sign_in(
+    program: Program, bob: User, bobs_browser: Client
+) -> None:
     token = program.tokens(client_of(bob))["access_token"]
     answer = bobs_browser.post(address(program.application))
-    assert (answer.status_code, "/accounts/reauthenticate/" in answer.headers["Location"]) == (302, True)
+    assert (answer.status_code, "/accounts/reauthenticate/" in answer.headers["Location"]) == (
+        302,
+        True,
+    )
     assert outcome(token) == (200, "")
 
 
-def test_one_application_stands_there_once_and_as_long_as_it_can_come_back(program: Program, bob: User) -> None:
+def test_one_application_stands_there_once_and_as_long_as_it_can_come_back(
+    program: Program, bob: User
+) -> None:
     browser = client_of(bob)
     program.refresh(program.tokens(browser)["refresh_token"])
     program.tokens(browser)
@@ -101,6 +115,8 @@ def test_one_application_stands_there_once_and_as_long_as_it_can_come_back(progr
     assert connections.of_person(bob, at=soon) == []
 
 
-def test_a_services_tokens_are_nobodys_connection(register: Register, alice: User, bob: User) -> None:
+def test_a_services_tokens_are_nobodys_connection(
+    register: Register, alice: User, bob: User
+) -> None:
     assert register(Purpose.SERVICE).own_token().status_code == 200
     assert names(alice) == names(bob) == []

@@ -30,7 +30,12 @@ print(json.dumps([made.application.client_id, made.plaintext.reveal()]))
 
 
 def run(command: str, **variables: str) -> Any:
-    done = subprocess.run(["bash", "-c", command], env={"PATH": "/usr/bin:/bin", **variables}, capture_output=True, check=True)
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        check=True,
+    )
     return json.loads(done.stdout or b"{}")
 
 
@@ -65,7 +70,11 @@ def test_the_lines_do_what_the_document_says(keyway: KeywayServer) -> None:
     service["ACCESS_TOKEN"] = run(token, **service)["access_token"]
     assert "data" in run(call, **service)
     web = registered(keyway, name="Docs web", purpose="web", addresses=[CALLBACK])
-    web |= {"CODE": allow(keyway, web["CLIENT_ID"]), "REDIRECT_URI": CALLBACK, "CODE_VERIFIER": VERIFIER}
+    web |= {
+        "CODE": allow(keyway, web["CLIENT_ID"]),
+        "REDIRECT_URI": CALLBACK,
+        "CODE_VERIFIER": VERIFIER,
+    }
     web["REFRESH_TOKEN"] = run(redeem, **web)["refresh_token"]
     web["ACCESS_TOKEN"] = run(refresh, **web)["access_token"]
     assert run(introspect, **web)["active"] is True

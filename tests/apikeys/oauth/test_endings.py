@@ -22,24 +22,45 @@ pytestmark = pytest.mark.django_db
 
 End = Callable[[Program, User], object]
 ENDINGS: dict[str, tuple[End, str]] = {
-    "removed": (lambda _, bob: tenants.remove_member(membership=membership_of(bob), by=SYSTEM), "owner_inactive"),
-    "deactivated": (lambda _, bob: tenants.deactivate_member(membership=membership_of(bob), by=SYSTEM), "owner_inactive"),
-    "user deactivated": (lambda _, bob: tenants.deactivate_user(user=bob, by=SYSTEM), "owner_inactive"),
+    "removed": (
+        lambda _, bob: tenants.remove_member(membership=membership_of(bob), by=SYSTEM),
+        "owner_inactive",
+    ),
+    "deactivated": (
+        lambda _, bob: tenants.deactivate_member(membership=membership_of(bob), by=SYSTEM),
+        "owner_inactive",
+    ),
+    "user deactivated": (
+        lambda _, bob: tenants.deactivate_user(user=bob, by=SYSTEM),
+        "owner_inactive",
+    ),
     "suspended": (
-        lambda program, _: tenants.suspend_organization(organization=program.application.organization, by=SYSTEM),
+        lambda program, _: tenants.suspend_organization(
+            organization=program.application.organization, by=SYSTEM
+        ),
         "organization_suspended",
     ),
-    "disabled": (lambda program, _: services.disable(application=program.application, by=SYSTEM), "invalid_token"),
-    "deleted": (lambda program, _: services.delete(application=program.application, by=SYSTEM), "invalid_token"),
+    "disabled": (
+        lambda program, _: services.disable(application=program.application, by=SYSTEM),
+        "invalid_token",
+    ),
+    "deleted": (
+        lambda program, _: services.delete(application=program.application, by=SYSTEM),
+        "invalid_token",
+    ),
     "withdrawn": (
-        lambda program, bob: tokens.withdraw(application=program.application, membership=membership_of(bob), by=SYSTEM),
+        lambda program, bob: tokens.withdraw(
+            application=program.application, membership=membership_of(bob), by=SYSTEM
+        ),
         "invalid_token",
     ),
 }
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_token_and_its_refresh_and_a_code_die_with(program: Program, bobs_browser: Client, bob: User, ending: str) -> None:
+def test_a_token_and_its_refresh_and_a_code_die_with(
+    program: Program, bobs_browser: Client, bob: User, ending: str
+) -> None:
     end, reason = ENDINGS[ending]
     told, code = program.tokens(bobs_browser), program.authorize(bobs_browser)["code"]
     assert outcome(told["access_token"]) == (200, "")
@@ -81,7 +102,9 @@ def test_a_warm_token_makes_no_query_and_its_end_is_in_force_when_it_is_answered
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_warm_token_is_over_when_its_refresh_is_answered(program: Program, bob: User, settings: Any) -> None:
+def test_a_warm_token_is_over_when_its_refresh_is_answered(
+    program: Program, bob: User, settings: Any
+) -> None:
     settings.KEYWAY_LEASE_MS = 1000  # longer than a refresh takes
     browser = Client()
     browser.force_login(bob)
@@ -91,7 +114,9 @@ def test_a_warm_token_is_over_when_its_refresh_is_answered(program: Program, bob
     assert outcome(first["access_token"]) == (401, "invalid_token")
 
 
-def test_who_comes_back_has_to_allow_it_again(program: Program, bobs_browser: Client, bob: User, acme: Organization) -> None:
+def test_who_comes_back_has_to_allow_it_again(
+    program: Program, bobs_browser: Client, bob: User, acme: Organization
+) -> None:
     told = program.tokens(bobs_browser)
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
     tenants.add_member(organization=acme, user=bob, role=Role.MEMBER, by=SYSTEM)
@@ -119,7 +144,9 @@ def test_an_application_that_loses_a_scope_takes_it_from_its_tokens(register: Re
 
 def test_a_token_is_for_its_organization_and_not_for_agents(register: Register) -> None:
     token = register(Purpose.SERVICE).own_token().json()["access_token"]
-    elsewhere = api(HTTP_AUTHORIZATION=f"Bearer {token}", HTTP_X_ORGANIZATION_ID="globex").get("/api/v1/whoami")
+    elsewhere = api(HTTP_AUTHORIZATION=f"Bearer {token}", HTTP_X_ORGANIZATION_ID="globex").get(
+        "/api/v1/whoami"
+    )
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "wrong_organization")
     agent = api(HTTP_AUTHORIZATION=f"Bearer {token}").get("/api/v1/agent/config")
     assert (agent.status_code, agent.json()["code"]) == (403, "wrong_key_type")
@@ -131,12 +158,19 @@ def test_a_token_beside_a_key_is_one_too_many(register: Register) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "several_credentials")
 
 
-def test_the_limits_of_a_token_are_its_applications_and_its_organizations(register: Register) -> None:
+def test_the_limits_of_a_token_are_its_applications_and_its_organizations(
+    register: Register,
+) -> None:
     token = register(Purpose.SERVICE).own_token().json()["access_token"]
-    assert [limit["limit"] for limit in call(token).json()["limits"]] == ["application", "organization"]
+    assert [limit["limit"] for limit in call(token).json()["limits"]] == [
+        "application",
+        "organization",
+    ]
 
 
-def test_pruning_deletes_what_is_over_and_leaves_what_may_still_tell_of_a_theft(program: Program, bobs_browser: Client) -> None:
+def test_pruning_deletes_what_is_over_and_leaves_what_may_still_tell_of_a_theft(
+    program: Program, bobs_browser: Client
+) -> None:
     first = program.tokens(bobs_browser)
     second = program.refresh(first["refresh_token"]).json()
     program.authorize(bobs_browser)

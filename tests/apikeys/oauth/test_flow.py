@@ -16,11 +16,19 @@ from tests.conftest import client_of
 pytestmark = pytest.mark.django_db
 
 
-def test_the_page_of_consent_names_application_organization_person_and_scopes(program: Program, bobs_browser: Client) -> None:
+def test_the_page_of_consent_names_application_organization_person_and_scopes(
+    program: Program, bobs_browser: Client
+) -> None:
     page = bobs_browser.get(program.question())
     body = page.content.decode()
     assert page.status_code == 200
-    for words in ("Ledger", "Acme", "bob@acme.example", "Read Audit Activity", "https://app.example"):
+    for words in (
+        "Ledger",
+        "Acme",
+        "bob@acme.example",
+        "Read Audit Activity",
+        "https://app.example",
+    ):
         assert words in body
     assert "form-action 'self' https://app.example;" in page.headers["Content-Security-Policy"]
     assert "no-store" in page.headers["Cache-Control"]
@@ -35,9 +43,17 @@ def test_a_person_allows_and_the_application_gets_tokens_that_work(
     assert tokens.status_code == 200
     assert tokens.headers["Cache-Control"] == "no-store"
     told = tokens.json()
-    assert (told["token_type"], told["expires_in"], told["scope"]) == ("Bearer", 3600, "read:audit-activity")
+    assert (told["token_type"], told["expires_in"], told["scope"]) == (
+        "Bearer",
+        3600,
+        "read:audit-activity",
+    )
     whoami = call(told["access_token"]).json()
-    assert (whoami["key_id"], whoami["application_id"], whoami["kind"]) == (None, program.application.client_id, "public")
+    assert (whoami["key_id"], whoami["application_id"], whoami["kind"]) == (
+        None,
+        program.application.client_id,
+        "public",
+    )
     assert whoami["organization"]["id"] == acme.public_id
     assert whoami["owner"]["email"] == "bob@acme.example"
     assert call(told["access_token"], "/api/v1/public/audit-activity").status_code == 200
@@ -52,7 +68,11 @@ def test_who_is_not_signed_in_signs_in_and_comes_back(program: Program, bob: Use
 
 def test_deny_is_told_to_the_application(program: Program, bobs_browser: Client) -> None:
     answer = program.authorize(bobs_browser, decision="deny")
-    assert (answer["error"], answer["state"], answer["iss"]) == ("access_denied", "s-1", "http://testserver")
+    assert (answer["error"], answer["state"], answer["iss"]) == (
+        "access_denied",
+        "s-1",
+        "http://testserver",
+    )
     assert not Grant.objects.exists()
 
 
@@ -72,7 +92,9 @@ def test_a_refresh_replaces_both_tokens(program: Program, bobs_browser: Client) 
     assert program.refresh(second.json()["refresh_token"]).status_code == 200
 
 
-def test_a_service_gets_a_token_of_its_organization_without_one_to_refresh(register: Register, acme: Organization) -> None:
+def test_a_service_gets_a_token_of_its_organization_without_one_to_refresh(
+    register: Register, acme: Organization
+) -> None:
     service = register(Purpose.SERVICE)
     told = service.own_token().json()
     assert "refresh_token" not in told
@@ -89,13 +111,19 @@ def test_a_test_application_has_test_tokens(register: Register) -> None:
 def test_nothing_that_was_handed_out_is_stored(program: Program, bobs_browser: Client) -> None:
     code = program.authorize(bobs_browser)["code"]
     tokens = program.redeem(code).json()
-    rows = [*Grant.objects.values_list(), *AccessToken.objects.values_list(), *RefreshToken.objects.values_list()]
+    rows = [
+        *Grant.objects.values_list(),
+        *AccessToken.objects.values_list(),
+        *RefreshToken.objects.values_list(),
+    ]
     stored = repr([*rows, *type(program.application).objects.values_list()])
     for secret in (code, tokens["access_token"], tokens["refresh_token"], program.secret):
         assert secret[4:] not in stored
 
 
-def test_consent_is_trailed_with_what_was_allowed(program: Program, bobs_browser: Client, bob: User) -> None:
+def test_consent_is_trailed_with_what_was_allowed(
+    program: Program, bobs_browser: Client, bob: User
+) -> None:
     program.authorize(bobs_browser)
     entry = TrailEntry.objects.get(action="application.authorized")
     assert (entry.actor_id, entry.target_id) == (bob.public_id, program.application.public_id)
@@ -108,7 +136,11 @@ def test_the_metadata_names_what_there_is(client: Client, db: None) -> None:
     assert told["token_endpoint"] == "http://testserver/oauth/token"
     assert told["code_challenge_methods_supported"] == ["S256"]
     assert told["response_types_supported"] == ["code"]
-    assert told["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
+    assert told["grant_types_supported"] == [
+        "authorization_code",
+        "client_credentials",
+        "refresh_token",
+    ]
     assert told["authorization_response_iss_parameter_supported"] is True
 
 

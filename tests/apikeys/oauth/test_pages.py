@@ -39,7 +39,9 @@ def secret_of(answer: Any) -> str:
     return str(html[start : html.index('"', start)])
 
 
-def test_an_admin_registers_an_application_whose_secret_works_and_is_shown_once(alice: User, acme: Organization) -> None:
+def test_an_admin_registers_an_application_whose_secret_works_and_is_shown_once(
+    alice: User, acme: Organization
+) -> None:
     browser = client_of(alice)
     sent = fields(browser, purpose="service", redirect_uris="")
     secret = secret_of(browser.post(NEW, sent))
@@ -54,7 +56,9 @@ def test_an_admin_registers_an_application_whose_secret_works_and_is_shown_once(
     assert secret[4:] not in entry.body
 
 
-def test_the_list_says_in_words_what_an_application_may_ask_for(alice: User, program: Program) -> None:
+def test_the_list_says_in_words_what_an_application_may_ask_for(
+    alice: User, program: Program
+) -> None:
     html = client_of(alice).get(LIST).content.decode()
     assert "Read Audit Activity" in html
     assert "read:audit-activity" not in html
@@ -85,14 +89,22 @@ def test_the_list_says_in_words_what_an_application_may_ask_for(alice: User, pro
         {"nonce": "forged"},
     ],
 )
-def test_what_cannot_be_registered_is_explained_and_kept_out(alice: User, change: dict[str, Any]) -> None:
+def test_what_cannot_be_registered_is_explained_and_kept_out(
+    alice: User, change: dict[str, Any]
+) -> None:
     browser = client_of(alice)
     assert browser.post(NEW, fields(browser, **change)).status_code == 422
     assert not Application.objects.exists()
 
 
 @pytest.mark.parametrize(
-    "address", ["http://localhost:8080/cb", "http://127.0.0.1:1/", "http://[::1]:9/cb", "https://a.example/?x=1"]
+    "address",
+    [
+        "http://localhost:8080/cb",
+        "http://127.0.0.1:1/",
+        "http://[::1]:9/cb",
+        "https://a.example/?x=1",
+    ],
 )
 def test_addresses_of_ones_own_machine_need_no_tls(alice: User, address: str) -> None:
     browser = client_of(alice)
@@ -101,7 +113,11 @@ def test_addresses_of_ones_own_machine_need_no_tls(alice: User, address: str) ->
 
 def test_an_admin_edits_and_it_is_trailed(program: Program, alice: User) -> None:
     browser = client_of(alice)
-    sent = {"name": "Books", "redirect_uris": f"{CALLBACK}\nhttps://b.example/", "scopes": ["read:audit-activity"]}
+    sent = {
+        "name": "Books",
+        "redirect_uris": f"{CALLBACK}\nhttps://b.example/",
+        "scopes": ["read:audit-activity"],
+    }
     assert browser.post(page(program.application, ""), sent).status_code == 302
     changed = Application.objects.get()
     assert (changed.name, changed.addresses) == ("Books", [CALLBACK, "https://b.example/"])
@@ -128,13 +144,19 @@ def test_disabling_enabling_and_deleting(register: Register, alice: User) -> Non
     assert browser.post(page(service.application, "delete/"), {"name": "ledger"}).status_code == 422
     assert browser.post(page(service.application, "delete/"), {"name": "Ledger"}).status_code == 302
     assert service.own_token().status_code == 401
-    told = TrailEntry.objects.filter(action__startswith="application.").order_by("sequence").values_list("action", flat=True)
+    told = (
+        TrailEntry.objects.filter(action__startswith="application.")
+        .order_by("sequence")
+        .values_list("action", flat=True)
+    )
     assert list(told)[1:] == ["application.disabled", "application.enabled", "application.deleted"]
 
 
 @pytest.mark.parametrize("who", ["bob", "carol", "mallory", "staff"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_nobody_but_admins_comes_in(program: Program, who: str, method: str, request: pytest.FixtureRequest) -> None:
+def test_nobody_but_admins_comes_in(
+    program: Program, who: str, method: str, request: pytest.FixtureRequest
+) -> None:
     user: User = request.getfixturevalue(who)
     browser, before = client_of(user), list(Application.objects.values_list())
     for address in (LIST, NEW, *(page(program.application, action) for action in ACTIONS)):
@@ -142,7 +164,9 @@ def test_nobody_but_admins_comes_in(program: Program, who: str, method: str, req
     assert list(Application.objects.values_list()) == before
 
 
-def test_an_application_is_not_found_through_another_organization(program: Program, mallory: User) -> None:
+def test_an_application_is_not_found_through_another_organization(
+    program: Program, mallory: User
+) -> None:
     browser = client_of(mallory)
     for action in ACTIONS:
         assert browser.get(page(program.application, action, "globex")).status_code == 404
@@ -153,16 +177,25 @@ def test_a_recent_sign_in_is_needed(program: Program, alice: User, action: str) 
     browser = Client()
     browser.force_login(alice)
     answer = browser.post(page(program.application, action), {"name": "Ledger"})
-    assert (answer.status_code, "/accounts/reauthenticate/" in answer.headers.get("Location", "")) == (302, True)
+    assert (
+        answer.status_code,
+        "/accounts/reauthenticate/" in answer.headers.get("Location", ""),
+    ) == (302, True)
     assert Application.objects.get().disabled_at is None
 
 
-def test_the_django_admin_shows_neither_tokens_nor_secrets(program: Program, bobs_browser: Client, staff: User) -> None:
+def test_the_django_admin_shows_neither_tokens_nor_secrets(
+    program: Program, bobs_browser: Client, staff: User
+) -> None:
     tokens, browser = program.tokens(bobs_browser), client_of(staff)
     stored = Application.objects.get().client_secret
     for model in ("accesstoken", "refreshtoken", "grant", "idtoken"):
         assert browser.get(f"/admin/oauth/{model}/").status_code == 404
-    for address in ("/admin/", "/admin/oauth/application/", f"/admin/oauth/application/{program.application.pk}/change/"):
+    for address in (
+        "/admin/",
+        "/admin/oauth/application/",
+        f"/admin/oauth/application/{program.application.pk}/change/",
+    ):
         answer = browser.get(address)
         assert answer.status_code == 200
         for secret in (program.secret, stored, tokens["access_token"], tokens["refresh_token"]):

@@ -18,11 +18,17 @@ from tests.apikeys.oauth.flow import Program, outcome
 
 def minted() -> Minted:
     pepper = conf.peppers()[0]
-    return Minted(opaque.mint(Use.ACCESS, pepper).reveal(), opaque.mint(Use.REFRESH, pepper).reveal(), ["read:audit-activity"])
+    return Minted(
+        opaque.mint(Use.ACCESS, pepper).reveal(),
+        opaque.mint(Use.REFRESH, pepper).reveal(),
+        ["read:audit-activity"],
+    )
 
 
 @pytest.mark.django_db
-def test_of_two_refreshes_that_were_both_validated_one_wins(program: Program, bobs_browser: Client) -> None:
+def test_of_two_refreshes_that_were_both_validated_one_wins(
+    program: Program, bobs_browser: Client
+) -> None:
     program.tokens(bobs_browser)
     used = RefreshToken.objects.select_related("application", "membership__user").get()
     winner = minted()
@@ -34,7 +40,9 @@ def test_of_two_refreshes_that_were_both_validated_one_wins(program: Program, bo
 
 
 @pytest.mark.django_db
-def test_of_two_redemptions_that_were_both_validated_one_wins(program: Program, bobs_browser: Client) -> None:
+def test_of_two_redemptions_that_were_both_validated_one_wins(
+    program: Program, bobs_browser: Client
+) -> None:
     program.authorize(bobs_browser)
     grant = Grant.objects.select_related("application", "membership__user").get()
     winner = minted()

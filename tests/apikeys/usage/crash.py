@@ -79,7 +79,9 @@ class Outcome:
 class Clients:
     """Threads on kept connections, until so many requests were started or the time is over."""
 
-    def __init__(self, server: KeywayServer, requests: int, seconds: float, outcome: Outcome) -> None:
+    def __init__(
+        self, server: KeywayServer, requests: int, seconds: float, outcome: Outcome
+    ) -> None:
         self._server, self._requests, self._outcome = server, requests, outcome
         self._until = time.monotonic() + seconds
         self._lock = threading.Lock()
@@ -91,7 +93,12 @@ class Clients:
             thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if error:
             self._requests = 0
         for thread in self._threads:
@@ -104,7 +111,10 @@ class Clients:
     def _run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
         while (number := self._next()) is not None:
-            headers = {"X-API-Key": self._secrets[number % len(self._secrets)], "User-Agent": f"{MARK}{number}"}
+            headers = {
+                "X-API-Key": self._secrets[number % len(self._secrets)],
+                "User-Agent": f"{MARK}{number}",
+            }
             try:
                 connection.request("GET", "/api/v1/whoami", headers=headers)
                 answer = connection.getresponse()
@@ -140,11 +150,23 @@ class Killer:
     them all, and a long run would test nothing but their start.
     """
 
-    def __init__(self, server: KeywayServer, postgres: PostgresServer, outcome: Outcome, *, seed: int, apart: int) -> None:
+    def __init__(
+        self,
+        server: KeywayServer,
+        postgres: PostgresServer,
+        outcome: Outcome,
+        *,
+        seed: int,
+        apart: int,
+    ) -> None:
         self._server, self._postgres, self._outcome = server, postgres, outcome
         self._dice, self._apart, self._struck_at = random.Random(seed), apart, 0
         self._drainer = self._start_drainer()
-        self._victims: list[Callable[[], None]] = [self._kill_worker, self._kill_drainer, self._kill_postgres]
+        self._victims: list[Callable[[], None]] = [
+            self._kill_worker,
+            self._kill_drainer,
+            self._kill_postgres,
+        ]
         self._often = [6, 3, 1]
 
     def strike(self) -> None:
@@ -154,7 +176,11 @@ class Killer:
             return
         self._struck_at = len(self._outcome.answered)
         struck = self._outcome.kills.total()
-        victim = self._victims[struck] if struck < 3 else self._dice.choices(self._victims, self._often)[0]
+        victim = (
+            self._victims[struck]
+            if struck < 3
+            else self._dice.choices(self._victims, self._often)[0]
+        )
         victim()
         self._outcome.kills[victim.__name__.removeprefix("_kill_")] += 1
 
@@ -165,7 +191,9 @@ class Killer:
     def _start_drainer(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "manage.py", "drain_usage", "--loop"]
         with self._server.log.open("ab") as log:
-            return subprocess.Popen(command, cwd=ROOT, env=self._server.environment, stdout=log, stderr=log)
+            return subprocess.Popen(
+                command, cwd=ROOT, env=self._server.environment, stdout=log, stderr=log
+            )
 
     def _kill_worker(self) -> None:
         assert self._server.process
@@ -183,9 +211,14 @@ class Killer:
         self._postgres.start()
 
 
-def run(*, requests: int, seconds: float = math.inf, seed: int = 0, workers: int = 3, apart: int = 0) -> Outcome:
+def run(
+    *, requests: int, seconds: float = math.inf, seed: int = 0, workers: int = 3, apart: int = 0
+) -> Outcome:
     outcome = Outcome()
-    with PostgresServer() as postgres, KeywayServer(postgres.url, workers=workers, **UNLIMITED) as server:
+    with (
+        PostgresServer() as postgres,
+        KeywayServer(postgres.url, workers=workers, **UNLIMITED) as server,
+    ):
         killer = Killer(server, postgres, outcome, seed=seed, apart=apart)
         began = time.monotonic()
         with Clients(server, requests, seconds, outcome) as clients:
@@ -198,7 +231,11 @@ def run(*, requests: int, seconds: float = math.inf, seed: int = 0, workers: int
         server.manage("drain_usage", "--once")
         outcome.drained_in = time.monotonic() - began
         _read(postgres.url, outcome)
-        outcome.left = [path.name for path in Path(server.environment["KEYWAY_SPOOL"]).iterdir() if path.name != "drain.lock"]
+        outcome.left = [
+            path.name
+            for path in Path(server.environment["KEYWAY_SPOOL"]).iterdir()
+            if path.name != "drain.lock"
+        ]
     return outcome
 
 
@@ -207,7 +244,9 @@ def _read(url: str, outcome: Outcome) -> None:
         for (agent,) in _rows(connection, "SELECT user_agent FROM apikeys_use WHERE status = 200"):
             outcome.recorded[int(str(agent).removeprefix(MARK))] += 1
         ((outcome.rows,),) = _rows(connection, "SELECT count(*) FROM apikeys_use")
-        ((outcome.rolled_up,),) = _rows(connection, "SELECT sum(requests)::bigint FROM apikeys_usecount WHERE period = 'ever'")
+        ((outcome.rolled_up,),) = _rows(
+            connection, "SELECT sum(requests)::bigint FROM apikeys_usecount WHERE period = 'ever'"
+        )
 
 
 def _rows(connection: psycopg.Connection, statement: str) -> Iterator[tuple[int, ...]]:
@@ -221,13 +260,25 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no request after so long")
-    parser.add_argument("--apart", type=int, default=500, help="answers between two kills, at least")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="begin no request after so long"
+    )
+    parser.add_argument(
+        "--apart", type=int, default=500, help="answers between two kills, at least"
+    )
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
     outcome = run(**vars(asked))
     print(outcome)
-    return 1 if outcome.lost or outcome.twice or outcome.invented or outcome.left or outcome.rows != outcome.rolled_up else 0
+    return (
+        1
+        if outcome.lost
+        or outcome.twice
+        or outcome.invented
+        or outcome.left
+        or outcome.rows != outcome.rolled_up
+        else 0
+    )
 
 
 if __name__ == "__main__":

@@ -13,10 +13,27 @@ NOON = datetime(2025, 11, 21, 12, 30, tzinfo=UTC)
 Write = Callable[..., None]
 
 
-def use(at: datetime = NOON, *, key: uuid.UUID = KEY, status: int = 200, denial: str = "", route: str = "/x") -> UseLine:
+def use(
+    at: datetime = NOON,
+    *,
+    key: uuid.UUID = KEY,
+    status: int = 200,
+    denial: str = "",
+    route: str = "/x",
+) -> UseLine:
     microseconds = (at - EPOCH) // timedelta(microseconds=1)
     return UseLine(
-        microseconds, key.hex, SECRET.hex, ORGANIZATION.hex, "GET", route, status, denial, "127.0.0.1", "tests", 1500
+        microseconds,
+        key.hex,
+        SECRET.hex,
+        ORGANIZATION.hex,
+        "GET",
+        route,
+        status,
+        denial,
+        "127.0.0.1",
+        "tests",
+        1500,
     )
 
 

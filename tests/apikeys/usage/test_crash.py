@@ -9,7 +9,10 @@ from tests.servers.postgres import find_binaries
 
 SECONDS = float(os.environ.get("KEYWAY_TEST_CRASH_SECONDS", "20"))
 
-pytestmark = [pytest.mark.server, pytest.mark.skipif(find_binaries() is None, reason="needs PostgreSQL's server binaries")]
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(find_binaries() is None, reason="needs PostgreSQL's server binaries"),
+]
 
 
 def test_what_was_answered_is_recorded_exactly_once_whatever_is_killed() -> None:

@@ -21,13 +21,18 @@ TEXT = (ROOT / "docs" / "usage.md").read_text()
 def shape(told: Any) -> Any:
     """What is told, without what differs from key to key: other text than names of endpoints and reasons."""
     if isinstance(told, dict):
-        return {name: value if name in {"endpoint", "reason"} else shape(value) for name, value in told.items()}
+        return {
+            name: value if name in {"endpoint", "reason"} else shape(value)
+            for name, value in told.items()
+        }
     if isinstance(told, list):
         return [shape(value) for value in told]
     return str if isinstance(told, str) else told
 
 
-def test_the_example_is_what_is_answered_after_its_requests(public_key: Issued, bob: User, drain: Drain) -> None:
+def test_the_example_is_what_is_answered_after_its_requests(
+    public_key: Issued, bob: User, drain: Drain
+) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
     for path, times in (("/api/v1/whoami", 7), ("/api/v1/agent/config", 2)):
         for _ in range(times):
@@ -48,5 +53,7 @@ def test_its_series_are_those_of_the_metrics() -> None:
 
 def test_its_settings_and_links_exist() -> None:
     settings = set(re.findall(r"KEYWAY_[A-Z_]+", TEXT))
-    assert settings <= set(re.findall(r"KEYWAY_[A-Z_]+", (ROOT / "docs" / "configuration.md").read_text()))
+    assert settings <= set(
+        re.findall(r"KEYWAY_[A-Z_]+", (ROOT / "docs" / "configuration.md").read_text())
+    )
     assert all((ROOT / "docs" / link).exists() for link in re.findall(r"\]\(([a-z-]+\.md)\)", TEXT))

@@ -15,7 +15,16 @@ from apikeys.usage.drain import Drainer
 from apikeys.usage.lines import UnprovenLine, encode
 from apikeys.usage.models import EPOCH, Period
 from apikeys.usage.spool import Spool
-from tests.apikeys.usage.drained import KEY, NOON, ORGANIZATION, OTHER_KEY, SECRET, Write, counts, use
+from tests.apikeys.usage.drained import (
+    KEY,
+    NOON,
+    ORGANIZATION,
+    OTHER_KEY,
+    SECRET,
+    Write,
+    counts,
+    use,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +33,12 @@ def test_a_line_becomes_a_row_and_one_in_each_roll_up(write: Write, drainer: Dra
     write(use())
     assert drainer.drain() == 1
     row = Use.objects.get()
-    assert (row.at, row.key_id, row.secret_id, row.organization_id) == (NOON, KEY, SECRET, ORGANIZATION)
+    assert (row.at, row.key_id, row.secret_id, row.organization_id) == (
+        NOON,
+        KEY,
+        SECRET,
+        ORGANIZATION,
+    )
     assert (row.endpoint, row.status, row.milliseconds) == ("GET /x", 200, 1.5)
     assert dict(UseCount.objects.values_list("period", "starts_at")) == {
         Period.HOUR: NOON.replace(minute=0),
@@ -45,21 +59,43 @@ def test_draining_again_moves_only_what_is_new(write: Write, drainer: Drainer, s
 
 
 def test_outcomes_tell_errors_and_denials_apart(write: Write, drainer: Drainer) -> None:
-    write(use(), use(status=304), use(status=404), use(status=500), use(status=401, denial="revoked_key"))
+    write(
+        use(),
+        use(status=304),
+        use(status=404),
+        use(status=500),
+        use(status=401, denial="revoked_key"),
+    )
     drainer.drain()
-    assert counts(period=Period.EVER) == {"client_error": 1, "ok": 2, "revoked_key": 1, "server_error": 1}
+    assert counts(period=Period.EVER) == {
+        "client_error": 1,
+        "ok": 2,
+        "revoked_key": 1,
+        "server_error": 1,
+    }
 
 
-def test_hours_and_days_begin_on_the_hour_and_at_midnight_utc(write: Write, drainer: Drainer) -> None:
+def test_hours_and_days_begin_on_the_hour_and_at_midnight_utc(
+    write: Write, drainer: Drainer
+) -> None:
     midnight = NOON.replace(hour=0, minute=0)
     instant = timedelta(microseconds=1)
     write(
-        use(midnight - instant), use(midnight), use(midnight + timedelta(hours=1) - instant), use(midnight + timedelta(hours=1))
+        use(midnight - instant),
+        use(midnight),
+        use(midnight + timedelta(hours=1) - instant),
+        use(midnight + timedelta(hours=1)),
     )
     drainer.drain()
     hours = dict(UseCount.objects.filter(period=Period.HOUR).values_list("starts_at", "requests"))
-    assert hours == {midnight - timedelta(hours=1): 1, midnight: 2, midnight + timedelta(hours=1): 1}
-    assert dict(UseCount.objects.filter(period=Period.DAY).values_list("starts_at", "requests")) == {
+    assert hours == {
+        midnight - timedelta(hours=1): 1,
+        midnight: 2,
+        midnight + timedelta(hours=1): 1,
+    }
+    assert dict(
+        UseCount.objects.filter(period=Period.DAY).values_list("starts_at", "requests")
+    ) == {
         midnight - timedelta(days=1): 1,
         midnight: 3,
     }
@@ -80,7 +116,12 @@ def test_invented_routes_are_counted_together_once_a_key_has_enough(
     write(use(route="/0"), use(route="/new"))
     Drainer(spool).drain()
     ever = UseCount.objects.filter(period=Period.EVER)
-    assert dict(ever.filter(key_id=KEY).values_list("route", "requests")) == {"/0": 2, "/1": 1, "/2": 1, endpoints.OTHER: 8}
+    assert dict(ever.filter(key_id=KEY).values_list("route", "requests")) == {
+        "/0": 2,
+        "/1": 1,
+        "/2": 1,
+        endpoints.OTHER: 8,
+    }
     assert ever.get(key_id=OTHER_KEY).route == "/9"
     assert Use.objects.filter(route="/new").exists()
 
@@ -127,7 +168,9 @@ def test_a_line_that_was_not_written_so_is_a_gap_and_holds_up_nothing(
     assert "cannot be read" in caplog.text
 
 
-def test_a_file_that_is_no_segment_is_set_aside(write: Write, drainer: Drainer, spool: Path) -> None:
+def test_a_file_that_is_no_segment_is_set_aside(
+    write: Write, drainer: Drainer, spool: Path
+) -> None:
     write(use())
     (spool / "1-1-x.seg").write_bytes(b"\0" * 500)
     assert drainer.drain() == 1
@@ -145,7 +188,9 @@ def test_batches_are_bounded_and_lose_nothing_between_them(
     assert counts(period=Period.EVER) == {"ok": 50}
 
 
-def test_nothing_new_costs_no_query(write: Write, drainer: Drainer, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_nothing_new_costs_no_query(
+    write: Write, drainer: Drainer, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_num_queries(0):
         drainer.drain()
     write(use())
@@ -154,7 +199,9 @@ def test_nothing_new_costs_no_query(write: Write, drainer: Drainer, django_asser
         assert drainer.drain() == 0
 
 
-def test_a_gap_is_kept_and_grows_with_its_segment(writer: Spool, write: Write, drainer: Drainer) -> None:
+def test_a_gap_is_kept_and_grows_with_its_segment(
+    writer: Spool, write: Write, drainer: Drainer
+) -> None:
     write(use())
     writer.miss(served=True)
     drainer.drain()
@@ -168,7 +215,12 @@ def test_a_gap_is_kept_and_grows_with_its_segment(writer: Spool, write: Write, d
 
 
 def test_unproven_counts_of_several_processes_add_up(write: Write, drainer: Drainer) -> None:
-    write(*[UnprovenLine(29_000_000, "198.51.100.0/24", "invalid_key", requests) for requests in (5, 7)])
+    write(
+        *[
+            UnprovenLine(29_000_000, "198.51.100.0/24", "invalid_key", requests)
+            for requests in (5, 7)
+        ]
+    )
     drainer.drain()
     write(UnprovenLine(29_000_000, "198.51.100.0/24", "invalid_key", 1))
     drainer.drain()

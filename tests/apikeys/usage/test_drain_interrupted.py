@@ -33,7 +33,11 @@ def test_a_batch_that_fails_anywhere_moves_nothing_and_comes_again(
         broken.setattr(storage, step, away)
         with pytest.raises(OperationalError):
             drainer.drain()
-    assert (Use.objects.count(), UseCount.objects.count(), SpoolSegment.objects.count()) == (0, 0, 0)
+    assert (Use.objects.count(), UseCount.objects.count(), SpoolSegment.objects.count()) == (
+        0,
+        0,
+        0,
+    )
     assert drainer.drain() == 2
     assert counts(period=Period.EVER) == {"ok": 2}
 
@@ -73,7 +77,9 @@ def test_a_drainer_killed_between_commit_and_unlink_leaves_no_line_twice(
     assert (Use.objects.count(), segment.names(spool)) == (1, [])
 
 
-def test_whoever_finds_the_file_gone_does_not_begin_it_anew(write: Write, drainer: Drainer, spool: Path) -> None:
+def test_whoever_finds_the_file_gone_does_not_begin_it_anew(
+    write: Write, drainer: Drainer, spool: Path
+) -> None:
     write(use())
     (name,) = segment.names(spool)
     (spool / name).unlink()
@@ -99,7 +105,9 @@ def test_one_segment_that_cannot_be_removed_does_not_hold_up_the_others(
     assert Use.objects.count() == 2
 
 
-def test_only_one_takes_its_turn_and_another_when_that_one_is_gone(write: Write, drainer: Drainer, spool: Path) -> None:
+def test_only_one_takes_its_turn_and_another_when_that_one_is_gone(
+    write: Write, drainer: Drainer, spool: Path
+) -> None:
     write(use())
     other = Drainer(spool)
     assert drainer._has_turn()
@@ -111,7 +119,10 @@ def test_only_one_takes_its_turn_and_another_when_that_one_is_gone(write: Write,
 
 
 def test_an_outage_of_the_database_ends_nothing(
-    write: Write, drainer: Drainer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    write: Write,
+    drainer: Drainer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Run in this thread, so that this test's database is the one."""
     write(use(timezone.now()))
@@ -134,9 +145,14 @@ def test_an_outage_of_the_database_ends_nothing(
     assert caplog.text.count("stays in the spool") == 2
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="the SQLite of these tests is one connection in memory")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'",
+    reason="the SQLite of these tests is one connection in memory",
+)
 @pytest.mark.django_db(transaction=True)
-def test_many_drainers_at_once_move_each_line_once(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_drainers_at_once_move_each_line_once(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(drains, "MOST_LINES", {"postgresql": 50})
     failures: list[BaseException] = []
 

@@ -84,7 +84,11 @@ def test_a_full_spool_still_tells_strangers_that_they_are_strangers(small: Path,
 
 
 def test_a_full_spool_may_answer_and_count_what_goes_unrecorded(
-    public_key: Issued, small: Path, settings: Settings, drain: Drain, caplog: pytest.LogCaptureFixture
+    public_key: Issued,
+    small: Path,
+    settings: Settings,
+    drain: Drain,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings.KEYWAY_USAGE_WHEN_FULL = "count"
     assert served(public_key) == [200]
@@ -114,10 +118,17 @@ def test_draining_makes_room(public_key: Issued, small: Path, drain: Drain) -> N
 
 
 def written(spool: Path) -> list[bytes]:
-    return [line for name in segment.names(spool) for line in segment.read(spool / name, 0, most_lines=10**6).lines if line]
+    return [
+        line
+        for name in segment.names(spool)
+        for line in segment.read(spool / name, 0, most_lines=10**6).lines
+        if line
+    ]
 
 
-def test_a_full_disk_refuses_and_keeps_every_whole_line(public_key: Issued, mounted: Path, drain: Drain) -> None:
+def test_a_full_disk_refuses_and_keeps_every_whole_line(
+    public_key: Issued, mounted: Path, drain: Drain
+) -> None:
     sent = 0
     while (answer := api(public_key, HTTP_USER_AGENT="x" * 256).get(WHOAMI)).status_code == 200:
         sent += 1
@@ -146,11 +157,15 @@ def test_the_count_of_what_goes_unrecorded_needs_no_room_on_the_full_disk(
     assert segment.look(mounted / name)[1].served == sent - len(written(mounted)) == 1
 
 
-def test_a_503_may_come_after_a_rotation_was_made(issue_public_key: IssueKey, mounted: Path) -> None:
+def test_a_503_may_come_after_a_rotation_was_made(
+    issue_public_key: IssueKey, mounted: Path
+) -> None:
     """Which is why no SDK repeats one, though the answer says when to come back."""
     key = issue_public_key(scopes=("read:audit-activity", "manage:api-keys"))
     remount(mounted, "ro")
-    answer = api(key).post(f"/api/v1/api-keys/{key.key.public_id}/rotate", {"grace": 3600}, format="json")
+    answer = api(key).post(
+        f"/api/v1/api-keys/{key.key.public_id}/rotate", {"grace": 3600}, format="json"
+    )
     assert_problem(answer, "unavailable")
     assert "Retry-After" in answer.headers
     assert Secret.objects.filter(key=key.key).count() == 2

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_question_is_one_row_like_any_other_request(public_key: Issued, drain: Drain) -> None:
-    ask(public_key, "scope=read:audit-activity", REMOTE_ADDR="198.51.100.7", HTTP_USER_AGENT="shop/2")
+    ask(
+        public_key,
+        "scope=read:audit-activity",
+        REMOTE_ADDR="198.51.100.7",
+        HTTP_USER_AGENT="shop/2",
+    )
     drain()
     use = Use.objects.get()
     assert (use.key_id, use.organization_id) == (public_key.key.pk, public_key.key.organization_id)
@@ -25,11 +30,27 @@ def test_a_question_is_one_row_like_any_other_request(public_key: Issued, drain:
 @pytest.mark.parametrize(
     ("headers", "method", "route"),
     [
-        ({"HTTP_X_ORIGINAL_METHOD": "POST", "HTTP_X_ORIGINAL_URI": "/orders?page=2"}, "POST", "/orders"),
+        (
+            {"HTTP_X_ORIGINAL_METHOD": "POST", "HTTP_X_ORIGINAL_URI": "/orders?page=2"},
+            "POST",
+            "/orders",
+        ),
         ({"HTTP_X_FORWARDED_METHOD": "PUT", "HTTP_X_FORWARDED_URI": "/orders/"}, "PUT", "/orders/"),
-        ({"HTTP_X_ORIGINAL_METHOD": "HACK", "HTTP_X_ORIGINAL_URI": "/a\x00b#c"}, "OTHER", "/a\N{REPLACEMENT CHARACTER}b"),
-        ({"HTTP_X_ORIGINAL_URI": "/v1/orders/17/items/9?x=/2"}, "GET", "/v1/orders/<id>/items/<id>"),
-        ({"HTTP_X_ORIGINAL_URI": "/reset/7f3bdc2e-6f0a-4a55-9d0f-000000000000/now"}, "GET", "/reset/<id>/now"),
+        (
+            {"HTTP_X_ORIGINAL_METHOD": "HACK", "HTTP_X_ORIGINAL_URI": "/a\x00b#c"},
+            "OTHER",
+            "/a\N{REPLACEMENT CHARACTER}b",
+        ),
+        (
+            {"HTTP_X_ORIGINAL_URI": "/v1/orders/17/items/9?x=/2"},
+            "GET",
+            "/v1/orders/<id>/items/<id>",
+        ),
+        (
+            {"HTTP_X_ORIGINAL_URI": "/reset/7f3bdc2e-6f0a-4a55-9d0f-000000000000/now"},
+            "GET",
+            "/reset/<id>/now",
+        ),
         ({"HTTP_X_ORIGINAL_URI": "/keys/sk_live_" + "a" * 32}, "GET", "/keys/<id>"),
         ({"HTTP_X_ORIGINAL_URI": "/" + "word/" * 1000}, "GET", ("/" + "word/" * 1000)[:256]),
     ],
@@ -63,7 +84,9 @@ def test_what_proved_nothing_is_counted_and_is_no_row(drain: Drain) -> None:
     assert sum(UnprovenCount.objects.values_list("requests", flat=True)) == 3
 
 
-def test_what_cannot_be_recorded_is_not_answered_with_yes(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_recorded_is_not_answered_with_yes(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ask(public_key).status == 204
     monkeypatch.setattr(gateway.recording, "record", lambda *_, **__: False)
     assert recording is gateway.recording

@@ -24,7 +24,9 @@ def test_a_line_with_one_byte_changed_is_not_a_line(at: int, by: int) -> None:
     at %= len(line)
     line[at] ^= by
     changed = decode(bytes(line))
-    assert changed is None or (at < 8 and changed == use(7)), "only the case of a checksum's digit may differ"
+    assert changed is None or (at < 8 and changed == use(7)), (
+        "only the case of a checksum's digit may differ"
+    )
 
 
 @settings(deadline=None)

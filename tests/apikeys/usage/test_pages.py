@@ -39,15 +39,23 @@ def shown(response: Any) -> str:
 
 def table(html: str) -> list[list[int]]:
     """The figures behind the chart, newest first."""
-    (body,) = re.findall(r"<tbody>(.*?)</tbody>", html.split('<figure class="chart">')[1].split("</figure>", maxsplit=1)[0])
-    return [[int(n) for n in re.findall(r'data-label="\w+">(\d+)<', row)] for row in body.split("</tr>")[:-1]]
+    (body,) = re.findall(
+        r"<tbody>(.*?)</tbody>",
+        html.split('<figure class="chart">')[1].split("</figure>", maxsplit=1)[0],
+    )
+    return [
+        [int(n) for n in re.findall(r'data-label="\w+">(\d+)<', row)]
+        for row in body.split("</tr>")[:-1]
+    ]
 
 
 def exported(response: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(b"".join(response).decode(), newline="")))
 
 
-def test_what_was_sent_is_shown(public_key: Issued, agent_key: Issued, bob: User, drain: Drain) -> None:
+def test_what_was_sent_is_shown(
+    public_key: Issued, agent_key: Issued, bob: User, drain: Drain
+) -> None:
     for path, times in (("/api/v1/whoami", 5), ("/api/v1/agent/config", 2)):
         for _ in range(times):
             api(public_key, HTTP_USER_AGENT="export <1.0>").get(path)
@@ -64,7 +72,9 @@ def test_what_was_sent_is_shown(public_key: Issued, agent_key: Issued, bob: User
 
 
 @pytest.mark.parametrize("window", Window)
-def test_chart_table_and_csv_agree_in_every_range(window: Window, public_key: Issued, bob: User) -> None:
+def test_chart_table_and_csv_agree_in_every_range(
+    window: Window, public_key: Issued, bob: User
+) -> None:
     now = timezone.now()
     for ago in (0, 1, 5, 20, 80):
         use(public_key, now - timedelta(days=ago), times=ago + 1)
@@ -74,21 +84,32 @@ def test_chart_table_and_csv_agree_in_every_range(window: Window, public_key: Is
     figures = table(html)
     rows = exported(client.get(address(public_key), {"range": window.value, "format": "csv"}))
     assert len(figures) == len(rows) == {"24h": 24, "7d": 7, "30d": 30, "90d": 90}[window.value]
-    assert [[int(row[name]) for name in ("ok", "errors", "denied", "requests")] for row in reversed(rows)] == figures
+    assert [
+        [int(row[name]) for name in ("ok", "errors", "denied", "requests")]
+        for row in reversed(rows)
+    ] == figures
     assert html.count('<rect class="chart-ok" x=') == sum(row[0] > 0 for row in figures) > 0
-    assert f'href="{address(public_key)}?range={window.value}" data-dialog="inside" aria-current="page"' in html
+    assert (
+        f'href="{address(public_key)}?range={window.value}" data-dialog="inside" aria-current="page"'
+        in html
+    )
 
 
 def test_the_csv_is_a_download_that_names_its_key(public_key: Issued, bob: User) -> None:
     response = client_of(bob).get(address(public_key), {"range": "7d", "format": "csv"})
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    assert response["Content-Disposition"] == f'attachment; filename="usage-{public_key.key.public_id}-7d.csv"'
+    assert (
+        response["Content-Disposition"]
+        == f'attachment; filename="usage-{public_key.key.public_id}-7d.csv"'
+    )
     assert response["Cache-Control"] == "no-store"
     assert [row["requests"] for row in exported(response)] == ["0"] * 7
 
 
 @pytest.mark.parametrize("asked", ["", "1y", "24H", "7d' OR 1", "\0"])
-def test_a_range_that_does_not_exist_is_the_usual_one(asked: str, public_key: Issued, bob: User) -> None:
+def test_a_range_that_does_not_exist_is_the_usual_one(
+    asked: str, public_key: Issued, bob: User
+) -> None:
     assert len(table(shown(client_of(bob).get(address(public_key), {"range": asked})))) == 7
 
 
@@ -99,10 +120,14 @@ def test_a_key_that_was_never_used_has_axes_and_says_so(public_key: Issued, bob:
     assert "chart-axis" in html
 
 
-def test_hours_are_in_the_time_zone_of_whoever_looks_and_days_in_utc(public_key: Issued, bob: User) -> None:
+def test_hours_are_in_the_time_zone_of_whoever_looks_and_days_in_utc(
+    public_key: Issued, bob: User
+) -> None:
     User.objects.filter(pk=bob.pk).update(time_zone="Asia/Kolkata")
     client = client_of(bob)
-    assert "By the hour, in Asia/Kolkata" in (hours := shown(client.get(address(public_key), {"range": "24h"})))
+    assert "By the hour, in Asia/Kolkata" in (
+        hours := shown(client.get(address(public_key), {"range": "24h"}))
+    )
     assert re.findall(r"<li>(\d\d:30)</li>", hours)
     assert "By the day, in UTC" in shown(client.get(address(public_key), {"range": "30d"}))
 
@@ -115,14 +140,21 @@ def test_a_gap_is_told_where_it_falls_into_the_range(public_key: Issued, bob: Us
     assert "may be incomplete" not in shown(client.get(address(public_key), {"range": "24h"}))
 
 
-@pytest.mark.parametrize(("name", "status"), [("alice", 200), ("carol", 200), ("staff", 200), ("bob", 403), ("mallory", 404)])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("alice", 200), ("carol", 200), ("staff", 200), ("bob", 403), ("mallory", 404)],
+)
 def test_agent_keys_are_told_of_to_whoever_may_read_agents(
     name: str, status: int, agent_key: Issued, request: pytest.FixtureRequest
 ) -> None:
-    assert client_of(request.getfixturevalue(name)).get(agent_address(agent_key)).status_code == status
+    assert (
+        client_of(request.getfixturevalue(name)).get(agent_address(agent_key)).status_code == status
+    )
 
 
-def test_a_public_key_is_its_owners_and_no_agent_key(public_key: Issued, agent_key: Issued, alice: User, bob: User) -> None:
+def test_a_public_key_is_its_owners_and_no_agent_key(
+    public_key: Issued, agent_key: Issued, alice: User, bob: User
+) -> None:
     assert client_of(bob).get(address(public_key)).status_code == 200
     assert client_of(alice).get(address(public_key)).status_code == 404
     assert client_of(alice).get(agent_address(public_key)).status_code == 404
@@ -152,7 +184,20 @@ def bars(*figures: Figures) -> list[Bar]:
 
 @pytest.mark.parametrize(
     ("most", "top"),
-    [(0, 2), (1, 2), (2, 2), (3, 4), (9, 10), (10, 10), (11, 20), (79, 80), (81, 100), (100, 100), (101, 200), (10**7, 10**7)],
+    [
+        (0, 2),
+        (1, 2),
+        (2, 2),
+        (3, 4),
+        (9, 10),
+        (10, 10),
+        (11, 20),
+        (79, 80),
+        (81, 100),
+        (100, 100),
+        (101, 200),
+        (10**7, 10**7),
+    ],
 )
 def test_the_scale_is_round_and_its_half_a_whole_number(most: int, top: int) -> None:
     assert round_up(most) == top
@@ -168,5 +213,7 @@ def test_columns_stack_without_gaps_and_stay_in_the_box() -> None:
         ("denied", "0.00", "25.00"),
     ]
     assert second.parts == []
-    assert [(part.y, part.height) for part in third.parts] == [("99.00", "1.00")], "little is still seen"
+    assert [(part.y, part.height) for part in third.parts] == [("99.00", "1.00")], (
+        "little is still seen"
+    )
     assert chart.width == 30

@@ -57,19 +57,29 @@ def only_use() -> Use:
     return Use.objects.get()
 
 
-def test_an_accepted_request_is_one_row_with_all_that_is_known_of_it(public_key: Issued, drain: Drain) -> None:
+def test_an_accepted_request_is_one_row_with_all_that_is_known_of_it(
+    public_key: Issued, drain: Drain
+) -> None:
     before = timezone.now()
-    api(public_key, HTTP_USER_AGENT="export/1.0", REMOTE_ADDR="198.51.100.7").get(f"{WHOAMI}?secret=no")
+    api(public_key, HTTP_USER_AGENT="export/1.0", REMOTE_ADDR="198.51.100.7").get(
+        f"{WHOAMI}?secret=no"
+    )
     assert drain() == 1
     use, key = only_use(), public_key.key
-    assert (use.key_id, use.secret_id, use.organization_id) == (key.pk, key.secrets.get().pk, key.organization_id)
+    assert (use.key_id, use.secret_id, use.organization_id) == (
+        key.pk,
+        key.secrets.get().pk,
+        key.organization_id,
+    )
     assert (use.method, use.route, use.status, use.denial) == ("GET", "/api/v1/whoami", 200, "")
     assert (use.address, use.user_agent) == ("198.51.100.7", "export/1.0")
     assert before <= use.at <= timezone.now()
     assert 0 < use.milliseconds < 60_000
 
 
-def test_the_route_is_the_pattern_and_never_what_was_called(public_key: Issued, drain: Drain) -> None:
+def test_the_route_is_the_pattern_and_never_what_was_called(
+    public_key: Issued, drain: Drain
+) -> None:
     with OTHER_ROUTES:
         api(public_key).get("/broken/42/")
     drain()
@@ -86,7 +96,9 @@ def test_a_streamed_answer_is_recorded_when_it_begins(public_key: Issued, drain:
     assert drain() == 0
 
 
-def test_a_request_that_nobody_looked_for_a_key_in_is_not_usage(public_key: Issued, drain: Drain) -> None:
+def test_a_request_that_nobody_looked_for_a_key_in_is_not_usage(
+    public_key: Issued, drain: Drain
+) -> None:
     with OTHER_ROUTES:
         assert api(public_key).get("/open/").status_code == 200
     assert api().get(WHOAMI).status_code == 401
@@ -100,8 +112,14 @@ def test_a_request_that_nobody_looked_for_a_key_in_is_not_usage(public_key: Issu
         ("revoked_key", lambda key: keys.revoke(key=key, by=SYSTEM)),
         ("paused_key", lambda key: keys.pause(key=key, by=SYSTEM)),
         ("owner_inactive", lambda key: tenants.deactivate_member(membership=key.owner, by=SYSTEM)),
-        ("organization_suspended", lambda key: tenants.suspend_organization(organization=key.organization, by=SYSTEM)),
-        ("expired_key", lambda key: Key.objects.filter(pk=key.pk).update(expires_at=timezone.now())),
+        (
+            "organization_suspended",
+            lambda key: tenants.suspend_organization(organization=key.organization, by=SYSTEM),
+        ),
+        (
+            "expired_key",
+            lambda key: Key.objects.filter(pk=key.pk).update(expires_at=timezone.now()),
+        ),
     ],
 )
 def test_a_denied_presentation_is_recorded_with_its_reason(
@@ -117,7 +135,9 @@ def test_a_denied_presentation_is_recorded_with_its_reason(
     ]
 
 
-def test_a_refusal_after_the_key_was_accepted_is_recorded_with_its_reason(public_key: Issued, drain: Drain) -> None:
+def test_a_refusal_after_the_key_was_accepted_is_recorded_with_its_reason(
+    public_key: Issued, drain: Drain
+) -> None:
     api(public_key, HTTP_X_ORGANIZATION_ID="globex").get(WHOAMI)
     api(public_key).get("/api/v1/agent/config")
     api(public_key).post(WHOAMI, {})
@@ -136,7 +156,9 @@ def test_an_invented_method_makes_no_row_of_its_own(public_key: Issued, drain: D
     assert set(Use.objects.values_list("method", flat=True)) == {"OTHER"}
 
 
-@pytest.mark.parametrize("sent", ["\x00\x1b[31m", "ü" * 1000, "\r\nforged: line", '"}],[', "\x85", ""])
+@pytest.mark.parametrize(
+    "sent", ["\x00\x1b[31m", "ü" * 1000, "\r\nforged: line", '"}],[', "\x85", ""]
+)
 def test_no_user_agent_can_break_a_line(sent: str, public_key: Issued, drain: Drain) -> None:
     api(public_key, HTTP_USER_AGENT=sent).get(WHOAMI)
     api(public_key, HTTP_USER_AGENT="the next one").get(WHOAMI)
@@ -147,13 +169,17 @@ def test_no_user_agent_can_break_a_line(sent: str, public_key: Issued, drain: Dr
     assert first.isprintable()
 
 
-def test_recording_asks_nothing_of_the_database(public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_recording_asks_nothing_of_the_database(
+    public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_num_queries(1) as read:
         api(public_key).get(WHOAMI)
     assert "apikeys_secret" in read[0]["sql"]
 
 
-def test_presentations_that_prove_nothing_are_counted_by_minute_network_and_reason(public_key: Issued, drain: Drain) -> None:
+def test_presentations_that_prove_nothing_are_counted_by_minute_network_and_reason(
+    public_key: Issued, drain: Drain
+) -> None:
     for last in range(1, 6):
         api(HTTP_X_API_KEY="sk_live_nonsense", REMOTE_ADDR=f"198.51.100.{last}").get(WHOAMI)
     api(HTTP_X_API_KEY="a,b", REMOTE_ADDR="203.0.113.9").get(WHOAMI)
@@ -168,7 +194,9 @@ def test_presentations_that_prove_nothing_are_counted_by_minute_network_and_reas
     }
 
 
-def test_last_use_tells_time_address_and_user_agent_once_drained(public_key: Issued, agent_key: Issued, drain: Drain) -> None:
+def test_last_use_tells_time_address_and_user_agent_once_drained(
+    public_key: Issued, agent_key: Issued, drain: Drain
+) -> None:
     api(public_key, HTTP_USER_AGENT="export/1.0").get(WHOAMI)
     drain()
     key = Key.objects.get(pk=public_key.key.pk)
@@ -177,7 +205,9 @@ def test_last_use_tells_time_address_and_user_agent_once_drained(public_key: Iss
     assert Key.objects.get(pk=agent_key.key.pk).last_used_at is None
 
 
-def test_last_use_only_advances_and_by_no_less_than_a_minute(public_key: Issued, drain: Drain) -> None:
+def test_last_use_only_advances_and_by_no_less_than_a_minute(
+    public_key: Issued, drain: Drain
+) -> None:
     row = Key.objects.filter(pk=public_key.key.pk)
     for known in (timezone.now() - timedelta(seconds=30), timezone.now() + timedelta(days=1)):
         row.update(last_used_at=known)
@@ -200,7 +230,11 @@ def test_a_denied_presentation_is_no_use(public_key: Issued, drain: Drain) -> No
 def test_last_used_ip_ignores_spoofed_headers_unless_a_proxy_is_trusted(
     public_key: Issued, agent_key: Issued, settings: Settings, drain: Drain
 ) -> None:
-    spoofed = {"HTTP_X_FORWARDED_FOR": "6.6.6.6, 198.51.100.7", "HTTP_X_REAL_IP": "6.6.6.6", "HTTP_FORWARDED": "for=6.6.6.6"}
+    spoofed = {
+        "HTTP_X_FORWARDED_FOR": "6.6.6.6, 198.51.100.7",
+        "HTTP_X_REAL_IP": "6.6.6.6",
+        "HTTP_FORWARDED": "for=6.6.6.6",
+    }
     api(public_key, **spoofed).get(WHOAMI)
     settings.KEYWAY_TRUSTED_PROXIES = 1
     api(agent_key, **spoofed).get(WHOAMI)
@@ -209,8 +243,12 @@ def test_last_used_ip_ignores_spoofed_headers_unless_a_proxy_is_trusted(
     assert Key.objects.get(pk=agent_key.key.pk).last_used_ip == "198.51.100.7"
 
 
-@pytest.mark.parametrize("address", ["fe80::1%eth0", "fe80::1%" + "z" * 5000, "::ffff:198.51.100.7", ""])
-def test_no_address_can_hold_up_a_batch(address: str, public_key: Issued, settings: Settings, drain: Drain) -> None:
+@pytest.mark.parametrize(
+    "address", ["fe80::1%eth0", "fe80::1%" + "z" * 5000, "::ffff:198.51.100.7", ""]
+)
+def test_no_address_can_hold_up_a_batch(
+    address: str, public_key: Issued, settings: Settings, drain: Drain
+) -> None:
     settings.KEYWAY_TRUSTED_PROXIES = 1
     api(public_key, HTTP_X_FORWARDED_FOR=address).get(WHOAMI)
     assert drain() == 1
@@ -224,7 +262,9 @@ def test_the_spool_holds_no_secret(public_key: Issued, spool: Any) -> None:
     written = segment.read_text()
     assert json.loads(written.splitlines()[1][9:])[0] == "u"
     assert not [
-        start for start in range(len(text) - 11) if text[8:][start : start + 12] and text[8:][start : start + 12] in written
+        start
+        for start in range(len(text) - 11)
+        if text[8:][start : start + 12] and text[8:][start : start + 12] in written
     ]
 
 

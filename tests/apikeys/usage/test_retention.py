@@ -19,7 +19,12 @@ def test_what_is_old_is_removed_in_slices_and_totals_stay(
 ) -> None:
     monkeypatch.setattr(retention, "SLICE", 3)
     old, young = NOON - timedelta(days=91), NOON
-    write(*[use(old)] * 10, use(young), UnprovenLine(1, "", "invalid_key", 1), UnprovenLine(29_395_000, "", "invalid_key", 1))
+    write(
+        *[use(old)] * 10,
+        use(young),
+        UnprovenLine(1, "", "invalid_key", 1),
+        UnprovenLine(29_395_000, "", "invalid_key", 1),
+    )
     drainer.drain()
     retention.prune(before=NOON - timedelta(days=90))
     assert list(Use.objects.values_list("at", flat=True)) == [young]

@@ -13,7 +13,9 @@ from apikeys.usage import segment
 from apikeys.usage.segment import HEADER_BYTES, Gap, Segment
 
 
-def test_a_segment_is_locked_before_anybody_can_find_it(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_segment_is_locked_before_anybody_can_find_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory.mkdir()
     seen: list[list[str]] = []
     real = fcntl.flock
@@ -55,8 +57,12 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_a_fork_that_lives_on_does_not_hold_the_segment_of_its_killed_parent(directory: Path) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", CHILD, str(directory)], stdout=subprocess.PIPE, text=True)
+def test_a_fork_that_lives_on_does_not_hold_the_segment_of_its_killed_parent(
+    directory: Path,
+) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(directory)], stdout=subprocess.PIPE, text=True
+    )
     assert parent.stdout
     with parent.stdout:
         told = [parent.stdout.readline().strip() for _ in range(2)]

@@ -44,7 +44,9 @@ class Script:
 
     def send(self, secret: str, calls: list[tuple[str, str]]) -> None:
         def call(asked: tuple[str, str]) -> requests.Response:
-            return requests.request(asked[0], self.server.url + asked[1], headers={"X-API-Key": secret}, timeout=30)
+            return requests.request(
+                asked[0], self.server.url + asked[1], headers={"X-API-Key": secret}, timeout=30
+            )
 
         with ThreadPoolExecutor(4) as threads:
             for (method, path), answer in zip(calls, threads.map(call, calls), strict=True):
@@ -78,7 +80,9 @@ class Owner:
 
     def __post_init__(self) -> None:
         login = f"{self.server.url}/api/v1/auth/login"
-        told = requests.post(login, json={"email": self.email, "password": self.password}, timeout=30).json()
+        told = requests.post(
+            login, json={"email": self.email, "password": self.password}, timeout=30
+        ).json()
         self.headers = {"Authorization": f"Bearer {told['access_token']}"}
 
     def ask(self, method: str, path: str = "", body: object = None) -> Any:
@@ -98,9 +102,16 @@ class Owner:
     def page(self) -> tuple[str, list[dict[str, str]]]:
         """The page of the last 24 hours, and its CSV."""
         with requests.Session() as browser:
-            login, url = f"{self.server.url}/accounts/login/", f"{self.server.url}/profile/api-keys/{self.key}/usage/"
+            login, url = (
+                f"{self.server.url}/accounts/login/",
+                f"{self.server.url}/profile/api-keys/{self.key}/usage/",
+            )
             browser.get(login, timeout=30)
-            fields = {"login": self.email, "password": self.password, "csrfmiddlewaretoken": browser.cookies["keyway-csrf"]}
+            fields = {
+                "login": self.email,
+                "password": self.password,
+                "csrfmiddlewaretoken": browser.cookies["keyway-csrf"],
+            }
             browser.post(login, fields, timeout=30)
             html = browser.get(url, params={"range": "24h"}, timeout=30).text
             exported = browser.get(url, params={"range": "24h", "format": "csv"}, timeout=30).text
@@ -133,7 +144,9 @@ def test_what_a_client_counted_is_what_is_told_shown_and_exported(server: Keyway
 
 def assert_told(told: Any, script: Script) -> None:
     rate = round(100 * script.errors / script.sent, 2)
-    totals = dict.fromkeys(("total_requests", "requests_24h", "requests_7d", "requests_30d"), script.sent)
+    totals = dict.fromkeys(
+        ("total_requests", "requests_24h", "requests_7d", "requests_30d"), script.sent
+    )
     assert told["usage"] == totals | {"error_count": script.errors, "error_rate": rate}
     assert {row["reason"]: row["count"] for row in told["denials"]} == script.denials
     assert {row["endpoint"]: row["count"] for row in told["top_endpoints"]} == script.endpoints
@@ -144,7 +157,10 @@ def assert_told(told: Any, script: Script) -> None:
 
 
 def assert_shown(html: str, exported: list[dict[str, str]], script: Script) -> None:
-    sums = {name: sum(int(row[name]) for row in exported) for name in ("requests", "ok", "errors", "denied")}
+    sums = {
+        name: sum(int(row[name]) for row in exported)
+        for name in ("requests", "ok", "errors", "denied")
+    }
     denied = sum(script.denials.values())
     ok, errors = script.sent - script.errors, script.errors - denied
     assert sums == {"requests": script.sent, "ok": ok, "errors": errors, "denied": denied}

@@ -24,23 +24,33 @@ def told(user: User, path: str) -> dict[str, str]:
     html = client_of(user).get(path).content.decode()
     rows = re.findall(r"<tr.*?</tr>", html.partition("<tbody>")[2], re.DOTALL)
     names = {row: re.findall(r'<svg class="spark".*?<title>(.*?)</title>', row) for row in rows}
-    return {re.findall(r"key_[0-9A-Za-z]+", row)[0]: (found or [""])[0] for row, found in names.items()}
+    return {
+        re.findall(r"key_[0-9A-Za-z]+", row)[0]: (found or [""])[0] for row, found in names.items()
+    }
 
 
 def a_day(at: datetime) -> str:
     return f"{at.day} {at:%B}"
 
 
-def test_what_was_drained_is_drawn(public_key: Issued, agent_key: Issued, alice: User, bob: User, drain: Drain) -> None:
-    assert told(bob, LISTS["bob"]) == {public_key.key.public_id: ""}, "nothing for a key that was never used"
+def test_what_was_drained_is_drawn(
+    public_key: Issued, agent_key: Issued, alice: User, bob: User, drain: Drain
+) -> None:
+    assert told(bob, LISTS["bob"]) == {public_key.key.public_id: ""}, (
+        "nothing for a key that was never used"
+    )
     began = timezone.now()
     for path in (WHOAMI, WHOAMI, WHOAMI, "/api/v1/agent/config"):
         api(public_key).get(path)
     api(agent_key).get(WHOAMI)
     assert drain() == 5
     days = {a_day(began), a_day(timezone.now())}
-    assert told(bob, LISTS["bob"])[public_key.key.public_id] in {f"4 requests in 30 days, most on {day}" for day in days}
-    assert told(alice, LISTS["alice"])[agent_key.key.public_id] in {f"1 request in 30 days, on {day}" for day in days}
+    assert told(bob, LISTS["bob"])[public_key.key.public_id] in {
+        f"4 requests in 30 days, most on {day}" for day in days
+    }
+    assert told(alice, LISTS["alice"])[agent_key.key.public_id] in {
+        f"1 request in 30 days, on {day}" for day in days
+    }
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -55,7 +65,9 @@ def test_the_chart_is_explained_where_there_is_one(
 
 
 @pytest.fixture
-def used(public_key: Issued, agent_key: Issued, globex_public_key: Issued, globex_agent_key: Issued) -> list[Issued]:
+def used(
+    public_key: Issued, agent_key: Issued, globex_public_key: Issued, globex_agent_key: Issued
+) -> list[Issued]:
     """One key of each kind at Acme, and one of each at Globex."""
     issued = [public_key, agent_key, globex_public_key, globex_agent_key]
     for each in issued:
@@ -72,7 +84,9 @@ def test_a_list_draws_nothing_of_another_organizations_keys(
     assert shown[1].startswith("7 requests")
 
 
-def test_days_are_counted_to_the_microsecond_and_to_the_key(public_key: Issued, agent_key: Issued) -> None:
+def test_days_are_counted_to_the_microsecond_and_to_the_key(
+    public_key: Issued, agent_key: Issued
+) -> None:
     first = NOW.replace(hour=0, minute=0) - timedelta(days=29)
     use(public_key, first, times=2)
     use(public_key, first - timedelta(microseconds=1))
@@ -88,7 +102,10 @@ def line(*requests: int) -> Sparkline:
 
 
 def test_the_busiest_day_fills_the_box_and_the_quietest_is_still_seen() -> None:
-    assert line(1, 0, 1000).columns == f"M0 {HEIGHT}v-2h{COLUMN}v2zM{2 * STEP} {HEIGHT}v-{HEIGHT}h{COLUMN}v{HEIGHT}z"
+    assert (
+        line(1, 0, 1000).columns
+        == f"M0 {HEIGHT}v-2h{COLUMN}v2zM{2 * STEP} {HEIGHT}v-{HEIGHT}h{COLUMN}v{HEIGHT}z"
+    )
     assert line(1, 0, 1000).width == 2 * STEP + COLUMN
     assert line(0, 5, 5).busiest == NOW + timedelta(days=2)
 

@@ -25,7 +25,9 @@ def use(number: int = 0) -> UseLine:
 def lines(directory: Path) -> list[bytes]:
     found = []
     for name in segment.names(directory):
-        found += [line for line in segment.read(directory / name, 0, most_lines=10**6).lines if line]
+        found += [
+            line for line in segment.read(directory / name, 0, most_lines=10**6).lines if line
+        ]
     return found
 
 
@@ -47,7 +49,9 @@ def opened(directory: Path) -> Iterator[Callable[..., Spool]]:
         spool.close()
 
 
-def test_what_was_written_is_read_back_in_order(opened: Callable[..., Spool], directory: Path) -> None:
+def test_what_was_written_is_read_back_in_order(
+    opened: Callable[..., Spool], directory: Path
+) -> None:
     spool = opened()
     for number in range(100):
         spool.write(encode(use(number)))
@@ -124,7 +128,9 @@ def test_a_part_that_cannot_be_taken_back_is_never_written_behind(
     assert numbers(directory) == [1, 3]
 
 
-def test_a_full_spool_has_no_room_until_something_is_drained(opened: Callable[..., Spool], directory: Path) -> None:
+def test_a_full_spool_has_no_room_until_something_is_drained(
+    opened: Callable[..., Spool], directory: Path
+) -> None:
     spool = opened(most_bytes=64 * 1024)
     written = 0
     while spool.has_room():
@@ -142,7 +148,9 @@ def test_a_full_spool_has_no_room_until_something_is_drained(opened: Callable[..
     assert spool.has_room()
 
 
-def test_a_spool_that_others_filled_can_be_drained_of_what_is_ours(opened: Callable[..., Spool], directory: Path) -> None:
+def test_a_spool_that_others_filled_can_be_drained_of_what_is_ours(
+    opened: Callable[..., Spool], directory: Path
+) -> None:
     spool = opened(most_bytes=64 * 1024)
     spool.write(encode(use()))
     (directory / "of-another.process").write_bytes(b"x" * 64 * 1024)
@@ -166,7 +174,9 @@ def test_a_warning_is_logged_once_at_four_fifths(
     assert len([record for record in caplog.records if "100000 bytes" in record.getMessage()]) == 1
 
 
-def test_what_is_missed_is_counted_in_the_segment_itself(opened: Callable[..., Spool], directory: Path) -> None:
+def test_what_is_missed_is_counted_in_the_segment_itself(
+    opened: Callable[..., Spool], directory: Path
+) -> None:
     spool = opened()
     spool.write(encode(use(1)))
     for served in (True, True, False):
@@ -195,7 +205,9 @@ def test_what_is_missed_without_a_segment_is_carried_into_the_next(
     assert segment.read(directory / name, 0, most_lines=9).gap.served == 3
 
 
-def test_a_spool_that_stays_full_makes_no_heap_of_segments(opened: Callable[..., Spool], directory: Path) -> None:
+def test_a_spool_that_stays_full_makes_no_heap_of_segments(
+    opened: Callable[..., Spool], directory: Path
+) -> None:
     spool = opened(most_bytes=64 * 1024)
     while spool.has_room():
         spool.write(encode(use()))

@@ -32,11 +32,29 @@ WHOAMI = "/api/v1/whoami"
 Used = Callable[..., None]
 
 
-def use(issued: Issued, at: datetime, *, times: int = 1, status: int = 200, denial: str = "", route: str = "/x") -> None:
+def use(
+    issued: Issued,
+    at: datetime,
+    *,
+    times: int = 1,
+    status: int = 200,
+    denial: str = "",
+    route: str = "/x",
+) -> None:
     """As drained."""
     key = issued.key
     ids = key.pk.hex, key.secrets.get(retired_at=None).pk.hex, key.organization_id.hex
-    line = UseLine((at - EPOCH) // timedelta(microseconds=1), *ids, "GET", route, status, denial, "127.0.0.1", "tests", 1000)
+    line = UseLine(
+        (at - EPOCH) // timedelta(microseconds=1),
+        *ids,
+        "GET",
+        route,
+        status,
+        denial,
+        "127.0.0.1",
+        "tests",
+        1000,
+    )
     store([line] * times, [], Endpoints())
 
 
@@ -66,7 +84,9 @@ def test_what_a_client_sent_is_what_is_counted_and_shown(
     assert sum(day["requests"] for day in told["daily_usage"]) == 12
 
 
-def test_the_answer_has_the_documents_fields_and_spells_them_alike(public_key: Issued, bob: User) -> None:
+def test_the_answer_has_the_documents_fields_and_spells_them_alike(
+    public_key: Issued, bob: User
+) -> None:
     Key.objects.filter(pk=public_key.key.pk).update(last_used_at=NOW)
     told = usage(bob, public_key.key).json()
     assert (told["key_id"], told["key_name"]) == (public_key.key.public_id, "SIEM Integration")
@@ -77,18 +97,30 @@ def test_the_answer_has_the_documents_fields_and_spells_them_alike(public_key: I
     days = [day["date"] for day in told["daily_usage"]]
     assert days == [str((timezone.now() - timedelta(days=ago)).date()) for ago in range(30)]
     secret = public_key.key.secrets.get()
-    assert [(row["mask"], row["retired_at"], row["total_requests"]) for row in told["secrets"]] == [(secret.mask, None, 0)]
+    assert [(row["mask"], row["retired_at"], row["total_requests"]) for row in told["secrets"]] == [
+        (secret.mask, None, 0)
+    ]
     assert (told["denials"], told["top_endpoints"], told["incomplete"]) == ([], [], [])
 
 
 def test_windows_hold_what_began_in_them_to_the_microsecond(public_key: Issued) -> None:
     instant = timedelta(microseconds=1)
     hours_ago, today = NOW.replace(minute=0) - timedelta(hours=23), NOW.replace(hour=0, minute=0)
-    for start in (hours_ago, today - timedelta(days=6), today - timedelta(days=29), today - timedelta(days=89)):
+    for start in (
+        hours_ago,
+        today - timedelta(days=6),
+        today - timedelta(days=29),
+        today - timedelta(days=89),
+    ):
         use(public_key, start)
         use(public_key, start - instant)
     told = statistics.of_key(public_key.key, NOW)
-    assert (told.day.requests, told.week.requests, told.month.requests, told.ever.requests) == (1, 3, 5, 8)
+    assert (told.day.requests, told.week.requests, told.month.requests, told.ever.requests) == (
+        1,
+        3,
+        5,
+        8,
+    )
 
 
 def test_a_day_of_hours_has_24_bars_and_sums_to_its_figure(public_key: Issued) -> None:
@@ -104,7 +136,9 @@ def test_a_day_of_hours_has_24_bars_and_sums_to_its_figure(public_key: Issued) -
     assert tally.figures.requests == 4
 
 
-@pytest.mark.parametrize(("window", "bars"), [(Window.WEEK, 7), (Window.MONTH, 30), (Window.QUARTER, 90)])
+@pytest.mark.parametrize(
+    ("window", "bars"), [(Window.WEEK, 7), (Window.MONTH, 30), (Window.QUARTER, 90)]
+)
 def test_longer_windows_have_a_bar_a_day(window: Window, bars: int, public_key: Issued) -> None:
     use(public_key, NOW)
     tally = statistics.Tally.of(public_key.key, Span.of(window, NOW))
@@ -116,17 +150,22 @@ def test_each_secret_is_told_apart(public_key: Issued) -> None:
     old = public_key.key.secrets.get()
     use(public_key, NOW - timedelta(days=3), times=5)
     Secret.objects.filter(pk=old.pk).update(retired_at=NOW)
-    new = Secret.objects.create(key=public_key.key, lookup=1, proof=old.proof, pepper_version=1, mask="sk_live_new")
+    new = Secret.objects.create(
+        key=public_key.key, lookup=1, proof=old.proof, pepper_version=1, mask="sk_live_new"
+    )
     use(public_key, NOW, times=2)
     told = statistics.of_key(public_key.key, NOW).secrets
-    assert [(row.secret.pk, row.requests, row.last_24h) for row in told] == [(new.pk, 2, 2), (old.pk, 5, 0)]
+    assert [(row.secret.pk, row.requests, row.last_24h) for row in told] == [
+        (new.pk, 2, 2),
+        (old.pk, 5, 0),
+    ]
 
 
 def test_rates_are_percents_of_all_requests() -> None:
     assert Figures().error_rate == 0.0
-    assert statistics.Figures.of(statistics.Counter({"ok": 1530, "client_error": 7, "server_error": 2, "revoked_key": 3})) == (
-        Figures(1530, 9, statistics.Counter({"revoked_key": 3}))
-    )
+    assert statistics.Figures.of(
+        statistics.Counter({"ok": 1530, "client_error": 7, "server_error": 2, "revoked_key": 3})
+    ) == (Figures(1530, 9, statistics.Counter({"revoked_key": 3})))
     assert Figures(1530, 9, statistics.Counter({"revoked_key": 3})).error_rate == 0.78
 
 
@@ -137,11 +176,17 @@ def test_totals_outlive_the_single_requests(public_key: Issued) -> None:
     assert statistics.of_key(public_key.key, NOW).ever.requests == 3
 
 
-def test_the_cost_does_not_grow_with_requests(public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_cost_does_not_grow_with_requests(
+    public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     use(public_key, NOW, times=1)
     with django_assert_num_queries(6) as captured:
         few = statistics.of_key(public_key.key, NOW)
-    assert not [query for query in captured if "apikeys_use " in query["sql"] or '"apikeys_use"' in query["sql"]]
+    assert not [
+        query
+        for query in captured
+        if "apikeys_use " in query["sql"] or '"apikeys_use"' in query["sql"]
+    ]
     rows = UseCount.objects.count()
     use(public_key, NOW, times=500)
     assert UseCount.objects.count() == rows
@@ -149,20 +194,32 @@ def test_the_cost_does_not_grow_with_requests(public_key: Issued, django_assert_
 
 
 def test_what_went_unrecorded_is_told(public_key: Issued, bob: User) -> None:
-    UsageGap.objects.create(segment="1-1-a.seg", since=NOW, until=NOW + timedelta(minutes=5), served=12)
+    UsageGap.objects.create(
+        segment="1-1-a.seg", since=NOW, until=NOW + timedelta(minutes=5), served=12
+    )
     UsageGap.objects.create(segment="1-1-b.seg", since=NOW, until=NOW, refused=3)
     told = usage(bob, public_key.key).json()
-    assert told["incomplete"] == [{"since": "2025-11-21T12:30:00Z", "until": "2025-11-21T12:35:00Z"}]
+    assert told["incomplete"] == [
+        {"since": "2025-11-21T12:30:00Z", "until": "2025-11-21T12:35:00Z"}
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("alice", (200, 200)), ("bob", (200, 403)), ("carol", (200, 200)), ("staff", (404, 200))]
+    ("name", "expected"),
+    [("alice", (200, 200)), ("bob", (200, 403)), ("carol", (200, 200)), ("staff", (404, 200))],
 )
 def test_owners_of_a_key_and_whoever_looks_after_it_are_told(
-    name: str, expected: tuple[int, int], public_key: Issued, agent_key: Issued, request: pytest.FixtureRequest
+    name: str,
+    expected: tuple[int, int],
+    public_key: Issued,
+    agent_key: Issued,
+    request: pytest.FixtureRequest,
 ) -> None:
     user = request.getfixturevalue(name)
-    assert (usage(user, public_key.key).status_code, usage(user, agent_key.key).status_code) == expected
+    assert (
+        usage(user, public_key.key).status_code,
+        usage(user, agent_key.key).status_code,
+    ) == expected
 
 
 def test_everybody_else_is_told_what_is_told_of_a_key_that_does_not_exist(
@@ -179,20 +236,27 @@ def test_everybody_else_is_told_what_is_told_of_a_key_that_does_not_exist(
     assert Client().get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").status_code == 401
 
 
-def test_a_key_asks_only_with_the_scope_for_it(public_key: Issued, issue_public_key: IssueKey) -> None:
+def test_a_key_asks_only_with_the_scope_for_it(
+    public_key: Issued, issue_public_key: IssueKey
+) -> None:
     manager = issue_public_key(scopes=("manage:api-keys",))
     path = f"/api/v1/api-keys/{public_key.key.public_id}/usage"
     assert api(manager).get(path).status_code == 200
     assert api(public_key).get(path).json()["code"] == "insufficient_scope"
 
 
-def test_a_revoked_key_goes_on_telling_its_owner(public_key: Issued, bob: User, drain: Drain) -> None:
+def test_a_revoked_key_goes_on_telling_its_owner(
+    public_key: Issued, bob: User, drain: Drain
+) -> None:
     api(public_key).get(WHOAMI)
     keys.revoke(key=public_key.key, by=SYSTEM)
     api(public_key).get(WHOAMI)
     drain()
     told = usage(bob, public_key.key).json()
-    assert (told["usage"]["total_requests"], told["denials"]) == (2, [{"reason": "revoked_key", "count": 1}])
+    assert (told["usage"]["total_requests"], told["denials"]) == (
+        2,
+        [{"reason": "revoked_key", "count": 1}],
+    )
 
 
 MANY = """
@@ -203,7 +267,9 @@ FROM generate_series(1, 5000), unnest(ARRAY['hour', 'day', 'ever']) AS period
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="plans are PostgreSQL's")
-def test_every_question_of_the_statistics_goes_through_the_roll_ups_index(public_key: Issued) -> None:
+def test_every_question_of_the_statistics_goes_through_the_roll_ups_index(
+    public_key: Issued,
+) -> None:
     use(public_key, NOW)
     with connection.cursor() as cursor:
         cursor.execute(MANY, [NOW.replace(hour=0, minute=0)])

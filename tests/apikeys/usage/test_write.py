@@ -20,7 +20,9 @@ def descriptor(tmp_path: Path) -> Iterator[int]:
     os.close(opened)
 
 
-@pytest.mark.parametrize("data", [b"", b"a line\n", b"nothing \0 ends it\n", bytes(range(256)) * 4000])
+@pytest.mark.parametrize(
+    "data", [b"", b"a line\n", b"nothing \0 ends it\n", bytes(range(256)) * 4000]
+)
 def test_all_bytes_are_written(data: bytes, descriptor: int, tmp_path: Path) -> None:
     assert write(descriptor, data) == len(data)
     assert (tmp_path / "file").read_bytes() == data

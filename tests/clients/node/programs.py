@@ -44,9 +44,18 @@ def installed(folder: Path) -> Path:
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     """Run to the end and return what was printed. What failed is told as the program told it."""
     # A variable of npm's or of a Keyway of somebody's own would change what is tested.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KEYWAY_", "NODE_", "npm_"))}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KEYWAY_", "NODE_", "npm_"))
+    }
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=inherited | environment, capture_output=True, text=True, check=False
+        [str(part) for part in command],
+        cwd=cwd,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}", pytrace=False)

@@ -30,8 +30,12 @@ const client = axios.create({
 
 
 def test_the_documents_axios_example_lists(keyway: KeywayServer, axios: Path) -> None:
-    secret = keyway.key(kind="public", environment="live", organization=keyway.user("alice")["organization"])["secret"]
-    printed = programs.run(programs.node(), "-e", EXAMPLE, cwd=axios, KEYWAY_BASE_URL=keyway.url, KEYWAY_API_KEY=secret)
+    secret = keyway.key(
+        kind="public", environment="live", organization=keyway.user("alice")["organization"]
+    )["secret"]
+    printed = programs.run(
+        programs.node(), "-e", EXAMPLE, cwd=axios, KEYWAY_BASE_URL=keyway.url, KEYWAY_API_KEY=secret
+    )
     page = json.loads(printed)
     assert len(page["data"]) == 100
     assert re.fullmatch(r"evt_\w{26}", page["data"][0]["id"])

@@ -32,10 +32,16 @@ def managing_key(server: KeywayServer) -> str:
     """A key of alice's that may manage keys, and what it grants."""
     alice = server.user("alice")
     login = {"email": alice["email"], "password": alice["password"]}
-    token = requests.post(f"{server.url}/api/v1/auth/login", json=login, timeout=20).json()["access_token"]
+    token = requests.post(f"{server.url}/api/v1/auth/login", json=login, timeout=20).json()[
+        "access_token"
+    ]
     order = {"name": "Provisioning", "scopes": ["manage:api-keys", "read:audit-activity"]}
     bearer = {"Authorization": f"Bearer {token}"}
-    return str(requests.post(f"{server.url}/api/v1/api-keys", json=order, headers=bearer, timeout=20).json()["key"])
+    return str(
+        requests.post(
+            f"{server.url}/api/v1/api-keys", json=order, headers=bearer, timeout=20
+        ).json()["key"]
+    )
 
 
 def blocks(language: str) -> list[str]:
@@ -48,7 +54,11 @@ def test_the_sdk_alone(name: str) -> None:
 
 
 def test_the_sdk_with_a_live_keyway(server: KeywayServer, managing_key: str) -> None:
-    environment = {"KEYWAY_BASE_URL": server.url, "SEED": json.dumps(server.seed), "MANAGING_KEY": managing_key}
+    environment = {
+        "KEYWAY_BASE_URL": server.url,
+        "SEED": json.dumps(server.seed),
+        "MANAGING_KEY": managing_key,
+    }
     programs.run(programs.node(), "--test", HERE / LIVE, cwd=HERE, **environment)
 
 
@@ -56,7 +66,9 @@ def test_the_sdk_with_a_live_keyway(server: KeywayServer, managing_key: str) -> 
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty folder into which the packed SDK was installed, with nothing fetched from anywhere."""
     packed, folder = tmp_path_factory.mktemp("packed"), tmp_path_factory.mktemp("installed")
-    name = programs.run(programs.npm(), "pack", "--silent", "--pack-destination", packed, cwd=PACKAGE).split()[-1]
+    name = programs.run(
+        programs.npm(), "pack", "--silent", "--pack-destination", packed, cwd=PACKAGE
+    ).split()[-1]
     (folder / "package.json").write_text('{"private": true}')
     quiet = ("--offline", "--no-audit", "--no-fund")
     programs.run(programs.npm(), "install", *quiet, packed / name, cwd=folder)
@@ -68,7 +80,12 @@ def test_the_package_has_what_it_needs_and_nothing_else(installation: Path) -> N
     modules = installation / "node_modules"
     assert [path.name for path in modules.iterdir() if not path.name.startswith(".")] == ["@keyway"]
     package = modules / "@keyway" / "sdk"
-    assert {path.name for path in package.iterdir()} == {"package.json", "README.md", "src", "types"}
+    assert {path.name for path in package.iterdir()} == {
+        "package.json",
+        "README.md",
+        "src",
+        "types",
+    }
     assert "dependencies" not in json.loads((package / "package.json").read_text())
 
 
@@ -80,11 +97,17 @@ def test_the_package_has_what_it_needs_and_nothing_else(installation: Path) -> N
         ("program.cjs", 'const { Client, Keyway } = require("@keyway/sdk");'),
     ],
 )
-def test_the_package_is_imported_and_required(server: KeywayServer, installation: Path, name: str, opening: str) -> None:
-    program = f"{opening} new Client().whoami().then((me) => console.log(me.kind, Client === Keyway));"
+def test_the_package_is_imported_and_required(
+    server: KeywayServer, installation: Path, name: str, opening: str
+) -> None:
+    program = (
+        f"{opening} new Client().whoami().then((me) => console.log(me.kind, Client === Keyway));"
+    )
     (installation / name).write_text(program)
     secret = server.key(kind="agent", environment="live")["secret"]
-    told = programs.run(programs.node(), name, cwd=installation, KEYWAY_BASE_URL=server.url, KEYWAY_API_KEY=secret)
+    told = programs.run(
+        programs.node(), name, cwd=installation, KEYWAY_BASE_URL=server.url, KEYWAY_API_KEY=secret
+    )
     assert told == "agent true\n"
 
 

@@ -39,7 +39,9 @@ class Awaited:
     def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         async def run() -> Any:
             outcome = method(*args, **kwargs)
-            return [item async for item in outcome] if hasattr(outcome, "__aiter__") else await outcome
+            return (
+                [item async for item in outcome] if hasattr(outcome, "__aiter__") else await outcome
+            )
 
         return self._portal.call(run)
 

@@ -32,9 +32,27 @@ def ok(content: Any, **headers: str) -> Reply:
     return Reply(200, json.dumps(content).encode(), {"Content-Type": "application/json", **headers})
 
 
-def problem(status: int, code: str, detail: str = "", *, headers: dict[str, str] | None = None, **members: Any) -> Reply:
-    body = {"type": f"/docs/errors/#{code}", "title": "T", "status": status, "detail": detail or code, "code": code, **members}
-    return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/problem+json", **(headers or {})})
+def problem(
+    status: int,
+    code: str,
+    detail: str = "",
+    *,
+    headers: dict[str, str] | None = None,
+    **members: Any,
+) -> Reply:
+    body = {
+        "type": f"/docs/errors/#{code}",
+        "title": "T",
+        "status": status,
+        "detail": detail or code,
+        "code": code,
+        **members,
+    }
+    return Reply(
+        status,
+        json.dumps(body).encode(),
+        {"Content-Type": "application/problem+json", **(headers or {})},
+    )
 
 
 class ScriptedServer:
@@ -63,7 +81,9 @@ class ScriptedServer:
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        self.received.append(Received(handler.command, handler.path, headers, body, handler.client_address[1]))
+        self.received.append(
+            Received(handler.command, handler.path, headers, body, handler.client_address[1])
+        )
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if isinstance(reply, HangUp):
             handler.close_connection = True

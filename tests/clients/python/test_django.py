@@ -29,7 +29,9 @@ CHALLENGE = 'ApiKey realm="Keyway"'
 @require_key(scope="read:audit-activity")
 def plain(request: HttpRequest) -> HttpResponse:
     identity = identity_of(request)
-    return JsonResponse({"key": identity.key_id or identity.application_id, "method": request.method})
+    return JsonResponse(
+        {"key": identity.key_id or identity.application_id, "method": request.method}
+    )
 
 
 @require_key()
@@ -66,15 +68,27 @@ urlpatterns = [
 def caller() -> Iterator[Client]:
     """A caller of a service that checks CSRF and knows nothing of Keyway's own middleware."""
     verifier.cache_clear()
-    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"]):
+    with override_settings(
+        ROOT_URLCONF=__name__, MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"]
+    ):
         yield Client(enforce_csrf_checks=True, raise_request_exception=False)
     if verifier.cache_info().currsize:
         verifier().close()
     verifier.cache_clear()
 
 
-def ask(caller: Client, url: str, address: str, key: str | None = KEY, *, token: str = "", method: str = "get") -> Any:
-    headers = ({} if key is None else {"X-API-Key": key}) | ({"Authorization": f"Bearer {token}"} if token else {})
+def ask(
+    caller: Client,
+    url: str,
+    address: str,
+    key: str | None = KEY,
+    *,
+    token: str = "",
+    method: str = "get",
+) -> Any:
+    headers = ({} if key is None else {"X-API-Key": key}) | (
+        {"Authorization": f"Bearer {token}"} if token else {}
+    )
     with override_settings(KEYWAY_BASE_URL=url):
         return getattr(caller, method)(address, headers=headers)
 
@@ -85,7 +99,10 @@ def test_whom_keyway_lets_in_is_let_in(caller: Client, address: str) -> None:
         answer = ask(caller, server.url, address)
         [received] = server.received
     assert (answer.status_code, answer.json()["key"]) == (200, "key_1")
-    told = {name: received.headers[name] for name in ("x-api-key", "x-original-method", "x-original-uri", "x-forwarded-for")}
+    told = {
+        name: received.headers[name]
+        for name in ("x-api-key", "x-original-method", "x-original-uri", "x-forwarded-for")
+    }
     assert told == {
         "x-api-key": KEY,
         "x-original-method": "GET",
@@ -135,13 +152,18 @@ def test_an_access_token_is_let_in_and_never_beside_a_key(caller: Client, addres
 def test_somebody_elses_bearer_is_left_to_the_authentication_that_knows_it(caller: Client) -> None:
     class Theirs(BaseAuthentication):
         def authenticate(self, request: Request) -> tuple[Any, str]:
-            return KeyHolder(Identity(key_id="theirs", organization_id="", kind="", environment="")), ""
+            return KeyHolder(
+                Identity(key_id="theirs", organization_id="", kind="", environment="")
+            ), ""
 
     class Mixed(Reports):
         authentication_classes = [KeywayAuthentication, Theirs]
         permission_classes = [IsAuthenticated]
 
-    with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server, override_settings(KEYWAY_BASE_URL=server.url):
+    with (
+        ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server,
+        override_settings(KEYWAY_BASE_URL=server.url),
+    ):
         for token, whose in (("eyJh.eyJz.c2ln", "theirs"), (TOKEN, "app_1")):
             request = RequestFactory().get("/", headers={"Authorization": f"Bearer {token}"})
             assert Mixed.as_view()(request).data == {"key": whose}
@@ -170,7 +192,10 @@ def test_a_key_without_the_scope_is_403_in_rest_framework(caller: Client) -> Non
     with ScriptedServer(Reply(204, b"", YES)) as server:
         assert ask(caller, server.url, "/rest").status_code == 200
         refused = ask(caller, server.url, "/policies")
-        assert (refused.status_code, ask(caller, server.url, "/policies", None).status_code) == (403, 401)
+        assert (refused.status_code, ask(caller, server.url, "/policies", None).status_code) == (
+            403,
+            401,
+        )
     assert "write:policies" in refused.json()["detail"]
 
 
@@ -190,4 +215,9 @@ def test_with_keyway(caller: Client, keyway: KeywayServer, address: str) -> None
     assert ask(caller, keyway.url, address, key["secret"].swapcase()).status_code == 401
     token, application = keyway.access_token("read:audit-activity")
     assert ask(caller, keyway.url, address, None, token=token).json()["key"] == application
-    assert ask(caller, keyway.url, address, None, token=token.swapcase().replace("OAT", "oat")).status_code == 401
+    assert (
+        ask(
+            caller, keyway.url, address, None, token=token.swapcase().replace("OAT", "oat")
+        ).status_code
+        == 401
+    )

@@ -42,7 +42,12 @@ def test_every_code_of_keyway_has_its_family(code: str) -> None:
     error = error_in(Answer(reply.status, headers, reply.content))
     assert type(error) is OF_THEIR_OWN.get(code, FAMILIES[reply.status])
     assert error
-    assert (error.code, error.status, error.detail, error.request_id) == (code, reply.status, "Why.", "abc12345")
+    assert (error.code, error.status, error.detail, error.request_id) == (
+        code,
+        reply.status,
+        "Why.",
+        "abc12345",
+    )
     assert str(error) == f"{reply.status} {code}: Why. (request abc12345)"
 
 
@@ -66,12 +71,20 @@ HTML = b"<html><body><h1>Forbidden</h1></body></html>"
 
 @pytest.mark.parametrize(
     ("status", "family"),
-    [(401, keyway.AuthenticationError), (403, keyway.PermissionDenied), (502, keyway.Unavailable), (520, keyway.ServerError)],
+    [
+        (401, keyway.AuthenticationError),
+        (403, keyway.PermissionDenied),
+        (502, keyway.Unavailable),
+        (520, keyway.ServerError),
+    ],
 )
 def test_a_proxys_page_is_an_error_of_its_status_without_its_words(
     connect: Connect, status: int, family: type[keyway.ApiError]
 ) -> None:
-    with ScriptedServer(Reply(status, HTML, {"Content-Type": "text/html"})) as server, pytest.raises(family) as refused:
+    with (
+        ScriptedServer(Reply(status, HTML, {"Content-Type": "text/html"})) as server,
+        pytest.raises(family) as refused,
+    ):
         connect(server.url, max_retries=0).whoami()
     assert type(refused.value) is family
     assert "Forbidden" not in str(refused.value)
@@ -91,11 +104,16 @@ BODIES = {
 
 @pytest.mark.parametrize(("body", "kind"), BODIES.values(), ids=BODIES)
 def test_a_yes_that_is_not_keyways_is_an_error(connect: Connect, body: bytes, kind: str) -> None:
-    with ScriptedServer(Reply(200, body, {"Content-Type": kind})) as server, pytest.raises(keyway.UnexpectedAnswer):
+    with (
+        ScriptedServer(Reply(200, body, {"Content-Type": kind})) as server,
+        pytest.raises(keyway.UnexpectedAnswer),
+    ):
         connect(server.url).whoami()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"code": 7, "detail": []}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"code": 7, "detail": []}', b"[" * 100_000, b"\xff"]
+)
 def test_a_problem_that_is_none_is_an_error_of_its_status(connect: Connect, body: bytes) -> None:
     reply = Reply(404, body, {"Content-Type": "application/problem+json"})
     with ScriptedServer(reply) as server, pytest.raises(keyway.NotFound):
@@ -111,7 +129,11 @@ def test_what_is_said_in_a_problem_cannot_break_a_line_of_a_log(connect: Connect
 
 
 def test_fields_that_this_version_does_not_know_are_passed_over(connect: Connect) -> None:
-    told = {"organization": {"id": "o", "name": "n", "slug": "s", "new": 1}, "scopes": ["a"], "new": {"deep": []}}
+    told = {
+        "organization": {"id": "o", "name": "n", "slug": "s", "new": 1},
+        "scopes": ["a"],
+        "new": {"deep": []},
+    }
     with ScriptedServer(ok(told)) as server:
         assert connect(server.url).whoami().scopes == ("a",)
 

@@ -25,7 +25,9 @@ def application(url: str) -> Any:
     reader = adapter.RequireKey(AsyncVerifier(base_url=url), scope="read:audit-activity")
 
     @app.get("/reports/{number}")
-    async def reports(number: int, identity: Annotated[Identity, fastapi.Depends(reader)]) -> dict[str, Any]:
+    async def reports(
+        number: int, identity: Annotated[Identity, fastapi.Depends(reader)]
+    ) -> dict[str, Any]:
         return {"number": number, "key": identity.key_id or identity.application_id}
 
     return app
@@ -38,7 +40,9 @@ def ask() -> Iterator[Ask]:
 
         async def call(app: Any, address: str, headers: Any) -> httpx2.Response:
             transport = httpx2.ASGITransport(app, client=("192.0.2.7", 1234))
-            async with httpx2.AsyncClient(transport=transport, base_url="http://service.example") as http:
+            async with httpx2.AsyncClient(
+                transport=transport, base_url="http://service.example"
+            ) as http:
                 return await http.get(address, headers=headers)
 
         yield lambda app, address, headers: portal.call(partial(call, app, address, headers))
@@ -46,7 +50,11 @@ def ask() -> Iterator[Ask]:
 
 def test_whom_keyway_lets_in_is_let_in(ask: Ask) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
-        answer = ask(application(server.url), "/reports/7?token=x", {"X-API-Key": KEY, "X-Organization-Id": "acme"})
+        answer = ask(
+            application(server.url),
+            "/reports/7?token=x",
+            {"X-API-Key": KEY, "X-Organization-Id": "acme"},
+        )
         [received] = server.received
     assert answer.json() == {"number": 7, "key": "key_1"}
     assert received.path == "/api/v1/verify?scope=read%3Aaudit-activity"
@@ -78,12 +86,17 @@ def test_no_key_is_401_with_a_challenge(ask: Ask) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         answer = ask(application(server.url), "/reports/7", {})
         assert server.received == []
-    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'ApiKey realm="Keyway"')
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (
+        401,
+        'ApiKey realm="Keyway"',
+    )
 
 
 def test_two_keys_are_both_told_so_that_keyway_refuses_them(ask: Ask) -> None:
     with ScriptedServer(denial(400, "several_credentials")) as server:
-        answer = ask(application(server.url), "/reports/7", [("X-API-Key", KEY), ("X-API-Key", "sk_live_2")])
+        answer = ask(
+            application(server.url), "/reports/7", [("X-API-Key", KEY), ("X-API-Key", "sk_live_2")]
+        )
         assert server.received[0].headers["x-api-key"] == f"{KEY},sk_live_2"
     assert answer.status_code == 400
 
@@ -106,7 +119,9 @@ def test_the_applications_openapi_names_both_ways_of_which_one_is_enough(ask: As
     assert (schemes["KeywayToken"]["type"], schemes["KeywayToken"]["scheme"]) == ("http", "bearer")
     security = schema["paths"]["/reports/{number}"]["get"]["security"]
     assert sorted(security, key=str) == [{"KeywayKey": []}, {"KeywayToken": []}]
-    assert [parameter["name"] for parameter in schema["paths"]["/reports/{number}"]["get"]["parameters"]] == ["number"]
+    assert [
+        parameter["name"] for parameter in schema["paths"]["/reports/{number}"]["get"]["parameters"]
+    ] == ["number"]
 
 
 @pytest.mark.server

@@ -21,7 +21,10 @@ def tokens(keyway: KeywayServer) -> dict[str, str]:
 
     def token(name: str) -> str:
         user = keyway.user(name)
-        answer = httpx2.post(f"{keyway.url}/api/v1/auth/login", json={"email": user["email"], "password": user["password"]})
+        answer = httpx2.post(
+            f"{keyway.url}/api/v1/auth/login",
+            json={"email": user["email"], "password": user["password"]},
+        )
         return str(answer.raise_for_status().json()["access_token"])
 
     return {name: token(name) for name in ("alice", "bob", "mallory")}
@@ -65,8 +68,17 @@ def test_what_was_ordered_is_issued(bob: Any) -> None:
     key = bob.keys.create("Ordered", scopes=["read:audit-activity"], expires_in_days=None, **order)
     try:
         shown = bob.keys.get(key.id)
-        assert (shown.name, shown.description, shown.environment, shown.expires_at) == ("Ordered", "d", "test", None)
-        assert (shown.allowed_cidrs, shown.scopes, shown.kind) == (("192.0.2.0/24",), ("read:audit-activity",), "public")
+        assert (shown.name, shown.description, shown.environment, shown.expires_at) == (
+            "Ordered",
+            "d",
+            "test",
+            None,
+        )
+        assert (shown.allowed_cidrs, shown.scopes, shown.kind) == (
+            ("192.0.2.0/24",),
+            ("read:audit-activity",),
+            "public",
+        )
         changed = bob.keys.update(key, name="Renamed", allowed_cidrs=[])
         assert (changed.name, changed.description, changed.allowed_cidrs) == ("Renamed", "d", ())
     finally:
@@ -84,7 +96,9 @@ def test_the_same_idempotency_key_issues_one_key_whose_secret_is_shown_once(bob:
     bob.keys.revoke(first)
 
 
-def test_a_rotated_key_has_another_secret(bob: Any, issued: sdk.IssuedKey, connect: Connect, keyway: KeywayServer) -> None:
+def test_a_rotated_key_has_another_secret(
+    bob: Any, issued: sdk.IssuedKey, connect: Connect, keyway: KeywayServer
+) -> None:
     kept = bob.keys.rotate(issued, grace=timedelta(hours=1))
     assert kept.old_key_expires_at
     for secret in (issued.secret, kept.secret):
@@ -106,7 +120,9 @@ def test_keys_are_listed_over_pages(bob: Any) -> None:
             bob.keys.revoke(key)
 
 
-def test_errors_have_their_class(bob: Any, issued: sdk.IssuedKey, connect: Connect, keyway: KeywayServer, tokens: Any) -> None:
+def test_errors_have_their_class(
+    bob: Any, issued: sdk.IssuedKey, connect: Connect, keyway: KeywayServer, tokens: Any
+) -> None:
     with pytest.raises(sdk.ValidationFailed) as invalid:
         bob.keys.create("", scopes=["read:audit-activity"])
     assert set(invalid.value.errors) == {"name"}

@@ -21,7 +21,12 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", str(folder)], cwd=SDK, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
+        cwd=SDK,
+        check=True,
+        capture_output=True,
+    )
     return folder
 
 
@@ -37,7 +42,9 @@ def test_the_source_distribution_has_what_it_takes_to_build_again(built: Path) -
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "src/keyway/__init__.py", "src/keyway/py.typed"} <= names
-    assert not [name for name in names if name.endswith(".pyc") or name.startswith(("tests", "dist"))]
+    assert not [
+        name for name in names if name.endswith(".pyc") or name.startswith(("tests", "dist"))
+    ]
 
 
 def test_the_wheel_works_where_only_its_dependencies_are(built: Path, tmp_path: Path) -> None:
@@ -55,7 +62,9 @@ def test_the_wheel_works_where_only_its_dependencies_are(built: Path, tmp_path: 
         "keyway.Verifier(base_url='https://keyway.example').close();"
         "assert not {'django', 'fastapi', 'rest_framework', 'requests'} & set(sys.modules)"
     )
-    told = subprocess.run([python, "-I", "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [python, "-I", "-W", "error", "-c", program], capture_output=True, text=True, check=False
+    )
     assert told.returncode == 0, told.stderr
     assert told.stdout.split() == [keyway.__version__, str(site / "keyway" / "__init__.py")]
 
@@ -68,4 +77,13 @@ def test_the_only_dependency_is_the_http_client() -> None:
 def dependencies(name: str) -> set[str]:
     """What must be installed for `name`, as importable names, itself included."""
     assert name == "httpx2"
-    return {"httpx2", "httpcore2", "anyio", "idna", "truststore", "h11", "typing_extensions", "certifi"}
+    return {
+        "httpx2",
+        "httpcore2",
+        "anyio",
+        "idna",
+        "truststore",
+        "h11",
+        "typing_extensions",
+        "certifi",
+    }

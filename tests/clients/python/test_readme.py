@@ -41,6 +41,10 @@ def test_the_readmes_code_runs(
 
 
 def test_the_readme_names_every_error() -> None:
-    errors = {name for name, each in vars(sdk).items() if isinstance(each, type) and issubclass(each, sdk.KeywayError)}
+    errors = {
+        name
+        for name, each in vars(sdk).items()
+        if isinstance(each, type) and issubclass(each, sdk.KeywayError)
+    }
     table = README[README.index("| class | when |") :].partition("\n\n")[0]
     assert set(re.findall(r"`([A-Z]\w+)`", table)) == errors - {"KeywayError", "ApiError"}

@@ -41,7 +41,11 @@ def limited(after: str = "0") -> Any:
     return problem(429, "rate_limited", headers={"Retry-After": after})
 
 
-@pytest.mark.parametrize("refusal", [busy(), limited(), problem(502, "x"), HangUp()], ids=["503", "429", "502", "hang-up"])
+@pytest.mark.parametrize(
+    "refusal",
+    [busy(), limited(), problem(502, "x"), HangUp()],
+    ids=["503", "429", "502", "hang-up"],
+)
 def test_a_call_that_may_be_repeated_is_repeated(connect: Connect, refusal: Any) -> None:
     with ScriptedServer(refusal, refusal, ok(WHOAMI)) as server:
         assert connect(server.url).whoami().organization.slug == "acme"
@@ -103,7 +107,9 @@ def test_two_creates_have_two_idempotency_keys(connect: Connect) -> None:
     ],
     ids=["hang-up", "503 that says when", "503", "502"],
 )
-def test_a_rotation_is_not_repeated_when_it_may_have_been_done(connect: Connect, loss: Any, error: type[Exception]) -> None:
+def test_a_rotation_is_not_repeated_when_it_may_have_been_done(
+    connect: Connect, loss: Any, error: type[Exception]
+) -> None:
     with ScriptedServer(loss, ok(ISSUED)) as server:
         with pytest.raises(error):
             connect(server.url).keys.rotate("key_1", grace=60)
@@ -174,7 +180,9 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: floa
 
 
 @given(st.integers(0, 30), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1000)))
-def test_a_pause_is_never_shorter_than_asked_and_otherwise_bounded(attempt: int, jitter: float, told: float | None) -> None:
+def test_a_pause_is_never_shorter_than_asked_and_otherwise_bounded(
+    attempt: int, jitter: float, told: float | None
+) -> None:
     seconds = pause(Unavailable("", retry_after=told), attempt, jitter)
     if told is None:
         assert FIRST_SECONDS / 2 <= seconds <= MOST_SECONDS
@@ -182,8 +190,15 @@ def test_a_pause_is_never_shorter_than_asked_and_otherwise_bounded(attempt: int,
         assert told <= seconds <= told + FIRST_SECONDS
 
 
-@given(st.integers(0, 20), st.floats(0, 100), st.lists(st.floats(0, 1), min_size=21, max_size=21), st.sampled_from(["", "3"]))
-def test_all_pauses_together_stay_within_the_longest_wait(most: int, longest: float, jitters: list[float], after: str) -> None:
+@given(
+    st.integers(0, 20),
+    st.floats(0, 100),
+    st.lists(st.floats(0, 1), min_size=21, max_size=21),
+    st.sampled_from(["", "3"]),
+)
+def test_all_pauses_together_stay_within_the_longest_wait(
+    most: int, longest: float, jitters: list[float], after: str
+) -> None:
     call = Call("GET", "/", lambda answer: answer)
     steps = exchange(call, Retries(most, longest), iter(jitters).__next__)
     waited, calls, step = 0.0, 0, next(steps)
@@ -191,6 +206,10 @@ def test_all_pauses_together_stay_within_the_longest_wait(most: int, longest: fl
         while True:
             waited += step.seconds if isinstance(step, Pause) else 0
             calls += not isinstance(step, Pause)
-            step = steps.send(None if isinstance(step, Pause) else Answer(503, {"retry-after": after} if after else {}))
+            step = steps.send(
+                None
+                if isinstance(step, Pause)
+                else Answer(503, {"retry-after": after} if after else {})
+            )
     assert waited <= longest
     assert calls <= most + 1

@@ -23,7 +23,15 @@ ISSUED_SECRET = ISSUED["key"]
 
 def test_a_secret_shows_itself_to_reveal_alone() -> None:
     secret = Secret(KEY)
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>20}", "%s" % secret, repr([secret]), repr(vars)]  # noqa: UP031
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!r:>20}",
+        "%s" % secret,  # noqa: UP031
+        repr([secret]),
+        repr(vars),
+    ]
     assert not [text for text in shown if KEY in text]
     assert secret.reveal() == KEY
     assert copy.copy(secret) is copy.deepcopy(secret) is secret
@@ -35,7 +43,10 @@ def test_a_secret_shows_itself_to_reveal_alone() -> None:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_secret_is_not_pickled_nor_what_holds_one(protocol: int) -> None:
-    with Client(api_key=KEY, base_url="https://keyway.example") as client, ScriptedServer(ok(ISSUED)) as server:
+    with (
+        Client(api_key=KEY, base_url="https://keyway.example") as client,
+        ScriptedServer(ok(ISSUED)) as server,
+    ):
         with Client(api_key=KEY, base_url=server.url) as other:
             issued = other.keys.create("CI", scopes=[])
         for holder in (Secret(KEY), client, client.keys, issued):
@@ -51,7 +62,9 @@ def test_an_issued_key_shows_all_but_its_secret(connect: Connect) -> None:
 
 
 def test_a_replayed_create_has_no_secret_and_says_the_way_out(connect: Connect) -> None:
-    replayed = {name: value for name, value in ISSUED.items() if name != "key"} | {"secret_shown": True}
+    replayed = {name: value for name, value in ISSUED.items() if name != "key"} | {
+        "secret_shown": True
+    }
     with ScriptedServer(ok(replayed)) as server:
         issued = connect(server.url).keys.create("CI", scopes=[])
     assert issued.key is None
@@ -71,7 +84,9 @@ TROUBLES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_neither_errors_nor_logs_tell_the_key(connect: Connect, trouble: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_errors_nor_logs_tell_the_key(
+    connect: Connect, trouble: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     with ScriptedServer(trouble) as server:
         client = connect(server.url, max_retries=1)
@@ -85,7 +100,9 @@ def test_neither_errors_nor_logs_tell_the_key(connect: Connect, trouble: Any, ca
     assert KEY not in "".join(repr(vars(record)) for record in caplog.records)
 
 
-def test_a_verifiers_denial_and_logs_do_not_tell_the_callers_key(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_verifiers_denial_and_logs_do_not_tell_the_callers_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.DEBUG)
     for trouble in TROUBLES.values():
         with ScriptedServer(trouble) as server, Verifier(base_url=server.url) as verifier:
@@ -100,7 +117,12 @@ def test_a_verifiers_denial_and_logs_do_not_tell_the_callers_key(caplog: pytest.
 def test_a_secret_in_the_place_of_an_id_goes_into_no_address(connect: Connect) -> None:
     with ScriptedServer(ok(ISSUED)) as server:
         client = connect(server.url)
-        calls: list[Callable[[str], Any]] = [client.keys.get, client.keys.rotate, client.keys.revoke, client.keys.usage]
+        calls: list[Callable[[str], Any]] = [
+            client.keys.get,
+            client.keys.rotate,
+            client.keys.revoke,
+            client.keys.usage,
+        ]
         for call in calls:
             for wrong in (KEY, "", "../auth/me", "key_1/../key_2", "key_1?x", "key_\n"):
                 with pytest.raises(keyway.Misconfigured) as refused:

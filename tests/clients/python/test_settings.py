@@ -9,7 +9,9 @@ from tests.clients.python.scripted import ScriptedServer, ok
 WHOAMI = {"organization": None, "scopes": []}
 
 
-def test_a_client_reads_its_key_and_server_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_reads_its_key_and_server_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with ScriptedServer(ok(WHOAMI)) as server:
         monkeypatch.setenv("KEYWAY_API_KEY", KEY)
         monkeypatch.setenv("KEYWAY_BASE_URL", server.url + "/")
@@ -19,7 +21,9 @@ def test_a_client_reads_its_key_and_server_from_the_environment(monkeypatch: pyt
     assert (received.path, received.headers["x-api-key"]) == ("/api/v1/whoami", KEY)
 
 
-def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
+def test_arguments_go_before_the_environment(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
     monkeypatch.setenv("KEYWAY_API_KEY", "sk_live_other")
     monkeypatch.setenv("KEYWAY_BASE_URL", "https://elsewhere.example")
     with ScriptedServer(ok(WHOAMI)) as server:
@@ -27,7 +31,9 @@ def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch, co
         assert server.received[0].headers["x-api-key"] == KEY
 
 
-def test_a_token_goes_into_authorization_and_no_key_beside_it(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
+def test_a_token_goes_into_authorization_and_no_key_beside_it(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
     monkeypatch.setenv("KEYWAY_API_KEY", KEY)
     with ScriptedServer(ok(WHOAMI)) as server:
         connect(server.url, token="eyJ.a.b").whoami()
@@ -46,7 +52,9 @@ def test_nothing_given_is_said_clearly(kind: type[Client], monkeypatch: pytest.M
         kind(api_key=KEY, token="t", base_url="https://keyway.example")
 
 
-@pytest.mark.parametrize("key", ["", "  ", "sk_live_a b", "sk_live_ä", "sk_live_\r\nX-Evil: 1", "sk_live_\x00"])
+@pytest.mark.parametrize(
+    "key", ["", "  ", "sk_live_a b", "sk_live_ä", "sk_live_\r\nX-Evil: 1", "sk_live_\x00"]
+)
 def test_a_key_that_cannot_stand_in_a_header_is_refused_unquoted(key: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         Client(api_key=key, base_url="https://keyway.example")
@@ -79,7 +87,13 @@ def test_only_https_and_loopback_are_taken(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://keyway.example/under/", "http://localhost:8000", "http://127.3.2.1", "http://[::1]:8000"]
+    "url",
+    [
+        "https://keyway.example/under/",
+        "http://localhost:8000",
+        "http://127.3.2.1",
+        "http://[::1]:8000",
+    ],
 )
 def test_https_and_loopback_are_taken(url: str) -> None:
     Client(api_key=KEY, base_url=url).close()

@@ -20,7 +20,9 @@ YES = {
     "X-Keyway-Scopes": "read:audit-activity read:reports",
     "X-Keyway-Owner": "usr_1",
 }
-YES_TO_TOKEN = {name: value for name, value in YES.items() if name != "X-Keyway-Key"} | {"X-Keyway-Application": "app_1"}
+YES_TO_TOKEN = {name: value for name, value in YES.items() if name != "X-Keyway-Key"} | {
+    "X-Keyway-Application": "app_1"
+}
 TOKEN = "oat_" + "TestsTestsTestsTestsTestsTestsTestsTestsTests1234"
 
 
@@ -37,7 +39,11 @@ def refusal(verifier: Any, presented: Any, **demands: str) -> Denied:
 def test_keyways_yes_is_an_identity(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         identity = verifier(server.url).verify(KEY)
-    assert (identity.key_id, identity.organization_id, identity.owner_id) == ("key_1", "org_1", "usr_1")
+    assert (identity.key_id, identity.organization_id, identity.owner_id) == (
+        "key_1",
+        "org_1",
+        "usr_1",
+    )
     assert (identity.kind, identity.environment) == ("public", "live")
     assert identity.has_scope("read:reports")
     assert not identity.has_scope("write:policies")
@@ -61,7 +67,11 @@ def test_a_key_and_a_token_at_once_are_refused_and_neither_is_forwarded(verifier
         asking = verifier(server.url)
         assert asking.verify(Incoming(KEY)).key_id
         server.received.clear()
-        for both in (bearing(TOKEN, key=KEY), bearing(TOKEN, key=""), bearing(f"{TOKEN},Bearer {TOKEN}")):
+        for both in (
+            bearing(TOKEN, key=KEY),
+            bearing(TOKEN, key=""),
+            bearing(f"{TOKEN},Bearer {TOKEN}"),
+        ):
             denied = refusal(asking, both)
             assert (denied.status, denied.code) == (400, "several_credentials")
         assert server.received == []
@@ -79,7 +89,9 @@ def test_a_key_and_a_token_at_once_are_refused_and_neither_is_forwarded(verifier
         "",
     ],
 )
-def test_what_is_somebody_elses_is_not_shown_to_keyway(verifier: Connect, authorization: str) -> None:
+def test_what_is_somebody_elses_is_not_shown_to_keyway(
+    verifier: Connect, authorization: str
+) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         asking = verifier(server.url)
         assert refusal(asking, Incoming(authorization=authorization)).code == "missing_key"
@@ -88,7 +100,9 @@ def test_what_is_somebody_elses_is_not_shown_to_keyway(verifier: Connect, author
         assert "authorization" not in server.received[0].headers
 
 
-@pytest.mark.parametrize("token", ["oat_ä", "oat_a b", "oat_a\r\nX-API-Key: b", "oat_" + "x" * 5000])
+@pytest.mark.parametrize(
+    "token", ["oat_ä", "oat_a b", "oat_a\r\nX-API-Key: b", "oat_" + "x" * 5000]
+)
 def test_what_can_be_no_token_is_refused_without_asking(verifier: Connect, token: str) -> None:
     with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
         denied = refusal(verifier(server.url), bearing(token))
@@ -100,7 +114,9 @@ def test_what_can_be_no_token_is_refused_without_asking(verifier: Connect, token
 def test_a_token_shows_in_nothing(verifier: Connect, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "keyway")
     assert TOKEN not in repr(bearing(TOKEN))
-    with ScriptedServer(problem(401, "revoked_key", TOKEN, headers={"X-Keyway-Denial": "revoked_key"}), HangUp()) as server:
+    with ScriptedServer(
+        problem(401, "revoked_key", TOKEN, headers={"X-Keyway-Denial": "revoked_key"}), HangUp()
+    ) as server:
         for _ in range(2):
             denied = refusal(verifier(server.url), bearing(TOKEN))
             assert TOKEN not in f"{denied} {denied.body!r} {caplog.text}"
@@ -113,13 +129,27 @@ def test_admin_covers_every_scope(verifier: Connect) -> None:
 
 def test_the_demands_and_the_request_are_forwarded_without_its_query(verifier: Connect) -> None:
     incoming = Incoming(
-        key=KEY, method="PUT", uri="/reports/7?token=x", client_ip="192.0.2.7", organization="acme", user_agent="curl/8\r\nX: 1"
+        key=KEY,
+        method="PUT",
+        uri="/reports/7?token=x",
+        client_ip="192.0.2.7",
+        organization="acme",
+        user_agent="curl/8\r\nX: 1",
     )
     with ScriptedServer(Reply(204, b"", YES)) as server:
-        verifier(server.url).verify(incoming, scope="read:reports", environment="live", organization="acme&scope=")
+        verifier(server.url).verify(
+            incoming, scope="read:reports", environment="live", organization="acme&scope="
+        )
         [received] = server.received
-    assert received.path == "/api/v1/verify?scope=read%3Areports&environment=live&organization=acme%26scope%3D"
-    told = {name: value for name, value in received.headers.items() if name.startswith("x-") or name == "user-agent"}
+    assert (
+        received.path
+        == "/api/v1/verify?scope=read%3Areports&environment=live&organization=acme%26scope%3D"
+    )
+    told = {
+        name: value
+        for name, value in received.headers.items()
+        if name.startswith("x-") or name == "user-agent"
+    }
     assert told == {
         "x-api-key": KEY,
         "x-original-method": "PUT",
@@ -133,13 +163,21 @@ def test_the_demands_and_the_request_are_forwarded_without_its_query(verifier: C
 REFUSALS = [
     (401, "revoked_key", {"WWW-Authenticate": 'ApiKey realm="Keyway"'}),
     (403, "insufficient_scope", {}),
-    (429, "rate_limited", {"Retry-After": "9", "RateLimit": '"key";r=0;t=9', "RateLimit-Policy": '"key";q=5;w=60'}),
+    (
+        429,
+        "rate_limited",
+        {"Retry-After": "9", "RateLimit": '"key";r=0;t=9', "RateLimit-Policy": '"key";q=5;w=60'},
+    ),
     (400, "several_credentials", {}),
 ]
 
 
-@pytest.mark.parametrize(("status", "code", "headers"), REFUSALS, ids=[code for _, code, _ in REFUSALS])
-def test_keyways_refusal_is_passed_on(verifier: Connect, status: int, code: str, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("status", "code", "headers"), REFUSALS, ids=[code for _, code, _ in REFUSALS]
+)
+def test_keyways_refusal_is_passed_on(
+    verifier: Connect, status: int, code: str, headers: dict[str, str]
+) -> None:
     with ScriptedServer(denial(status, code, **headers, **{"Set-Cookie": "a=b"})) as server:
         denied = refusal(verifier(server.url), KEY)
         assert len(server.received) == 1
@@ -150,9 +188,13 @@ def test_keyways_refusal_is_passed_on(verifier: Connect, status: int, code: str,
 NOT_A_YES = {
     "200": ok({}),
     "204 of somebody else": Reply(204, b""),
-    "204 without key or application": Reply(204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Key"}),
+    "204 without key or application": Reply(
+        204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Key"}
+    ),
     "204 with both": Reply(204, b"", YES | {"X-Keyway-Application": "app_1"}),
-    "204 without whose": Reply(204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Organization"}),
+    "204 without whose": Reply(
+        204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Organization"}
+    ),
     "304": Reply(304, b"", YES),
     "a redirect": Reply(302, b"", YES | {"Location": "/"}),
     "a proxy's 401": Reply(401, b"<html>", {"Content-Type": "text/html"}),
@@ -178,10 +220,17 @@ def test_a_keyway_that_is_gone_is_a_no(verifier: Connect) -> None:
     assert refusal(verifier(f"http://127.0.0.1:{free_port()}"), KEY).status == 503
 
 
-def test_a_keyway_that_does_not_answer_in_time_is_a_no_and_is_not_asked_twice(verifier: Connect) -> None:
+def test_a_keyway_that_does_not_answer_in_time_is_a_no_and_is_not_asked_twice(
+    verifier: Connect,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        assert refusal(verifier(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.1), KEY).status == 503
+        assert (
+            refusal(
+                verifier(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.1), KEY
+            ).status
+            == 503
+        )
         assert time.monotonic() - began < 5
 
 
@@ -205,7 +254,9 @@ def test_nothing_is_remembered_of_a_key(verifier: Connect) -> None:
         assert refusal(asking, KEY).code == "revoked_key"
 
 
-@pytest.mark.parametrize("key", ["", " ", "sk live", "sk_live_ä", "a\r\nX-Keyway-Key: b", "a\x00", "\udcff", "x" * 5000])
+@pytest.mark.parametrize(
+    "key", ["", " ", "sk live", "sk_live_ä", "a\r\nX-Keyway-Key: b", "a\x00", "\udcff", "x" * 5000]
+)
 def test_what_can_be_no_key_is_refused_without_asking(verifier: Connect, key: str) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         denied = refusal(verifier(server.url), key)
@@ -228,15 +279,28 @@ class TestWithKeyway:
 
     def test_a_good_key_is_whose_it_is(self, asking: Any, keyway: KeywayServer) -> None:
         key = keyway.key(kind="public", environment="live")
-        identity = asking.verify(Secret(key["secret"]), scope="read:audit-activity", environment="live", organization="acme")
+        identity = asking.verify(
+            Secret(key["secret"]),
+            scope="read:audit-activity",
+            environment="live",
+            organization="acme",
+        )
         assert (identity.key_id, identity.organization_id) == (key["id"], key["organization"])
         assert identity.owner_id == key["owner"]
         assert identity.scopes == frozenset(key["scopes"])
 
-    def test_an_access_token_is_taken_and_each_demand_of_it_kept(self, asking: Any, keyway: KeywayServer) -> None:
+    def test_an_access_token_is_taken_and_each_demand_of_it_kept(
+        self, asking: Any, keyway: KeywayServer
+    ) -> None:
         token, application = keyway.access_token("read:audit-activity")
-        identity = asking.verify(bearing(token), scope="read:audit-activity", environment="live", organization="acme")
-        assert (identity.application_id, identity.key_id, identity.owner_id) == (application, None, None)
+        identity = asking.verify(
+            bearing(token), scope="read:audit-activity", environment="live", organization="acme"
+        )
+        assert (identity.application_id, identity.key_id, identity.owner_id) == (
+            application,
+            None,
+            None,
+        )
         assert identity.scopes == {"read:audit-activity"}
         weak = refusal(asking, bearing(token), scope="read:databases")
         assert (weak.code, weak.headers["WWW-Authenticate"]) == (
@@ -244,7 +308,10 @@ class TestWithKeyway:
         )  # fmt: skip
         assert refusal(asking, bearing(token, organization="globex")).code == "wrong_organization"
         wrong = refusal(asking, bearing(f"{token[:-1]}{'0' if token[-1] != '0' else '1'}"))
-        assert (wrong.status, wrong.headers["WWW-Authenticate"]) == (401, 'Bearer realm="Keyway", error="invalid_token"')
+        assert (wrong.status, wrong.headers["WWW-Authenticate"]) == (
+            401,
+            'Bearer realm="Keyway", error="invalid_token"',
+        )
 
     def test_each_demand_is_kept(self, asking: Any, keyway: KeywayServer) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
@@ -254,11 +321,15 @@ class TestWithKeyway:
         assert refusal(asking, secret, organization="globex").code == "wrong_organization"
         assert refusal(asking, Incoming(secret, organization="globex")).code == "wrong_organization"
 
-    def test_a_demand_that_keyway_does_not_know_lets_nobody_in(self, asking: Any, keyway: KeywayServer) -> None:
+    def test_a_demand_that_keyway_does_not_know_lets_nobody_in(
+        self, asking: Any, keyway: KeywayServer
+    ) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
         assert refusal(asking, secret, scope="read:typo").status == 503
 
-    def test_a_changed_letter_and_two_keys_are_refused(self, asking: Any, keyway: KeywayServer) -> None:
+    def test_a_changed_letter_and_two_keys_are_refused(
+        self, asking: Any, keyway: KeywayServer
+    ) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
         assert refusal(asking, secret.swapcase()).code == "invalid_key"
         assert refusal(asking, f"{secret},{secret}").code == "several_credentials"

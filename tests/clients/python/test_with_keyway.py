@@ -27,7 +27,12 @@ def agent(connect: Connect, keyway: KeywayServer) -> Any:
 
 def an_event(**facts: Any) -> sdk.Event:
     return sdk.Event(
-        event_id=str(uuid.uuid4()), event_time=datetime.now(UTC), host="sdk-host", action_id="SL", succeeded=True, **facts
+        event_id=str(uuid.uuid4()),
+        event_time=datetime.now(UTC),
+        host="sdk-host",
+        action_id="SL",
+        succeeded=True,
+        **facts,
     )
 
 
@@ -62,9 +67,15 @@ def test_events_are_sent_once_however_often(agent: Any, reader: Any) -> None:
     event = an_event(object_name=f"t{uuid.uuid4().hex}", statement="SELECT 'ä'")
     assert agent.agent.send_events([event]).accepted == 1
     outcome = agent.agent.send_events([event, {**asdict(event), "event_id": "nonsense"}])
-    assert (outcome.accepted, outcome.duplicate, [each.index for each in outcome.rejected]) == (0, 1, [1])
+    assert (outcome.accepted, outcome.duplicate, [each.index for each in outcome.rejected]) == (
+        0,
+        1,
+        [1],
+    )
     [stored] = reader.activity.list(object=event.object_name)
-    told = {name: value for name, value in asdict(stored).items() if name not in ("id", "received_at")}
+    told = {
+        name: value for name, value in asdict(stored).items() if name not in ("id", "received_at")
+    }
     assert told == asdict(replace(event, event_time=stored.event_time))
 
 

@@ -29,11 +29,17 @@ def accepted(access: str, *, at: datetime | None = None) -> UserToken:
 
 
 def refreshed(refresh: str, at: datetime | None = None) -> TokenPair:
-    return services.refresh(refresh, at=at or timezone.now(), address="203.0.113.9", spend=throttling.refresh)
+    return services.refresh(
+        refresh, at=at or timezone.now(), address="203.0.113.9", spend=throttling.refresh
+    )
 
 
 def segment(content: bytes | dict[str, Any]) -> str:
-    content = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
+    content = (
+        content
+        if isinstance(content, bytes)
+        else json.dumps(content, separators=(",", ":")).encode()
+    )
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
@@ -51,7 +57,9 @@ def claims(good: str, **changes: Any) -> dict[str, Any]:
     return opened(good, 1) | changes
 
 
-def forged(head: bytes | dict[str, Any], payload: bytes | dict[str, Any], key: RSAPrivateKey | None = None) -> str:
+def forged(
+    head: bytes | dict[str, Any], payload: bytes | dict[str, Any], key: RSAPrivateKey | None = None
+) -> str:
     """A token signed with RS256, whatever its header says; by our own key unless told."""
     signed = f"{segment(head)}.{segment(payload)}"
     signature = (key or conf.signing_keys()[0].private).sign(signed.encode(), PKCS1v15(), SHA256())

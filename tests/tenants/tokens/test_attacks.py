@@ -59,13 +59,20 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise AssertionError(f"touched {arguments}")
 
     with monkeypatch.context() as patch, CaptureQueriesContext(connection) as queries:
-        for place, name in ((socket, "socket"), (socket, "getaddrinfo"), (builtins, "open"), (os, "open")):
+        for place, name in (
+            (socket, "socket"),
+            (socket, "getaddrinfo"),
+            (builtins, "open"),
+            (os, "open"),
+        ):
             patch.setattr(place, name, refuse)
         yield
     assert list(queries) == []
 
 
-def refused(token: str, monkeypatch: pytest.MonkeyPatch, error: type[Exception] = InvalidToken) -> None:
+def refused(
+    token: str, monkeypatch: pytest.MonkeyPatch, error: type[Exception] = InvalidToken
+) -> None:
     with nothing_is_touched(monkeypatch), pytest.raises(error) as told:
         services.authenticate(token, at=timezone.now())
     assert type(told.value) is error
@@ -134,7 +141,9 @@ def test_a_header_that_keyway_does_not_write_is_refused_though_the_signature_hol
 
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
-def test_a_key_that_comes_with_the_token_is_not_used(good: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_comes_with_the_token_is_not_used(
+    good: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused(forged(header(**HEADERS[name]), claims(good), FOREIGN), monkeypatch)
 
 
@@ -149,7 +158,9 @@ def test_the_signature_covers_every_claim(good: str, monkeypatch: pytest.MonkeyP
     refused(f"{head}.{good.split('.')[1]}.", monkeypatch)
 
 
-def test_doubled_and_reordered_headers_are_refused(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doubled_and_reordered_headers_are_refused(
+    good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kid = conf.signing_keys()[0].kid
     for head in (
         f'{{"alg":"none","alg":"RS256","kid":"{kid}","typ":"at+jwt"}}',
@@ -208,7 +219,9 @@ def test_a_claim_of_another_kind_is_refused_though_the_signature_holds(
 
 
 @pytest.mark.parametrize("name", ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"])
-def test_a_claim_that_is_missing_or_doubled_is_refused(good: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_that_is_missing_or_doubled_is_refused(
+    good: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left = claims(good)
     value = left.pop(name)
     refused(forged(header(), left), monkeypatch)
@@ -218,13 +231,28 @@ def test_a_claim_that_is_missing_or_doubled_is_refused(good: str, name: str, mon
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"null", b"[]", b'"x"', b"\xff\xfe", b"{", b"[" * 2000, b'{"a":' * 500, b"NaN", '{"iss":"x"}'.encode("utf-16")],
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe",
+        b"{",
+        b"[" * 2000,
+        b'{"a":' * 500,
+        b"NaN",
+        '{"iss":"x"}'.encode("utf-16"),
+    ],
 )
-def test_a_payload_that_is_no_object_of_claims_is_refused(good: str, payload: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payload_that_is_no_object_of_claims_is_refused(
+    good: str, payload: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused(forged(header(), payload), monkeypatch)
 
 
-def test_a_token_expires_at_its_second_and_says_so(bob: User, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_expires_at_its_second_and_says_so(
+    bob: User, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = timezone.now().replace(microsecond=0)
     token = signed_in(bob, at=now).access
     assert accepted(token, at=now + HOUR - SECOND).user == bob
@@ -234,7 +262,9 @@ def test_a_token_expires_at_its_second_and_says_so(bob: User, good: str, monkeyp
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
-def test_a_token_of_the_future_is_refused_past_what_clocks_may_differ(good: str, bob: User, name: str) -> None:
+def test_a_token_of_the_future_is_refused_past_what_clocks_may_differ(
+    good: str, bob: User, name: str
+) -> None:
     now = timezone.now().replace(microsecond=0)
     edge = int((now + SKEW).timestamp())
     assert accepted(forged(header(), claims(good, **{name: edge})), at=now).user == bob
@@ -242,7 +272,9 @@ def test_a_token_of_the_future_is_refused_past_what_clocks_may_differ(good: str,
         accepted(forged(header(), claims(good, **{name: edge + 1})), at=now)
 
 
-def test_a_refresh_token_is_no_access_token_nor_the_reverse(bob: User, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresh_token_is_no_access_token_nor_the_reverse(
+    bob: User, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pair = signed_in(bob)
     refused(pair.refresh, monkeypatch)
     with nothing_is_touched(monkeypatch), pytest.raises(InvalidToken):
@@ -256,7 +288,9 @@ def test_signed_ids_of_nobody_and_of_somebody_else_are_refused(good: str, carol:
             accepted(forged(header(), claims(good, **change)))
 
 
-def test_a_huge_token_is_refused_before_it_is_looked_at(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_token_is_refused_before_it_is_looked_at(
+    good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for token in (
         forged(header(kid="k" * 1024 * 1024), claims(good)),
         forged(header(), claims(good, sub="s" * 1024 * 1024)),
@@ -271,7 +305,10 @@ def test_a_huge_token_is_refused_before_it_is_looked_at(good: str, monkeypatch: 
 
 def test_a_refusal_over_http_says_which_and_echoes_nothing(good: str) -> None:
     late = forged(header(), claims(good, exp=1))
-    for token, code in ((late, "expired_token"), (forged(header(), claims(good), FOREIGN), "invalid_token")):
+    for token, code in (
+        (late, "expired_token"),
+        (forged(header(), claims(good), FOREIGN), "invalid_token"),
+    ):
         answer = api(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME)
         assert (answer.status_code, answer.json()["code"]) == (401, code)
         assert answer["WWW-Authenticate"] == 'Bearer realm="Keyway", error="invalid_token"'

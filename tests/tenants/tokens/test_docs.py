@@ -13,7 +13,9 @@ import requests
 from tests.servers.keyway import KeywayServer
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "tokens.md").read_text()
-SCRIPT, ANSWER = (re.search(rf"```{kind}\n(.+?)```", DOCUMENT, re.DOTALL) for kind in ("sh", "json"))
+SCRIPT, ANSWER = (
+    re.search(rf"```{kind}\n(.+?)```", DOCUMENT, re.DOTALL) for kind in ("sh", "json")
+)
 
 # What jq does in these lines, for machines that have none.
 JQ = """#!/bin/sh
@@ -35,12 +37,22 @@ def test_the_lines_run(keyway: KeywayServer, tmp_path: Path) -> None:
         "EMAIL": bob["email"],
         "PASSWORD": bob["password"],
     }
-    done = subprocess.run(["sh", "-euc", SCRIPT[1]], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["sh", "-euc", SCRIPT[1]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(done.stdout)["email"] == bob["email"]
     for name in ("tokens.json", "next.json"):
         tokens = json.loads((tmp_path / name).read_text())
         assert set(tokens) == set(json.loads(ANSWER[1]))
-        ended = requests.get(f"{keyway.url}/api/v1/auth/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+        ended = requests.get(
+            f"{keyway.url}/api/v1/auth/me",
+            headers={"Authorization": f"Bearer {tokens['access_token']}"},
+        )
         assert (ended.status_code, ended.json()["code"]) == (401, "invalid_token")
     jwks = requests.get(f"{keyway.url}/.well-known/jwks.json")
     assert len(jwks.json()["keys"]) == 1

@@ -48,7 +48,9 @@ def on_the_page(user: User) -> None:
 def by_mail(user: User) -> None:
     client = Client()
     client.post("/accounts/password/reset/", {"email": user.email})
-    link = re.search(r"http://testserver(/accounts/password/reset/key/\S+)", str(mail.outbox[-1].body))
+    link = re.search(
+        r"http://testserver(/accounts/password/reset/key/\S+)", str(mail.outbox[-1].body)
+    )
     assert link
     form = client.get(link[1], follow=True).request["PATH_INFO"]
     assert client.post(form, {"password1": OTHER, "password2": OTHER}).status_code == 302
@@ -67,7 +69,9 @@ def by_signing_out_everywhere(user: User) -> None:
     assert client_of(user).post("/accounts/sessions/").status_code == 302
 
 
-@pytest.mark.parametrize("end", [on_the_page, by_mail, in_the_shell, by_deactivation, by_signing_out_everywhere])
+@pytest.mark.parametrize(
+    "end", [on_the_page, by_mail, in_the_shell, by_deactivation, by_signing_out_everywhere]
+)
 def test_what_takes_a_person_s_power_away_ends_all_their_tokens_at_once(
     end: Callable[[User], None], bob: User, carol: User
 ) -> None:
@@ -105,10 +109,16 @@ def test_ending_by_force_is_trailed_once_with_how_many(bob: User) -> None:
 
 
 def logout(body: dict[str, Any] | None = None, **headers: str) -> Any:
-    return api(**headers).post(LOGOUT, body, format="json") if body is not None else api(**headers).post(LOGOUT)
+    return (
+        api(**headers).post(LOGOUT, body, format="json")
+        if body is not None
+        else api(**headers).post(LOGOUT)
+    )
 
 
-def test_a_logout_ends_the_family_of_the_token_presented_and_no_other(bob: User, carol: User) -> None:
+def test_a_logout_ends_the_family_of_the_token_presented_and_no_other(
+    bob: User, carol: User
+) -> None:
     first, second, bystander = signed_in(bob), signed_in(bob), signed_in(carol)
     assert logout(HTTP_AUTHORIZATION=f"Bearer {first.access}").status_code == 204
     assert dead(first)
@@ -137,7 +147,12 @@ def test_a_logout_without_a_good_token_says_what_is_missing(bob: User) -> None:
     assert logout(HTTP_AUTHORIZATION=f"Bearer {pair.refresh}").json()["code"] == "invalid_token"
     old = signed_in(bob, at=timezone.now() - HOUR)
     assert logout(HTTP_AUTHORIZATION=f"Bearer {old.access}").json()["code"] == "expired_token"
-    assert logout({"refresh_token": old.refresh}, HTTP_AUTHORIZATION=f"Bearer {old.access}").status_code == 204
+    assert (
+        logout(
+            {"refresh_token": old.refresh}, HTTP_AUTHORIZATION=f"Bearer {old.access}"
+        ).status_code
+        == 204
+    )
     assert status(pair) == 200
 
 

@@ -16,7 +16,9 @@ from tenants.tokens.services import TokenPair
 from tests.conftest import PASSWORD, api
 
 pytestmark = pytest.mark.django_db
-LOGIN, REFRESH, LOGOUT, ME = (f"/api/v1/auth/{name}" for name in ("login", "refresh", "logout", "me"))
+LOGIN, REFRESH, LOGOUT, ME = (
+    f"/api/v1/auth/{name}" for name in ("login", "refresh", "logout", "me")
+)
 
 
 def login(user: User, **fields: str) -> Any:
@@ -47,7 +49,13 @@ def test_a_token_says_whose_it_is(bob: User) -> None:
 
 
 def test_nothing_and_an_api_key_are_no_token(bob: User, public_key: Any) -> None:
-    for client in (api(), api(public_key), bearer(public_key.plaintext.reveal()), bearer("opaque"), bearer("\xff.\xff.\xff")):
+    for client in (
+        api(),
+        api(public_key),
+        bearer(public_key.plaintext.reveal()),
+        bearer("opaque"),
+        bearer("\xff.\xff.\xff"),
+    ):
         answer = client.get(ME)
         assert (answer.status_code, answer.json()["code"]) == (401, "missing_token")
         assert answer["WWW-Authenticate"] == 'Bearer realm="Keyway"'
@@ -58,7 +66,9 @@ def test_a_token_beside_a_key_is_one_credential_too_many(bob: User, public_key: 
     assert client.get(ME).json()["code"] == "several_credentials"
 
 
-def test_wrong_password_unknown_address_and_deactivated_user_get_one_answer(bob: User, carol: User) -> None:
+def test_wrong_password_unknown_address_and_deactivated_user_get_one_answer(
+    bob: User, carol: User
+) -> None:
     assert login(bob).status_code == login(carol).status_code == 200
     User.objects.filter(pk=carol.pk).update(is_active=False)
     before = TokenFamily.objects.count()
@@ -72,7 +82,12 @@ def test_wrong_password_unknown_address_and_deactivated_user_get_one_answer(bob:
 
 def test_last_sign_in_and_where_from_are_noted(bob: User) -> None:
     client = api(HTTP_USER_AGENT="curl/8 \x00\xff" + "x" * 500)
-    assert client.post(LOGIN, {"email": bob.email.upper(), "password": PASSWORD}, format="json").status_code == 200
+    assert (
+        client.post(
+            LOGIN, {"email": bob.email.upper(), "password": PASSWORD}, format="json"
+        ).status_code
+        == 200
+    )
     family = TokenFamily.objects.get()
     assert (family.user, family.ip, len(family.user_agent)) == (bob, "127.0.0.1", 255)
     bob.refresh_from_db()
@@ -101,7 +116,9 @@ def test_other_types_and_bodies_too_large_are_refused(bob: User) -> None:
     assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
 
 
-def test_one_account_is_guessed_at_five_times_and_the_right_password_waits_too(bob: User, carol: User) -> None:
+def test_one_account_is_guessed_at_five_times_and_the_right_password_waits_too(
+    bob: User, carol: User
+) -> None:
     assert [login(bob, password=f"wrong {n}").status_code for n in range(5)] == [401] * 5
     limited = login(bob)
     assert (limited.status_code, limited.json()["code"]) == (429, "rate_limited")
@@ -115,7 +132,9 @@ def test_guesses_on_the_page_and_here_count_together(bob: User) -> None:
     assert login(bob).status_code == 429
 
 
-def test_sign_ins_from_one_address_are_limited_as_on_the_page(bob: User, settings: Settings) -> None:
+def test_sign_ins_from_one_address_are_limited_as_on_the_page(
+    bob: User, settings: Settings
+) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login": Rate(3, 60).for_allauth("ip")}
     answers = [login(bob) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -130,7 +149,9 @@ class Counting(MD5PasswordHasher):
         return super().encode(password, salt)
 
 
-def test_an_unknown_address_costs_the_same_work_as_a_wrong_password(bob: User, settings: Settings) -> None:
+def test_an_unknown_address_costs_the_same_work_as_a_wrong_password(
+    bob: User, settings: Settings
+) -> None:
     settings.PASSWORD_HASHERS = [f"{__name__}.Counting"]
     Counting.work.clear()
     login(bob, password="wrong")
@@ -144,6 +165,14 @@ def test_the_password_is_in_no_log_and_no_repr(bob: User, caplog: pytest.LogCapt
     login(bob, password=secret)
     pair = login(bob).json()
     api().post(REFRESH, {"refresh_token": pair["refresh_token"]}, format="json")
-    told = caplog.text + repr(Login("a", secret)) + repr(TokenPair(pair["access_token"], pair["refresh_token"]))
-    assert not [text for text in (secret, PASSWORD, *pair.values()) if str(text) in told and text not in ("Bearer", 3600)]
+    told = (
+        caplog.text
+        + repr(Login("a", secret))
+        + repr(TokenPair(pair["access_token"], pair["refresh_token"]))
+    )
+    assert not [
+        text
+        for text in (secret, PASSWORD, *pair.values())
+        if str(text) in told and text not in ("Bearer", 3600)
+    ]
     assert logs.redact(f"sent {pair['refresh_token']}") == "sent eyJ[redacted]"

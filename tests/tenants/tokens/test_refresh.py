@@ -88,7 +88,9 @@ def test_reuse_that_cannot_be_trailed_is_not_told_and_is_found_the_next_time(
     first = signed_in(bob)
     refreshed(first.refresh, timezone.now() - PARALLEL - SECOND)
     with monkeypatch.context() as patch:
-        patch.setattr(TrailEntry, "save", lambda *a, **k: (_ for _ in ()).throw(IntegrityError("gone")))
+        patch.setattr(
+            TrailEntry, "save", lambda *a, **k: (_ for _ in ()).throw(IntegrityError("gone"))
+        )
         answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert not TokenFamily.objects.exclude(revoked_at=None).exists()
@@ -96,7 +98,9 @@ def test_reuse_that_cannot_be_trailed_is_not_told_and_is_found_the_next_time(
         refreshed(first.refresh)
 
 
-def test_a_refresh_token_lives_two_weeks_and_a_sign_in_a_month_to_the_second(bob: User, settings: Settings) -> None:
+def test_a_refresh_token_lives_two_weeks_and_a_sign_in_a_month_to_the_second(
+    bob: User, settings: Settings
+) -> None:
     now = timezone.now().replace(microsecond=0)
     with pytest.raises(ExpiredToken):
         refreshed(signed_in(bob, at=now).refresh, now + timedelta(days=14))
@@ -184,7 +188,9 @@ def test_text_that_is_no_token_is_refused(token: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time"
+)
 def test_of_parallel_refreshes_exactly_one_wins_and_goes_on(bob: User) -> None:
     for _ in range(5):
         pair, together = signed_in(bob), Barrier(6)
@@ -210,7 +216,10 @@ def _at_once(together: Barrier, token: str) -> Any:
 def test_families_that_ended_by_themselves_are_removed_and_no_other(bob: User) -> None:
     now = timezone.now()
     for number in range(3):
-        refreshed(signed_in(bob, at=now - timedelta(days=31 + number)).refresh, now - timedelta(days=30 + number))
+        refreshed(
+            signed_in(bob, at=now - timedelta(days=31 + number)).refresh,
+            now - timedelta(days=30 + number),
+        )
     living = signed_in(bob, at=now)
     services.prune(before=now)
     assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1

@@ -2,8 +2,15 @@ import pytest
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
-PROTECTED = {"/api/v1/auth/me": ("get", [{"UserToken": []}]), "/api/v1/auth/logout": ("post", [{"UserToken": []}, {}])}
-OPEN = {"/api/v1/auth/login": "post", "/api/v1/auth/refresh": "post", "/.well-known/jwks.json": "get"}
+PROTECTED = {
+    "/api/v1/auth/me": ("get", [{"UserToken": []}]),
+    "/api/v1/auth/logout": ("post", [{"UserToken": []}, {}]),
+}
+OPEN = {
+    "/api/v1/auth/login": "post",
+    "/api/v1/auth/refresh": "post",
+    "/.well-known/jwks.json": "get",
+}
 
 
 def test_the_schema_tells_how_a_token_is_got_and_presented() -> None:
@@ -15,7 +22,11 @@ def test_the_schema_tells_how_a_token_is_got_and_presented() -> None:
     for path, method in OPEN.items():
         assert schema["paths"][path][method]["security"] == [{}]
     for name in ("login", "refresh"):
-        answer = schema["paths"][f"/api/v1/auth/{name}"]["post"]["responses"]["200"]["content"]["application/json"]
+        answer = schema["paths"][f"/api/v1/auth/{name}"]["post"]["responses"]["200"]["content"][
+            "application/json"
+        ]
         example = next(iter(answer["examples"].values()))["value"]
         assert set(example) == {"access_token", "refresh_token", "expires_in", "token_type"}
-    assert {"401", "429", "400", "413", "415"} <= set(schema["paths"]["/api/v1/auth/login"]["post"]["responses"])
+    assert {"401", "429", "400", "413", "415"} <= set(
+        schema["paths"]["/api/v1/auth/login"]["post"]["responses"]
+    )

@@ -44,7 +44,9 @@ def login(user: User, **fields: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
-def test_the_password_alone_is_answered_with_mfa_required_and_no_token(bob: User, secret: str) -> None:
+def test_the_password_alone_is_answered_with_mfa_required_and_no_token(
+    bob: User, secret: str
+) -> None:
     assert login(bob) == login(bob, code=None) == (401, "mfa_required")
     assert not TokenFamily.objects.exists()
     assert login(bob, code=code(secret)) == (200, "")
@@ -74,13 +76,17 @@ def test_a_recovery_code_is_good_once(bob: User, recovery: list[str]) -> None:
     assert login(bob, code=recovery[0]) == (200, "")
     assert login(bob, code=recovery[0]) == (401, "invalid_login")
     assert login(bob, code=recovery[1]) == (200, "")
-    assert Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES).last_used_at is not None
+    assert (
+        Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES).last_used_at is not None
+    )
 
 
 def test_codes_are_guessed_at_five_times(bob: User, secret: str) -> None:
     answers = [login(bob, code=f"{number:06}")[0] for number in range(5)]
     assert answers == [401] * 5
-    limited = api().post(LOGIN, {"email": bob.email, "password": PASSWORD, "code": code(secret)}, format="json")
+    limited = api().post(
+        LOGIN, {"email": bob.email, "password": PASSWORD, "code": code(secret)}, format="json"
+    )
     assert (limited.status_code, limited["Retry-After"]) == (429, "300")
 
 

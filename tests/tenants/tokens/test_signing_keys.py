@@ -89,7 +89,9 @@ def test_a_missing_key_is_refused_at_startup(settings: Settings) -> None:
 
 @pytest.mark.parametrize(("refresh", "family", "good"), [(14, 30, True), (1, 1, True), (0, 30, False), (31, 30, False),
                                                          (-1, 30, False), (1, 99999999, False)])  # fmt: skip
-def test_lifetimes_that_do_not_fit_are_refused_at_startup(refresh: int, family: int, good: bool, settings: Settings) -> None:
+def test_lifetimes_that_do_not_fit_are_refused_at_startup(
+    refresh: int, family: int, good: bool, settings: Settings
+) -> None:
     settings.KEYWAY_REFRESH_TOKEN_DAYS, settings.KEYWAY_SIGN_IN_DAYS = refresh, family
     assert [error.id for error in checks.check_lifetimes(None)] == ([] if good else ["keyway.E008"])
 
@@ -107,7 +109,9 @@ def test_the_command_prints_a_key_even_where_there_is_none_yet() -> None:
 
 
 @pytest.mark.django_db
-def test_a_rotation_signs_nobody_out_until_the_old_key_is_taken_out(bob: User, settings: Settings) -> None:
+def test_a_rotation_signs_nobody_out_until_the_old_key_is_taken_out(
+    bob: User, settings: Settings
+) -> None:
     settings.KEYWAY_SIGNING_KEYS = OLD
     before = signed_in(bob)
     settings.KEYWAY_SIGNING_KEYS = f"{NEW},{OLD}"
@@ -132,14 +136,19 @@ def test_the_published_keys_verify_tokens_for_anybody_and_hold_no_private_part(b
         assert set(key) == {"kty", "n", "e", "kid", "use", "alg"}
     token = signed_in(bob).access
     key = jwt.PyJWKSet.from_dict(answer.json())[jwt.get_unverified_header(token)["kid"]]
-    claims = jwt.decode(token, key, ["RS256"], audience="http://testserver/api/v1/", issuer="http://testserver")
+    claims = jwt.decode(
+        token, key, ["RS256"], audience="http://testserver/api/v1/", issuer="http://testserver"
+    )
     assert claims["sub"] == bob.public_id
     assert set(claims) == {"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"}
     assert claims["exp"] - claims["iat"] == 3600
 
 
 def test_both_names_of_the_type_are_answered() -> None:
-    for asked, told in (("application/json", "application/json"), ("application/jwk-set+json", "application/jwk-set+json")):
+    for asked, told in (
+        ("application/json", "application/json"),
+        ("application/jwk-set+json", "application/jwk-set+json"),
+    ):
         answer = Client().get(JWKS, headers={"accept": asked})
         assert answer["Content-Type"].startswith(told)
         assert json.loads(answer.content)["keys"]

@@ -41,10 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(message)s",
     )
     try:
-        return _check(_settings(options)) if options.check else _run(_settings(options), once=options.once)
+        return (
+            _check(_settings(options))
+            if options.check
+            else _run(_settings(options), once=options.once)
+        )
     except Refused as refusal:
         logger.critical(
-            "%s Stopped sending; the place is kept. Issue a new key, put it into AgentApiKey, start again.", refusal
+            "%s Stopped sending; the place is kept. Issue a new key, put it into AgentApiKey, start again.",
+            refusal,
         )
         return REFUSED
     except Obstacle as obstacle:
@@ -61,7 +66,12 @@ def _run(settings: Settings, *, once: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     state = StateDirectory(settings.state_directory)
     try:
-        logger.info("keyway-agent %s for %s, sending to %s.", __version__, settings.host, settings.server_url)
+        logger.info(
+            "keyway-agent %s for %s, sending to %s.",
+            __version__,
+            settings.host,
+            settings.server_url,
+        )
         Agent(settings, state=state, stop=stop, once=once).run()
     finally:
         state.release()
@@ -116,8 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", required=True, type=Path, help="the configuration file, agent.json")
-    parser.add_argument("--check", action="store_true", help="validate it, and say who the server takes us for")
+    parser.add_argument(
+        "--config", required=True, type=Path, help="the configuration file, agent.json"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="validate it, and say who the server takes us for"
+    )
     parser.add_argument("--once", action="store_true", help="send what is there, then stop")
     parser.add_argument(
         "--simulate",

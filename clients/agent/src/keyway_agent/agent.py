@@ -27,14 +27,26 @@ PATIENCE = 6
 class Agent:
     """Stops when `stop` is set; what was read by then and not delivered is read again at the next start."""
 
-    def __init__(self, settings: Settings, *, state: StateDirectory, stop: threading.Event, once: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        state: StateDirectory,
+        stop: threading.Event,
+        once: bool = False,
+    ) -> None:
         self._settings, self._stop, self._once = settings, stop, once
         server = Server(settings)
         self._source = open_source(settings, state)
         self._command = Command(server, state)
         self._courier = Courier(server, state, stop, patience=PATIENCE if once else None)
         self._heart = Heart(
-            server=server, source=self._source, command=self._command, host=settings.host, stop=stop, refused=self._refuse
+            server=server,
+            source=self._source,
+            command=self._command,
+            host=settings.host,
+            stop=stop,
+            refused=self._refuse,
         )
         self._refusal: Refused | None = None
         self._trouble = ""
@@ -60,7 +72,11 @@ class Agent:
             parcels = self._read()
             waiting += parcels
             size += sum(parcel.size for parcel in parcels)
-            if len(waiting) >= self._command.orders.batch_size or size > BATCH_BYTES or (waiting and not parcels):
+            if (
+                len(waiting) >= self._command.orders.batch_size
+                or size > BATCH_BYTES
+                or (waiting and not parcels)
+            ):
                 self._deliver(waiting)
                 waiting, size = [], 0
             elif not parcels:
@@ -99,5 +115,7 @@ class Agent:
 
 def open_source(settings: Settings, state: StateDirectory) -> Source:
     if isinstance(settings.source, Simulation):
-        return SimulatedServer(events_per_second=settings.source.events_per_second, host=settings.host)
+        return SimulatedServer(
+            events_per_second=settings.source.events_per_second, host=settings.host
+        )
     return CsvLog(settings.source, host=settings.host, state=state)

@@ -77,22 +77,37 @@ class BatchRefused(AgentError):
         super().__init__(f"{code}: {detail}")
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> None:
+def judge(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None
+) -> None:
     """Return for 200 and 304. Raises what the answer means."""
     if status in {200, 304}:
         return
     problem = _problem(headers, body)
-    code, detail = printable(str(problem.get("code", ""))), printable(str(problem.get("detail", "")))
+    code, detail = (
+        printable(str(problem.get("code", ""))),
+        printable(str(problem.get("detail", ""))),
+    )
     if status in {401, 403} and code in FOR_GOOD:
         raise Refused(code, detail)
     if status in {429, 500, 502, 503, 504}:
-        raise Busy(f"{status} {code or 'without a reason'}", _seconds(headers.get("retry-after"), now or datetime.now(UTC)))
-    if code in {"malformed_batch", "batch_too_large", "body_too_large", "invalid_batch"} or status == 413:
+        raise Busy(
+            f"{status} {code or 'without a reason'}",
+            _seconds(headers.get("retry-after"), now or datetime.now(UTC)),
+        )
+    if (
+        code in {"malformed_batch", "batch_too_large", "body_too_large", "invalid_batch"}
+        or status == 413
+    ):
         verdicts = problem.get("rejected")
-        raise BatchRefused(code or "too_large", detail, verdicts if isinstance(verdicts, list) else [])
+        raise BatchRefused(
+            code or "too_large", detail, verdicts if isinstance(verdicts, list) else []
+        )
     if code:
         raise Suspended(f"{status} {code}: {detail}")
-    raise Puzzling(f"{status}, which Keyway would explain. Is ServerUrl right, and is nothing in between?")
+    raise Puzzling(
+        f"{status}, which Keyway would explain. Is ServerUrl right, and is nothing in between?"
+    )
 
 
 def printable(text: str) -> str:

@@ -42,9 +42,17 @@ class Command:
             content, etag = answer
             self.orders = read_orders(content)
         except Obstacle as obstacle:
-            logger.warning("No configuration from the server (%s); going on with %s.", obstacle, self._described())
+            logger.warning(
+                "No configuration from the server (%s); going on with %s.",
+                obstacle,
+                self._described(),
+            )
         except (KeyError, TypeError, ValueError) as error:
-            logger.error("The server's configuration cannot be understood (%r); going on with %s.", error, self._described())
+            logger.error(
+                "The server's configuration cannot be understood (%r); going on with %s.",
+                error,
+                self._described(),
+            )
         else:
             self._etag = etag
             self._state.replace(NAME, json.dumps({"etag": etag, "configuration": content}).encode())
@@ -60,4 +68,8 @@ class Command:
 
     def _described(self) -> str:
         version = self.orders.version
-        return "the defaults: everything is sent" if version is None else f"configuration version {version}"
+        return (
+            "the defaults: everything is sent"
+            if version is None
+            else f"configuration version {version}"
+        )

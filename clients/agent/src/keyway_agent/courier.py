@@ -30,7 +30,14 @@ class Stopping(AgentError):
 class Courier:
     """`patience` is how many obstacles in a row are endured; None for a service, which never gives up."""
 
-    def __init__(self, server: Server, state: StateDirectory, stop: threading.Event, *, patience: int | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        state: StateDirectory,
+        stop: threading.Event,
+        *,
+        patience: int | None = None,
+    ) -> None:
         self._server, self._state, self._stop, self._patience = server, state, stop, patience
         self._pace = Pace()
         self._limit = 10_000
@@ -54,9 +61,15 @@ class Courier:
                 return True
             if len(batch) > 1:
                 self._limit = len(batch) // 2
-                logger.warning("The server does not take a batch of %d events (%s): halving it.", len(batch), refusal)
+                logger.warning(
+                    "The server does not take a batch of %d events (%s): halving it.",
+                    len(batch),
+                    refusal,
+                )
                 return False
-            self._set_aside([{"index": 0, "code": refusal.code, "field": None, "detail": refusal.detail}], batch)
+            self._set_aside(
+                [{"index": 0, "code": refusal.code, "field": None, "detail": refusal.detail}], batch
+            )
             return True
         self._set_aside(verdicts["rejected"], batch)
         self._limit = min(10_000, self._limit + self._limit // 10 + 1)
@@ -72,7 +85,9 @@ class Courier:
                 _check(verdicts, len(batch))
             except Obstacle as obstacle:
                 attempts += 1
-                if self._patience is not None and (attempts >= self._patience or isinstance(obstacle, Suspended)):
+                if self._patience is not None and (
+                    attempts >= self._patience or isinstance(obstacle, Suspended)
+                ):
                     raise
                 self._wait(obstacle)
             else:
@@ -96,13 +111,20 @@ class Courier:
             return
         at = rfc3339(datetime.now(UTC))
         notes = [
-            {"at": at, "code": verdict["code"], "field": verdict.get("field"), "detail": verdict.get("detail")}
+            {
+                "at": at,
+                "code": verdict["code"],
+                "field": verdict.get("field"),
+                "detail": verdict.get("detail"),
+            }
             | {"event": batch[verdict["index"]][1]}
             for verdict in verdicts
         ]
         self._state.append(REJECTED, b"".join(json.dumps(note).encode() + b"\n" for note in notes))
         reasons = sorted({printable(str(note["code"])) for note in notes})
-        logger.warning("The server rejected %d events (%s): see %s.", len(notes), ", ".join(reasons), REJECTED)
+        logger.warning(
+            "The server rejected %d events (%s): see %s.", len(notes), ", ".join(reasons), REJECTED
+        )
 
 
 def _batch(events: Sequence[Event], at: int, limit: int) -> Iterator[_Line]:
@@ -120,14 +142,20 @@ def _check(verdicts: dict[str, Any], sent: int) -> None:
     """Raise Puzzling unless every event sent has its verdict: what is not spoken for was not taken."""
     rejected = verdicts.get("rejected")
     accepted, duplicate = verdicts.get("accepted"), verdicts.get("duplicate")
-    if not _are_verdicts(rejected, sent) or not isinstance(accepted, int) or not isinstance(duplicate, int):
+    if (
+        not _are_verdicts(rejected, sent)
+        or not isinstance(accepted, int)
+        or not isinstance(duplicate, int)
+    ):
         raise Puzzling("200, but not with Keyway's verdicts")
     if accepted + duplicate + len(rejected) != sent:
         raise Puzzling("200, but not with a verdict on every event")
 
 
 def _are_verdicts(rejected: object, sent: int) -> TypeGuard[list[dict[str, Any]]]:
-    if not isinstance(rejected, list) or not all(isinstance(verdict, dict) and "code" in verdict for verdict in rejected):
+    if not isinstance(rejected, list) or not all(
+        isinstance(verdict, dict) and "code" in verdict for verdict in rejected
+    ):
         return False
     indices = [verdict.get("index") for verdict in rejected]
     return len(set(indices)) == len(indices) and set(indices) <= set(range(sent))

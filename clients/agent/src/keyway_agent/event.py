@@ -30,7 +30,16 @@ def build(draft: Draft, *, host: str, instance: str) -> Event:
         notes = notes | {"cut": True, "characters_logged": len(draft.statement)}
     client_ip, host_name = _client(record.peer)
     return {
-        "event_id": str(event_id(record.logged_at, host, instance, record.session, record.session_line, record.message)),
+        "event_id": str(
+            event_id(
+                record.logged_at,
+                host,
+                instance,
+                record.session,
+                record.session_line,
+                record.message,
+            )
+        ),
         "event_time": rfc3339(record.logged_at),
         "host": host,
         "action_id": draft.action.id,
@@ -83,7 +92,9 @@ def _notes(notes: dict[str, object]) -> str:
     for limit in _NOTE_LIMITS:
         if len(text) <= TEXT_LIMIT:
             break
-        text = json.dumps({name: _cut(value, limit) for name, value in notes.items()}, ensure_ascii=False)
+        text = json.dumps(
+            {name: _cut(value, limit) for name, value in notes.items()}, ensure_ascii=False
+        )
     return text
 
 

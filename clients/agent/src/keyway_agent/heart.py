@@ -81,5 +81,7 @@ class Heart(threading.Thread):
 
     def _note_rotation(self, *, is_rotating_out: bool) -> None:
         if is_rotating_out and not self._is_rotating_out:
-            logger.warning("This key is being rotated out: put its successor into AgentApiKey and restart before it ends.")
+            logger.warning(
+                "This key is being rotated out: put its successor into AgentApiKey and restart before it ends."
+            )
         self._is_rotating_out = is_rotating_out

@@ -9,7 +9,8 @@ from keyway_agent.meaning import Name, of_sql
 from keyway_agent.record import Record
 
 _STATEMENT = re.compile(
-    r"(?:duration: (?P<ms>[\d.]+) ms  )?(?:statement|execute (?P<fetch>fetch from )?(?P<prepared>.*?)): (?P<sql>.*)", re.DOTALL
+    r"(?:duration: (?P<ms>[\d.]+) ms  )?(?:statement|execute (?P<fetch>fetch from )?(?P<prepared>.*?)): (?P<sql>.*)",
+    re.DOTALL,
 )
 _END_OF_STATEMENT = re.compile(r"duration: [\d.]+ ms(?:  (?:parse|bind) .*)?", re.DOTALL)
 _FASTPATH = re.compile(r'fastpath function call: "(?P<function>.*)" \(OID \d+\)', re.DOTALL)
@@ -42,7 +43,11 @@ def interpret(record: Record) -> Draft | None:
 
 def ends_statement(record: Record) -> bool:
     """Whether the record shows that the session's statement before it went through, without telling of a new one."""
-    return record.severity == "LOG" and not record.context and _END_OF_STATEMENT.fullmatch(record.message) is not None
+    return (
+        record.severity == "LOG"
+        and not record.context
+        and _END_OF_STATEMENT.fullmatch(record.message) is not None
+    )
 
 
 def is_in_english(record: Record) -> bool:
@@ -61,7 +66,14 @@ def _of_session(record: Record) -> Draft | None:
     if message.startswith(_REPLICATION):
         return _draft(record, Part.OPENS, message.removeprefix(_REPLICATION))
     if match := _FASTPATH.fullmatch(message):
-        return Draft(record, Part.OPENS, actions.EXECUTE, Name(object=match["function"]), text=message, statement=message)
+        return Draft(
+            record,
+            Part.OPENS,
+            actions.EXECUTE,
+            Name(object=match["function"]),
+            text=message,
+            statement=message,
+        )
     return None
 
 
@@ -82,7 +94,13 @@ def _of_server(record: Record) -> Draft | None:
     if match := _SETTING.fullmatch(record.message):
         audits = match["name"].startswith(("log_", "pgaudit."))
         action = actions.AUDIT_CHANGED if audits else actions.ALTER_SETTINGS
-        return Draft(record, Part.STANDS, action, Name(object=match["name"]), notes={"message": record.message})
+        return Draft(
+            record,
+            Part.STANDS,
+            action,
+            Name(object=match["name"]),
+            notes={"message": record.message},
+        )
     return None
 
 

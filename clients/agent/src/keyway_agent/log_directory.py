@@ -35,7 +35,11 @@ def identify(head: bytes) -> str:
 
 def _may_be_a_log(entry: os.DirEntry[str]) -> bool:
     # No symbolic links: whoever can write here shall not choose what else we read.
-    return ".csv" in entry.name and not entry.name.endswith(_COMPRESSED) and entry.is_file(follow_symlinks=False)
+    return (
+        ".csv" in entry.name
+        and not entry.name.endswith(_COMPRESSED)
+        and entry.is_file(follow_symlinks=False)
+    )
 
 
 class LogDirectory:
@@ -54,7 +58,9 @@ class LogDirectory:
         self._seen = {path: sight for path, sight in seen.items() if sight}
         files = [file for _, file in self._seen.values() if file]
         # A copy that log rotation makes has the identity of its original: one of them will do, the longer one.
-        longest = {file.identity: file for file in sorted(files, key=lambda file: (file.size, file.path))}
+        longest = {
+            file.identity: file for file in sorted(files, key=lambda file: (file.size, file.path))
+        }
         return sorted(longest.values(), key=lambda file: (file.begins_at, file.path.name))
 
     def known(self) -> set[str]:
@@ -76,7 +82,11 @@ class LogDirectory:
             raise Unreadable(f"Source.Path: cannot read {path}: {error.strerror}.") from error
         identity = identify(head)
         modified = datetime.fromtimestamp(status.st_mtime, UTC)
-        file = LogFile(path, identity, self._begins_at(head, modified), status.st_size) if identity else None
+        file = (
+            LogFile(path, identity, self._begins_at(head, modified), status.st_size)
+            if identity
+            else None
+        )
         return state, file
 
     def _begins_at(self, head: bytes, modified: datetime) -> datetime:

@@ -80,7 +80,9 @@ def _one(tokens: list[Token]) -> tuple[Action, Name]:
     if verb == "WITH":
         return _with(tokens)
     action = _refined(verb, tokens)
-    if action is actions.UNKNOWN or (verb == "ALTER" and action in {actions.ALTER_SETTINGS, actions.AUDIT_CHANGED}):
+    if action is actions.UNKNOWN or (
+        verb == "ALTER" and action in {actions.ALTER_SETTINGS, actions.AUDIT_CHANGED}
+    ):
         return action, Name()
     return action, _object(verb, action, tokens) or Name()
 
@@ -96,18 +98,26 @@ def _inner(tokens: list[Token]) -> list[Token]:
 
 
 def _without_parentheses(tokens: list[Token]) -> list[Token]:
-    at = next((i for i, token in enumerate(tokens) if token.kind is not Kind.MARK or token.text != "("), len(tokens))
+    at = next(
+        (i for i, token in enumerate(tokens) if token.kind is not Kind.MARK or token.text != "("),
+        len(tokens),
+    )
     return tokens[at:]
 
 
 def _from_first(tokens: list[Token], words: AbstractSet[str]) -> list[Token]:
-    at = next((i for i, token in enumerate(tokens) if token.kind is Kind.WORD and token.text in words), len(tokens))
+    at = next(
+        (i for i, token in enumerate(tokens) if token.kind is Kind.WORD and token.text in words),
+        len(tokens),
+    )
     return tokens[at:]
 
 
 def _refined(verb: str, tokens: list[Token]) -> Action:
     """Tell apart what one command can do."""
-    words = [token.text for token in tokens if token.kind is Kind.WORD and token.depth == tokens[0].depth]
+    words = [
+        token.text for token in tokens if token.kind is Kind.WORD and token.depth == tokens[0].depth
+    ]
     action = actions.of_verb(verb)
     match verb:
         case "GRANT" | "REVOKE" if "ON" not in words:
@@ -135,10 +145,16 @@ def _altered(words: list[str]) -> Action:
 
 def _set(tokens: list[Token]) -> Action:
     """``SET ROLE`` puts on another identity; ``SET log_…`` and ``SET pgaudit.…`` change what is told of the session."""
-    names = [token.text.upper() for token in tokens[1:4] if token.is_name and token.text not in {"SESSION", "LOCAL"}]
+    names = [
+        token.text.upper()
+        for token in tokens[1:4]
+        if token.is_name and token.text not in {"SESSION", "LOCAL"}
+    ]
     if names[:1] in (["ROLE"], ["AUTHORIZATION"]):
         return actions.IMPERSONATE
-    return actions.AUDIT_CHANGED if _is_about_auditing(names[:1]) else actions.of_verb(tokens[0].text)
+    return (
+        actions.AUDIT_CHANGED if _is_about_auditing(names[:1]) else actions.of_verb(tokens[0].text)
+    )
 
 
 def _is_about_auditing(names: list[str]) -> bool:
@@ -153,7 +169,10 @@ def _with(tokens: list[Token]) -> tuple[Action, Name]:
         for i, token in enumerate(tokens)
         if token.kind is Kind.WORD
         and token.text in _WRITES | {"SELECT", "VALUES", "TABLE"}
-        and (token.depth == depth or (tokens[i - 1].text == "(" and tokens[i - 2].text in {"AS", "MATERIALIZED"}))
+        and (
+            token.depth == depth
+            or (tokens[i - 1].text == "(" and tokens[i - 2].text in {"AS", "MATERIALIZED"})
+        )
     ]
     outer = next((i for i in parts if tokens[i].depth == depth), None)
     parts = [i for i in parts if tokens[i].depth > depth or i == outer]
@@ -168,16 +187,29 @@ def _with(tokens: list[Token]) -> tuple[Action, Name]:
 
 def _cte_names(tokens: list[Token]) -> set[str]:
     """The names before ``AS (`` and before ``(columns) AS (``; a few too many do no harm."""
-    return {token.name for token, after in pairwise(tokens) if token.is_name and after.text in {"AS", "("}}
+    return {
+        token.name
+        for token, after in pairwise(tokens)
+        if token.is_name and after.text in {"AS", "("}
+    }
 
 
 def _object(verb: str, action: Action, tokens: list[Token]) -> Name | None:
     if action is actions.SELECT and verb not in {"TABLE", "COPY"}:
         return _selected(tokens)
     if action in {actions.GRANT, actions.REVOKE}:
-        at = next((i for i, token in enumerate(tokens) if token.text == "ON" and token.depth == tokens[0].depth), None)
+        at = next(
+            (
+                i
+                for i, token in enumerate(tokens)
+                if token.text == "ON" and token.depth == tokens[0].depth
+            ),
+            None,
+        )
         return None if at is None else _named_after(tokens[at:])
-    if verb in _NAMELESS or (action.weight <= actions.SHOW_PLAN.weight and verb not in _MAINTENANCE):
+    if verb in _NAMELESS or (
+        action.weight <= actions.SHOW_PLAN.weight and verb not in _MAINTENANCE
+    ):
         return None
     return _named_after(tokens)
 
@@ -185,7 +217,9 @@ def _object(verb: str, action: Action, tokens: list[Token]) -> Name | None:
 def _named_after(tokens: list[Token]) -> Name | None:
     """The first name after the command and its keywords. A table may be called ``data``: the last keyword will do."""
     for i, token in enumerate(tokens[1:], 1):
-        if token.kind is Kind.QUOTED or (token.kind is Kind.WORD and token.text not in _BEFORE_A_NAME):
+        if token.kind is Kind.QUOTED or (
+            token.kind is Kind.WORD and token.text not in _BEFORE_A_NAME
+        ):
             if token.text in {"AS", "CASCADE", "RESTRICT", "TO", "SET"} and i > 1:
                 return _name_at(tokens, i - 1)
             return _name_at(tokens, i)

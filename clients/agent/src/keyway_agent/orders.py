@@ -24,8 +24,12 @@ class Orders:
             return False
         if not event["object_name"]:
             return True
-        name = tuple(str(event[part]).lower() for part in ("database_name", "schema_name", "object_name"))
-        if self.include and not any(_matches(pattern, name, unknown=True) for pattern in self.include):
+        name = tuple(
+            str(event[part]).lower() for part in ("database_name", "schema_name", "object_name")
+        )
+        if self.include and not any(
+            _matches(pattern, name, unknown=True) for pattern in self.include
+        ):
             return False
         return not any(_matches(pattern, name, unknown=False) for pattern in self.exclude)
 
@@ -58,5 +62,6 @@ def _matches(pattern: str, name: tuple[str, ...], *, unknown: bool) -> bool:
     if len(parts) != 3:
         return fnmatchcase(".".join(name), pattern.lower())
     return all(
-        part == "*" or (unknown if not text else fnmatchcase(text, part)) for text, part in zip(name, parts, strict=True)
+        part == "*" or (unknown if not text else fnmatchcase(text, part))
+        for text, part in zip(name, parts, strict=True)
     )

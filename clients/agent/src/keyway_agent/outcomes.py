@@ -78,7 +78,11 @@ class Outcomes:
     def _is_settled(self, item: Item, caught_up_at: datetime | None) -> bool:
         end = item.logged_at + WINDOW + LATENESS
         times = (self._latest, caught_up_at)
-        return not item.is_open or any(time > end for time in times if time) or self._bytes > HELD_BYTES
+        return (
+            not item.is_open
+            or any(time > end for time in times if time)
+            or self._bytes > HELD_BYTES
+        )
 
     def _hold(self, item: Item) -> None:
         self._items.append(item)
@@ -91,7 +95,9 @@ class Outcomes:
             self.joined.discard((place.file, place.start))
             self._close(session)
             return True
-        meant = [(item, told) for item, told in self._open.get(session, ()) if _is_of(failure, told)]
+        meant = [
+            (item, told) for item, told in self._open.get(session, ()) if _is_of(failure, told)
+        ]
         for item, told in meant:
             item.failed_at = place
             told.succeeded = False

@@ -21,19 +21,33 @@ _INNER = ("SQL ", "PL/pgSQL assignment ")
 
 def read(record: Record) -> Draft | None:
     """Return what a pgAudit record tells; None for any other, and for one that somebody's RAISE made up."""
-    if not record.message.startswith(_MARK) or (record.context and not record.context.startswith(_INNER)):
+    if not record.message.startswith(_MARK) or (
+        record.context and not record.context.startswith(_INNER)
+    ):
         return None
     fields = _fields(record.message.removeprefix(_MARK))
     if len(fields) < 8 or fields[0] not in _TYPES:
         return None
-    kind, statement_id, substatement_id, group, command, object_type, object_name, statement, *rest = fields
+    (
+        kind,
+        statement_id,
+        substatement_id,
+        group,
+        command,
+        object_type,
+        object_name,
+        statement,
+        *rest,
+    ) = fields
     statement = "" if statement in _NOT_THERE else statement
     notes: dict[str, object] = {"pgaudit": kind, "class": group, "command": command}
     notes |= {"statement_id": statement_id, "substatement_id": substatement_id}
     more = {"object_type": object_type} | dict(zip(("parameters", "rows"), rest, strict=False))
     notes |= {name: value for name, value in more.items() if value not in _NOT_THERE}
     name = qualified_name(object_name) if object_name else Name()
-    draft = Draft(record, Part.OPENS, _action(command, group), name, notes=notes, audit_id=statement_id)
+    draft = Draft(
+        record, Part.OPENS, _action(command, group), name, notes=notes, audit_id=statement_id
+    )
     if statement:
         _add_statement(draft, command, statement)
     return draft

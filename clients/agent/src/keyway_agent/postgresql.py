@@ -41,7 +41,14 @@ class LogSettings:
 class CsvLog:
     """Raises Unreadable when the log is not there to be read."""
 
-    def __init__(self, settings: LogSettings, *, host: str, state: StateDirectory, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        settings: LogSettings,
+        *,
+        host: str,
+        state: StateDirectory,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
         self._settings, self._host, self._state, self._now = settings, host, state, now
         self._clock = LogClock(settings.zone)
         self._directory = LogDirectory(settings.path, self._clock)
@@ -57,15 +64,22 @@ class CsvLog:
         found = self._tail.read()
         for each in found:
             self._take(each)
-        return [self._parcel(item) for item in self._outcomes.settled(None if found else started_at)]
+        return [
+            self._parcel(item) for item in self._outcomes.settled(None if found else started_at)
+        ]
 
     def delivered(self, parcels: Sequence[Parcel]) -> None:
-        self._cursor.advance(parcel.receipt for parcel in parcels if isinstance(parcel.receipt, Item))
+        self._cursor.advance(
+            parcel.receipt for parcel in parcels if isinstance(parcel.receipt, Item)
+        )
         self._cursor.save(existing=self._directory.known())
 
     def behind(self) -> int:
         """Bytes of log. Looks for itself, so that another thread may ask."""
-        return sum(max(0, file.size - self._cursor.offsets.get(file.identity, 0)) for file in self._overview.files())
+        return sum(
+            max(0, file.size - self._cursor.offsets.get(file.identity, 0))
+            for file in self._overview.files()
+        )
 
     def is_exhausted(self) -> bool:
         return not len(self._outcomes) and not self._tail.behind()
@@ -76,7 +90,10 @@ class CsvLog:
             self._cursor.offsets = {file.identity: file.size for file in files.values()}
             self._cursor.save(existing=set(files))
         elif gone := len(self._cursor.offsets.keys() - files.keys()):
-            logger.warning("%d log files that were read before are gone. What was in them and not yet sent is lost.", gone)
+            logger.warning(
+                "%d log files that were read before are gone. What was in them and not yet sent is lost.",
+                gone,
+            )
 
     def _take(self, found: Found) -> None:
         piece = found.piece
@@ -94,18 +111,29 @@ class CsvLog:
     def _set_aside(self, file: str, piece: Row | Torn, sample: bytes) -> None:
         """Keep what cannot be read where somebody can look at it; everything after it goes on."""
         logger.warning(
-            "%d bytes of log are no record, torn by a full disk or a crash: see %s.", piece.end - piece.start, UNREADABLE
+            "%d bytes of log are no record, torn by a full disk or a crash: see %s.",
+            piece.end - piece.start,
+            UNREADABLE,
         )
-        note = {"file": file, "start": piece.start, "end": piece.end, "begins": str(sample, "utf-8", "replace")}
+        note = {
+            "file": file,
+            "start": piece.start,
+            "end": piece.end,
+            "begins": str(sample, "utf-8", "replace"),
+        }
         self._state.append(UNREADABLE, json.dumps(note).encode() + b"\n")
         self._outcomes.skip(Place(file, piece.start, piece.end))
 
     def _check_language(self, record: Record) -> None:
         if not self._told_of_language and not is_in_english(record):
             self._told_of_language = True
-            logger.error("The log is not in English, so that nothing can be told from it. Set lc_messages = 'C' on the server.")
+            logger.error(
+                "The log is not in English, so that nothing can be told from it. Set lc_messages = 'C' on the server."
+            )
 
     def _parcel(self, item: Item) -> Parcel:
         draft = item.draft
-        built = event.build(draft, host=self._host, instance=self._settings.instance) if draft else None
+        built = (
+            event.build(draft, host=self._host, instance=self._settings.instance) if draft else None
+        )
         return Parcel(built, item)

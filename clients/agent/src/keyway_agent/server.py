@@ -30,7 +30,9 @@ class Answer:
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
-            raise Puzzling(f"The server answered {self.status} with something that is not Keyway's. Is ServerUrl right?")
+            raise Puzzling(
+                f"The server answered {self.status} with something that is not Keyway's. Is ServerUrl right?"
+            )
         return content
 
 
@@ -50,35 +52,57 @@ class Server:
     def send(self, lines: bytes) -> dict[str, Any]:
         """Send NDJSON; return the verdicts."""
         headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
-        return self._ask("POST", "/api/v1/agent/events", gzip.compress(lines, 6, mtime=0), headers).json()
+        return self._ask(
+            "POST", "/api/v1/agent/events", gzip.compress(lines, 6, mtime=0), headers
+        ).json()
 
     def heartbeat(self, beat: dict[str, Any]) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
-        return self._ask("POST", "/api/v1/agent/heartbeat", json.dumps(beat).encode(), headers).json()
+        return self._ask(
+            "POST", "/api/v1/agent/heartbeat", json.dumps(beat).encode(), headers
+        ).json()
 
     def configuration(self, etag: str) -> tuple[dict[str, Any], str] | None:
         """Return the configuration and its ETag, None when it is still the one of `etag`."""
-        answer = self._ask("GET", "/api/v1/agent/config", headers={"If-None-Match": etag} if etag else {})
+        answer = self._ask(
+            "GET", "/api/v1/agent/config", headers={"If-None-Match": etag} if etag else {}
+        )
         return None if answer.status == 304 else (answer.json(), answer.headers.get("etag", ""))
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
-        sent = {"X-API-Key": self._key.reveal(), "User-Agent": f"keyway-agent/{__version__}", "Accept": "application/json"}
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        sent = {
+            "X-API-Key": self._key.reveal(),
+            "User-Agent": f"keyway-agent/{__version__}",
+            "Accept": "application/json",
+        }
         connection = self._connection()
         try:
             connection.request(method, self._path + path, body, sent | (headers or {}))
             response = connection.getresponse()
             content = response.read(_ANSWER_LIMIT)
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{self._address}: {printable(str(error)) or type(error).__name__}") from error
+            raise Unreachable(
+                f"{self._address}: {printable(str(error)) or type(error).__name__}"
+            ) from error
         finally:
             connection.close()
-        answer = Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+        answer = Answer(
+            response.status, {name.lower(): value for name, value in response.getheaders()}, content
+        )
         judge(answer.status, answer.headers, answer.body)
         return answer
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._tls:
-            return http.client.HTTPSConnection(self._address, self._port, timeout=TIMEOUT_SECONDS, context=self._tls)
+            return http.client.HTTPSConnection(
+                self._address, self._port, timeout=TIMEOUT_SECONDS, context=self._tls
+            )
         return http.client.HTTPConnection(self._address, self._port, timeout=TIMEOUT_SECONDS)
 
 

@@ -64,7 +64,9 @@ def load(path: Path) -> Settings:
     settings = parse(content)
     if not mode & stat.S_IRWXO:
         return settings
-    return _warned(settings, f"{path} holds the key and is open to every user of this machine: chmod o= {path}")
+    return _warned(
+        settings, f"{path} holds the key and is open to every user of this machine: chmod o= {path}"
+    )
 
 
 def parse(content: str) -> Settings:
@@ -126,19 +128,28 @@ def _server_url(url: str, *, allow_plain: bool) -> str:
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         raise Misconfigured("ServerUrl: not an address.") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_fine or not url.isascii():
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not port_is_fine
+        or not url.isascii()
+    ):
         raise Misconfigured("ServerUrl: an address such as https://keyway.example.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise Misconfigured("ServerUrl: scheme, host, port and path only.")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allow_plain:
-        raise Misconfigured("ServerUrl: http would send the key in clear. Use https, or set AllowPlainHttp to true.")
+        raise Misconfigured(
+            "ServerUrl: http would send the key in clear. Use https, or set AllowPlainHttp to true."
+        )
     return url.rstrip("/")
 
 
 def _api_key(value: str) -> ApiKey:
     # What cannot stand in a header would be quoted by the error that says so.
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise Misconfigured("AgentApiKey: not a key as Keyway shows it. Copy it whole, without spaces.")
+        raise Misconfigured(
+            "AgentApiKey: not a key as Keyway shows it. Copy it whole, without spaces."
+        )
     return ApiKey(value)
 
 

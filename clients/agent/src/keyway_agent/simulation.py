@@ -26,9 +26,33 @@ _SESSIONS = [
 _Happening = tuple[int, Action, str, str, str, str, float]
 # How often, what, database, schema, object, statement, how often it succeeds.
 _HAPPENINGS: list[_Happening] = [
-    (30, actions.SELECT, "Shop", "Sales", "Orders", "SELECT OrderID, Total FROM Sales.Orders WHERE CustomerID = @p0", 0.999),
-    (14, actions.SELECT, "Shop", "Sales", "Customers", "SELECT * FROM Sales.Customers WHERE Email = @p0", 0.995),
-    (12, actions.INSERT, "Shop", "Sales", "Orders", "INSERT INTO Sales.Orders (CustomerID, Total) VALUES (@p0, @p1)", 0.999),
+    (
+        30,
+        actions.SELECT,
+        "Shop",
+        "Sales",
+        "Orders",
+        "SELECT OrderID, Total FROM Sales.Orders WHERE CustomerID = @p0",
+        0.999,
+    ),
+    (
+        14,
+        actions.SELECT,
+        "Shop",
+        "Sales",
+        "Customers",
+        "SELECT * FROM Sales.Customers WHERE Email = @p0",
+        0.995,
+    ),
+    (
+        12,
+        actions.INSERT,
+        "Shop",
+        "Sales",
+        "Orders",
+        "INSERT INTO Sales.Orders (CustomerID, Total) VALUES (@p0, @p1)",
+        0.999,
+    ),
     (
         10,
         actions.UPDATE,
@@ -38,17 +62,89 @@ _HAPPENINGS: list[_Happening] = [
         "UPDATE Stock.Items SET Quantity = Quantity - @p0 WHERE ItemID = @p1",
         0.998,
     ),
-    (8, actions.EXECUTE, "Shop", "Sales", "usp_CloseOrder", "EXEC Sales.usp_CloseOrder @OrderID = @p0", 0.99),
-    (6, actions.LOGIN_SUCCEEDED, "master", "", "", "-- network protocol: TCP/IP\nset quoted_identifier on", 1.0),
+    (
+        8,
+        actions.EXECUTE,
+        "Shop",
+        "Sales",
+        "usp_CloseOrder",
+        "EXEC Sales.usp_CloseOrder @OrderID = @p0",
+        0.99,
+    ),
+    (
+        6,
+        actions.LOGIN_SUCCEEDED,
+        "master",
+        "",
+        "",
+        "-- network protocol: TCP/IP\nset quoted_identifier on",
+        1.0,
+    ),
     (6, actions.LOGOUT, "master", "", "", "", 1.0),
-    (4, actions.SELECT, "Payroll", "HR", "Salaries", "SELECT EmployeeID, Salary FROM HR.Salaries", 0.6),
-    (3, actions.DELETE, "Shop", "Sales", "Carts", "DELETE FROM Sales.Carts WHERE UpdatedAt < @p0", 0.999),
-    (2, actions.LOGIN_FAILED, "master", "", "", "Login failed for user. Reason: Password did not match.", 0.0),
-    (1, actions.GRANT, "Payroll", "HR", "Salaries", "GRANT SELECT ON HR.Salaries TO reporting", 0.7),
-    (1, actions.ALTER, "Shop", "Sales", "Orders", "ALTER TABLE Sales.Orders ADD Note nvarchar(200)", 0.9),
-    (1, actions.CREATE, "Shop", "Sales", "OrderNotes", "CREATE TABLE Sales.OrderNotes (OrderID int, Note nvarchar(max))", 0.9),
+    (
+        4,
+        actions.SELECT,
+        "Payroll",
+        "HR",
+        "Salaries",
+        "SELECT EmployeeID, Salary FROM HR.Salaries",
+        0.6,
+    ),
+    (
+        3,
+        actions.DELETE,
+        "Shop",
+        "Sales",
+        "Carts",
+        "DELETE FROM Sales.Carts WHERE UpdatedAt < @p0",
+        0.999,
+    ),
+    (
+        2,
+        actions.LOGIN_FAILED,
+        "master",
+        "",
+        "",
+        "Login failed for user. Reason: Password did not match.",
+        0.0,
+    ),
+    (
+        1,
+        actions.GRANT,
+        "Payroll",
+        "HR",
+        "Salaries",
+        "GRANT SELECT ON HR.Salaries TO reporting",
+        0.7,
+    ),
+    (
+        1,
+        actions.ALTER,
+        "Shop",
+        "Sales",
+        "Orders",
+        "ALTER TABLE Sales.Orders ADD Note nvarchar(200)",
+        0.9,
+    ),
+    (
+        1,
+        actions.CREATE,
+        "Shop",
+        "Sales",
+        "OrderNotes",
+        "CREATE TABLE Sales.OrderNotes (OrderID int, Note nvarchar(max))",
+        0.9,
+    ),
     (1, actions.DROP, "Shop", "Stock", "Items_old", "DROP TABLE Stock.Items_old", 0.8),
-    (1, actions.BACKUP, "Shop", "", "", "BACKUP DATABASE Shop TO DISK = N'E:\\Backup\\Shop.bak'", 1.0),
+    (
+        1,
+        actions.BACKUP,
+        "Shop",
+        "",
+        "",
+        "BACKUP DATABASE Shop TO DISK = N'E:\\Backup\\Shop.bak'",
+        1.0,
+    ),
 ]
 _WEIGHTS = [happening[0] for happening in _HAPPENINGS]
 
@@ -57,7 +153,12 @@ class SimulatedServer:
     """Events at a rate, first a minute's worth. There is nothing to come back to, so nothing is remembered."""
 
     def __init__(
-        self, *, events_per_second: float, host: str, clock: Callable[[], float] = time.monotonic, seed: int | None = None
+        self,
+        *,
+        events_per_second: float,
+        host: str,
+        clock: Callable[[], float] = time.monotonic,
+        seed: int | None = None,
     ) -> None:
         self._rate, self._host, self._clock = events_per_second, host, clock
         self._random = random.Random(seed)  # noqa: S311  a demo's dice
@@ -69,7 +170,9 @@ class SimulatedServer:
         due = int((self._clock() - self._started_at + BACKLOG_SECONDS) * self._rate) - self._told
         now = datetime.now(UTC)
         number = min(max(due, 0), _MOST_AT_ONCE)
-        events = [self._event(now - timedelta(seconds=(due - i) / self._rate)) for i in range(number)]
+        events = [
+            self._event(now - timedelta(seconds=(due - i) / self._rate)) for i in range(number)
+        ]
         self._told += number
         return [Parcel(event, None) for event in events]
 
@@ -83,7 +186,9 @@ class SimulatedServer:
         return self._told >= int(BACKLOG_SECONDS * self._rate)
 
     def _event(self, at: datetime) -> Event:
-        _, action, database, schema, name, statement, success = self._random.choices(_HAPPENINGS, _WEIGHTS)[0]
+        _, action, database, schema, name, statement, success = self._random.choices(
+            _HAPPENINGS, _WEIGHTS
+        )[0]
         login, user, application, client, address = self._random.choice(_SESSIONS)
         return {
             "event_id": str(event_id(at, self._host, self._random.randbytes(16).hex())),

@@ -17,7 +17,11 @@ class Parcel:
     @property
     def size(self) -> int:
         """Characters, roughly: what it takes of memory and of a batch."""
-        return 500 + len(str(self.event["statement"])) + len(str(self.event["additional_information"])) if self.event else 100
+        return (
+            500 + len(str(self.event["statement"])) + len(str(self.event["additional_information"]))
+            if self.event
+            else 100
+        )
 
 
 class Source(Protocol):

@@ -21,7 +21,9 @@ class StateDirectory:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise Misconfigured(f"StateDirectory: cannot write in {path}: {error.strerror}.") from error
+            raise Misconfigured(
+                f"StateDirectory: cannot write in {path}: {error.strerror}."
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -39,7 +41,9 @@ class StateDirectory:
         """Write durably: after a crash the file is as it was, or as it is to be."""
         temporary = self.path / f".{name}.new"
         with self._reported():
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+            )
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
@@ -50,7 +54,9 @@ class StateDirectory:
     def append(self, name: str, content: bytes) -> None:
         """Add to a file durably. A crash may leave the last line short, so a new one always starts a line."""
         with self._reported():
-            descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                self.path / name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
             with os.fdopen(descriptor, "ab") as file:
                 size = os.fstat(descriptor).st_size
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -72,4 +78,6 @@ class StateDirectory:
         try:
             yield
         except OSError as error:
-            raise BrokenState(f"StateDirectory: {self.path}: {error.strerror}. What it holds is as it was.") from error
+            raise BrokenState(
+                f"StateDirectory: {self.path}: {error.strerror}. What it holds is as it was."
+            ) from error

@@ -70,7 +70,9 @@ class Tail:
 
     def behind(self) -> int:
         """Bytes of whole records that are there and were not given yet."""
-        return sum(max(0, file.size - self._read_up_to(file.identity)) for file in self._directory.files())
+        return sum(
+            max(0, file.size - self._read_up_to(file.identity)) for file in self._directory.files()
+        )
 
     def _has_news(self, file: LogFile) -> bool:
         is_open = self._open is not None and self._open.identity == file.identity
@@ -83,7 +85,10 @@ class Tail:
         if self._open is None:
             return []
         if not self._open.is_the_same():
-            logger.warning("%s was emptied and written anew; what came into it after our last look is lost.", self._open.path)
+            logger.warning(
+                "%s was emptied and written anew; what came into it after our last look is lost.",
+                self._open.path,
+            )
             self._leave()
             return []
         identity, size = self._open.identity, self._open.size()
@@ -106,7 +111,10 @@ class Tail:
     def _leave(self) -> None:
         if self._open:
             if not self._open.ends_whole:
-                logger.warning("%s ends in the middle of a record, which is read when the rest of it comes.", self._open.path)
+                logger.warning(
+                    "%s ends in the middle of a record, which is read when the rest of it comes.",
+                    self._open.path,
+                )
             self._open.close()
         self._open = None
 
@@ -136,7 +144,9 @@ class _OpenFile:
         pieces: list[Row | Torn] = []
         while not pieces and (data := os.pread(self._descriptor, _CHUNK, self._scanner.position)):
             pieces += self._scanner.feed(data)
-            if self._scanner.torn is not None and not self._find_footing(self._scanner.torn, pieces):
+            if self._scanner.torn is not None and not self._find_footing(
+                self._scanner.torn, pieces
+            ):
                 break
         return pieces
 
@@ -146,7 +156,9 @@ class _OpenFile:
         if end is None:
             self._begin_at(start)
             return False
-        pieces.append(Torn(start, end, os.pread(self._descriptor, min(_SAMPLE, end - start), start)))
+        pieces.append(
+            Torn(start, end, os.pread(self._descriptor, min(_SAMPLE, end - start), start))
+        )
         self._begin_at(end)
         return True
 

@@ -20,7 +20,14 @@ from keyway.errors import (
     UnexpectedAnswer,
     ValidationFailed,
 )
-from keyway.events import AgentConfiguration, BatchOutcome, Event, HeartbeatAnswer, Rejection, StoredEvent
+from keyway.events import (
+    AgentConfiguration,
+    BatchOutcome,
+    Event,
+    HeartbeatAnswer,
+    Rejection,
+    StoredEvent,
+)
 from keyway.models import ChangedKey, IssuedKey, Key, Revocation, RotatedKey, Usage, Whoami
 from keyway.secret import Secret
 from keyway.verification import Denied, Identity, Incoming

@@ -6,7 +6,16 @@ from typing import Self
 
 from keyway import settings
 from keyway.calls import activity, agent, credential, keys
-from keyway.resources import AsyncResource, AsyncSends, AsyncSession, AsyncWalks, Resource, Sends, Session, Walks
+from keyway.resources import (
+    AsyncResource,
+    AsyncSends,
+    AsyncSession,
+    AsyncWalks,
+    Resource,
+    Sends,
+    Session,
+    Walks,
+)
 from keyway.retries import Retries
 from keyway.secret import Secret
 from keyway.transport import AsyncConnections, Connections
@@ -77,7 +86,9 @@ class Client(Resource):
     ) -> None:
         presented = settings.credential(api_key, token, os.environ)
         server = settings.server(base_url, os.environ, allow_plain_http=allow_plain_http)
-        super().__init__(Session(Connections(server, timeout=timeout), presented, Retries(max_retries, max_wait)))
+        super().__init__(
+            Session(Connections(server, timeout=timeout), presented, Retries(max_retries, max_wait))
+        )
         self.keys = Keys(self._session)
         self.activity = Activity(self._session)
         self.agent = Agent(self._session)
@@ -88,7 +99,12 @@ class Client(Resource):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -110,7 +126,11 @@ class AsyncClient(AsyncResource):
     ) -> None:
         presented = settings.credential(api_key, token, os.environ)
         server = settings.server(base_url, os.environ, allow_plain_http=allow_plain_http)
-        super().__init__(AsyncSession(AsyncConnections(server, timeout=timeout), presented, Retries(max_retries, max_wait)))
+        super().__init__(
+            AsyncSession(
+                AsyncConnections(server, timeout=timeout), presented, Retries(max_retries, max_wait)
+            )
+        )
         self.keys = AsyncKeys(self._session)
         self.activity = AsyncActivity(self._session)
         self.agent = AsyncAgent(self._session)
@@ -122,6 +142,9 @@ class AsyncClient(AsyncResource):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.aclose()

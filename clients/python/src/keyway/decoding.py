@@ -48,7 +48,10 @@ def body(answer: Answer) -> dict[str, Any]:
         content = None
     if isinstance(content, dict):
         return content
-    raise unexpected(answer, "The answer is not JSON as Keyway's is. Is the base URL right, and is something in between?")
+    raise unexpected(
+        answer,
+        "The answer is not JSON as Keyway's is. Is the base URL right, and is something in between?",
+    )
 
 
 def _fit(shape: Any, value: object, answer: Answer) -> Any:
@@ -89,7 +92,10 @@ def _object(shape: Any, value: object) -> Any:
 def _layout(shape: Any) -> Mapping[str, tuple[Any, bool]]:
     hints = get_type_hints(shape)
     return {
-        field.name: (hints[field.name], field.default is MISSING and field.default_factory is MISSING)
+        field.name: (
+            hints[field.name],
+            field.default is MISSING and field.default_factory is MISSING,
+        )
         for field in fields(shape)
         if field.init
     }

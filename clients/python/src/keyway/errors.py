@@ -10,7 +10,9 @@ class KeywayError(Exception):
     code = ""
     status = 0
 
-    def __init__(self, detail: str, *, code: str = "", status: int = 0, request_id: str = "") -> None:
+    def __init__(
+        self, detail: str, *, code: str = "", status: int = 0, request_id: str = ""
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.code
@@ -101,7 +103,10 @@ class ValidationFailed(InvalidRequest):
     def errors(self) -> dict[str, list[str]]:
         told = self.members.get("errors")
         fields = told if isinstance(told, dict) else {}
-        return {str(name): [str(each) for each in _listed(sentences)] for name, sentences in fields.items()}
+        return {
+            str(name): [str(each) for each in _listed(sentences)]
+            for name, sentences in fields.items()
+        }
 
 
 class BatchRefused(InvalidRequest):
@@ -109,7 +114,9 @@ class BatchRefused(InvalidRequest):
 
     @property
     def rejected(self) -> list[dict[str, Any]]:
-        return [each for each in _listed(self.members.get("rejected") or []) if isinstance(each, dict)]
+        return [
+            each for each in _listed(self.members.get("rejected") or []) if isinstance(each, dict)
+        ]
 
 
 class RateLimited(ApiError):

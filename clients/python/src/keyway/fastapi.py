@@ -14,7 +14,9 @@ class KeyRefused(HTTPException):
     """FastAPI answers it as it answers every HTTPException; `answer_problems` makes it a problem of RFC 9457."""
 
     def __init__(self, denied: Denied) -> None:
-        super().__init__(status_code=denied.status, detail=denied.problem, headers=dict(denied.headers))
+        super().__init__(
+            status_code=denied.status, detail=denied.problem, headers=dict(denied.headers)
+        )
         self.denied = denied
 
 
@@ -45,7 +47,9 @@ class RequireKey(SecurityBase):
         self.model = APIKey.model_validate({"in": APIKeyIn.header, "name": "X-API-Key"})
         self.scheme_name = "KeywayKey"
 
-    async def __call__(self, request: Request, _: Annotated[None, Depends(_Token())] = None) -> Identity:
+    async def __call__(
+        self, request: Request, _: Annotated[None, Depends(_Token())] = None
+    ) -> Identity:
         try:
             return await self._verifier.verify(incoming(request), **self._demands)
         except Denied as error:

@@ -92,7 +92,9 @@ class IssuedKey(Key):
     def secret(self) -> Secret:
         """Raises SecretNotShown where Keyway did not show it."""
         if self.key is None:
-            raise SecretNotShown(f"{self.id} was issued, and the answer that showed its secret was lost. Rotate the key.")
+            raise SecretNotShown(
+                f"{self.id} was issued, and the answer that showed its secret was lost. Rotate the key."
+            )
         return self.key
 
 

@@ -47,13 +47,16 @@ _MOST_SECONDS = 10**9
 def error_in(outcome: Answer | Failure) -> KeywayError | None:
     """Find what went wrong; None where nothing did."""
     if isinstance(outcome, Failure):
-        return (TimedOut if outcome.is_timeout else ConnectionFailed)(outcome.what, never_sent=outcome.never_sent)
+        return (TimedOut if outcome.is_timeout else ConnectionFailed)(
+            outcome.what, never_sent=outcome.never_sent
+        )
     if 200 <= outcome.status < 300 or outcome.status == 304:
         return None
     problem = _problem(outcome)
     code, detail = printable(problem.get("code")), printable(problem.get("detail"))
     return _class(outcome.status, code)(
-        detail or f"An answer without Keyway's explanation ({outcome.status}). Is the base URL right, is something in between?",
+        detail
+        or f"An answer without Keyway's explanation ({outcome.status}). Is the base URL right, is something in between?",
         code=code,
         status=outcome.status,
         request_id=request_id(outcome),
@@ -83,7 +86,11 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
 
 def printable(text: object) -> str:
     """Fit for one line of a log, whoever wrote it."""
-    return "".join(character if character.isprintable() else " " for character in text[:500]) if isinstance(text, str) else ""
+    return (
+        "".join(character if character.isprintable() else " " for character in text[:500])
+        if isinstance(text, str)
+        else ""
+    )
 
 
 def _class(status: int, code: str) -> type[ApiError]:

@@ -34,7 +34,9 @@ class Retries:
 Exchange = Generator[Call[T] | Pause, Answer | Failure | None, T]
 
 
-def exchange(call: Call[T], retries: Retries, jitter: Callable[[], float] = random.random) -> Exchange[T]:
+def exchange(
+    call: Call[T], retries: Retries, jitter: Callable[[], float] = random.random
+) -> Exchange[T]:
     """Yield the call to make or the pause to take, be sent the outcome of the call; return what the answer says.
 
     Raises KeywayError. `jitter` gives numbers from 0 to 1.
@@ -48,9 +50,19 @@ def exchange(call: Call[T], retries: Retries, jitter: Callable[[], float] = rand
             return call.read(outcome)
         assert error is not None  # noqa: S101  a failure is an error
         seconds = pause(error, attempt, jitter())
-        if attempt == retries.most or not may_repeat(call, error) or waited + seconds > retries.longest_wait:
+        if (
+            attempt == retries.most
+            or not may_repeat(call, error)
+            or waited + seconds > retries.longest_wait
+        ):
             raise error
-        logger.info("%s %s: %s; again in %.2f s", call.method, call.path, error.code or error.status, seconds)
+        logger.info(
+            "%s %s: %s; again in %.2f s",
+            call.method,
+            call.path,
+            error.code or error.status,
+            seconds,
+        )
         waited += seconds
         yield Pause(seconds)
     raise AssertionError("unreachable")

@@ -38,7 +38,9 @@ class Credential:
         return body.replace(self.secret.reveal().encode(), b"***")
 
 
-def credential(api_key: str | Secret | None, token: str | Secret | None, environ: Mapping[str, str]) -> Credential:
+def credential(
+    api_key: str | Secret | None, token: str | Secret | None, environ: Mapping[str, str]
+) -> Credential:
     """Raises Misconfigured."""
     if api_key is not None and token is not None:
         raise Misconfigured("Give api_key or token, not both.")
@@ -54,18 +56,27 @@ def server(base_url: str | None, environ: Mapping[str, str], *, allow_plain_http
     """Raises Misconfigured, which does not quote the address: it may hold a password."""
     url = base_url or environ.get("KEYWAY_BASE_URL")
     if not url:
-        raise Misconfigured("No server: give base_url=, or set KEYWAY_BASE_URL, such as https://keyway.example.")
+        raise Misconfigured(
+            "No server: give base_url=, or set KEYWAY_BASE_URL, such as https://keyway.example."
+        )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if host is None or port == 0 or parts.scheme not in {"http", "https"} or not (url.isascii() and url.isprintable()):
+    if (
+        host is None
+        or port == 0
+        or parts.scheme not in {"http", "https"}
+        or not (url.isascii() and url.isprintable())
+    ):
         raise Misconfigured("The base URL is an address such as https://keyway.example.")
     if parts.username or parts.password or parts.query or parts.fragment or " " in url:
         raise Misconfigured("The base URL has a scheme, a host, and at most a port and a path.")
     if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
-        raise Misconfigured("http would send the credential in clear. Use https, or say allow_plain_http=True.")
+        raise Misconfigured(
+            "http would send the credential in clear. Use https, or say allow_plain_http=True."
+        )
     return Server(url.rstrip("/"))
 
 
@@ -84,5 +95,7 @@ def is_presentable(text: str) -> bool:
 def _presentable(name: str, given: str | Secret) -> Secret:
     secret = given if isinstance(given, Secret) else Secret(given.strip())
     if not is_presentable(secret.reveal()):
-        raise Misconfigured(f"{name} is empty, or not as Keyway shows it. Copy it whole, without spaces.")
+        raise Misconfigured(
+            f"{name} is empty, or not as Keyway shows it. Copy it whole, without spaces."
+        )
     return secret

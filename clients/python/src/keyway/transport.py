@@ -47,7 +47,9 @@ class Connections:
 
     def _carry(self, call: Call[T], credential: Credential) -> Answer | Failure:
         try:
-            response = self._http.request(**_request(self._server, call), auth=_Presented(credential))
+            response = self._http.request(
+                **_request(self._server, call), auth=_Presented(credential)
+            )
         except httpx2.RequestError as error:
             return _failure(error, credential)
         return _answer(response, credential)
@@ -79,7 +81,9 @@ class AsyncConnections:
 
     async def _carry(self, call: Call[T], credential: Credential) -> Answer | Failure:
         try:
-            response = await self._http.request(**_request(self._server, call), auth=_Presented(credential))
+            response = await self._http.request(
+                **_request(self._server, call), auth=_Presented(credential)
+            )
         except httpx2.RequestError as error:
             return _failure(error, credential)
         return _answer(response, credential)
@@ -91,7 +95,9 @@ class _Presented(httpx2.Auth):
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
 
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+    def auth_flow(
+        self, request: httpx2.Request
+    ) -> Generator[httpx2.Request, httpx2.Response, None]:
         name, value = self._credential.header
         request.headers[name] = value
         yield request
@@ -99,17 +105,31 @@ class _Presented(httpx2.Auth):
 
 def _options(server: Server, timeout: float) -> dict[str, Any]:
     # Of the environment's proxies, one for http would see in clear what goes to loopback.
-    return {"headers": _HEADERS, "timeout": timeout, "trust_env": server.is_encrypted, "follow_redirects": False}
+    return {
+        "headers": _HEADERS,
+        "timeout": timeout,
+        "trust_env": server.is_encrypted,
+        "follow_redirects": False,
+    }
 
 
 def _request(server: Server, call: Call[Any]) -> dict[str, Any]:
-    return {"method": call.method, "url": address(server.url, call), "headers": call.headers, "content": call.body}
+    return {
+        "method": call.method,
+        "url": address(server.url, call),
+        "headers": call.headers,
+        "content": call.body,
+    }
 
 
 def _answer(response: httpx2.Response, credential: Credential) -> Answer:
     """Keep no request: its headers have the credential."""
     body = response.content if response.is_success else credential.conceal(response.content)
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+    return Answer(
+        response.status_code,
+        {name.lower(): value for name, value in response.headers.items()},
+        body,
+    )
 
 
 def _failure(error: httpx2.RequestError, credential: Credential) -> Failure:

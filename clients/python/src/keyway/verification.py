@@ -86,7 +86,9 @@ class Identity:
 class Denied(Exception):
     """The request is refused: answer it with `status`, `headers` and `body`. `code` says why."""
 
-    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(status, code, detail, headers)
         self.status, self.code, self.detail = status, code, detail
         self.headers = {"Cache-Control": "no-store", **(headers or {})}
@@ -97,7 +99,12 @@ class Denied(Exception):
     @property
     def problem(self) -> dict[str, Any]:
         """RFC 9457."""
-        return {"type": "about:blank", "status": self.status, "detail": self.detail, "code": self.code}
+        return {
+            "type": "about:blank",
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
 
     @property
     def body(self) -> bytes:
@@ -108,8 +115,12 @@ class Denied(Exception):
 def ask(incoming: Incoming, demands: Demands) -> tuple[Call[Identity], Credential]:
     """Raises Denied for what need not be asked: no credential, two, or what can be none."""
     credential = _credential(incoming)
-    asked = given(scope=demands.scope, environment=demands.environment, organization=demands.organization)
-    return Call("GET", PATH, _identity, query=tuple(asked.items()), headers=_told(incoming)), credential
+    asked = given(
+        scope=demands.scope, environment=demands.environment, organization=demands.organization
+    )
+    return Call(
+        "GET", PATH, _identity, query=tuple(asked.items()), headers=_told(incoming)
+    ), credential
 
 
 def _credential(incoming: Incoming) -> Credential:
@@ -118,7 +129,9 @@ def _credential(incoming: Incoming) -> Credential:
         if key is not None or "," in token:
             raise Denied(400, "several_credentials", "Present one credential: a key, or a token.")
         if not _may_be_sent(token):
-            raise Denied(401, "invalid_token", "The token is malformed, unknown or wrong.", _TOKEN_CHALLENGE)
+            raise Denied(
+                401, "invalid_token", "The token is malformed, unknown or wrong.", _TOKEN_CHALLENGE
+            )
         return Credential(Secret(token), is_token=True)
     if key is None:
         raise Denied(401, "missing_key", "Present a key in the X-API-Key header.", _CHALLENGE)
@@ -171,14 +184,25 @@ def _told(incoming: Incoming) -> dict[str, str]:
 
 
 def _passed_on(answer: Answer) -> dict[str, str]:
-    return {title: answer.headers[title.lower()] for title in _PASSED_ON if title.lower() in answer.headers}
+    return {
+        title: answer.headers[title.lower()]
+        for title in _PASSED_ON
+        if title.lower() in answer.headers
+    }
 
 
 def _identity(answer: Answer) -> Identity:
-    told = {name: printable(answer.headers.get(f"x-keyway-{name}")) for name in ("organization", "kind", "environment")}
-    key, application = (answer.headers.get(f"x-keyway-{name}") or None for name in ("key", "application"))
+    told = {
+        name: printable(answer.headers.get(f"x-keyway-{name}"))
+        for name in ("organization", "kind", "environment")
+    }
+    key, application = (
+        answer.headers.get(f"x-keyway-{name}") or None for name in ("key", "application")
+    )
     if not all(told.values()) or (key is None) == (application is None):
-        logger.error("A key could not be verified: 204, without saying whose it is. Is the base URL Keyway's?")
+        logger.error(
+            "A key could not be verified: 204, without saying whose it is. Is the base URL Keyway's?"
+        )
         raise _unavailable(answer)
     return Identity(
         key_id=key,
@@ -194,7 +218,9 @@ def _identity(answer: Answer) -> Identity:
 def _unavailable(outcome: Answer | Failure | None) -> Denied:
     after = outcome.headers.get("retry-after", "") if isinstance(outcome, Answer) else ""
     headers = {"Retry-After": after if after.isdecimal() else str(RETRY_AFTER_SECONDS)}
-    return Denied(503, "unavailable", "The key could not be verified just now; try again shortly.", headers)
+    return Denied(
+        503, "unavailable", "The key could not be verified just now; try again shortly.", headers
+    )
 
 
 def _fit(text: str) -> str:

@@ -18,13 +18,22 @@ class Verifier:
     """For threads. Reads KEYWAY_BASE_URL where no `base_url` is given. Make one and keep it: it keeps its connections."""
 
     def __init__(
-        self, *, base_url: str | None = None, timeout: float = TIMEOUT_SECONDS, allow_plain_http: bool = False
+        self,
+        *,
+        base_url: str | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        allow_plain_http: bool = False,
     ) -> None:
         server = settings.server(base_url, os.environ, allow_plain_http=allow_plain_http)
         self._connections = Connections(server, timeout=timeout)
 
     def verify(
-        self, presented: Presented, *, scope: str | None = None, environment: str | None = None, organization: str | None = None
+        self,
+        presented: Presented,
+        *,
+        scope: str | None = None,
+        environment: str | None = None,
+        organization: str | None = None,
     ) -> Identity:
         """Ask about a request, or only about the key that came with it.
 
@@ -39,7 +48,12 @@ class Verifier:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -47,13 +61,22 @@ class AsyncVerifier:
     """For tasks of asyncio or trio; otherwise as Verifier."""
 
     def __init__(
-        self, *, base_url: str | None = None, timeout: float = TIMEOUT_SECONDS, allow_plain_http: bool = False
+        self,
+        *,
+        base_url: str | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        allow_plain_http: bool = False,
     ) -> None:
         server = settings.server(base_url, os.environ, allow_plain_http=allow_plain_http)
         self._connections = AsyncConnections(server, timeout=timeout)
 
     async def verify(
-        self, presented: Presented, *, scope: str | None = None, environment: str | None = None, organization: str | None = None
+        self,
+        presented: Presented,
+        *,
+        scope: str | None = None,
+        environment: str | None = None,
+        organization: str | None = None,
     ) -> Identity:
         """As Verifier.verify."""
         call, credential = ask(_incoming(presented), Demands(scope, environment, organization))
@@ -66,7 +89,10 @@ class AsyncVerifier:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.aclose()
 

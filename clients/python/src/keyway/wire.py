@@ -63,7 +63,9 @@ class Listing(Generic[T]):
 
 def address(base: str, call: Call[Any]) -> str:
     """The whole URL."""
-    query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query)
+    query = "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query
+    )
     return f"{base}{call.path}?{query}" if query else f"{base}{call.path}"
 
 

@@ -36,11 +36,26 @@ def config(etag: str = "") -> Call[AgentConfiguration | None]:
 
 
 def heartbeat(
-    host: str, version: str, *, configuration_version: int | None = None, queue_depth: int | None = None
+    host: str,
+    version: str,
+    *,
+    configuration_version: int | None = None,
+    queue_depth: int | None = None,
 ) -> Call[HeartbeatAnswer]:
     """Tell that an agent is alive. The first heartbeat of a host registers it."""
-    beat = given(host=host, version=version, configuration_version=configuration_version, queue_depth=queue_depth)
-    return Call("POST", f"{_PATH}/heartbeat", reader(HeartbeatAnswer), headers={"Content-Type": JSON}, body=as_json(beat))
+    beat = given(
+        host=host,
+        version=version,
+        configuration_version=configuration_version,
+        queue_depth=queue_depth,
+    )
+    return Call(
+        "POST",
+        f"{_PATH}/heartbeat",
+        reader(HeartbeatAnswer),
+        headers={"Content-Type": JSON},
+        body=as_json(beat),
+    )
 
 
 def _read_configuration(answer: Answer) -> AgentConfiguration | None:
@@ -50,8 +65,14 @@ def _read_configuration(answer: Answer) -> AgentConfiguration | None:
 
 
 def _line(event: Event | Mapping[str, Any]) -> bytes:
-    told = {name: getattr(event, name) for name in _FIELDS} if isinstance(event, Event) else dict(event)
-    return json.dumps({name: value for name, value in told.items() if value != ""}, default=_spell).encode()
+    told = (
+        {name: getattr(event, name) for name in _FIELDS}
+        if isinstance(event, Event)
+        else dict(event)
+    )
+    return json.dumps(
+        {name: value for name, value in told.items() if value != ""}, default=_spell
+    ).encode()
 
 
 def _spell(value: object) -> str:

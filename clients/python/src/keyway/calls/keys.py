@@ -58,7 +58,9 @@ def create(
     )
     if not isinstance(expires_in_days, _AsKeywayHasIt):
         order["expires_in_days"] = expires_in_days
-    headers = _AS_JSON | {"Idempotency-Key": _header("idempotency_key", idempotency_key or str(uuid.uuid4()))}
+    headers = _AS_JSON | {
+        "Idempotency-Key": _header("idempotency_key", idempotency_key or str(uuid.uuid4()))
+    }
     return Call("POST", _PATH, reader(IssuedKey), headers=headers, body=as_json(order))
 
 
@@ -119,14 +121,23 @@ def rotate(key: str | Key, *, grace: timedelta | float = 0) -> Call[RotatedKey]:
     """
     seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
     body = as_json({"grace": int(seconds)})
-    return Call("POST", f"{_path(key)}/rotate", reader(RotatedKey), headers=_AS_JSON, body=body, is_idempotent=False)
+    return Call(
+        "POST",
+        f"{_path(key)}/rotate",
+        reader(RotatedKey),
+        headers=_AS_JSON,
+        body=body,
+        is_idempotent=False,
+    )
 
 
 def revoke(key: str | Key, *, reason: str | None = None) -> Call[Revocation]:
     """End the key for good. A second time is a Conflict with the code `already_revoked`."""
     if reason is None:
         return Call("DELETE", _path(key), reader(Revocation))
-    return Call("DELETE", _path(key), reader(Revocation), headers=_AS_JSON, body=as_json({"reason": reason}))
+    return Call(
+        "DELETE", _path(key), reader(Revocation), headers=_AS_JSON, body=as_json({"reason": reason})
+    )
 
 
 def usage(key: str | Key) -> Call[Usage]:

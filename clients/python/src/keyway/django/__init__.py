@@ -37,7 +37,9 @@ def require_key(
 
     def ask(request: HttpRequest) -> HttpResponse | None:
         try:
-            identity = verifier().verify(incoming(request), scope=scope, environment=environment, organization=organization)
+            identity = verifier().verify(
+                incoming(request), scope=scope, environment=environment, organization=organization
+            )
         except Denied as denied:
             return answer(denied)
         request.keyway = identity  # type: ignore[attr-defined]
@@ -50,7 +52,9 @@ def require_key(
 
         @wraps(view)
         async def checked_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return await sync_to_async(ask, thread_sensitive=False)(request) or await view(request, *args, **kwargs)
+            return await sync_to_async(ask, thread_sensitive=False)(request) or await view(
+                request, *args, **kwargs
+            )
 
         chosen: Any = checked_async if inspect.iscoroutinefunction(view) else checked
         chosen.csrf_exempt = True
@@ -80,4 +84,6 @@ def incoming(request: HttpRequest) -> Incoming:
 
 def answer(denied: Denied) -> HttpResponse:
     """The refusal as ``application/problem+json``."""
-    return HttpResponse(denied.body, "application/problem+json", denied.status, headers=dict(denied.headers))
+    return HttpResponse(
+        denied.body, "application/problem+json", denied.status, headers=dict(denied.headers)
+    )

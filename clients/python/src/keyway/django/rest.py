@@ -58,7 +58,9 @@ class KeywayAuthentication(BaseAuthentication):
         if not presented.is_for_keyway:
             return None
         try:
-            identity = verifier().verify(presented, environment=self.environment, organization=self.organization)
+            identity = verifier().verify(
+                presented, environment=self.environment, organization=self.organization
+            )
         except Denied as error:
             denied = error
         else:
