@@ -19,7 +19,7 @@ help:
 	@sed -n '1,3s/^# //p' Makefile
 
 run: install
-	@exec $(UV) run --no-sync python -m config.run
+	@exec $(UV) run --no-sync python -m config.serving.run
 
 test: lint sqlite browsers postgresql
 	@echo "The gate is passed."

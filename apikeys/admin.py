@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from apikeys import services
 from apikeys.errors import AlreadyRevoked
 from apikeys.models import Key
-from config.admin import ReadOnlyAdmin
+from config.pages.admin import ReadOnlyAdmin
 from tenants.admin import actor_of
 
 

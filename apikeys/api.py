@@ -13,8 +13,8 @@ from apikeys.kind import Kind
 from apikeys.limits.rules import Standing
 from apikeys.throttling import standings
 from apikeys.verification import Credential
-from audit.environment import Environment
-from audit.ids import encode
+from config.lib.environment import Environment
+from config.lib.ids import encode
 
 
 class OrganizationSerializer(serializers.Serializer[Any]):

@@ -14,8 +14,8 @@ from rest_framework.request import Request
 
 from apikeys import presentation
 from apikeys.denials import Denial
-from apikeys.problems import CHALLENGE, ApiProblem, from_denial
 from apikeys.verification import Credential
+from config.lib.problems import CHALLENGE, ApiProblem, from_denial
 
 
 class ApiKeyAuthentication(BaseAuthentication):

@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from apikeys import conf, scopes
-from config.peppers import MINIMUM_BYTES
+from config.lib.peppers import MINIMUM_BYTES
 
 MINIMUM_SPOOL_BYTES = 64 * 1024
 _PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15})?\Z")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config.peppers import Pepper
-from config.rates import Rate
+from config.lib.peppers import Pepper
+from config.lib.rates import Rate
 
 
 def peppers() -> Sequence[Pepper]:

@@ -1,4 +1,4 @@
-"""Every reason for which a presentation is refused. What HTTP makes of them is in apikeys.problems."""
+"""Every reason for which a presentation is refused. What HTTP makes of them is in config.lib.problems."""
 
 import uuid
 from dataclasses import dataclass, field

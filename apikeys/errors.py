@@ -1,4 +1,4 @@
-from audit.errors import KeywayError
+from config.lib.errors import KeywayError
 
 
 class AlreadyRevoked(KeywayError):

@@ -10,8 +10,8 @@ from apikeys import networks, scopes
 from apikeys.kind import Kind
 from apikeys.models import Secret
 from apikeys.networks import Network
-from apikeys.prepared import Prepared
-from audit.ids import encode
+from config.lib.ids import encode
+from config.lib.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.scopes import Scope
 from apikeys.services import Order
-from audit.environment import Environment
+from config.lib.environment import Environment
 from tenants.access import Access
 from tenants.forms import LineField
 from tenants.models import User

@@ -19,13 +19,13 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.utils import timezone
 
-from apikeys import presentation, problems, recording, scopes, throttling
+from apikeys import presentation, recording, scopes, throttling
 from apikeys.denials import Denial, Reason
-from apikeys.problems import ApiProblem, from_denial
 from apikeys.verification import Credential, authorize
-from audit.environment import Environment
-from audit.ids import encode
-from config import bare, metrics
+from config.lib import metrics, problems, wsgi_responses
+from config.lib.environment import Environment
+from config.lib.ids import encode
+from config.lib.problems import ApiProblem, from_denial
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,9 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> list
         route=ROUTE, method=environ["REQUEST_METHOD"], status=answer.status.value, began=began
     )
     headers = [*answer.headers, *throttling.fields(environ)]
-    return bare.answer(environ, start_response, answer.status, headers=headers, body=answer.body)
+    return wsgi_responses.answer(
+        environ, start_response, answer.status, headers=headers, body=answer.body
+    )
 
 
 def original(environ: WSGIEnvironment) -> dict[str, str]:

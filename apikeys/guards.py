@@ -1,6 +1,6 @@
 """Rules of a key that the database keeps, whoever writes to it."""
 
-from audit.triggers import Guard
+from config.lib.triggers import Guard
 
 _FIXED = ("kind", "environment", "organization_id", "owner_id", "created_at")
 

@@ -17,12 +17,13 @@ from apikeys.callers import Caller
 from apikeys.key_serializers import read_id
 from apikeys.kind import Kind
 from apikeys.networks import MOST_NETWORKS, Network
-from apikeys.problems import ApiProblem
 from apikeys.services import LONGEST_GRACE, Changes, Order
-from audit import strict_json, trail
-from audit.environment import Environment
-from audit.parsers import JSON, Accepted, read_body
-from audit.strict_json import Malformed, Pairs
+from audit import trail
+from config.lib import strict_json
+from config.lib.bodies import JSON, Accepted, read_body
+from config.lib.environment import Environment
+from config.lib.problems import ApiProblem
+from config.lib.strict_json import Malformed, Pairs
 from tenants.text import is_visible
 
 DEFAULT_EXPIRY = timedelta(days=90)

@@ -11,8 +11,8 @@ from apikeys.callers import Caller
 from apikeys.kind import Kind
 from apikeys.models import Key, Status
 from apikeys.search import KeyFilter
-from audit.environment import Environment
-from audit.ids import decode
+from config.lib.environment import Environment
+from config.lib.ids import decode
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 100
 

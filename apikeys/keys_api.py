@@ -27,12 +27,12 @@ from apikeys.key_bodies import (
 from apikeys.key_serializers import KeyQuery, KeySerializer
 from apikeys.kind import Kind
 from apikeys.models import Key
-from apikeys.problems import ApiProblem, from_denial
 from apikeys.scopes import MANAGE_API_KEYS
 from apikeys.services import Issued, Order
 from apikeys.verification import Credential, authorize
 from audit.serializers import read_query
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
+from config.lib.problems import ApiProblem, from_denial
 from tenants.access import Access
 from tenants.authentication import UserTokenAuthentication
 from tenants.models import User

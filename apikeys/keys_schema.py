@@ -14,8 +14,8 @@ from apikeys.key_serializers import (
     RevokedKeySerializer,
     RotatedKeySerializer,
 )
-from audit.api_schema import problems, schema_of
-from audit.parsers import JSON
+from config.lib.bodies import JSON
+from config.lib.openapi import problems, schema_of
 
 _ERRORS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
 _INVALID = problems("validation_failed", "idempotency_key_reused", errors=_ERRORS)

@@ -3,10 +3,10 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys import problems
-from apikeys.problems import ApiProblem
 from apikeys.recording import record
 from apikeys.usage.recorder import recorder
+from config.lib import problems
+from config.lib.problems import ApiProblem
 
 
 class UsageMiddleware:

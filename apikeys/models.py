@@ -14,8 +14,8 @@ from apikeys.scopes import agent_scopes
 from apikeys.usage.lines import MOST_USER_AGENT
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
 from audit.actor import Target
-from audit.environment import Environment
-from audit.ids import encode, uuid7
+from config.lib.environment import Environment
+from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
 
 __all__ = [

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 
 from apikeys.denials import Denial, Reason
 from apikeys.kind import Kind
-from apikeys.problems import from_denial
 from apikeys.verification import Credential, authorize
+from config.lib.problems import from_denial
 
 
 class IsCredential(BasePermission):

@@ -11,7 +11,7 @@ from datetime import datetime
 from apikeys import networks, scopes
 from apikeys.errors import ScopeNotGrantable, StrongerThanIssuer
 from apikeys.networks import Network
-from audit.environment import Environment
+from config.lib.environment import Environment
 from tenants.roles import Permission
 
 

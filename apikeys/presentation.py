@@ -14,7 +14,7 @@ from apikeys import conf, recording, secret, throttling
 from apikeys.denials import Denial, Reason
 from apikeys.oauth import verification as tokens
 from apikeys.verification import Credential, authorize, verify
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
 from tenants.tokens.token import is_shaped
 
 

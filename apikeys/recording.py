@@ -12,8 +12,8 @@ from apikeys.denials import Denial, Presented, Reason
 from apikeys.usage.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method, text
 from apikeys.usage.recorder import recorder
 from apikeys.verification import Credential
-from config import logs, metrics
-from config.client_ip import client_ip
+from config.lib import logs, metrics
+from config.lib.client_ip import client_ip
 
 _NOTE = "keyway.presentation"
 _MOST_ADDRESS = 64

@@ -1,4 +1,4 @@
-from config.renderers import JsonRenderer
+from config.lib.renderers import JsonRenderer
 
 
 class ProblemRenderer(JsonRenderer):

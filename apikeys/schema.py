@@ -9,10 +9,10 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from apikeys import schema_plain
 from apikeys.oauth import scopes as oauth_scopes
 from apikeys.permissions import IsAgentKey
-from apikeys.problems import CONTENT_TYPE, PROBLEMS
 from apikeys.schema_examples import EXAMPLES
 from apikeys.scopes import registry
-from audit.api_schema import describe, forbid_nul
+from config.lib.openapi import describe, forbid_nul
+from config.lib.problems import CONTENT_TYPE, PROBLEMS
 
 Schema = dict[str, Any]
 

@@ -6,7 +6,7 @@ Those of the management API and of user tokens are beside their words (apikeys.k
 import json
 from typing import Any
 
-from audit.parsers import JSON, NDJSON
+from config.lib.bodies import JSON, NDJSON
 
 _ORGANIZATION = {"id": "org_01kd3q8m7re6y8z2s4w5p9h3jd", "name": "Acme", "slug": "acme"}
 _OWNER = {"id": "usr_01kd3q8m7rgk7m5n3b1v8c6x4z", "email": "alice@acme.example"}

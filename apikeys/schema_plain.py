@@ -4,9 +4,9 @@ from typing import Any
 
 from apikeys.key_bodies import Revocation
 from apikeys.scopes import registry
-from audit.api_schema import schema_of
-from audit.environment import Environment
-from audit.parsers import JSON
+from config.lib.bodies import JSON
+from config.lib.environment import Environment
+from config.lib.openapi import schema_of
 
 Schema = dict[str, Any]
 

@@ -20,7 +20,7 @@ from apikeys.limits import limiter
 from apikeys.limits.rules import Rule, Standing, Verdict
 from apikeys.usage.unproven import network
 from apikeys.verification import Credential
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
 from tenants.models import User
 
 _NOTE = "keyway.limits"

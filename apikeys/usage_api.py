@@ -13,7 +13,7 @@ from apikeys.key_serializers import MomentField
 from apikeys.keys_api import ManagementView
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Statistics
-from audit.api_schema import problems
+from config.lib.openapi import problems
 
 
 class FiguresSerializer(serializers.Serializer[Statistics]):

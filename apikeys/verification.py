@@ -20,7 +20,7 @@ from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.power import Power
 from audit.actor import Actor
-from audit.ids import encode
+from config.lib.ids import encode
 from tenants.leases import Leases, register
 
 logger = logging.getLogger(__name__)

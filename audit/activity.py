@@ -12,11 +12,11 @@ from django.core import signing
 from django.db import OperationalError
 from django.db.models import Q, QuerySet
 
-from audit.errors import KeywayError
 from audit.event import FIELDS as EVENT_FIELDS
-from audit.export import rfc3339
-from audit.ids import encode
 from audit.models import ActivityEvent
+from config.lib.errors import KeywayError
+from config.lib.export import rfc3339
+from config.lib.ids import encode
 
 FIELDS = ("id", *EVENT_FIELDS, "received_at")
 DEFAULT_LIMIT = 100

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from audit.models import TrailEntry
-from config.admin import ReadOnlyAdmin
+from config.pages.admin import ReadOnlyAdmin
 
 
 @admin.register(TrailEntry)

@@ -11,17 +11,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.permissions import HasScope, IsAgentKey
-from apikeys.problems import ApiProblem
 from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
 from apikeys.verification import Credential
-from audit import activity, api_schema, batch, ingest
+from audit import activity, batch, ingest
 from audit.batch import Verdicts
 from audit.ingest import Outcome, Place
-from audit.parsers import JSON, NDJSON, Accepted, read_body
 from audit.renderers import CsvRenderer, NdjsonRenderer
 from audit.serializers import ActivityQuery, read_query
-from config.client_ip import client_ip
-from config.renderers import JsonRenderer
+from config.lib import openapi
+from config.lib.bodies import JSON, NDJSON, Accepted, read_body
+from config.lib.client_ip import client_ip
+from config.lib.problems import ApiProblem
+from config.lib.renderers import JsonRenderer
 from tenants import agents
 from tenants.agents import Presence
 
@@ -47,10 +48,10 @@ class AgentEventsView(APIView):
             "with the same content counts as `duplicate`; with other content it is rejected as `conflicting_event`."
         ),
         tags=["Agent"],
-        request=api_schema.BATCH,
-        responses={200: api_schema.OUTCOME}
-        | api_schema.problems("malformed_batch", "batch_too_large", "unsupported_media_type")
-        | api_schema.problems("invalid_batch", rejected=api_schema.REJECTED),
+        request=openapi.BATCH,
+        responses={200: openapi.OUTCOME}
+        | openapi.problems("malformed_batch", "batch_too_large", "unsupported_media_type")
+        | openapi.problems("invalid_batch", rejected=openapi.REJECTED),
     )
     def post(self, request: Request) -> Response:
         body = read_body(request, _ACCEPTED)
@@ -90,8 +91,8 @@ class AuditActivityView(APIView):
         ),
         tags=["Activity"],
         parameters=[ActivityQuery],
-        responses=api_schema.PAGE
-        | api_schema.problems(
+        responses=openapi.PAGE
+        | openapi.problems(
             "invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"
         ),
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from audit import strict_json
-from audit.errors import KeywayError
 from audit.event import Event, encode
-from audit.strict_json import Flaw, Malformed
+from config.lib import strict_json
+from config.lib.errors import KeywayError
+from config.lib.strict_json import Flaw, Malformed
 
 MAX_EVENTS = 10_000
 MAX_BYTES = 10 * 1024 * 1024

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from audit.strict_json import Flaw
+from config.lib.strict_json import Flaw
 
 AHEAD = timedelta(minutes=5)
 # Some way off the ends of the calendar, so that any time zone can show it.

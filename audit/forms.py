@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from audit.actions import Action
 from audit.activity import ActivityFilter
-from audit.environment import Environment
 from audit.event import EARLIEST
 from audit.models import NAME_LENGTH
+from config.lib.environment import Environment
 
 # Some way off the end of the calendar, so that any time zone can show it.
 LATEST = EARLIEST.replace(year=9990)

@@ -1,4 +1,4 @@
-from audit.triggers import Guard
+from config.lib.triggers import Guard
 
 GUARDS = (
     Guard("trail_entry_is_never_changed", "audit_trailentry", "UPDATE"),

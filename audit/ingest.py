@@ -11,11 +11,11 @@ from django.db import IntegrityError, connection, transaction
 from msgspec.structs import astuple
 
 from audit.batch import Verdicts
-from audit.errors import KeywayError
 from audit.event import FIELDS, Event, digests, encode, flaw_in_time, in_utc
 from audit.models import ActivityEvent
-from audit.strict_json import Flaw
-from config.copying import copy_in
+from config.lib.errors import KeywayError
+from config.lib.postgres_copy import copy_in
+from config.lib.strict_json import Flaw
 
 # An agent tells of its own host, a forwarder of several. Each host that is new costs a row and a trail entry.
 MAX_HOSTS = 64

@@ -2,8 +2,8 @@ from django.db import models
 from django.db.models import Q
 
 from audit import actions
-from audit.environment import Environment
-from audit.ids import encode, uuid7
+from config.lib.environment import Environment
+from config.lib.ids import encode, uuid7
 
 NAME_LENGTH = 256
 

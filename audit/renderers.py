@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework.renderers import BaseRenderer
 
 from audit.activity import FIELDS
-from audit.export import csv_lines, ndjson_lines
+from config.lib.export import csv_lines, ndjson_lines
 
 
 class NdjsonRenderer(BaseRenderer):

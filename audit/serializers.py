@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from django.http import QueryDict
 from rest_framework import serializers
 
-from apikeys.problems import ApiProblem
 from audit.activity import DEFAULT_LIMIT, MAX_LIMIT, ActivityFilter
 from audit.models import NAME_LENGTH
+from config.lib.problems import ApiProblem
 
 Query = TypeVar("Query", bound=serializers.Serializer[Any])
 

@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from audit.actions import Action
 from audit.actor import Actor, Target
-from audit.errors import TrailUnavailable
 from audit.models import TrailEntry, TrailHead
+from config.lib.errors import TrailUnavailable
 
 PLATFORM = uuid.UUID(int=0)
 GENESIS = "0" * 64

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from audit.views import activity, trail
-from config import converters  # noqa: F401  registers evt_id
+from config.lib import converters  # noqa: F401  registers evt_id
 
 urlpatterns = [
     path("o/<slug:slug>/activity/", activity.activity_page, name="activity"),

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from typing import Any
 
-from audit.ids import uuid7
 from benchmarks.servers import Server
+from config.lib.ids import uuid7
 
 BATCH = 1000
 # As many as the worker has threads, so that one that waits for the database leaves it others.

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from config.signing_keys import generate
+from config.lib.signing_keys import generate
 from tests.servers.keyway import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,7 +83,14 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", self._application]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-c",
+            "config/serving/gunicorn.py",
+            self._application,
+        ]
         log = (Path(self._folder.name) / "log").open("wb")
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdout=log, stderr=log

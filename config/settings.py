@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 import environ
 
-from config import database, logs, redis_options
-from config.peppers import parse_peppers
-from config.rates import parse_rate
+from config.lib import database, logs, redis_options
+from config.lib.peppers import parse_peppers
+from config.lib.rates import parse_rate
 
 # Forms and admin classes name their model, ModelForm[User], also where no type checker looks.
 django_stubs_ext.monkeypatch()
@@ -52,13 +52,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.metrics.MetricsMiddleware",
+    "config.lib.metrics.MetricsMiddleware",
     "apikeys.middleware.UsageMiddleware",
     "apikeys.throttling.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.csp.ContentSecurityPolicyMiddleware",
-    "config.methods.LibraryMethodsMiddleware",
+    "config.pages.csp.ContentSecurityPolicyMiddleware",
+    "config.pages.library_methods.LibraryMethodsMiddleware",
     "tenants.middleware.LeaseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -71,12 +71,12 @@ MIDDLEWARE = [
     "tenants.middleware.TimeZoneMiddleware",
 ]
 
-# What a call of the API passes through instead; see config.handler.
+# What a call of the API passes through instead; see config.serving.handler.
 API_MIDDLEWARE = [
-    "config.metrics.MetricsMiddleware",
+    "config.lib.metrics.MetricsMiddleware",
     "apikeys.middleware.UsageMiddleware",
     "apikeys.throttling.RateLimitMiddleware",
-    "config.headers.ApiHeadersMiddleware",
+    "config.serving.api_headers.ApiHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "tenants.middleware.LeaseMiddleware",
 ]
@@ -164,7 +164,7 @@ SESSION_COOKIE_NAME = "__Host-keyway" if SECURE else "keyway"
 CSRF_COOKIE_NAME = "__Host-keyway-csrf" if SECURE else "keyway-csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "config.pages.errors.csrf_failure"
 
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
@@ -179,7 +179,7 @@ X_FRAME_OPTIONS = "DENY"
 KEYWAY_TRUSTED_PROXIES = env.int("KEYWAY_TRUSTED_PROXIES", default=0)
 if KEYWAY_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# The names are those of Django 6's own policy, which replaces config.csp at the next LTS.
+# The names are those of Django 6's own policy, which replaces config.pages.csp at the next LTS.
 SECURE_CSP = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
@@ -208,11 +208,11 @@ TIME_ZONE = "UTC"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.IsCredential"],
-    "DEFAULT_RENDERER_CLASSES": ["config.renderers.JsonRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["config.lib.renderers.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.renderers.Negotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.lib.renderers.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "apikeys.problems.handle",
+    "EXCEPTION_HANDLER": "config.lib.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: the schema tells more, and tells it to everybody
     "URL_FORMAT_OVERRIDE": None,

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import docs
+from config.pages import docs
 from tenants.auth_api import JwksView
 from tenants.views import sessions
 from tenants.views.overview import organization_overview, overview
@@ -29,5 +29,5 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
 ]
 
-handler404 = "config.errors.not_found"
-handler500 = "config.errors.server_error"
+handler404 = "config.pages.errors.not_found"
+handler500 = "config.pages.errors.server_error"

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
 from tenants.access import actor
 from tenants.sign_in import person
 from tenants.tokens import services as tokens

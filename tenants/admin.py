@@ -3,8 +3,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from audit.actor import Actor
-from config.admin import ReadOnlyAdmin
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
+from config.pages.admin import ReadOnlyAdmin
 from tenants import services
 from tenants.access import actor
 from tenants.models import Agent, Membership, Organization, User

@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.permissions import HasScope, IsAgentKey
-from apikeys.problems import ApiProblem
 from apikeys.scopes import READ_AGENT_CONFIG, WRITE_AGENT_HEARTBEAT
 from apikeys.verification import Credential
-from audit import strict_json
-from audit.api_schema import problems, schema_of
-from audit.parsers import JSON, Accepted, read_body
-from audit.strict_json import Flaw, Malformed
-from config.client_ip import client_ip
+from config.lib import strict_json
+from config.lib.bodies import JSON, Accepted, read_body
+from config.lib.client_ip import client_ip
+from config.lib.openapi import problems, schema_of
+from config.lib.problems import ApiProblem
+from config.lib.strict_json import Flaw, Malformed
 from tenants import agents
 from tenants.agents import Presence
 from tenants.models import AgentConfiguration

@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys import throttling
-from apikeys.problems import ApiProblem
 from apikeys.usage.lines import text
-from audit import strict_json
-from audit.api_schema import problems, schema_of
-from audit.parsers import JSON, Accepted, has_body, read_body
-from audit.strict_json import Flaw, Malformed
-from config.client_ip import client_ip
-from config.renderers import JsonRenderer
+from config.lib import strict_json
+from config.lib.bodies import JSON, Accepted, has_body, read_body
+from config.lib.client_ip import client_ip
+from config.lib.openapi import problems, schema_of
+from config.lib.problems import ApiProblem
+from config.lib.renderers import JsonRenderer
+from config.lib.strict_json import Flaw, Malformed
 from tenants import conf
 from tenants.authentication import IsSignedInByToken, UserTokenAuthentication
 from tenants.models import Membership

@@ -5,7 +5,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apikeys.problems import BEARER, ApiProblem
+from config.lib.problems import BEARER, ApiProblem
 from tenants.models import User
 from tenants.tokens import services
 from tenants.tokens.services import UserToken

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from config.signing_keys import SigningKey, parse_signing_keys
+from config.lib.signing_keys import SigningKey, parse_signing_keys
 
 # More days than this are a mistake, and some of them no date at all.
 MOST_DAYS = 3650

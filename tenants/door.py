@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
 from tenants.access import Access, enter
 from tenants.errors import Forbidden, NoAccess
 from tenants.roles import Permission

@@ -11,8 +11,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from audit.actor import Target
-from audit.environment import Environment
-from audit.ids import encode, uuid7
+from config.lib.environment import Environment
+from config.lib.ids import encode, uuid7
 from tenants.roles import Role
 from tenants.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds an app's models here
 

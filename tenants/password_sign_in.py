@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.problems import ApiProblem
+from config.lib.problems import ApiProblem
 from tenants.models import User
 
 _APP = "allauth.account"

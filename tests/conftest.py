@@ -25,11 +25,11 @@ from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
 from apikeys.throttling import refusals
 from audit.actor import Actor
-from audit.environment import Environment
 from audit.guards import GUARDS as TRAIL_GUARDS
-from audit.ids import encode, uuid7
 from audit.models import ActivityEvent
-from config.handler import ByKindOfRequest
+from config.lib.environment import Environment
+from config.lib.ids import encode, uuid7
+from config.serving.handler import ByKindOfRequest
 from tenants import agents
 from tenants import services as tenants
 from tenants.access import actor

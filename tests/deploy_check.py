@@ -3,7 +3,7 @@
 import os
 import secrets
 
-from config.signing_keys import generate
+from config.lib.signing_keys import generate
 
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",

@@ -18,7 +18,7 @@ from apikeys.models import Key
 from apikeys.oauth.verification import verify as verify_token
 from apikeys.services import Issued, Order
 from apikeys.verification import Credential, verify
-from audit.errors import KeywayError
+from config.lib.errors import KeywayError
 from tenants import services as tenants
 from tenants.access import actor
 from tenants.models import Organization, User

@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 from django.utils.regex_helper import normalize
 
-from audit.ids import encode
+from config.lib.ids import encode
 
 # Parameters that name nothing of a tenant's: those of allauth's and of the Django admin's own pages.
 NEUTRAL = {

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 
-from config.signing_keys import generate
+from config.lib.signing_keys import generate
 
 os.environ |= {
     "KEYWAY_ENV_FILE": os.devnull,

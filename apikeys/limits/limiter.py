@@ -8,7 +8,7 @@ from apikeys import conf
 from apikeys.limits import shared
 from apikeys.limits.rules import Claim, Rule, Verdict
 from apikeys.limits.window import Windows
-from config.rates import Rate
+from config.lib.rates import Rate
 
 _here = Windows()
 

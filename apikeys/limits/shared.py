@@ -10,8 +10,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from apikeys.limits.rules import SLICES, Claim, Standing, Verdict
-from config.breaker import Away, Breaker
-from config.redis_options import options
+from config.lib.breaker import Away, Breaker
+from config.lib.redis_options import options
 
 # One script is one step to Redis: nobody else's request is counted between the look and the spending. A window is a hash
 # of slice number to count. The clock is Redis's, so that hosts need not agree.

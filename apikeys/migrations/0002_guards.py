@@ -1,7 +1,7 @@
 from django.db import migrations
 
 from apikeys.guards import GUARDS
-from audit.triggers import install
+from config.lib.triggers import install
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,7 @@
 from django.db import migrations, models
 
 from apikeys.guards import GUARDS
-from audit.triggers import install, lift
+from config.lib.triggers import install, lift
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from apikeys.oauth.models import Application
-from config.admin import ReadOnlyAdmin
+from config.pages.admin import ReadOnlyAdmin
 
 
 @admin.register(Application)

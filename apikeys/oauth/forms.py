@@ -10,7 +10,7 @@ from apikeys.forms import STALE_FORM, new_nonce, read_nonce
 from apikeys.oauth import redirects, scopes
 from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.services import Draft
-from audit.environment import Environment
+from config.lib.environment import Environment
 from tenants.forms import LineField
 from tenants.models import User
 

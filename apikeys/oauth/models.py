@@ -18,8 +18,8 @@ from oauth2_provider.models import (
 from apikeys import scopes as registry
 from apikeys.oauth import scopes
 from audit.actor import Actor, Target
-from audit.environment import Environment
-from audit.ids import encode, uuid7
+from config.lib.environment import Environment
+from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
 
 

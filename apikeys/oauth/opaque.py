@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from apikeys.secret import ALPHABET, TAG_LENGTH, find_pepper, keyed_hash, tag
-from config.peppers import Pepper
+from config.lib.peppers import Pepper
 
 RANDOM_LENGTH = 43
 _TAG = b"oauth tag"

@@ -15,8 +15,8 @@ from apikeys.oauth.opaque import Plaintext, Use
 from audit import trail
 from audit.actions import Action
 from audit.actor import Actor
-from audit.environment import Environment
-from audit.ids import uuid7
+from config.lib.environment import Environment
+from config.lib.ids import uuid7
 from tenants import leases
 from tenants.leases import Receipt
 from tenants.models import Organization, User

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from apikeys.oauth.views import applications, authorize, connections, endpoints
-from config import converters  # noqa: F401  registers app_id
+from config.lib import converters  # noqa: F401  registers app_id
 
 APPLICATIONS = "o/<slug:slug>/applications"
 APPLICATION = f"{APPLICATIONS}/<app_id:application_id>"

@@ -16,7 +16,7 @@ from apikeys.secret import Plaintext
 from apikeys.services.change import grant, grantable, make_secret, power_of_owner, record
 from audit.actions import Action
 from audit.actor import Actor
-from audit.environment import Environment
+from config.lib.environment import Environment
 from tenants.models import Membership, Organization, User
 
 

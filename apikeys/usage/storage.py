@@ -12,7 +12,7 @@ from django.db import connection
 from apikeys.usage.endpoints import Endpoints
 from apikeys.usage.lines import UnprovenLine, UseLine
 from apikeys.usage.models import EPOCH, Period
-from config.copying import copy_in
+from config.lib.postgres_copy import copy_in
 
 LAST_USED_ACCURACY = timedelta(minutes=1)
 _MICROSECOND = timedelta(microseconds=1)

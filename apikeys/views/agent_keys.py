@@ -16,7 +16,7 @@ from apikeys.models import Key, KeyQuerySet
 from apikeys.views.confirm import DELETE, PAUSE, RESUME, Change, Place, confirm
 from apikeys.views.listing import list_keys
 from apikeys.views.one_time import already_created, reveal
-from audit.errors import KeywayError
+from config.lib.errors import KeywayError
 from tenants.access import Access
 from tenants.door import member_page
 from tenants.roles import Permission

@@ -13,7 +13,7 @@ from apikeys.forms import ReasonForm
 from apikeys.models import Key
 from apikeys.views.listing import Row
 from audit.actor import Actor
-from audit.errors import KeywayError
+from config.lib.errors import KeywayError
 from tenants.sign_in import kept_fields
 
 

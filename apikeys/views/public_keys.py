@@ -16,8 +16,8 @@ from apikeys.forms import PublicKeyForm
 from apikeys.models import Key
 from apikeys.views.confirm import PAUSE, RESUME, REVOKE, Change, Place, confirm
 from apikeys.views.one_time import already_created, reveal
-from audit.errors import KeywayError
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
+from config.lib.errors import KeywayError
 from tenants.access import Access, actor, everywhere
 from tenants.roles import Permission
 from tenants.sign_in import kept_fields, person, recent_sign_in

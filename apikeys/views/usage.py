@@ -16,7 +16,7 @@ from apikeys.models import Key, KeyQuerySet
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Span, Tally, Window
 from apikeys.views.usage_chart import Chart
-from audit.export import csv_lines
+from config.lib.export import csv_lines
 from tenants.access import Access
 from tenants.door import member_page
 from tenants.roles import Permission

@@ -10,10 +10,10 @@ from django.views.decorators.http import require_safe
 
 from audit import activity
 from audit.activity import ActivityFilter
-from audit.environment import Environment
-from audit.errors import KeywayError
-from audit.export import rfc3339
 from audit.forms import ActivityForm
+from config.lib.environment import Environment
+from config.lib.errors import KeywayError
+from config.lib.export import rfc3339
 from tenants.access import Access
 from tenants.door import member_page
 from tenants.roles import Permission

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_safe
 
 from audit import trail
 from audit.actions import Action
-from audit.export import csv_lines, ndjson_lines
 from audit.forms import TrailForm
 from audit.models import TrailEntry, TrailHead
+from config.lib.export import csv_lines, ndjson_lines
 from tenants.access import Access
 from tenants.door import member_page
 from tenants.roles import Permission

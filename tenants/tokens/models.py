@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from audit.actor import Target
-from audit.ids import encode, uuid7
+from config.lib.ids import encode, uuid7
 
 USER_AGENT_LENGTH = 255
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from audit import trail
 from audit.actions import Action
 from audit.actor import Actor
-from audit.ids import uuid7
+from config.lib.ids import uuid7
 from tenants import conf
 from tenants.models import User
 from tenants.tokens import token

@@ -21,10 +21,10 @@ from jwt import PyJWTError
 from jwt.api_jws import PyJWS
 from msgspec import Meta
 
-from audit import strict_json
-from audit.ids import decode, encode
-from audit.strict_json import Flaw, Malformed
-from config.signing_keys import SigningKey
+from config.lib import strict_json
+from config.lib.ids import decode, encode
+from config.lib.signing_keys import SigningKey
+from config.lib.strict_json import Flaw, Malformed
 from tenants.tokens.errors import ExpiredToken, InvalidToken
 
 ALGORITHM = "RS256"

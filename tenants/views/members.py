@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apikeys.models import Key
-from audit.errors import KeywayError
+from config.lib.errors import KeywayError
 from tenants import services
 from tenants.access import Access
 from tenants.door import member_page

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 from apikeys.kind import Kind
 from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet
 from audit import trail
-from audit.environment import Environment
 from audit.models import ActivityEvent, TrailEntry
+from config.lib.environment import Environment
 from tenants import agents
 from tenants.access import Access, everywhere
 from tenants.door import LAST_ORGANIZATION, member_page

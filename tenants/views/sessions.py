@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
 from tenants.access import actor
 from tenants.sign_in import person
 from tenants.tokens import services as tokens

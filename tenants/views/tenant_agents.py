@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apikeys.insights import count_active_agent_keys
-from audit.environment import Environment
 from audit.models import ActivityEvent
+from config.lib.environment import Environment
 from tenants import agents
 from tenants.access import Access, everywhere
 from tenants.models import Agent, Health, Organization

@@ -33,8 +33,8 @@ from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.services import Changes, Order
 from apikeys.verification import Credential, authorize, verify
-from audit.environment import Environment
-from audit.errors import KeywayError
+from config.lib.environment import Environment
+from config.lib.errors import KeywayError
 from tenants import services as tenants
 from tenants.models import Membership, User
 from tenants.roles import Role

@@ -10,8 +10,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from apikeys import services as keys
 from apikeys import verification
 from apikeys.models import Key
-from apikeys.problems import PROBLEMS
 from apikeys.services import Issued
+from config.lib.problems import PROBLEMS
 from tenants import services as tenants
 from tenants.models import Organization
 from tests.conftest import SYSTEM, api

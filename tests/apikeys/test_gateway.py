@@ -14,9 +14,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from apikeys import gateway, verification
 from apikeys import services as keys
 from apikeys.models import Key
-from apikeys.problems import PROBLEMS
 from apikeys.services import Issued
-from audit.environment import Environment
+from config.lib.environment import Environment
+from config.lib.problems import PROBLEMS
 from tenants import services as tenants
 from tenants.models import Organization
 from tests.conftest import SYSTEM, api

@@ -84,7 +84,7 @@ def revoke(server: KeywayServer, key_id: str) -> None:
 from apikeys.models import Key
 from apikeys.services import revoke
 from audit.actor import Actor
-from audit.ids import decode
+from config.lib.ids import decode
 revoke(key=Key.objects.get(pk=decode("key", "{key_id}")), by=Actor.system("tests"))
 """
     server.manage("shell", "-c", code)

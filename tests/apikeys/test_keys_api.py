@@ -13,7 +13,7 @@ from apikeys import services as keys
 from apikeys.models import Key
 from apikeys.services import Issued
 from apikeys.verification import Credential, verify
-from config.rates import Rate
+from config.lib.rates import Rate
 from tenants.models import Organization, User
 from tests.conftest import SYSTEM, IssueKey, client_of
 

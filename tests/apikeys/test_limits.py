@@ -13,7 +13,7 @@ from pytest_django import Settings
 from apikeys.limits import limiter
 from apikeys.limits.rules import SLICES_A_WINDOW, Claim, Rule, Verdict
 from apikeys.limits.window import Windows
-from config.rates import Rate, parse_rate
+from config.lib.rates import Rate, parse_rate
 
 TEN = Rule("key", 10, 60)
 START = 1_000_000.0

@@ -13,8 +13,8 @@ from apikeys import services as keys
 from apikeys.denials import Denial, Reason
 from apikeys.limits import limiter
 from apikeys.services import Issued
-from config.peppers import parse_peppers
-from config.rates import Rate
+from config.lib.peppers import parse_peppers
+from config.lib.rates import Rate
 from tests.apikeys.test_gateway import ask
 from tests.conftest import SYSTEM, api
 from tests.wsgi import Answer

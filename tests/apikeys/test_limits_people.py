@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from apikeys.forms import new_nonce
 from apikeys.models import Key
-from config.rates import Rate
+from config.lib.rates import Rate
 from tenants.models import User
 from tests.conftest import PASSWORD, client_of
 

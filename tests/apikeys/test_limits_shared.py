@@ -18,8 +18,8 @@ from apikeys.limits import limiter
 from apikeys.limits import shared as module
 from apikeys.limits.rules import SLICES_A_WINDOW, Claim, Rule
 from apikeys.limits.shared import Shared
-from config.breaker import LOOK_AGAIN_SECONDS
-from config.rates import Rate
+from config.lib.breaker import LOOK_AGAIN_SECONDS
+from config.lib.rates import Rate
 from tests.apikeys.test_limits import burst
 from tests.servers.redis import MISSING, RedisServer, find_redis
 from tests.servers.slow import SlowLink

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apikeys import secret
-from config.peppers import Pepper, parse_peppers
+from config.lib.peppers import Pepper, parse_peppers
 
 OLD, NEW = Pepper(1, b"o" * 32), Pepper(2, b"n" * 32)
 

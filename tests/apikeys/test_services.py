@@ -19,8 +19,8 @@ from apikeys.errors import (
 from apikeys.models import Key, Secret, Status
 from apikeys.services import Issued, Order
 from audit.actions import Action
-from audit.errors import TrailUnavailable
 from audit.models import TrailEntry
+from config.lib.errors import TrailUnavailable
 from tenants.access import actor
 from tenants.models import Organization, User
 from tests.conftest import SYSTEM, IssueKey, membership_of

@@ -17,7 +17,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key, Secret
 from apikeys.services import Issued
 from apikeys.verification import Credential, authorize, verify
-from config.peppers import Pepper, parse_peppers
+from config.lib.peppers import Pepper, parse_peppers
 from tenants import services as tenants
 from tenants.models import Organization, User
 from tests.conftest import SYSTEM, IssueKey, membership_of

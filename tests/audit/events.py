@@ -8,7 +8,7 @@ from typing import Any
 
 from audit import batch, ingest
 from audit.ingest import Outcome, Place
-from audit.strict_json import Flaw
+from config.lib.strict_json import Flaw
 
 NOW = datetime(2025, 11, 21, 12, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from django.test import override_settings
 
 from audit import activity
 from audit.activity import ActivityFilter, InvalidCursor, Page, QueryTooBroad
-from audit.environment import Environment
 from audit.ingest import Place
+from config.lib.environment import Environment
 from tests.audit.events import NOW, event, send
 
 pytestmark = pytest.mark.django_db

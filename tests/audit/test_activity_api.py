@@ -16,10 +16,10 @@ from apikeys import services as keys
 from apikeys.services import Issued
 from audit import activity
 from audit.actor import Actor
-from audit.environment import Environment
-from audit.ids import decode, encode
 from audit.ingest import Place
 from audit.models import ActivityEvent
+from config.lib.environment import Environment
+from config.lib.ids import decode, encode
 from tenants.models import Organization
 from tests.audit.events import event, send
 from tests.conftest import IssueKey, api

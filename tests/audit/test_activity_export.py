@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.export import csv_lines, ndjson_lines, rfc3339
+from config.lib.export import csv_lines, ndjson_lines, rfc3339
 
 FORMULAS = "=+-@\t\r\n\0＝＋－＠"
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -15,14 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apikeys import services as keys
-from apikeys.problems import ApiProblem
 from apikeys.services import Issued
 from audit.actor import Actor
 from audit.batch import MAX_BYTES
-from audit.environment import Environment
 from audit.models import ActivityEvent, TrailEntry
-from audit.parsers import JSON, Accepted, read_body
-from audit.triggers import Guard
+from config.lib.bodies import JSON, Accepted, read_body
+from config.lib.environment import Environment
+from config.lib.problems import ApiProblem
+from config.lib.triggers import Guard
 from tenants.models import Agent, Organization
 from tests.audit.events import array, event, lines
 from tests.conftest import IssueKey, api

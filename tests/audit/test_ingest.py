@@ -9,10 +9,10 @@ import pytest
 from django.db import DatabaseError, connection
 
 from audit import batch, ingest
-from audit.environment import Environment
 from audit.event import FIELDS
 from audit.ingest import MAX_HOSTS, Outcome, Place
 from audit.models import ActivityEvent
+from config.lib.environment import Environment
 from tests.audit.events import NOW, array, event, send
 
 pytestmark = pytest.mark.django_db

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import batch, strict_json
+from audit import batch
 from audit.batch import BatchTooLarge, MalformedBatch, read_array, read_lines
 from audit.event import FIELDS, Event, digests, encode, in_utc
 from audit.models import ActivityEvent
-from audit.strict_json import Flaw, Pairs
+from config.lib import strict_json
+from config.lib.strict_json import Flaw, Pairs
 from tests.audit.events import array, event, flaws, lines
 
 WHOLE = {

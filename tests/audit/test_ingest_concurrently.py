@@ -17,9 +17,9 @@ import pytest
 import requests
 from django.db import connection, transaction
 
-from audit.environment import Environment
 from audit.ingest import Outcome, Place
 from audit.models import ActivityEvent
+from config.lib.environment import Environment
 from tests.audit.events import event, send
 from tests.servers.keyway import KeywayServer
 

@@ -12,9 +12,9 @@ import pytest
 from django.core.signing import Signer
 from django.test import Client
 
-from audit.ids import encode
 from audit.models import ActivityEvent
 from audit.views.activity import PAGE_SIZE
+from config.lib.ids import encode
 from tenants.models import Organization, User
 from tests.conftest import client_of
 

@@ -11,9 +11,9 @@ from django.db import IntegrityError, connection, models, transaction
 from audit import trail
 from audit.actions import Action
 from audit.actor import Actor, Target
-from audit.errors import TrailUnavailable
 from audit.guards import GUARDS
 from audit.models import TrailEntry, TrailHead
+from config.lib.errors import TrailUnavailable
 from tenants.models import Organization
 from tests.conftest import SYSTEM
 

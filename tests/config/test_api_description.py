@@ -12,7 +12,7 @@ from django.test import Client
 from drf_spectacular.validation import validate_schema
 
 from apikeys.denials import Reason
-from apikeys.problems import CONTENT_TYPE, PROBLEMS
+from config.lib.problems import CONTENT_TYPE, PROBLEMS
 from config.wsgi import BEFORE_DJANGO
 from tests.access_table import API
 from tests.routes import routes

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.problems import CONTENT_TYPE
 from apikeys.services import Issued
+from config.lib.problems import CONTENT_TYPE
 from config.wsgi import BEFORE_DJANGO
 from tenants.models import Organization, User
 from tests.apikeys.oauth.flow import Program, service_of

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from redis.exceptions import RedisError
 
-from config import cache as module
-from config.breaker import Breaker
-from config.cache import RedisOrHereCache
-from config.redis_options import options
+from config.lib import cache as module
+from config.lib.breaker import Breaker
+from config.lib.cache import RedisOrHereCache
+from config.lib.redis_options import options
 from tests.servers.redis import MISSING, RedisServer, find_redis
 
 pytestmark = [pytest.mark.server, pytest.mark.skipif(find_redis() is None, reason=MISSING)]

@@ -1,7 +1,7 @@
 import pytest
 import requests
 
-from config.content_type import is_good
+from config.serving.content_type import is_good
 from tests.servers.keyway import KeywayServer
 
 GOOD = ["", "application/json", "application/json; charset=utf-8", 'text/csv;charset="UTF-8"; header=present',

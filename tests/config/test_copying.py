@@ -3,7 +3,7 @@
 import pytest
 from django.db import DataError, connection, transaction
 
-from config.copying import copy_in
+from config.lib.postgres_copy import copy_in
 
 pytestmark = [
     pytest.mark.django_db,

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from apikeys.problems import PROBLEMS
 from apikeys.schema import error_table
+from config.lib.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +53,8 @@ def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
     )
     read |= set(
         re.findall(
-            r"""environ\.get\(["']([A-Z_0-9]+)["']""", (ROOT / "config" / "gunicorn.py").read_text()
+            r"""environ\.get\(["']([A-Z_0-9]+)["']""",
+            (ROOT / "config" / "serving" / "gunicorn.py").read_text(),
         )
     )
     documented = set(

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from config import health
+from config.serving import health
 from tests.wsgi import call
 
 

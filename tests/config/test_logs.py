@@ -18,8 +18,8 @@ from gunicorn.config import Config
 from pytest_django import Settings
 
 from apikeys.services import Issued
-from config import logs
-from config.logs import GunicornLogger, LineFormatter, redact
+from config.lib import logs
+from config.lib.logs import GunicornLogger, LineFormatter, redact
 from config.settings import LOGGING
 from tests.apikeys.test_gateway import ask
 from tests.conftest import api
@@ -186,7 +186,7 @@ def test_other_credentials_are_redacted_too(line: str) -> None:
 
 
 def test_the_server_logs_through_it_with_a_handler_for_everything() -> None:
-    assert LOGGING["formatters"]["line"]["()"] == "config.logs.LineFormatter"
+    assert LOGGING["formatters"]["line"]["()"] == "config.lib.logs.LineFormatter"
     assert LOGGING["root"]["handlers"] == ["stderr"]
     assert not [logger for logger in LOGGING["loggers"].values() if logger.get("handlers")]
 

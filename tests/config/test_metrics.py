@@ -13,7 +13,7 @@ from prometheus_client import Histogram
 from pytest_django import Settings
 
 from apikeys.services import Issued
-from config import metrics
+from config.lib import metrics
 from tests.conftest import api
 from tests.servers.keyway import KeywayServer
 from tests.wsgi import Answer, call

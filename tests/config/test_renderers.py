@@ -12,7 +12,7 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 
 from apikeys.kind import Kind
 from apikeys.services import Issued
-from config.renderers import JsonRenderer
+from config.lib.renderers import JsonRenderer
 from tests.conftest import api
 
 

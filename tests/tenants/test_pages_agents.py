@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from apikeys import services as keys
 from apikeys.services import Issued
-from audit.ids import uuid7
 from audit.models import ActivityEvent
+from config.lib.ids import uuid7
 from tenants import agents
 from tenants import services as tenants
 from tenants.models import Agent, Organization, User

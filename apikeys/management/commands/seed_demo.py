@@ -16,8 +16,8 @@ from apikeys.models import Key
 from apikeys.services import Issued, Order
 from audit import batch, ingest
 from audit.actor import Actor
-from audit.environment import Environment
-from audit.ids import encode
+from config.lib.environment import Environment
+from config.lib.ids import encode
 from tenants import agents
 from tenants import services as tenants
 from tenants.models import AgentConfiguration, Membership, Organization, User

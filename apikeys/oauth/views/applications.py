@@ -20,7 +20,7 @@ from apikeys.oauth.forms import (
 from apikeys.oauth.models import Application
 from apikeys.oauth.opaque import Plaintext
 from apikeys.views.one_time import disclose
-from audit.errors import KeywayError
+from config.lib.errors import KeywayError
 from tenants.access import Access
 from tenants.door import member_page
 from tenants.roles import Permission

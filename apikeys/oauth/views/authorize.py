@@ -20,8 +20,8 @@ from apikeys.oauth import conf, door, redirects, scopes
 from apikeys.oauth.models import Application
 from apikeys.oauth.server import server
 from apikeys.scopes import Scope
-from config import csp
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
+from config.pages import csp
 from tenants.access import Access
 from tenants.models import Membership
 from tenants.roles import Permission

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from apikeys.oauth import connections, tokens
 from apikeys.oauth.connections import Connection
-from config.client_ip import client_ip
+from config.lib.client_ip import client_ip
 from tenants.access import actor
 from tenants.sign_in import person, recent_sign_in
 

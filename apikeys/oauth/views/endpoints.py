@@ -19,10 +19,10 @@ from oauthlib.oauth2.rfc6749 import errors
 from apikeys.oauth import conf, door, scopes, verification
 from apikeys.oauth.models import AccessToken, Application
 from apikeys.oauth.server import GRANT_TYPES, server
-from apikeys.problems import RETRY_AFTER_SECONDS
 from apikeys.verification import Credential
-from audit.errors import TrailUnavailable
-from audit.ids import encode
+from config.lib.errors import TrailUnavailable
+from config.lib.ids import encode
+from config.lib.problems import RETRY_AFTER_SECONDS
 
 logger = logging.getLogger(__name__)
 

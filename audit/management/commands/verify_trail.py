@@ -4,8 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit import trail
-from audit.ids import decode, encode
 from audit.models import TrailEntry
+from config.lib.ids import decode, encode
 
 
 class Command(BaseCommand):

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from config.signing_keys import generate
+from config.lib.signing_keys import generate
 
 
 class Command(BaseCommand):

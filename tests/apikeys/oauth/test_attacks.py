@@ -282,7 +282,7 @@ def test_what_is_malformed_is_refused_in_rfc_6749s_form(
 def test_failures_are_limited_by_network_and_a_good_client_is_not(
     program: Program, bobs_browser: Client, settings: Any
 ) -> None:
-    from config.rates import parse_rate  # noqa: PLC0415
+    from config.lib.rates import parse_rate  # noqa: PLC0415
 
     code = program.authorize(bobs_browser)["code"]
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refused": parse_rate("x", "2/m")}

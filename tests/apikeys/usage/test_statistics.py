@@ -21,7 +21,7 @@ from apikeys.usage.lines import UseLine
 from apikeys.usage.models import EPOCH, Period
 from apikeys.usage.statistics import Figures, Span, Window
 from apikeys.usage.storage import store
-from audit.ids import encode
+from config.lib.ids import encode
 from tenants.models import User
 from tests.apikeys.usage.conftest import Drain
 from tests.conftest import SYSTEM, IssueKey, api, client_of

@@ -9,7 +9,7 @@ import pytest
 from keyway.problems import error_in
 from keyway.wire import Answer
 
-from apikeys.problems import PROBLEMS
+from config.lib.problems import PROBLEMS
 from tests.clients.python.conftest import Connect
 from tests.clients.python.scripted import Reply, ScriptedServer, ok, problem
 

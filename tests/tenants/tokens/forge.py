@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from django.utils import timezone
 
 from apikeys import throttling
-from audit.ids import encode, uuid7
+from config.lib.ids import encode, uuid7
 from tenants import conf
 from tenants.models import User
 from tenants.tokens import services

@@ -18,7 +18,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from audit.ids import encode, uuid7
+from config.lib.ids import encode, uuid7
 from tenants import conf
 from tenants.models import User
 from tenants.tokens import services

@@ -8,8 +8,8 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from config import logs
-from config.rates import Rate
+from config.lib import logs
+from config.lib.rates import Rate
 from tenants.auth_api import Login
 from tenants.models import TokenFamily, User
 from tenants.tokens.services import TokenPair

@@ -14,7 +14,7 @@ from apikeys.limits import limiter
 from audit import trail
 from audit.actions import Action
 from audit.models import TrailEntry
-from config.rates import Rate
+from config.lib.rates import Rate
 from tenants.models import RefreshToken, TokenFamily, User
 from tenants.tokens import services
 from tenants.tokens.errors import ExpiredToken, InvalidToken, RefreshReused

@@ -21,8 +21,8 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
-from config import secrets_file, signing_keys
-from config.signing_keys import generate, parse_signing_keys
+from config.lib import secrets_file, signing_keys
+from config.lib.signing_keys import generate, parse_signing_keys
 from tenants import checks, conf
 from tenants.management.commands.new_signing_key import Command
 from tenants.models import User

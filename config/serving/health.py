@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apikeys import conf
-from config import bare
+from config.lib import wsgi_responses
 
 logger = logging.getLogger(__name__)
 
@@ -19,22 +19,22 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 
 
-@bare.reading
+@wsgi_responses.reading
 def alive(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    return bare.text(environ, start_response, HTTPStatus.OK, "alive")
+    return wsgi_responses.text(environ, start_response, HTTPStatus.OK, "alive")
 
 
-@bare.reading
+@wsgi_responses.reading
 def ready(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     missing = readiness.missing()
     if missing:
-        return bare.text(
+        return wsgi_responses.text(
             environ,
             start_response,
             HTTPStatus.SERVICE_UNAVAILABLE,
             f"not ready: {', '.join(missing)}",
         )
-    return bare.text(environ, start_response, HTTPStatus.OK, "ready")
+    return wsgi_responses.text(environ, start_response, HTTPStatus.OK, "ready")
 
 
 class Readiness:

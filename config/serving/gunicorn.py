@@ -1,4 +1,4 @@
-"""How gunicorn serves Keyway: ``gunicorn -c config/gunicorn.py config.wsgi``."""
+"""How gunicorn serves Keyway: ``gunicorn -c config/serving/gunicorn.py config.wsgi``."""
 
 import gc
 import os
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from config.logs import GunicornLogger
+from config.lib.logs import GunicornLogger
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"

@@ -20,7 +20,7 @@ def options(seconds: float) -> dict[str, Any]:
 def cache(server: str, seconds: float) -> dict[str, Any]:
     """Of CACHES in Django."""
     return {
-        "BACKEND": "config.cache.RedisOrHereCache",
+        "BACKEND": "config.lib.cache.RedisOrHereCache",
         "LOCATION": server,
         "OPTIONS": options(seconds),
     }

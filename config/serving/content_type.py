@@ -8,7 +8,7 @@ import re
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from config import bare
+from config.lib import wsgi_responses
 
 _GOOD = re.compile(r'[^;*]*(;(?!\s*charset)[^;*]*|;\s*charset\s*=\s*"?utf-8"?\s*)*', re.IGNORECASE)
 
@@ -19,4 +19,4 @@ def is_good(content_type: str) -> bool:
 
 def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     words = "Content-Type: no charset but utf-8 is taken."
-    return bare.text(environ, start_response, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
+    return wsgi_responses.text(environ, start_response, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)

@@ -9,7 +9,7 @@ import psycopg
 from django.db.backends.postgresql import base
 from psycopg_pool import PoolTimeout
 
-from config.breaker import Away, Breaker
+from config.lib.breaker import Away, Breaker
 
 _breaker = Breaker("The database", PoolTimeout)
 

@@ -18,7 +18,7 @@ import structlog
 from gunicorn import glogging
 from structlog.typing import EventDict, WrappedLogger
 
-from audit.ids import encode
+from config.lib.ids import encode
 
 # Any prefix, for an installation may have had others. What is left of a secret that was cut short is redacted as well.
 _KEYS = re.compile(r"((?:live|test|oat|ort|oac|ocs)_)[0-9A-Za-z]{8,}")
@@ -128,7 +128,7 @@ def configuration(level: str, form: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": "config.logs.LineFormatter", "form": form}},
+        "formatters": {"line": {"()": "config.lib.logs.LineFormatter", "form": form}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}
         },

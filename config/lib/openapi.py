@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from drf_spectacular.utils import OpenApiResponse
 
-from apikeys.problems import CONTENT_TYPE, PROBLEMS
 from audit.batch import MAX_EVENTS
 from audit.event import Event
 from audit.ingest import Rejection
+from config.lib.problems import CONTENT_TYPE, PROBLEMS
 
 Schema = dict[str, Any]
 

@@ -26,7 +26,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from apikeys import conf
-from config import bare
+from config.lib import wsgi_responses
 
 Counted = TypeVar("Counted")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -165,24 +165,26 @@ class SpoolCollector(Collector):
         )
 
 
-@bare.reading
+@wsgi_responses.reading
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     """Only for who presents KEYWAY_METRICS_TOKEN; without that setting there is nothing here."""
     expected = settings.KEYWAY_METRICS_TOKEN
     if not expected:
-        return bare.text(environ, start_response, HTTPStatus.NOT_FOUND, "not found")
+        return wsgi_responses.text(environ, start_response, HTTPStatus.NOT_FOUND, "not found")
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(
         token.strip().encode(), expected.encode()
     ):
         headers = [
             ("WWW-Authenticate", 'Bearer realm="Keyway metrics"'),
-            ("Content-Type", bare.TEXT),
+            ("Content-Type", wsgi_responses.TEXT),
         ]
-        return bare.answer(environ, start_response, HTTPStatus.UNAUTHORIZED, headers=headers)
+        return wsgi_responses.answer(
+            environ, start_response, HTTPStatus.UNAUTHORIZED, headers=headers
+        )
     hand_over()
     headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Cache-Control", "no-store")]
-    return bare.answer(
+    return wsgi_responses.answer(
         environ, start_response, HTTPStatus.OK, headers=headers, body=generate_latest(_registry())
     )
 

@@ -11,7 +11,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
-from config.breaker import Away, Breaker
+from config.lib.breaker import Away, Breaker
 
 # Django makes a cache for each thread; what one of them learns of Redis is for all.
 _breaker = Breaker("Redis, for the cache,", RedisError)

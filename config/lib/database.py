@@ -9,7 +9,7 @@ RECONNECT_SECONDS = 1
 
 
 def engine(named: str) -> str:
-    return "config.postgresql" if named == "django.db.backends.postgresql" else named
+    return "config.lib.postgresql" if named == "django.db.backends.postgresql" else named
 
 
 def options(engine: str, statement_timeout_ms: int, pool: int) -> dict[str, Any]:

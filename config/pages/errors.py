@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
 
-from apikeys import problems
 from apikeys.hashing import PoolFull
-from apikeys.problems import ApiProblem
-from audit.errors import TrailUnavailable
-from config.handler import API
+from config.lib import problems
+from config.lib.errors import TrailUnavailable
+from config.lib.problems import ApiProblem
+from config.serving.handler import API
 
 RETRY_AFTER_SECONDS = 2
 

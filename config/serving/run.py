@@ -1,4 +1,4 @@
-"""``python -m config.run``: everything between a fresh clone and a running Keyway on this machine. `make run` calls it.
+"""``python -m config.serving.run``: everything between a fresh clone and a running Keyway on this machine. `make run` calls it.
 
 A second run keeps what the first one made.
 """
@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from config import secrets_file
+from config.lib import secrets_file
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
 DEMO = VAR / "demo.json"
 HOST = "127.0.0.1"
@@ -36,7 +36,7 @@ def main() -> None:
     _manage("collectstatic", "--noinput", "--verbosity", "0")
     _seed()
     _welcome(address)
-    server = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"]
+    server = [sys.executable, "-m", "gunicorn", "-c", "config/serving/gunicorn.py", "config.wsgi"]
     os.execv(sys.executable, server)  # noqa: S606  the server takes this process over, so that signals reach it
 
 

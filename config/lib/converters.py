@@ -4,7 +4,7 @@ import uuid
 
 from django.urls import register_converter
 
-from audit.ids import LENGTH, decode, encode
+from config.lib.ids import LENGTH, decode, encode
 
 
 class PublicId:

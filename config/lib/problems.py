@@ -14,7 +14,7 @@ from apikeys import recording
 from apikeys.denials import Denial, Reason
 from apikeys.hashing import PoolFull
 from apikeys.renderers import ProblemRenderer
-from audit.errors import KeywayError, TrailUnavailable
+from config.lib.errors import KeywayError, TrailUnavailable
 
 logger = logging.getLogger(__name__)
 

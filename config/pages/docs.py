@@ -10,8 +10,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.problems import PROBLEMS
-from config import csp
+from config.lib.problems import PROBLEMS
+from config.pages import csp
 
 
 class SchemaView(SpectacularAPIView):

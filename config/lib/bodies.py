@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
-from apikeys.problems import ApiProblem
+from config.lib.problems import ApiProblem
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
