@@ -3,7 +3,6 @@ from django.urls import path
 from apikeys.api import WhoamiView
 from apikeys.keys_api import KeysView, KeyView, RotationView
 from apikeys.usage_api import UsageView
-from config.lib import converters  # noqa: F401  registers key_id
 
 urlpatterns = [
     path("whoami", WhoamiView.as_view(), name="api_whoami"),

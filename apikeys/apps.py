@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from config.lib.converters import register_id
+
 
 class ApikeysConfig(AppConfig):
     name = "apikeys"
@@ -7,3 +9,5 @@ class ApikeysConfig(AppConfig):
 
     def ready(self) -> None:
         from apikeys import checks, schema  # noqa: F401, PLC0415  register themselves
+
+        register_id("key")

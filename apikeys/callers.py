@@ -11,7 +11,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.power import Power
 from apikeys.verification import Credential
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from tenants.access import Access, actor, everywhere
 from tenants.errors import Forbidden, NoAccess
 from tenants.models import User

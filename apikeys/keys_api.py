@@ -30,7 +30,7 @@ from apikeys.models import Key
 from apikeys.scopes import MANAGE_API_KEYS
 from apikeys.services import Issued, Order
 from apikeys.verification import Credential, authorize
-from audit.serializers import read_query
+from audit.activity.serializers import read_query
 from config.lib.client_ip import client_ip
 from config.lib.problems import ApiProblem, from_denial
 from tenants.access import Access

@@ -13,7 +13,7 @@ from apikeys.power import Power
 from apikeys.scopes import agent_scopes
 from apikeys.usage.lines import MOST_USER_AGENT
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
-from audit.actor import Target
+from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User

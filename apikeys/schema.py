@@ -173,7 +173,7 @@ def _add_problems(operation: Schema, codes: Iterable[str]) -> None:
 
 
 def _describe_query(operation: Schema) -> None:
-    """A filter's parameter that has no value is as one that is not there (audit.serializers.read_query)."""
+    """A filter's parameter that has no value is as one that is not there (audit.activity.serializers.read_query)."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "query":
             parameter["allowEmptyValue"] = True

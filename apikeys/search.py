@@ -11,7 +11,7 @@ from django.core import signing
 from apikeys.callers import Caller
 from apikeys.insights import with_status
 from apikeys.models import Key, KeyQuerySet, Status
-from audit.activity import InvalidCursor
+from audit.activity.queries import InvalidCursor
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 from django.urls import path
 
 from apikeys.views import agent_keys, public_keys, usage
-from config.lib import converters  # noqa: F401  registers key_id
 
 PUBLIC_KEY = "profile/api-keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"

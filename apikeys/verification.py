@@ -19,7 +19,7 @@ from apikeys.facts import Facts, OrganizationFacts, read
 from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.power import Power
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from config.lib.ids import encode
 from tenants.leases import Leases, register
 

@@ -11,7 +11,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from apikeys.models import Key  # noqa: E402
-from audit.activity import ActivityFilter, _Seal, matching  # noqa: E402
+from audit.activity.queries import ActivityFilter, _Seal, matching  # noqa: E402
 from benchmarks.reading import DEPTHS  # noqa: E402
 from tenants.models import Organization  # noqa: E402
 

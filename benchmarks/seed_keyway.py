@@ -12,7 +12,7 @@ from apikeys import services  # noqa: E402
 from apikeys.kind import Kind  # noqa: E402
 from apikeys.models import Key, Secret  # noqa: E402
 from apikeys.services import Order  # noqa: E402
-from audit.actor import Actor  # noqa: E402
+from audit.trail.actor import Actor  # noqa: E402
 from benchmarks.servers import PASSWORD  # noqa: E402
 from tenants import services as tenants  # noqa: E402
 from tenants.models import Membership, Organization, User  # noqa: E402

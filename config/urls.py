@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from audit.urls import api_urlpatterns as audit_urls
 from config.pages import docs
 from tenants.auth_api import JwksView
 from tenants.views import sessions
@@ -11,7 +12,7 @@ urlpatterns = [
     # First, for they are asked for most.
     path("api/v1/", include("apikeys.api_urls")),
     path("api/v1/", include("tenants.api_urls")),
-    path("api/v1/", include("audit.api_urls")),
+    path("api/v1/", include(audit_urls)),
     path("", overview, name="overview"),
     path("o/<slug:slug>/", organization_overview, name="organization_overview"),
     path("", include("apikeys.urls")),

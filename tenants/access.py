@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from tenants.errors import Forbidden, NoAccess
 from tenants.models import Membership, Organization, User
 from tenants.roles import PERMISSIONS, STAFF_PERMISSIONS, Permission, Role

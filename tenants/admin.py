@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from config.lib.client_ip import client_ip
 from config.pages.admin import ReadOnlyAdmin
 from tenants import services

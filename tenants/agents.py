@@ -10,8 +10,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from tenants.errors import StaleConfiguration
 from tenants.models import Agent, AgentConfiguration, Health, Organization
 

@@ -2,7 +2,7 @@
 
 from django.db import IntegrityError, transaction
 
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from tenants import services
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from audit.actor import Target
+from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.roles import Role

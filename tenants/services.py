@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from tenants import leases
 from tenants.errors import AlreadyMember, LastAdmin
 from tenants.leases import Receipt

@@ -1,6 +1,5 @@
 from django.urls import path
 
-from config.lib import converters  # noqa: F401  registers mem_id and fam_id
 from tenants.views import agents, configuration, members, profile, sessions, tenant_agents
 
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"

@@ -24,9 +24,9 @@ from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
 from apikeys.throttling import refusals
-from audit.actor import Actor
-from audit.guards import GUARDS as TRAIL_GUARDS
 from audit.models import ActivityEvent
+from audit.trail.actor import Actor
+from audit.trail.guards import GUARDS as TRAIL_GUARDS
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from config.serving.handler import ByKindOfRequest

@@ -10,7 +10,7 @@ from apikeys import guards as key_guards
 from apikeys import services as keys
 from apikeys.models import Key, Secret
 from apikeys.services import Issued
-from audit import guards as trail_guards
+from audit.trail import guards as trail_guards
 from tenants.models import Membership, Organization, User
 from tests.conftest import SYSTEM, membership_of
 

@@ -12,8 +12,8 @@ from apikeys import scopes as registry
 from apikeys.oauth import scopes
 from apikeys.oauth.models import AccessToken, Application
 from apikeys.scopes import Scope
-from audit.actions import Action
 from audit.models import TrailEntry
+from audit.trail.actions import Action
 from tenants.models import Membership, User
 
 

@@ -17,7 +17,7 @@ from oauth2_provider.models import (
 
 from apikeys import scopes as registry
 from apikeys.oauth import scopes
-from audit.actor import Actor, Target
+from audit.trail.actor import Actor, Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User

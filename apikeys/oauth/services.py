@@ -13,8 +13,8 @@ from apikeys.oauth.errors import NoSecret, SecretShown
 from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.opaque import Plaintext, Use
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from config.lib.ids import uuid7
 from tenants import leases

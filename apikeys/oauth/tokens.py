@@ -14,8 +14,8 @@ from apikeys.oauth.errors import AlreadyUsed
 from apikeys.oauth.models import AccessToken, Application, Grant, RefreshToken
 from apikeys.oauth.opaque import Use
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from tenants import leases
 from tenants.leases import Receipt
 from tenants.models import Membership

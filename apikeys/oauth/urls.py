@@ -1,7 +1,6 @@
 from django.urls import path
 
 from apikeys.oauth.views import applications, authorize, connections, endpoints
-from config.lib import converters  # noqa: F401  registers app_id
 
 APPLICATIONS = "o/<slug:slug>/applications"
 APPLICATION = f"{APPLICATIONS}/<app_id:application_id>"

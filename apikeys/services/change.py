@@ -11,8 +11,8 @@ from apikeys.models import Key, Secret
 from apikeys.power import Power
 from apikeys.secret import Plaintext
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from tenants.models import Membership
 from tenants.roles import PERMISSIONS, Role
 

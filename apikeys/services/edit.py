@@ -12,8 +12,8 @@ from apikeys.models import Key
 from apikeys.networks import Network
 from apikeys.power import Power
 from apikeys.services.change import grant, grantable, lock_usable, record
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from tenants import leases
 from tenants.leases import Receipt
 

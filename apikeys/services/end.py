@@ -6,8 +6,8 @@ from django.utils import timezone
 from apikeys.errors import AlreadyRevoked, NotUsable
 from apikeys.models import Key
 from apikeys.services.change import record
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from tenants import leases
 from tenants.leases import Receipt
 

@@ -14,8 +14,8 @@ from apikeys.networks import Network
 from apikeys.power import Power
 from apikeys.secret import Plaintext
 from apikeys.services.change import grant, grantable, make_secret, power_of_owner, record
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from tenants.models import Membership, Organization, User
 

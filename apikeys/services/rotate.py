@@ -11,8 +11,8 @@ from apikeys.models import Key, Secret
 from apikeys.power import Power
 from apikeys.secret import Plaintext
 from apikeys.services.change import grant, lock_usable, make_secret, record
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from tenants import leases
 
 LONGEST_GRACE = timedelta(days=7)

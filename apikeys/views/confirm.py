@@ -12,7 +12,7 @@ from apikeys import services
 from apikeys.forms import ReasonForm
 from apikeys.models import Key
 from apikeys.views.listing import Row
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from config.lib.errors import KeywayError
 from tenants.sign_in import kept_fields
 

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from audit.guards import GUARDS
+from audit.trail.guards import GUARDS
 from config.lib.triggers import install
 
 

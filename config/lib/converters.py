@@ -1,4 +1,4 @@
-"""Path converters: ids in addresses are the public spelling (``key_01…``), views are handed the UUID."""
+"""Path converters: an address carries the public id (``key_01…``), the view receives its UUID."""
 
 import uuid
 
@@ -11,10 +11,6 @@ class PublicId:
     prefix: str
     regex: str
 
-    def __init_subclass__(cls, prefix: str) -> None:
-        cls.prefix = prefix
-        cls.regex = rf"{prefix}_[0-9a-z]{{{LENGTH}}}"
-
     def to_python(self, value: str) -> uuid.UUID:
         """Raises ValueError, which Django answers with 404."""
         return decode(self.prefix, value)
@@ -23,29 +19,7 @@ class PublicId:
         return encode(self.prefix, value)
 
 
-class KeyId(PublicId, prefix="key"):
-    pass
-
-
-class MembershipId(PublicId, prefix="mem"):
-    pass
-
-
-class EventId(PublicId, prefix="evt"):
-    pass
-
-
-class AgentId(PublicId, prefix="agt"):
-    pass
-
-
-class ApplicationId(PublicId, prefix="app"):
-    pass
-
-
-class TokenFamilyId(PublicId, prefix="fam"):
-    pass
-
-
-for converter in (KeyId, MembershipId, EventId, AgentId, ApplicationId, TokenFamilyId):
-    register_converter(converter, f"{converter.prefix}_id")
+def register_id(prefix: str) -> None:
+    """Make ``<prefix_id:name>`` available in routes. Each app does so for its own ids when it starts."""
+    members = {"prefix": prefix, "regex": rf"{prefix}_[0-9a-z]{{{LENGTH}}}"}
+    register_converter(type(f"{prefix}_id", (PublicId,), members), f"{prefix}_id")

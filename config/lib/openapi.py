@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from drf_spectacular.utils import OpenApiResponse
 
-from audit.batch import MAX_EVENTS
-from audit.event import Event
-from audit.ingest import Rejection
+from audit.activity.batch import MAX_EVENTS
+from audit.activity.event import Event
+from audit.activity.ingest import Rejection
 from config.lib.problems import CONTENT_TYPE, PROBLEMS
 
 Schema = dict[str, Any]

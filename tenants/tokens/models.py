@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.utils import timezone
 
-from audit.actor import Target
+from audit.trail.actor import Target
 from config.lib.ids import encode, uuid7
 
 USER_AGENT_LENGTH = 255

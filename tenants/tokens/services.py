@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor
+from audit.trail.actions import Action
+from audit.trail.actor import Actor
 from config.lib.ids import uuid7
 from tenants import conf
 from tenants.models import User

@@ -105,7 +105,7 @@ def _health(access: Access, at: datetime) -> dict[str, int]:
 def latest_entries(access: Access) -> Sequence[TrailEntry] | None:
     """None for roles that do not read the trail."""
     return (
-        list(trail.entries(access.organization.pk)[:LATEST])
+        list(trail.entries_of(access.organization.pk)[:LATEST])
         if access.may(Permission.READ_TRAIL)
         else None
     )

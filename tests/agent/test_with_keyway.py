@@ -23,7 +23,7 @@ import json, sys
 from apikeys import services as keys
 from apikeys.models import Key
 from apikeys.services import Order
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from audit.models import ActivityEvent
 from tenants import agents, services as tenants
 from tenants.models import Agent, Organization

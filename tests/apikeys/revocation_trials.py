@@ -18,7 +18,7 @@ django.setup()
 from apikeys import services  # noqa: E402
 from apikeys.models import Key  # noqa: E402
 from apikeys.services import Changes, Issued, Order  # noqa: E402
-from audit.actor import Actor  # noqa: E402
+from audit.trail.actor import Actor  # noqa: E402
 from tenants import services as tenants  # noqa: E402
 from tenants.models import Membership, Organization  # noqa: E402
 

@@ -70,7 +70,7 @@ from django.utils import timezone
 from apikeys import networks
 from apikeys.models import Key
 from apikeys.services import Order, issue_public_key
-from audit.actor import Actor
+from audit.trail.actor import Actor
 owner = Key.objects.filter(kind="public", revoked_at=None, owner__removed_at=None, owner__deactivated_at=None).first().owner
 order = Order(name="Spoiled by a test", allowed=networks.parse({list(allowed)}))
 issued = issue_public_key(owner=owner, order=order, scopes=["read:audit-activity"], by=Actor.system("tests"))
@@ -83,7 +83,7 @@ def revoke(server: KeywayServer, key_id: str) -> None:
     code = f"""
 from apikeys.models import Key
 from apikeys.services import revoke
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from config.lib.ids import decode
 revoke(key=Key.objects.get(pk=decode("key", "{key_id}")), by=Actor.system("tests"))
 """

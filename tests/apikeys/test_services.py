@@ -18,8 +18,8 @@ from apikeys.errors import (
 )
 from apikeys.models import Key, Secret, Status
 from apikeys.services import Issued, Order
-from audit.actions import Action
 from audit.models import TrailEntry
+from audit.trail.actions import Action
 from config.lib.errors import TrailUnavailable
 from tenants.access import actor
 from tenants.models import Organization, User

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from audit import batch, ingest
-from audit.ingest import Outcome, Place
+from audit.activity import batch, ingest
+from audit.activity.ingest import Outcome, Place
 from config.lib.strict_json import Flaw
 
 NOW = datetime(2025, 11, 21, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
-from audit import activity
-from audit.activity import ActivityFilter, InvalidCursor, Page, QueryTooBroad
-from audit.ingest import Place
+from audit.activity import queries
+from audit.activity.ingest import Place
+from audit.activity.queries import ActivityFilter, InvalidCursor, Page, QueryTooBroad
 from config.lib.environment import Environment
 from tests.audit.events import NOW, event, send
 
@@ -26,7 +26,7 @@ ANY = ActivityFilter()
 
 
 def page(place: Place = ACME, wanted: ActivityFilter = ANY, **options: Any) -> Page:
-    return activity.page(place.organization_id, place.environment, wanted, **options)
+    return queries.page(place.organization_id, place.environment, wanted, **options)
 
 
 def ids(events: Iterable[Any]) -> list[str]:
@@ -110,7 +110,7 @@ def test_organizations_and_environments_see_their_own_only() -> None:
             found = [
                 other
                 for other in sent
-                if activity.find(other.organization_id, other.environment, event_id)
+                if queries.find(other.organization_id, other.environment, event_id)
             ]
             assert found == [place]
 
@@ -242,7 +242,7 @@ def test_a_cursor_outlives_a_change_of_the_secret_key_only_while_that_is_a_fallb
 def test_a_page_of_long_statements_ends_early_and_its_cursor_leads_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(activity, "PAGE_CHARACTERS", 250)
+    monkeypatch.setattr(queries, "PAGE_CHARACTERS", 250)
     events = [at(second, statement="x" * 100) for second in range(7)]
     send(ACME, events)
     seen, sizes, cursor = [], [], ""
@@ -258,11 +258,11 @@ def test_a_page_of_long_statements_ends_early_and_its_cursor_leads_on(
 def test_a_page_whose_parts_take_long_ends_early_and_its_cursor_leads_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(activity, "PART", 3)
+    monkeypatch.setattr(queries, "PART", 3)
     events = [at(second) for second in range(8)]
     send(ACME, events)
     assert ids(page(limit=7).events) == newest_first(events)[:7]
-    monkeypatch.setattr(activity, "PAGE_SECONDS", -1)
+    monkeypatch.setattr(queries, "PAGE_SECONDS", -1)
     first = page(limit=7)
     assert ids(first.events) == newest_first(events)[:3]
     assert ids(page(limit=7, cursor=first.next_cursor or "").events) == newest_first(events)[3:6]
@@ -272,7 +272,7 @@ def test_a_page_whose_parts_take_long_ends_early_and_its_cursor_leads_on(
 def test_a_page_is_the_same_in_parts_of_any_size(
     part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activity, "PART", part)
+    monkeypatch.setattr(queries, "PART", part)
     events = [at(second // 3) for second in range(25)]
     send(ACME, events)
     for limit in (1, 3, 10, 24, 25, 26):
@@ -294,8 +294,8 @@ def test_a_page_costs_one_statement(django_assert_num_queries: Any) -> None:
 def test_a_row_tells_every_field_in_its_public_spelling() -> None:
     sent = at(5, **FACTS)
     send(ACME, [sent])
-    [row] = [activity.row(one) for one in page().events]
-    assert tuple(row) == activity.FIELDS
+    [row] = [queries.row(one) for one in page().events]
+    assert tuple(row) == queries.FIELDS
     assert row["event_time"] == "2025-11-21T11:00:05.000000Z"
     assert (
         row["received_at"]
@@ -333,7 +333,7 @@ def test_pages_are_read_from_the_index_from_where_the_cursor_points() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE audit_activityevent")
     position = page(limit=10, cursor=page(limit=900).next_cursor or "").events[0]
-    after = activity.matching(ACME.organization_id, "live", ANY).filter(
+    after = queries.matching(ACME.organization_id, "live", ANY).filter(
         event_time__lte=position.event_time
     )
     plan = after[:10].explain()

@@ -14,10 +14,10 @@ from rest_framework.test import APIClient
 
 from apikeys import services as keys
 from apikeys.services import Issued
-from audit import activity
-from audit.actor import Actor
-from audit.ingest import Place
+from audit.activity import queries
+from audit.activity.ingest import Place
 from audit.models import ActivityEvent
+from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from config.lib.ids import decode, encode
 from tenants.models import Organization
@@ -60,7 +60,7 @@ def test_json_is_the_default_and_tells_every_field(
     assert "Link" not in answer
     assert [row["event_id"] for row in body["data"]] == [one["event_id"] for one in events]
     row = body["data"][0]
-    assert list(row) == list(activity.FIELDS)
+    assert list(row) == list(queries.FIELDS)
     assert row == row | events[0]
     assert encode("evt", decode("evt", row["id"])) == row["id"]
     assert str(decode("evt", row["id"])) == row["event_id"]
@@ -93,7 +93,7 @@ def test_csv_has_a_header_and_no_formulas(public_key: Issued, acme: Organization
     answer = api(public_key).get(URL, HTTP_ACCEPT="text/csv")
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
     header, cells = csv.reader(io.StringIO(answer.content.decode(), newline=""))
-    assert header == list(activity.FIELDS)
+    assert header == list(queries.FIELDS)
     row = dict(zip(header, cells, strict=True))
     assert (row["statement"], row["object_name"], row["host"]) == ("'=1+1", "'-2+3", "'@SUM(A1)")
     assert (row["action_name"], row["succeeded"]) == ('a,"b"', "true")

@@ -16,9 +16,9 @@ from rest_framework.test import APIClient
 
 from apikeys import services as keys
 from apikeys.services import Issued
-from audit.actor import Actor
-from audit.batch import MAX_BYTES
+from audit.activity.batch import MAX_BYTES
 from audit.models import ActivityEvent, TrailEntry
+from audit.trail.actor import Actor
 from config.lib.bodies import JSON, Accepted, read_body
 from config.lib.environment import Environment
 from config.lib.problems import ApiProblem

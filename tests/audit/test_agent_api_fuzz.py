@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apikeys.services import Issued
-from audit.event import FIELDS
+from audit.activity.event import FIELDS
 from audit.models import ActivityEvent
 from tests.audit.events import event
 from tests.conftest import api

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from audit import batch, ingest
-from audit.event import FIELDS
-from audit.ingest import MAX_HOSTS, Outcome, Place
+from audit.activity import batch, ingest
+from audit.activity.event import FIELDS
+from audit.activity.ingest import MAX_HOSTS, Outcome, Place
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
 from tests.audit.events import NOW, array, event, send

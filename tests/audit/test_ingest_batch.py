@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import batch
-from audit.batch import BatchTooLarge, MalformedBatch, read_array, read_lines
-from audit.event import FIELDS, Event, digests, encode, in_utc
+from audit.activity import batch
+from audit.activity.batch import BatchTooLarge, MalformedBatch, read_array, read_lines
+from audit.activity.event import FIELDS, Event, digests, encode, in_utc
 from audit.models import ActivityEvent
 from config.lib import strict_json
 from config.lib.strict_json import Flaw, Pairs

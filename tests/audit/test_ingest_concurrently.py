@@ -17,7 +17,7 @@ import pytest
 import requests
 from django.db import connection, transaction
 
-from audit.ingest import Outcome, Place
+from audit.activity.ingest import Outcome, Place
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
 from tests.audit.events import event, send

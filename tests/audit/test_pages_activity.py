@@ -12,8 +12,8 @@ import pytest
 from django.core.signing import Signer
 from django.test import Client
 
+from audit.activity.views import PAGE_SIZE
 from audit.models import ActivityEvent
-from audit.views.activity import PAGE_SIZE
 from config.lib.ids import encode
 from tenants.models import Organization, User
 from tests.conftest import client_of
@@ -98,7 +98,8 @@ def test_pages_of_a_span_count_back_from_when_it_was_first_asked_for(
 ) -> None:
     minutes = itertools.count()
     monkeypatch.setattr(
-        "audit.forms.timezone", SimpleNamespace(now=lambda: NOON + timedelta(minutes=next(minutes)))
+        "audit.activity.forms.timezone",
+        SimpleNamespace(now=lambda: NOON + timedelta(minutes=next(minutes))),
     )
     events = [
         happened(acme, at=NOON - timedelta(minutes=number / 2)) for number in range(PAGE_SIZE + 30)

@@ -15,10 +15,10 @@ from django.test import Client
 from apikeys import services as keys
 from apikeys.services import Issued
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor, Target
 from audit.models import TrailEntry, TrailHead
-from audit.views.trail import EXPORTED, PAGE_SIZE
+from audit.trail.actions import Action
+from audit.trail.actor import Actor, Target
+from audit.trail.views import EXPORTED, PAGE_SIZE
 from tenants.access import actor
 from tenants.models import Organization, User
 from tests.conftest import IssueKey, client_of
@@ -59,7 +59,7 @@ def record(organization: Organization, *, name: str = "x", **data: Any) -> Trail
 
 
 def entries(organization: Organization) -> list[TrailEntry]:
-    return list(trail.entries(organization.pk))
+    return list(trail.entries_of(organization.pk))
 
 
 def exported(client: Client, **query: str) -> str:
@@ -207,7 +207,7 @@ def test_an_export_is_trailed_first_and_holds_what_was_there_before(
 def test_an_export_runs_across_chunks(
     acme: Organization, auditor: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audit.views.trail.EXPORT_CHUNK", 4)
+    monkeypatch.setattr("audit.trail.views.EXPORT_CHUNK", 4)
     grow(acme, 10)
     held = [entry.sequence for entry in entries(acme)]
     assert [

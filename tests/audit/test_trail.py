@@ -9,10 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, models, transaction
 
 from audit import trail
-from audit.actions import Action
-from audit.actor import Actor, Target
-from audit.guards import GUARDS
 from audit.models import TrailEntry, TrailHead
+from audit.trail.actions import Action
+from audit.trail.actor import Actor, Target
+from audit.trail.guards import GUARDS
 from config.lib.errors import TrailUnavailable
 from tenants.models import Organization
 from tests.conftest import SYSTEM

@@ -152,7 +152,7 @@ class KeywayServer:
         code = f"""
 from apikeys.oauth import services
 from apikeys.oauth.models import Purpose
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from tenants.models import Organization, User
 draft = services.Draft(name="Service", purpose=Purpose.SERVICE, scopes={list(scopes)})
 acme, alice = Organization.objects.get(slug="acme"), User.objects.get(email="{self.user("alice")["email"]}")

@@ -8,8 +8,8 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.test import Client
 
-from audit.actions import Action
 from audit.models import TrailEntry
+from audit.trail.actions import Action
 from tenants.models import User
 from tests.conftest import PASSWORD, client_of
 

@@ -9,8 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from audit.actions import Action
 from audit.models import TrailEntry
+from audit.trail.actions import Action
 from tenants.models import User
 from tenants.tokens import services
 from tenants.tokens.models import EndReason, TokenFamily

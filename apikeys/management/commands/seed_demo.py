@@ -14,8 +14,8 @@ from apikeys import services as keys
 from apikeys.management import demo
 from apikeys.models import Key
 from apikeys.services import Issued, Order
-from audit import batch, ingest
-from audit.actor import Actor
+from audit.activity import batch, ingest
+from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from config.lib.ids import encode
 from tenants import agents

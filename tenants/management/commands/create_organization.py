@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email, validate_slug
 from django.db import IntegrityError, transaction
 
-from audit.actor import Actor
+from audit.trail.actor import Actor
 from tenants import services
 from tenants.models import User
 from tenants.roles import Role

@@ -20,7 +20,7 @@ REGISTER = """
 import json
 from apikeys.oauth.services import Draft, register
 from tenants.models import Organization, User
-from audit.actor import Actor
+from audit.trail.actor import Actor
 made = register(
     organization=Organization.objects.get(slug="acme"), by=Actor.system("tests"), created_by=User.objects.first(),
     draft=Draft(name="{name}", purpose="{purpose}", scopes=["read:audit-activity"], redirect_uris={addresses}),

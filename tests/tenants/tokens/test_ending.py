@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys.usage.drain import Drainer
-from audit.actions import Action
 from audit.models import TrailEntry
+from audit.trail.actions import Action
 from tenants import services as tenants
 from tenants.models import TokenFamily, User
 from tenants.tokens.errors import InvalidToken

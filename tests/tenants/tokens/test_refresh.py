@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from apikeys.limits import limiter
 from audit import trail
-from audit.actions import Action
 from audit.models import TrailEntry
+from audit.trail.actions import Action
 from config.lib.rates import Rate
 from tenants.models import RefreshToken, TokenFamily, User
 from tenants.tokens import services

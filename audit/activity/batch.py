@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from audit.event import Event, encode
+from audit.activity.event import Event, encode
 from config.lib import strict_json
 from config.lib.errors import KeywayError
 from config.lib.strict_json import Flaw, Malformed
@@ -25,7 +25,7 @@ Verdict = Event | Flaw
 
 
 class Verdicts(list[Verdict]):
-    """One for each event of a batch. `encoded` are the events as audit.event.encode has them, where all are good."""
+    """One for each event of a batch. `encoded` are the events as audit.activity.event.encode has them, where all are good."""
 
     encoded: bytes | None = None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework.renderers import BaseRenderer
 
-from audit.activity import FIELDS
+from audit.activity.queries import FIELDS
 from config.lib.export import csv_lines, ndjson_lines
 
 

@@ -10,9 +10,9 @@ import msgspec
 from django.db import IntegrityError, connection, transaction
 from msgspec.structs import astuple
 
-from audit.batch import Verdicts
-from audit.event import FIELDS, Event, digests, encode, flaw_in_time, in_utc
-from audit.models import ActivityEvent
+from audit.activity.batch import Verdicts
+from audit.activity.event import FIELDS, Event, digests, encode, flaw_in_time, in_utc
+from audit.activity.models import ActivityEvent
 from config.lib.errors import KeywayError
 from config.lib.postgres_copy import copy_in
 from config.lib.strict_json import Flaw

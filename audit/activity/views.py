@@ -8,9 +8,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from audit import activity
-from audit.activity import ActivityFilter
-from audit.forms import ActivityForm
+from audit.activity import queries
+from audit.activity.forms import ActivityForm
+from audit.activity.queries import ActivityFilter
 from config.lib.environment import Environment
 from config.lib.errors import KeywayError
 from config.lib.export import rfc3339
@@ -42,10 +42,10 @@ def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
 @member_page(Permission.READ_ACTIVITY)
 def activity_event(request: HttpRequest, access: Access, event_id: uuid.UUID) -> HttpResponse:
     environment = _environment(request)
-    event = activity.find(access.organization.pk, environment, event_id)
+    event = queries.find(access.organization.pk, environment, event_id)
     if event is None:
         raise Http404
-    raw = json.dumps(activity.row(event), indent=2, ensure_ascii=False)
+    raw = json.dumps(queries.row(event), indent=2, ensure_ascii=False)
     context = {
         "organization": access.organization,
         "event": event,
@@ -64,8 +64,8 @@ def _environment(request: HttpRequest) -> Environment:
 def _answer(organization_id: uuid.UUID, form: ActivityForm) -> dict[str, Any]:
     """Raises KeywayError."""
     environment, cursor = form.cleaned_data["environment"], form.cleaned_data["cursor"]
-    page = activity.page(organization_id, environment, form.wanted, limit=PAGE_SIZE, cursor=cursor)
-    everything = activity.matching(organization_id, environment, ActivityFilter())
+    page = queries.page(organization_id, environment, form.wanted, limit=PAGE_SIZE, cursor=cursor)
+    everything = queries.matching(organization_id, environment, ActivityFilter())
     return {
         "page": page,
         "at": rfc3339(form.cleaned_data["at"]) if form.cleaned_data["span"] else None,

@@ -13,11 +13,11 @@ from rest_framework.views import APIView
 from apikeys.permissions import HasScope, IsAgentKey
 from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
 from apikeys.verification import Credential
-from audit import activity, batch, ingest
-from audit.batch import Verdicts
-from audit.ingest import Outcome, Place
-from audit.renderers import CsvRenderer, NdjsonRenderer
-from audit.serializers import ActivityQuery, read_query
+from audit.activity import batch, ingest, queries
+from audit.activity.batch import Verdicts
+from audit.activity.ingest import Outcome, Place
+from audit.activity.renderers import CsvRenderer, NdjsonRenderer
+from audit.activity.serializers import ActivityQuery, read_query
 from config.lib import openapi
 from config.lib.bodies import JSON, NDJSON, Accepted, read_body
 from config.lib.client_ip import client_ip
@@ -99,7 +99,7 @@ class AuditActivityView(APIView):
     def get(self, request: Request) -> Response:
         query = read_query(ActivityQuery, request.query_params)
         credential = cast("Credential", request.auth)
-        page = activity.page(
+        page = queries.page(
             credential.organization.id,
             credential.environment,
             query.wanted,
@@ -111,7 +111,7 @@ class AuditActivityView(APIView):
             headers["Link"] = f'<{_address(request, page.next_cursor)}>; rel="next"'
         return Response(
             {
-                "data": [activity.row(event) for event in page.events],
+                "data": [queries.row(event) for event in page.events],
                 "next_cursor": page.next_cursor,
             },
             headers=headers,

@@ -12,9 +12,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from audit import trail
-from audit.actions import Action
-from audit.forms import TrailForm
-from audit.models import TrailEntry, TrailHead
+from audit.trail.actions import Action
+from audit.trail.forms import TrailForm
+from audit.trail.models import TrailEntry, TrailHead
 from config.lib.export import csv_lines, ndjson_lines
 from tenants.access import Access
 from tenants.door import member_page
@@ -48,7 +48,7 @@ def audit_log(request: HttpRequest, access: Access) -> HttpResponseBase:
         "head": TrailHead.objects.filter(pk=organization.pk).first(),
     }
     if form.is_valid():
-        matching = trail.entries(organization.pk, **form.wanted)
+        matching = trail.entries_of(organization.pk, **form.wanted)
         page = TrailPage.of(
             matching, before=form.cleaned_data["before"], after=form.cleaned_data["after"]
         )
@@ -106,7 +106,9 @@ def _export(access: Access, form: TrailForm, name: str) -> StreamingHttpResponse
             target=access.organization.as_target(),
             data={"format": name, "filter": told},
         )
-    matching = trail.entries(access.organization.pk, **wanted).filter(sequence__lt=entry.sequence)
+    matching = trail.entries_of(access.organization.pk, **wanted).filter(
+        sequence__lt=entry.sequence
+    )
     rows = (_exported(row, name) for row in _every(matching))
     response = StreamingHttpResponse(lines(rows, EXPORTED), content_type=content_type)
     response.headers["Content-Disposition"] = (

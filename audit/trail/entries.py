@@ -16,9 +16,9 @@ from typing import Any
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
-from audit.actions import Action
-from audit.actor import Actor, Target
-from audit.models import TrailEntry, TrailHead
+from audit.trail.actions import Action
+from audit.trail.actor import Actor, Target
+from audit.trail.models import TrailEntry, TrailHead
 from config.lib.errors import TrailUnavailable
 
 PLATFORM = uuid.UUID(int=0)
@@ -143,7 +143,7 @@ def _flaw(entry: TrailEntry, previous: str) -> str | None:
     return None
 
 
-def entries(
+def entries_of(
     organization: uuid.UUID,
     *,
     action: str = "",

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from django.http import QueryDict
 from rest_framework import serializers
 
-from audit.activity import DEFAULT_LIMIT, MAX_LIMIT, ActivityFilter
-from audit.models import NAME_LENGTH
+from audit.activity.models import NAME_LENGTH
+from audit.activity.queries import DEFAULT_LIMIT, MAX_LIMIT, ActivityFilter
 from config.lib.problems import ApiProblem
 
 Query = TypeVar("Query", bound=serializers.Serializer[Any])

@@ -12,8 +12,8 @@ from django.core import signing
 from django.db import OperationalError
 from django.db.models import Q, QuerySet
 
-from audit.event import FIELDS as EVENT_FIELDS
-from audit.models import ActivityEvent
+from audit.activity.event import FIELDS as EVENT_FIELDS
+from audit.activity.models import ActivityEvent
 from config.lib.errors import KeywayError
 from config.lib.export import rfc3339
 from config.lib.ids import encode
@@ -206,7 +206,9 @@ class _Seal:
     @classmethod
     def of(cls, organization_id: uuid.UUID, environment: str, wanted: ActivityFilter) -> Self:
         question = {**asdict(wanted), "organization": organization_id, "environment": environment}
-        return cls(signing.Signer(salt=f"audit.activity {json.dumps(question, default=_spell)}"))
+        return cls(
+            signing.Signer(salt=f"audit.activity.queries {json.dumps(question, default=_spell)}")
+        )
 
     def older_than(self, event: ActivityEvent) -> str:
         return self._sign("older", event.event_time, event.event_id)

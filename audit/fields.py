@@ -1,0 +1,29 @@
+"""Form fields that the pages of the trail and of activity share."""
+
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+
+from audit.activity.event import EARLIEST
+from audit.activity.models import NAME_LENGTH
+
+# Some way off the end of the calendar, so that any time zone can show it.
+LATEST = EARLIEST.replace(year=9990)
+
+
+class MomentField(forms.DateTimeField):
+    """A time in the zone of the person who looks, from the browser's own picker."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    def __init__(self, **kwargs: Any) -> None:
+        limits = [MinValueValidator(EARLIEST), MaxValueValidator(LATEST)]
+        super().__init__(required=False, validators=limits, **kwargs)
+
+
+def text_field(label: str, *, max_length: int = NAME_LENGTH, **attributes: str) -> forms.CharField:
+    attributes |= {"autocomplete": "off", "spellcheck": "false"}
+    return forms.CharField(
+        label=label, required=False, max_length=max_length, widget=forms.TextInput(attrs=attributes)
+    )
