@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.kind import Kind
-from apikeys.limits.rules import Standing
-from apikeys.throttling import standings
-from apikeys.verification import Credential
+from apikeys.verify.judge import Credential
+from apikeys.verify.limits.rules import Standing
+from apikeys.verify.throttling import standings
 from config.lib.environment import Environment
 from config.lib.ids import encode
 

@@ -1,4 +1,4 @@
-"""`X-API-Key`, and a browser's session, for Django REST framework: thin over apikeys.presentation."""
+"""`X-API-Key`, and a browser's session, for Django REST framework: thin over apikeys.verify.presentation."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from rest_framework.authentication import SessionAuthentication as SessionOfDjan
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
-from apikeys import presentation
-from apikeys.denials import Denial
-from apikeys.verification import Credential
+from apikeys.verify import presentation
+from apikeys.verify.denials import Denial
+from apikeys.verify.judge import Credential
 from config.lib.problems import CHALLENGE, ApiProblem, from_denial
 
 

@@ -10,7 +10,7 @@ from apikeys.errors import AmbiguousOrganization, NotKeyOwner, StrongerThanIssue
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.power import Power
-from apikeys.verification import Credential
+from apikeys.verify.judge import Credential
 from audit.trail.actor import Actor
 from tenants.access import Access, actor, everywhere
 from tenants.errors import Forbidden, NoAccess

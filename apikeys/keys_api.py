@@ -11,10 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys import keys_schema as schema
-from apikeys import search, services, throttling
+from apikeys import search, services
 from apikeys.authentication import ApiKeyAuthentication, SessionAuthentication
 from apikeys.callers import Caller
-from apikeys.denials import Denial
 from apikeys.errors import AlreadyIssued, AmbiguousOrganization
 from apikeys.key_bodies import (
     NewKey,
@@ -29,7 +28,9 @@ from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.scopes import MANAGE_API_KEYS
 from apikeys.services import Issued, Order
-from apikeys.verification import Credential, authorize
+from apikeys.verify import throttling
+from apikeys.verify.denials import Denial
+from apikeys.verify.judge import Credential, authorize
 from audit.activity.serializers import read_query
 from config.lib.client_ip import client_ip
 from config.lib.problems import ApiProblem, from_denial

@@ -3,8 +3,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.recording import record
 from apikeys.usage.recorder import recorder
+from apikeys.verify.usage_note import record
 from config.lib import problems
 from config.lib.problems import ApiProblem
 

@@ -5,9 +5,9 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apikeys.denials import Denial, Reason
 from apikeys.kind import Kind
-from apikeys.verification import Credential, authorize
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, authorize
 from config.lib.problems import from_denial
 
 

@@ -13,7 +13,7 @@ from django.db import connection  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from apikeys.verification import Credential, verify  # noqa: E402
+from apikeys.verify.judge import Credential, verify  # noqa: E402
 from benchmarks.flood import forged  # noqa: E402
 
 ROUNDS, EACH = 20, 500

@@ -54,7 +54,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.lib.metrics.MetricsMiddleware",
     "apikeys.middleware.UsageMiddleware",
-    "apikeys.throttling.RateLimitMiddleware",
+    "apikeys.verify.throttling.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.pages.csp.ContentSecurityPolicyMiddleware",
@@ -75,7 +75,7 @@ MIDDLEWARE = [
 API_MIDDLEWARE = [
     "config.lib.metrics.MetricsMiddleware",
     "apikeys.middleware.UsageMiddleware",
-    "apikeys.throttling.RateLimitMiddleware",
+    "apikeys.verify.throttling.RateLimitMiddleware",
     "config.serving.api_headers.ApiHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "tenants.middleware.LeaseMiddleware",

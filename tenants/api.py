@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from apikeys.permissions import HasScope, IsAgentKey
 from apikeys.scopes import READ_AGENT_CONFIG, WRITE_AGENT_HEARTBEAT
-from apikeys.verification import Credential
+from apikeys.verify.judge import Credential
 from config.lib import strict_json
 from config.lib.bodies import JSON, Accepted, read_body
 from config.lib.client_ip import client_ip

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys import throttling
 from apikeys.usage.lines import text
+from apikeys.verify import throttling
 from config.lib import strict_json
 from config.lib.bodies import JSON, Accepted, has_body, read_body
 from config.lib.client_ip import client_ip

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from tenants import leases
+from tenants.changes import leases
 
 
 class LeaseMiddleware:

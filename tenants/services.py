@@ -9,9 +9,9 @@ from django.utils import timezone
 from audit import trail
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
-from tenants import leases
+from tenants.changes import leases
+from tenants.changes.leases import Receipt
 from tenants.errors import AlreadyMember, LastAdmin
-from tenants.leases import Receipt
 from tenants.models import AgentConfiguration, Membership, Organization, User
 from tenants.roles import Role
 from tenants.tokens import services as tokens

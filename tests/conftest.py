@@ -18,12 +18,12 @@ from rest_framework.test import APIClient
 
 from apikeys import services as keys
 from apikeys.guards import GUARDS as KEY_GUARDS
-from apikeys.limits import limiter
 from apikeys.oauth import services as applications
 from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
-from apikeys.throttling import refusals
+from apikeys.verify.limits import limiter
+from apikeys.verify.throttling import refusals
 from audit.models import ActivityEvent
 from audit.trail.actor import Actor
 from audit.trail.guards import GUARDS as TRAIL_GUARDS

@@ -17,7 +17,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.oauth.verification import verify as verify_token
 from apikeys.services import Issued, Order
-from apikeys.verification import Credential, verify
+from apikeys.verify.judge import Credential, verify
 from config.lib.errors import KeywayError
 from tenants import services as tenants
 from tenants.access import actor

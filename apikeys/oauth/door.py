@@ -14,10 +14,11 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, QueryDict
 from oauthlib.oauth2.rfc6749 import errors
 
-from apikeys import conf, throttling
-from apikeys.denials import Denial
+from apikeys import conf
 from apikeys.oauth import opaque
 from apikeys.oauth.opaque import Use
+from apikeys.verify import throttling
+from apikeys.verify.denials import Denial
 
 BODY_BYTES = 16 * 1024
 LENGTH = 2048

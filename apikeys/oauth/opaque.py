@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apikeys.secret import ALPHABET, TAG_LENGTH, find_pepper, keyed_hash, tag
+from apikeys.verify.secret import ALPHABET, TAG_LENGTH, find_pepper, keyed_hash, tag
 from config.lib.peppers import Pepper
 
 RANDOM_LENGTH = 43

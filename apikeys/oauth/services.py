@@ -17,8 +17,8 @@ from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from config.lib.ids import uuid7
-from tenants import leases
-from tenants.leases import Receipt
+from tenants.changes import leases
+from tenants.changes.leases import Receipt
 from tenants.models import Organization, User
 
 

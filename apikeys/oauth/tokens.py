@@ -16,8 +16,8 @@ from apikeys.oauth.opaque import Use
 from audit import trail
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
-from tenants import leases
-from tenants.leases import Receipt
+from tenants.changes import leases
+from tenants.changes.leases import Receipt
 from tenants.models import Membership
 
 # A redeemed code is remembered for as long as somebody might try it again and its tokens be worth ending.

@@ -1,6 +1,6 @@
 """The judge of access tokens: whose is this, what may it do, right now? Writes nothing.
 
-What apikeys.verification is for keys: tag, row, state, under the same leases.
+What apikeys.verify.judge is for keys: tag, row, state, under the same leases.
 """
 
 import logging
@@ -14,14 +14,14 @@ from django.db import DatabaseError, InterfaceError
 from django.db.models import F
 
 from apikeys import conf
-from apikeys.denials import Denial, Reason
-from apikeys.facts import OrganizationFacts
 from apikeys.kind import Kind
 from apikeys.oauth import opaque, scopes
 from apikeys.oauth.models import AccessToken
 from apikeys.oauth.opaque import Use
-from apikeys.verification import Credential
-from tenants.leases import Leases, register
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential
+from apikeys.verify.secret_rows import OrganizationFacts
+from tenants.changes.leases import Leases, register
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from apikeys.services.edit import Changes, edit
 from apikeys.services.end import pause, resume, revoke
 from apikeys.services.issue import Issued, Order, find_issued, issue_agent_key, issue_public_key
 from apikeys.services.rotate import LONGEST_GRACE, Rotated, rotate
-from tenants.leases import Receipt
+from tenants.changes.leases import Receipt
 
 __all__ = [
     "LONGEST_GRACE",

@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping
 
 from django.utils import timezone
 
-from apikeys import conf, hashing, scopes, secret
+from apikeys import conf, scopes
 from apikeys.errors import NotUsable, ScopeNotGrantable
 from apikeys.kind import Kind
 from apikeys.models import Key, Secret
 from apikeys.power import Power
-from apikeys.secret import Plaintext
+from apikeys.verify import hashing, secret
+from apikeys.verify.secret import Plaintext
 from audit import trail
 from audit.trail.actions import Action
 from audit.trail.actor import Actor

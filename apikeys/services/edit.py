@@ -14,8 +14,8 @@ from apikeys.power import Power
 from apikeys.services.change import grant, grantable, lock_usable, record
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
-from tenants import leases
-from tenants.leases import Receipt
+from tenants.changes import leases
+from tenants.changes.leases import Receipt
 
 _FIELDS = ("name", "description", "scopes", "allowed_cidrs")
 

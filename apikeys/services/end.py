@@ -8,8 +8,8 @@ from apikeys.models import Key
 from apikeys.services.change import record
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
-from tenants import leases
-from tenants.leases import Receipt
+from tenants.changes import leases
+from tenants.changes.leases import Receipt
 
 
 def revoke(*, key: Key, by: Actor, reason: str = "") -> Receipt:

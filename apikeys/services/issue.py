@@ -12,8 +12,8 @@ from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.networks import Network
 from apikeys.power import Power
-from apikeys.secret import Plaintext
 from apikeys.services.change import grant, grantable, make_secret, power_of_owner, record
+from apikeys.verify.secret import Plaintext
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from config.lib.environment import Environment

@@ -9,11 +9,11 @@ from django.utils import timezone
 from apikeys.errors import NotUsable
 from apikeys.models import Key, Secret
 from apikeys.power import Power
-from apikeys.secret import Plaintext
 from apikeys.services.change import grant, lock_usable, make_secret, record
+from apikeys.verify.secret import Plaintext
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
-from tenants import leases
+from tenants.changes import leases
 
 LONGEST_GRACE = timedelta(days=7)
 

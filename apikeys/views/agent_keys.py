@@ -8,11 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apikeys import services, throttling
+from apikeys import services
 from apikeys.errors import AlreadyIssued
 from apikeys.forms import AgentKeyForm
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
+from apikeys.verify import throttling
 from apikeys.views.confirm import DELETE, PAUSE, RESUME, Change, Place, confirm
 from apikeys.views.listing import list_keys
 from apikeys.views.one_time import already_created, reveal

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from apikeys.permissions import HasScope, IsAgentKey
 from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
-from apikeys.verification import Credential
+from apikeys.verify.judge import Credential
 from audit.activity import batch, ingest, queries
 from audit.activity.batch import Verdicts
 from audit.activity.ingest import Outcome, Place

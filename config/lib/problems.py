@@ -10,10 +10,10 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from apikeys import recording
-from apikeys.denials import Denial, Reason
-from apikeys.hashing import PoolFull
 from apikeys.renderers import ProblemRenderer
+from apikeys.verify import usage_note
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.hashing import PoolFull
 from config.lib.errors import KeywayError, TrailUnavailable
 
 logger = logging.getLogger(__name__)
@@ -237,7 +237,7 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
     request = context.get("request")
     if request is not None:
         if problem.denial:
-            recording.deny(request.META, problem.denial)
+            usage_note.deny(request.META, problem.denial)
         request.accepted_renderer = ProblemRenderer()
         request.accepted_media_type = CONTENT_TYPE
     return response

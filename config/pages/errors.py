@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
 
-from apikeys.hashing import PoolFull
+from apikeys.verify.hashing import PoolFull
 from config.lib import problems
 from config.lib.errors import TrailUnavailable
 from config.lib.problems import ApiProblem

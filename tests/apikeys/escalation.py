@@ -28,11 +28,11 @@ from hypothesis.stateful import (
 
 from apikeys import networks, services
 from apikeys.callers import Caller
-from apikeys.denials import Reason
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.services import Changes, Order
-from apikeys.verification import Credential, authorize, verify
+from apikeys.verify.denials import Reason
+from apikeys.verify.judge import Credential, authorize, verify
 from config.lib.environment import Environment
 from config.lib.errors import KeywayError
 from tenants import services as tenants

@@ -8,9 +8,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from apikeys import services as keys
-from apikeys import verification
 from apikeys.models import Key
 from apikeys.services import Issued
+from apikeys.verify import judge
 from config.lib.problems import PROBLEMS
 from tenants import services as tenants
 from tenants.models import Organization
@@ -129,7 +129,7 @@ def test_a_database_that_is_away_is_503_and_never_401(
     def away(_: object) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(verification._leases, "_read", away)
+    monkeypatch.setattr(judge._leases, "_read", away)
     assert_problem(api(public_key).get(WHOAMI), "unavailable")
 
 

@@ -3,15 +3,15 @@ from django.utils import timezone
 
 from apikeys import networks
 from apikeys import services as keys
-from apikeys.denials import Denial, Reason
 from apikeys.errors import NotUsable, ScopeNotGrantable, StrongerThanIssuer
 from apikeys.models import Key
 from apikeys.power import Power
 from apikeys.services import Changes, Issued
-from apikeys.verification import Credential, authorize, verify
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, authorize, verify
 from audit.models import TrailEntry
-from tenants import leases
-from tenants.leases import Receipt
+from tenants.changes import leases
+from tenants.changes.leases import Receipt
 from tenants.models import Organization
 from tenants.roles import PERMISSIONS, Role
 from tests.conftest import SYSTEM, IssueKey, join

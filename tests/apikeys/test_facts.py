@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from apikeys.facts import read
 from apikeys.models import Secret
 from apikeys.services import Issued
+from apikeys.verify.secret_rows import read
 
 pytestmark = pytest.mark.django_db
 

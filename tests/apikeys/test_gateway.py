@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from apikeys import gateway, verification
 from apikeys import services as keys
 from apikeys.models import Key
 from apikeys.services import Issued
+from apikeys.verify import gateway, judge
 from config.lib.environment import Environment
 from config.lib.problems import PROBLEMS
 from tenants import services as tenants
@@ -89,7 +89,7 @@ def test_fewer_scopes_are_told_at_once(
     assert ask(issued).headers["X-Keyway-Scopes"] == f"{SCOPE} read:invoices"
     assert ask(issued, "scope=read:invoices").status == 204
     Key.objects.filter(pk=issued.key.pk).update(scopes=[SCOPE])
-    verification._leases.clear()
+    judge._leases.clear()
     assert ask(issued).headers["X-Keyway-Scopes"] == SCOPE
     assert_refused(ask(issued, "scope=read:invoices"), "insufficient_scope")
 
@@ -209,7 +209,7 @@ def test_power_taken_away_is_gone_from_the_next_question(
 def test_an_expired_key_is_refused(public_key: Issued) -> None:
     assert ask(public_key).status == 204
     Key.objects.filter(pk=public_key.key.pk).update(expires_at=timezone.now())
-    verification._leases.clear()
+    judge._leases.clear()
     assert_refused(ask(public_key), "expired_key")
 
 
@@ -231,8 +231,8 @@ def test_a_warm_question_costs_no_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     ask(public_key)
-    known = verification._read(public_key.key.secrets.values_list("lookup", flat=True))
-    monkeypatch.setattr(verification._leases, "get", known.get)
+    known = judge._read(public_key.key.secrets.values_list("lookup", flat=True))
+    monkeypatch.setattr(judge._leases, "get", known.get)
     with django_assert_num_queries(0):
         assert ask(public_key).status == 204
 
@@ -252,7 +252,7 @@ def test_a_database_that_is_away_is_503(
         raise OperationalError("connection refused")
 
     assert ask(public_key).status == 204
-    monkeypatch.setattr(verification._leases, "_read", away)
+    monkeypatch.setattr(judge._leases, "_read", away)
     assert_refused(ask(public_key), "unavailable")
 
 

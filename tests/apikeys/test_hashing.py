@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from apikeys import hashing
+from apikeys.verify import hashing
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from apikeys import hashing
 from apikeys import services as keys
 from apikeys.models import Key
 from apikeys.services import Issued
-from apikeys.verification import Credential, verify
+from apikeys.verify import hashing
+from apikeys.verify.judge import Credential, verify
 from config.lib.rates import Rate
 from tenants.models import Organization, User
 from tests.conftest import SYSTEM, IssueKey, client_of

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from apikeys.models import Key
 from apikeys.services import Issued
-from apikeys.verification import Credential, verify
+from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
 from tenants import services as tenants
 from tenants.models import Organization, User

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from apikeys import hashing, secret, verification
 from apikeys import services as keys
-from apikeys.denials import Denial, Reason
-from apikeys.limits import limiter
 from apikeys.services import Issued
+from apikeys.verify import hashing, judge, secret
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.limits import limiter
 from config.lib.peppers import parse_peppers
 from config.lib.rates import Rate
 from tests.apikeys.test_gateway import ask
@@ -173,7 +173,7 @@ def test_a_revoked_key_past_the_limit_costs_neither_query_nor_argon2(
     keys.revoke(key=public_key.key, by=SYSTEM)
     assert [json.loads(present(public_key).body)["code"] for _ in range(3)] == ["revoked_key"] * 3
     hashing.memory.clear()
-    verification._leases.clear()
+    judge._leases.clear()
     monkeypatch.setattr(hashing, "PasswordHasher", None)
     with django_assert_num_queries(0):
         answers = [present(public_key) for _ in range(5)]
@@ -201,7 +201,7 @@ def test_a_key_that_is_resumed_works_at_once_and_spends_its_own_quota_again(
     keys.pause(key=public_key.key, by=SYSTEM)
     assert ask(public_key).code == "paused_key"
     keys.resume(key=public_key.key, by=SYSTEM)
-    verification._leases.clear()
+    judge._leases.clear()
     assert [ask(public_key).status for _ in range(20)] == [204] * 20
 
 
@@ -210,7 +210,9 @@ def test_a_cause_of_our_own_is_not_held_against_the_network(
 ) -> None:
     limit(refused=(3, 60))
     with monkeypatch.context() as broken:
-        broken.setattr("apikeys.presentation.verify", lambda *_, **__: Denial(Reason.UNAVAILABLE))
+        broken.setattr(
+            "apikeys.verify.presentation.verify", lambda *_, **__: Denial(Reason.UNAVAILABLE)
+        )
         assert {ask(public_key).code for _ in range(10)} == {"unavailable"}
     assert ask(HTTP_X_API_KEY="nonsense").code == "invalid_key"
 
@@ -244,4 +246,4 @@ def test_whoami_tells_what_is_left(limit: Limit, public_key: Issued) -> None:
 @pytest.fixture(autouse=True)
 def _leases_are_not_kept() -> Iterator[None]:
     yield
-    verification._leases.clear()
+    judge._leases.clear()

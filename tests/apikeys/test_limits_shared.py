@@ -14,10 +14,10 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from apikeys.limits import limiter
-from apikeys.limits import shared as module
-from apikeys.limits.rules import SLICES_A_WINDOW, Claim, Rule
-from apikeys.limits.shared import Shared
+from apikeys.verify.limits import limiter
+from apikeys.verify.limits import shared as module
+from apikeys.verify.limits.rules import SLICES_A_WINDOW, Claim, Rule
+from apikeys.verify.limits.shared import Shared
 from config.lib.breaker import LOOK_AGAIN_SECONDS
 from config.lib.rates import Rate
 from tests.apikeys.test_limits import burst

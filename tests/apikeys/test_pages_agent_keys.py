@@ -8,10 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys import services as keys
-from apikeys.denials import Denial, Reason
 from apikeys.models import Key
 from apikeys.services import Issued
-from apikeys.verification import Credential, verify
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
 from tenants import services as tenants
 from tenants.models import Organization, User

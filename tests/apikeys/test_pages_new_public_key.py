@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.denials import Denial
 from apikeys.models import Key
-from apikeys.verification import Credential, verify
+from apikeys.verify.denials import Denial
+from apikeys.verify.judge import Credential, verify
 from tenants import services as tenants
 from tenants.models import Organization, User
 from tenants.roles import Role

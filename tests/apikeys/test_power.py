@@ -8,12 +8,12 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from apikeys import networks, scopes
 from apikeys import services as keys
-from apikeys.denials import Denial, Reason
 from apikeys.errors import ScopeNotGrantable, StrongerThanIssuer
 from apikeys.models import Key
 from apikeys.power import Power
 from apikeys.services import Issued
-from apikeys.verification import Credential, authorize, verify
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, authorize, verify
 from tenants import services as tenants
 from tenants.models import Organization, User
 from tenants.roles import PERMISSIONS, Role

@@ -7,14 +7,14 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
 from apikeys import services as keys
-from apikeys.denials import Denial, Reason
 from apikeys.errors import NotUsable, ScopeNotGrantable
 from apikeys.models import Key, Secret
 from apikeys.power import Power
 from apikeys.services import Changes, Issued, Rotated
-from apikeys.verification import Credential, verify
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
-from tenants import leases
+from tenants.changes import leases
 from tenants.models import Organization, User
 from tenants.roles import PERMISSIONS, Role
 from tests.conftest import SYSTEM, IssueKey, api, join

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys import secret
+from apikeys.verify import secret
 from config.lib.peppers import Pepper, parse_peppers
 
 OLD, NEW = Pepper(1, b"o" * 32), Pepper(2, b"n" * 32)

@@ -10,13 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from apikeys import hashing, secret
 from apikeys import services as keys
-from apikeys.denials import Denial, Reason
 from apikeys.kind import Kind
 from apikeys.models import Key, Secret
 from apikeys.services import Issued
-from apikeys.verification import Credential, authorize, verify
+from apikeys.verify import hashing, secret
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, authorize, verify
 from config.lib.peppers import Pepper, parse_peppers
 from tenants import services as tenants
 from tenants.models import Organization, User

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from drf_spectacular.validation import validate_schema
 
-from apikeys.denials import Reason
+from apikeys.verify.denials import Reason
 from config.lib.problems import CONTENT_TYPE, PROBLEMS
 from config.wsgi import BEFORE_DJANGO
 from tests.access_table import API

@@ -9,8 +9,8 @@ from django.core.signals import request_finished
 from django.db import connection
 from pytest_django import Settings
 
-from apikeys import verification
 from apikeys.services import Issued
+from apikeys.verify import judge
 from config.wsgi import application
 from tests.wsgi import request
 
@@ -58,7 +58,7 @@ def test_a_call_gives_back_its_connection_and_one_that_has_none_sends_no_signal(
     path: str, public_key: Issued, settings: Settings, ended: list[object]
 ) -> None:
     settings.KEYWAY_LEASE_MS = 60_000
-    verification._leases.clear()
+    judge._leases.clear()
     secret = public_key.plaintext.reveal()
     cold, cold_body = serve(path, HTTP_X_API_KEY=secret)
     assert len(ended) == 1
@@ -66,7 +66,7 @@ def test_a_call_gives_back_its_connection_and_one_that_has_none_sends_no_signal(
     assert len(ended) == 1
     assert cold == warm in (200, 204)
     assert len(cold_body) == len(warm_body)
-    verification._leases.clear()
+    judge._leases.clear()
 
 
 def test_a_page_ends_as_django_has_it(ended: list[object]) -> None:

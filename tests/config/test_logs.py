@@ -228,7 +228,7 @@ def test_a_line_names_the_request_the_organization_and_the_key(
     def told(*_: object) -> None:
         logging.getLogger("tests").info("in the request")
 
-    monkeypatch.setattr("apikeys.gateway._identity", lambda _: told() or ())
+    monkeypatch.setattr("apikeys.verify.gateway._identity", lambda _: told() or ())
     answer = ask(public_key)
     line = line_of(sink, "in the request")
     assert line["request_id"] == answer.headers["X-Request-Id"]

@@ -9,13 +9,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from apikeys import services as keys
-from apikeys import verification
-from apikeys.denials import Denial, Reason
 from apikeys.services import Issued
-from apikeys.verification import Credential, verify
-from tenants import leases
+from apikeys.verify import judge
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, verify
 from tenants import services as tenants
-from tenants.leases import Leases, one_wait
+from tenants.changes import leases
+from tenants.changes.leases import Leases, one_wait
 from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,9 +30,9 @@ LONG_MS = 60_000  # for tests in which no lease may end by chance
 @pytest.fixture(autouse=True)
 def _lease(settings: Settings) -> Iterator[None]:
     settings.KEYWAY_LEASE_MS = LEASE_MS
-    verification._leases.clear()
+    judge._leases.clear()
     yield
-    verification._leases.clear()
+    judge._leases.clear()
 
 
 def outcome(issued: Issued) -> Credential | Denial:
@@ -66,7 +66,7 @@ def test_without_leases_every_verification_reads(public_key: Issued, settings: S
 def test_what_was_read_inside_a_transaction_is_never_leased(public_key: Issued) -> None:
     with transaction.atomic():
         assert queries(lambda: [outcome(public_key) for _ in range(2)]) == 2
-    assert len(verification._leases) == 0
+    assert len(judge._leases) == 0
 
 
 def test_the_answer_of_a_revocation_comes_one_lease_after_the_commit(public_key: Issued) -> None:

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apikeys.denials import Denial, Reason
 from apikeys.models import Key
 from apikeys.services import Issued
-from apikeys.verification import Credential, verify
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
 from tenants import services as tenants
 from tenants.models import Membership, Organization, User

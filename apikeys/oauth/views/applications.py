@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apikeys import throttling
 from apikeys.oauth import services
 from apikeys.oauth.errors import SecretShown
 from apikeys.oauth.forms import (
@@ -19,6 +18,7 @@ from apikeys.oauth.forms import (
 )
 from apikeys.oauth.models import Application
 from apikeys.oauth.opaque import Plaintext
+from apikeys.verify import throttling
 from apikeys.views.one_time import disclose
 from config.lib.errors import KeywayError
 from tenants.access import Access

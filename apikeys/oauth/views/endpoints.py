@@ -19,7 +19,7 @@ from oauthlib.oauth2.rfc6749 import errors
 from apikeys.oauth import conf, door, scopes, verification
 from apikeys.oauth.models import AccessToken, Application
 from apikeys.oauth.server import GRANT_TYPES, server
-from apikeys.verification import Credential
+from apikeys.verify.judge import Credential
 from config.lib.errors import TrailUnavailable
 from config.lib.ids import encode
 from config.lib.problems import RETRY_AFTER_SECONDS

@@ -2,10 +2,10 @@
 
 import pytest
 
-from apikeys import gateway, recording
 from apikeys import services as keys
 from apikeys.models import UnprovenCount, Use
 from apikeys.services import Issued
+from apikeys.verify import gateway, usage_note
 from tests.apikeys.test_gateway import ask, assert_refused
 from tests.apikeys.usage.conftest import Drain
 from tests.conftest import SYSTEM
@@ -89,5 +89,5 @@ def test_what_cannot_be_recorded_is_not_answered_with_yes(
 ) -> None:
     assert ask(public_key).status == 204
     monkeypatch.setattr(gateway.recording, "record", lambda *_, **__: False)
-    assert recording is gateway.recording
+    assert usage_note is gateway.recording
     assert_refused(ask(public_key), "unavailable")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from apikeys.denials import Reason
+from apikeys.verify.denials import Reason
 from tests.servers.keyway import KeywayServer
 
 pytestmark = pytest.mark.server

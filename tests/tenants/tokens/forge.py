@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.utils import timezone
 
-from apikeys import throttling
+from apikeys.verify import throttling
 from config.lib.ids import encode, uuid7
 from tenants import conf
 from tenants.models import User

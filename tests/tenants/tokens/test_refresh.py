@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from apikeys.limits import limiter
+from apikeys.verify.limits import limiter
 from audit import trail
 from audit.models import TrailEntry
 from audit.trail.actions import Action

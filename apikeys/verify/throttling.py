@@ -14,12 +14,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.denials import Denial, Reason
 from apikeys.errors import RateLimited
-from apikeys.limits import limiter
-from apikeys.limits.rules import Rule, Standing, Verdict
 from apikeys.usage.unproven import network
-from apikeys.verification import Credential
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential
+from apikeys.verify.limits import limiter
+from apikeys.verify.limits.rules import Rule, Standing, Verdict
 from config.lib.client_ip import client_ip
 from tenants.models import User
 

@@ -13,15 +13,16 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError
 
-from apikeys import conf, hashing, networks, scopes, secret
-from apikeys.denials import Denial, Presented, Reason
-from apikeys.facts import Facts, OrganizationFacts, read
+from apikeys import conf, networks, scopes
 from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.power import Power
+from apikeys.verify import hashing, secret
+from apikeys.verify.denials import Denial, Presented, Reason
+from apikeys.verify.secret_rows import Facts, OrganizationFacts, read
 from audit.trail.actor import Actor
 from config.lib.ids import encode
-from tenants.leases import Leases, register
+from tenants.changes.leases import Leases, register
 
 logger = logging.getLogger(__name__)
 

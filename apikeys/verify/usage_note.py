@@ -1,6 +1,6 @@
 """What a request presented, from when it is judged until it is recorded: carried in its WSGI environment, Django's META.
 
-The middleware records what Django answers; what answers without Django (apikeys.gateway) calls `record` itself.
+The middleware records what Django answers; what answers without Django (apikeys.verify.gateway) calls `record` itself.
 """
 
 import time
@@ -8,10 +8,10 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from apikeys.denials import Denial, Presented, Reason
 from apikeys.usage.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method, text
 from apikeys.usage.recorder import recorder
-from apikeys.verification import Credential
+from apikeys.verify.denials import Denial, Presented, Reason
+from apikeys.verify.judge import Credential
 from config.lib import logs, metrics
 from config.lib.client_ip import client_ip
 

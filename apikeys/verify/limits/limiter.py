@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from apikeys import conf
-from apikeys.limits import shared
-from apikeys.limits.rules import Claim, Rule, Verdict
-from apikeys.limits.window import Windows
+from apikeys.verify.limits import shared
+from apikeys.verify.limits.rules import Claim, Rule, Verdict
+from apikeys.verify.limits.window import Windows
 from config.lib.rates import Rate
 
 _here = Windows()

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from math import ceil
 
-from apikeys.limits.rules import SLICES, SLICES_A_WINDOW, Claim, Rule, Standing, Verdict
+from apikeys.verify.limits.rules import SLICES, SLICES_A_WINDOW, Claim, Rule, Standing, Verdict
 
 MOST_SUBJECTS = 50_000
 

@@ -19,9 +19,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.utils import timezone
 
-from apikeys import presentation, recording, scopes, throttling
-from apikeys.denials import Denial, Reason
-from apikeys.verification import Credential, authorize
+from apikeys import scopes
+from apikeys.verify import presentation, throttling, usage_note
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, authorize
 from config.lib import metrics, problems, wsgi_responses
 from config.lib.environment import Environment
 from config.lib.ids import encode
@@ -69,7 +70,7 @@ class _Identity(NamedTuple):
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     began = time.perf_counter()
     answer = _answer(environ)
-    if not recording.record(environ, began=began, status=answer.status, **original(environ)):
+    if not usage_note.record(environ, began=began, status=answer.status, **original(environ)):
         answer = _refusal(from_denial(Denial(Reason.UNAVAILABLE)))
     metrics.count_request(
         route=ROUTE, method=environ["REQUEST_METHOD"], status=answer.status.value, began=began
@@ -111,7 +112,7 @@ def _answer(environ: WSGIEnvironment) -> Answer:
             logger.exception("Verification failed")
             problem = ApiProblem("internal_error")
     if problem.denial:
-        recording.deny(environ, problem.denial)
+        usage_note.deny(environ, problem.denial)
     return _refusal(problem)
 
 

@@ -1,6 +1,6 @@
 """One presentation of a credential, whoever asks: found in the request, judged, noted.
 
-Django REST framework (apikeys.authentication) and the gateway (apikeys.gateway) both come here, so that a
+Django REST framework (apikeys.authentication) and the gateway (apikeys.verify.gateway) both come here, so that a
 key means the same at both. `meta` is a WSGI environment, which is what Django calls META.
 """
 
@@ -10,10 +10,11 @@ from typing import Any
 
 from django.conf import settings
 
-from apikeys import conf, recording, secret, throttling
-from apikeys.denials import Denial, Reason
+from apikeys import conf
 from apikeys.oauth import verification as tokens
-from apikeys.verification import Credential, authorize, verify
+from apikeys.verify import secret, throttling, usage_note
+from apikeys.verify.denials import Denial, Reason
+from apikeys.verify.judge import Credential, authorize, verify
 from config.lib.client_ip import client_ip
 from tenants.tokens.token import is_shaped
 
@@ -29,7 +30,7 @@ def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Den
     presented = find(meta)
     if presented is None:
         return None
-    outcome = recording.admit(meta, _judge(meta, presented, at))
+    outcome = usage_note.admit(meta, _judge(meta, presented, at))
     if isinstance(outcome, Denial):
         return outcome
     organization = meta.get("HTTP_X_ORGANIZATION_ID")

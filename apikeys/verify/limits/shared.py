@@ -9,7 +9,7 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from apikeys.limits.rules import SLICES, Claim, Standing, Verdict
+from apikeys.verify.limits.rules import SLICES, Claim, Standing, Verdict
 from config.lib.breaker import Away, Breaker
 from config.lib.redis_options import options
 

@@ -1,4 +1,4 @@
-"""What the database says of secrets: read in one statement, judged in apikeys.verification."""
+"""What the database says of secrets: read in one statement, judged in apikeys.verify.judge."""
 
 import uuid
 from collections.abc import Mapping, Sequence
