@@ -8,6 +8,7 @@ class ApikeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
-        from apikeys import checks, schema  # noqa: F401, PLC0415  register themselves
+        from apikeys import checks  # noqa: F401, PLC0415  registers itself
+        from apikeys.api.schema import hooks  # noqa: F401, PLC0415  registers itself
 
         register_id("key")

@@ -7,9 +7,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from apikeys import networks
+from apikeys.authority import Authority
 from apikeys.kind import Kind
 from apikeys.networks import Network
-from apikeys.power import Power
 from apikeys.scopes import agent_scopes
 from apikeys.usage.lines import MOST_USER_AGENT
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
@@ -140,8 +140,10 @@ class Key(models.Model):
         return networks.parse(self.allowed_cidrs)
 
     @property
-    def power(self) -> Power:
-        return Power.of_key(self.granted_scopes, self.environment, self.expires_at, self.networks)
+    def authority(self) -> Authority:
+        return Authority.of_key(
+            self.granted_scopes, self.environment, self.expires_at, self.networks
+        )
 
     @property
     def newest_secret(self) -> Secret | None:

@@ -53,13 +53,13 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.lib.metrics.MetricsMiddleware",
-    "apikeys.middleware.UsageMiddleware",
-    "apikeys.verify.throttling.RateLimitMiddleware",
+    "apikeys.api.middleware.UsageMiddleware",
+    "apikeys.api.middleware.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.pages.csp.ContentSecurityPolicyMiddleware",
     "config.pages.library_methods.LibraryMethodsMiddleware",
-    "tenants.middleware.LeaseMiddleware",
+    "tenants.changes.middleware.LeaseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -74,11 +74,11 @@ MIDDLEWARE = [
 # What a call of the API passes through instead; see config.serving.handler.
 API_MIDDLEWARE = [
     "config.lib.metrics.MetricsMiddleware",
-    "apikeys.middleware.UsageMiddleware",
-    "apikeys.verify.throttling.RateLimitMiddleware",
+    "apikeys.api.middleware.UsageMiddleware",
+    "apikeys.api.middleware.RateLimitMiddleware",
     "config.serving.api_headers.ApiHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "tenants.middleware.LeaseMiddleware",
+    "tenants.changes.middleware.LeaseMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -206,8 +206,8 @@ TIME_ZONE = "UTC"
 
 # --- the API ------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.IsCredential"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apikeys.api.permissions.IsCredential"],
     "DEFAULT_RENDERER_CLASSES": ["config.lib.renderers.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.lib.renderers.Negotiation",
@@ -231,7 +231,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "/static/keyway/favicon.svg",
     "COMPONENT_SPLIT_REQUEST": True,
     "PATH_CONVERTER_OVERRIDES": {"key_id": {"type": "string", "pattern": "^key_[0-9a-z]{26}$"}},
-    "POSTPROCESSING_HOOKS": ["apikeys.schema.complete"],
+    "POSTPROCESSING_HOOKS": ["apikeys.api.schema.hooks.complete"],
 }
 
 # --- keys ---------------------------------------------------------------------------------------

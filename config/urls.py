@@ -10,7 +10,7 @@ from tenants.views.overview import organization_overview, overview
 
 urlpatterns = [
     # First, for they are asked for most.
-    path("api/v1/", include("apikeys.api_urls")),
+    path("api/v1/", include("apikeys.api.urls")),
     path("api/v1/", include("tenants.api_urls")),
     path("api/v1/", include(audit_urls)),
     path("", overview, name="overview"),

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.permissions import HasScope, IsAgentKey
+from apikeys.api.permissions import HasScope, IsAgentKey
 from apikeys.scopes import READ_AGENT_CONFIG, WRITE_AGENT_HEARTBEAT
 from apikeys.verify.judge import Credential
 from config.lib import strict_json

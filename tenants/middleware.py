@@ -1,24 +1,9 @@
-"""What holds for every request: times in the zone of who looks, and one wait for all that was taken away."""
-
 import zoneinfo
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-
-from tenants.changes import leases
-
-
-class LeaseMiddleware:
-    """An answer leaves only when all that it took away is away everywhere: one wait, however many keys it touched."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        with leases.one_wait():
-            return self.get_response(request)
 
 
 class TimeZoneMiddleware:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from tenants.access import Access, everywhere
-from tenants.door import LAST_ORGANIZATION
+from tenants.decorators import LAST_ORGANIZATION
 from tenants.roles import Permission
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from django import forms
 from django.core.signing import BadSignature
 
-from apikeys.forms import STALE_FORM, new_nonce, read_nonce
 from apikeys.oauth import redirects, scopes
 from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.services import Draft
+from apikeys.views.forms import STALE_FORM, new_nonce, read_nonce
 from config.lib.environment import Environment
 from tenants.forms import LineField
 from tenants.models import User

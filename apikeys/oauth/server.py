@@ -16,8 +16,8 @@ from oauthlib.oauth2.rfc6749.grant_types.authorization_code import code_challeng
 from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
 from apikeys import conf as keys_conf
-from apikeys.oauth import conf, opaque
-from apikeys.oauth.opaque import Use
+from apikeys.oauth import conf, token_format
+from apikeys.oauth.token_format import Use
 from apikeys.oauth.validator import Validator
 
 GRANT_TYPES = ("authorization_code", "client_credentials", "refresh_token")
@@ -59,4 +59,4 @@ def server() -> Server:
 
 
 def _mint(use: Use) -> str:
-    return opaque.mint(use, keys_conf.peppers()[0]).reveal()
+    return token_format.mint(use, keys_conf.peppers()[0]).reveal()

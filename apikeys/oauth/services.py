@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from apikeys import conf
 from apikeys.errors import ScopeNotGrantable
-from apikeys.oauth import opaque, scopes
+from apikeys.oauth import scopes, token_format
 from apikeys.oauth.errors import NoSecret, SecretShown
 from apikeys.oauth.models import Application, Purpose
-from apikeys.oauth.opaque import Plaintext, Use
+from apikeys.oauth.token_format import Plaintext, Use
 from audit import trail
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
@@ -56,7 +56,9 @@ def register(
     )
     application.idempotency_key = draft.idempotency_key
     plaintext = (
-        None if draft.purpose is Purpose.NATIVE else opaque.mint(Use.SECRET, conf.peppers()[0])
+        None
+        if draft.purpose is Purpose.NATIVE
+        else token_format.mint(Use.SECRET, conf.peppers()[0])
     )
     for name, value in _secret_facts(plaintext).items():
         setattr(application, name, value)
@@ -94,7 +96,7 @@ def rotate_secret(
     *, application: Application, by: Actor, idempotency_key: str | None = None
 ) -> Plaintext:
     """The old secret dies at once; tokens stay. Raises NoSecret, or SecretShown when the same form rotated it before."""
-    plaintext = opaque.mint(Use.SECRET, conf.peppers()[0])
+    plaintext = token_format.mint(Use.SECRET, conf.peppers()[0])
     with transaction.atomic():
         locked = Application.objects.select_for_update().get(pk=application.pk)
         if not locked.client_secret:
@@ -152,7 +154,7 @@ def _secret_facts(plaintext: Plaintext | None) -> dict[str, object]:
     if plaintext is None:
         return {}
     return {
-        "client_secret": opaque.digest(plaintext.reveal(), Use.SECRET, conf.peppers()),
+        "client_secret": token_format.digest(plaintext.reveal(), Use.SECRET, conf.peppers()),
         "secret_mask": plaintext.mask,
         "secret_created_at": timezone.now(),
     }

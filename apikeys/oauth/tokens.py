@@ -9,10 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apikeys import conf as keys_conf
-from apikeys.oauth import conf, opaque
+from apikeys.oauth import conf, token_format
 from apikeys.oauth.errors import AlreadyUsed
 from apikeys.oauth.models import AccessToken, Application, Grant, RefreshToken
-from apikeys.oauth.opaque import Use
+from apikeys.oauth.token_format import Use
 from audit import trail
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
@@ -176,7 +176,7 @@ def prune() -> int:
 
 
 def _stored(token: str, use: Use) -> str:
-    stored = opaque.digest(token, use, keys_conf.peppers())
+    stored = token_format.digest(token, use, keys_conf.peppers())
     if stored is None:
         raise ValueError(f"not minted here as {use.name}")
     return stored

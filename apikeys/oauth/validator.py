@@ -1,6 +1,6 @@
 """The toolkit's validator on Keyway's models. oauthlib asks, in the order of the protocol; each answer is one look.
 
-apikeys.oauth.door has replaced every code, token and secret that was presented by what is stored of it before anything
+apikeys.oauth.requests has replaced every code, token and secret that was presented by what is stored of it before anything
 here or in oauthlib sees them.
 """
 

@@ -15,9 +15,9 @@ from django.db.models import F
 
 from apikeys import conf
 from apikeys.kind import Kind
-from apikeys.oauth import opaque, scopes
+from apikeys.oauth import scopes, token_format
 from apikeys.oauth.models import AccessToken
-from apikeys.oauth.opaque import Use
+from apikeys.oauth.token_format import Use
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential
 from apikeys.verify.secret_rows import OrganizationFacts
@@ -44,7 +44,7 @@ class Facts:
 
 def verify(presented: str, *, now: datetime) -> Credential | Denial:
     """Resolve a presented access token. A cause of our own is `unavailable`, never a refusal of the token."""
-    stored = opaque.digest(presented, Use.ACCESS, conf.peppers())
+    stored = token_format.digest(presented, Use.ACCESS, conf.peppers())
     return verify_stored(stored, now=now) if stored else Denial(Reason.INVALID_TOKEN, bearer=True)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping
 from django.utils import timezone
 
 from apikeys import conf, scopes
+from apikeys.authority import Authority
 from apikeys.errors import NotUsable, ScopeNotGrantable
 from apikeys.kind import Kind
 from apikeys.models import Key, Secret
-from apikeys.power import Power
 from apikeys.verify import hashing, secret
 from apikeys.verify.secret import Plaintext
 from audit import trail
@@ -29,16 +29,16 @@ def lock_usable(key: Key) -> Key:
     return locked
 
 
-def power_of_owner(owner: Membership) -> Power:
-    return Power.of_person(PERMISSIONS[Role(owner.role)])
+def authority_of_owner(owner: Membership) -> Authority:
+    return Authority.of_person(PERMISSIONS[Role(owner.role)])
 
 
-def grant(key: Key, within: Power) -> None:
+def require_authority(key: Key, within: Authority) -> None:
     """Raises ScopeNotGrantable or StrongerThanIssuer unless both who asks and the key's owner have the key's whole power."""
-    wanted = key.power
+    wanted = key.authority
     if key.owner:
-        power_of_owner(key.owner).grant(wanted)
-    within.grant(wanted)
+        authority_of_owner(key.owner).require_covers(wanted)
+    within.require_covers(wanted)
 
 
 def grantable(names: Collection[str]) -> list[str]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from apikeys.authority import Authority
 from apikeys.errors import ScopeNotGrantable
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.networks import Network
-from apikeys.power import Power
-from apikeys.services.change import grant, grantable, lock_usable, record
+from apikeys.services.change import grantable, lock_usable, record, require_authority
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from tenants.changes import leases
@@ -30,17 +30,17 @@ class Changes:
     allowed: tuple[Network, ...] | None = None
 
 
-def edit(*, key: Key, changes: Changes, within: Power, by: Actor) -> Receipt:
+def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt:
     """Change the key. To narrow it takes no power; whoever widens it grants the whole of what it then is.
 
     Raises NotUsable for a key that is revoked or expired, ScopeNotGrantable, StrongerThanIssuer.
     """
     with transaction.atomic():
         locked = lock_usable(key)
-        old, before = {name: getattr(locked, name) for name in _FIELDS}, locked.power
+        old, before = {name: getattr(locked, name) for name in _FIELDS}, locked.authority
         _apply(locked, changes)
-        if not before.covers(locked.power):
-            grant(locked, within)
+        if not before.covers(locked.authority):
+            require_authority(locked, within)
         changed = {name: value for name, value in old.items() if getattr(locked, name) != value}
         if changed:
             locked.save(update_fields=list(changed))
@@ -49,7 +49,7 @@ def edit(*, key: Key, changes: Changes, within: Power, by: Actor) -> Receipt:
                 for name, value in changed.items()
             }
             record(Action.KEY_EDITED, locked, by, data)
-    is_weaker = not locked.power.covers(before)
+    is_weaker = not locked.authority.covers(before)
     return leases.end() if is_weaker else Receipt(effective_at=timezone.now())
 
 

@@ -7,12 +7,18 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apikeys.authority import Authority
 from apikeys.errors import AlreadyIssued, ExpiryInThePast, IdempotencyKeyReused
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.networks import Network
-from apikeys.power import Power
-from apikeys.services.change import grant, grantable, make_secret, power_of_owner, record
+from apikeys.services.change import (
+    authority_of_owner,
+    grantable,
+    make_secret,
+    record,
+    require_authority,
+)
 from apikeys.verify.secret import Plaintext
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
@@ -47,7 +53,7 @@ def issue_agent_key(
     order: Order,
     by: Actor,
     created_by: User | None,
-    within: Power | None = None,
+    within: Authority | None = None,
 ) -> Issued:
     """Issue a key for agents: the organization's, with the fixed scopes of its kind. Raises KeywayError.
 
@@ -63,7 +69,7 @@ def issue_public_key(
     order: Order,
     scopes: Collection[str],
     by: Actor,
-    within: Power | None = None,
+    within: Authority | None = None,
 ) -> Issued:
     """Issue a key for a member's scripts, within the owner's role. Raises KeywayError.
 
@@ -71,7 +77,7 @@ def issue_public_key(
     """
     key = Key(kind=Kind.PUBLIC, organization=owner.organization, owner=owner, created_by=owner.user)
     key.scopes = grantable(scopes)
-    return _issue(key, order, by, within or power_of_owner(owner))
+    return _issue(key, order, by, within or authority_of_owner(owner))
 
 
 def find_issued(*, created_by: User | None, order: Order) -> Key | None:
@@ -84,10 +90,10 @@ def find_issued(*, created_by: User | None, order: Order) -> Key | None:
     return key
 
 
-def _issue(key: Key, order: Order, by: Actor, within: Power | None) -> Issued:
+def _issue(key: Key, order: Order, by: Actor, within: Authority | None) -> Issued:
     _fill(key, order)
     if within:
-        grant(key, within)
+        require_authority(key, within)
     _refuse_replay(key, order)
     plaintext, made = make_secret(key)
     try:

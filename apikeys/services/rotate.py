@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from apikeys.authority import Authority
 from apikeys.errors import NotUsable
 from apikeys.models import Key, Secret
-from apikeys.power import Power
-from apikeys.services.change import grant, lock_usable, make_secret, record
+from apikeys.services.change import lock_usable, make_secret, record, require_authority
 from apikeys.verify.secret import Plaintext
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
@@ -29,7 +29,7 @@ class Rotated:
     effective_at: datetime
 
 
-def rotate(*, key: Key, grace: timedelta, within: Power, by: Actor) -> Rotated:
+def rotate(*, key: Key, grace: timedelta, within: Authority, by: Actor) -> Rotated:
     """Replace the key's secret; the old one works for `grace` from now on, which may be nothing.
 
     It hands out a secret, so it is bound by the power of who asks as issuing is. Raises NotUsable for a key that is
@@ -40,7 +40,7 @@ def rotate(*, key: Key, grace: timedelta, within: Power, by: Actor) -> Rotated:
     plaintext, made = make_secret(key)
     with transaction.atomic():
         locked = lock_usable(key)
-        grant(locked, within)
+        require_authority(locked, within)
         made.created_at = now = timezone.now()
         Secret.objects.filter(key=key, retired_at__gt=now).update(retired_at=now)
         if not Secret.objects.filter(pk=replaced.pk, retired_at=None).update(

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from django.db import DatabaseError, InterfaceError
 
 from apikeys import conf, networks, scopes
+from apikeys.authority import Authority
 from apikeys.kind import Kind
 from apikeys.networks import Network
-from apikeys.power import Power
 from apikeys.verify import hashing, secret
 from apikeys.verify.denials import Denial, Presented, Reason
 from apikeys.verify.secret_rows import Facts, OrganizationFacts, read
@@ -50,10 +50,12 @@ class Credential:
     retires_at: datetime | None = None
 
     @property
-    def power(self) -> Power:
+    def authority(self) -> Authority:
         """A secret that is being rotated out hands on nothing that outlasts it, least of all the key itself."""
         ends = [end for end in (self.expires_at, self.retires_at) if end]
-        return Power.of_key(self.scopes, self.environment, min(ends, default=None), self.allowed)
+        return Authority.of_key(
+            self.scopes, self.environment, min(ends, default=None), self.allowed
+        )
 
     @property
     def public_id(self) -> str:

@@ -1,6 +1,6 @@
 """One presentation of a credential, whoever asks: found in the request, judged, noted.
 
-Django REST framework (apikeys.authentication) and the gateway (apikeys.verify.gateway) both come here, so that a
+Django REST framework (apikeys.api.authentication) and the gateway (apikeys.verify.gateway) both come here, so that a
 key means the same at both. `meta` is a WSGI environment, which is what Django calls META.
 """
 

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-
 from apikeys.errors import RateLimited
 from apikeys.usage.unproven import network
 from apikeys.verify.denials import Denial, Reason
@@ -158,16 +156,3 @@ def fields(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=64)
 def _policy(rules: tuple[Rule, ...]) -> str:
     return ", ".join(f'"{rule.name}";q={rule.quota};w={rule.seconds}' for rule in rules)
-
-
-class RateLimitMiddleware:
-    """Tells callers of the API where they stand, on every answer."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        for name, value in fields(request.META):
-            response.headers[name] = value
-        return response

@@ -10,16 +10,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apikeys import services
 from apikeys.errors import AlreadyIssued
-from apikeys.forms import AgentKeyForm
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.verify import throttling
 from apikeys.views.confirm import DELETE, PAUSE, RESUME, Change, Place, confirm
+from apikeys.views.forms import AgentKeyForm
 from apikeys.views.listing import list_keys
 from apikeys.views.one_time import already_created, reveal
 from config.lib.errors import KeywayError
 from tenants.access import Access
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.roles import Permission
 from tenants.sign_in import kept_fields, recent_sign_in
 

@@ -9,8 +9,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from apikeys import services
-from apikeys.forms import ReasonForm
 from apikeys.models import Key
+from apikeys.views.forms import ReasonForm
 from apikeys.views.listing import Row
 from audit.trail.actor import Actor
 from config.lib.errors import KeywayError

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_http_methods
 
 from apikeys import services
 from apikeys.errors import AlreadyIssued
-from apikeys.forms import PublicKeyForm
 from apikeys.models import Key
 from apikeys.verify import throttling
 from apikeys.views.confirm import PAUSE, RESUME, REVOKE, Change, Place, confirm
+from apikeys.views.forms import PublicKeyForm
 from apikeys.views.one_time import already_created, reveal
 from config.lib.client_ip import client_ip
 from config.lib.errors import KeywayError

@@ -18,7 +18,7 @@ from apikeys.usage.statistics import Span, Tally, Window
 from apikeys.views.usage_chart import Chart
 from config.lib.export import csv_lines
 from tenants.access import Access
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.roles import Permission
 from tenants.sign_in import person
 

@@ -75,7 +75,7 @@ class Chart:
 
 def round_up(most: int) -> int:
     """The least of 2, 4, 6, 8 and 10 times a power of ten that is no less than `most`: its half is a whole number."""
-    power = 1
-    while 10 * power < most:
-        power *= 10
-    return next(step * power for step in (2, 4, 6, 8, 10) if step * power >= most)
+    authority = 1
+    while 10 * authority < most:
+        authority *= 10
+    return next(step * authority for step in (2, 4, 6, 8, 10) if step * authority >= most)

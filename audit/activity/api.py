@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.permissions import HasScope, IsAgentKey
+from apikeys.api.permissions import HasScope, IsAgentKey
 from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
 from apikeys.verify.judge import Credential
 from audit.activity import batch, ingest, queries

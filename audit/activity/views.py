@@ -15,7 +15,7 @@ from config.lib.environment import Environment
 from config.lib.errors import KeywayError
 from config.lib.export import rfc3339
 from tenants.access import Access
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.roles import Permission
 
 PAGE_SIZE = 50

@@ -17,7 +17,7 @@ from audit.trail.forms import TrailForm
 from audit.trail.models import TrailEntry, TrailHead
 from config.lib.export import csv_lines, ndjson_lines
 from tenants.access import Access
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.roles import Permission
 
 PAGE_SIZE = 50

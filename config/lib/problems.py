@@ -10,7 +10,7 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from apikeys.renderers import ProblemRenderer
+from apikeys.api.renderers import ProblemRenderer
 from apikeys.verify import usage_note
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.hashing import PoolFull

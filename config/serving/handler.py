@@ -1,7 +1,7 @@
 """How Django answers: a page passes through MIDDLEWARE, a call of the API through API_MIDDLEWARE.
 
 A call brings no form, no message and seldom a session, and pays for none; whoever takes one of a browser loads it
-(apikeys.authentication.SessionAuthentication). Signing in goes the way of pages, whose limits and flows are allauth's.
+(apikeys.api.authentication.SessionAuthentication). Signing in goes the way of pages, whose limits and flows are allauth's.
 """
 
 from collections.abc import Iterable

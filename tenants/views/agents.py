@@ -14,7 +14,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key
 from tenants.access import Access
 from tenants.agents import configuration_in_force
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.models import Agent, AgentConfiguration, Health
 from tenants.roles import Permission
 

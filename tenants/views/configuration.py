@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from tenants.access import Access
 from tenants.agents import change_configuration, configuration_in_force
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.errors import Forbidden, StaleConfiguration
 from tenants.forms import COMMON_ACTIONS, ConfigurationForm
 from tenants.models import AgentConfiguration

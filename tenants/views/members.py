@@ -22,7 +22,7 @@ from apikeys.models import Key
 from config.lib.errors import KeywayError
 from tenants import services
 from tenants.access import Access
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.forms import MemberForm, RoleForm
 from tenants.invitations import invite
 from tenants.models import Membership, MembershipQuerySet, User

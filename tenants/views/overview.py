@@ -17,7 +17,7 @@ from audit.models import ActivityEvent, TrailEntry
 from config.lib.environment import Environment
 from tenants import agents
 from tenants.access import Access, everywhere
-from tenants.door import LAST_ORGANIZATION, member_page
+from tenants.decorators import LAST_ORGANIZATION, member_page
 from tenants.models import Agent, Health
 from tenants.roles import Permission
 

@@ -2,7 +2,7 @@
 
 After each step every secret that was ever handed out is presented, and may do nothing that whoever got it could not do
 at that moment, nor whoever widened its key since. What people may do stands in a table of its own here, and what a key
-may do is found out by presenting it: nothing of apikeys.power is asked.
+may do is found out by presenting it: nothing of apikeys.authority is asked.
 
     KEYWAY_ESCALATION_SEQUENCES=10000 pytest -n 0 -s tests/apikeys/test_escalation.py -k no_sequence
 """
@@ -27,10 +27,10 @@ from hypothesis.stateful import (
 )
 
 from apikeys import networks, services
-from apikeys.callers import Caller
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.services import Changes, Order
+from apikeys.services.callers import Caller
 from apikeys.verify.denials import Reason
 from apikeys.verify.judge import Credential, authorize, verify
 from config.lib.environment import Environment
@@ -169,7 +169,7 @@ class Escalation(RuleBasedStateMachine):
         order = Order(
             "x", environment=Environment(environment), expires_at=expires_at, allowed=allowed
         )
-        by, within = caller.actor, caller.power_in(self.acme.pk)
+        by, within = caller.actor, caller.authority_in(self.acme.pk)
         if kind is Kind.AGENT:
             new = services.issue_agent_key(
                 organization=self.acme, order=order, by=by, created_by=caller.user, within=within
@@ -193,7 +193,7 @@ class Escalation(RuleBasedStateMachine):
             caller, able = self.caller(who)
             key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk)
             new = services.rotate(
-                key=key, grace=grace, within=caller.power_in(self.acme.pk), by=caller.actor
+                key=key, grace=grace, within=caller.authority_in(self.acme.pk), by=caller.actor
             )
             self.secrets.append((new.plaintext.reveal(), new.key, able))
 
@@ -212,7 +212,7 @@ class Escalation(RuleBasedStateMachine):
             key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk)
             changes = Changes(scopes=scopes, allowed=allowed)
             services.edit(
-                key=key, changes=changes, within=caller.power_in(self.acme.pk), by=caller.actor
+                key=key, changes=changes, within=caller.authority_in(self.acme.pk), by=caller.actor
             )
             for _, other, ceiling in self.secrets:
                 if other.pk == key.pk:

@@ -133,7 +133,9 @@ class Cast:
         services.revoke(key=key, by=self.by)
 
     def scopes(self, key: Key) -> None:
-        services.edit(key=key, changes=Changes(scopes=[OTHER_SCOPE]), within=key.power, by=self.by)
+        services.edit(
+            key=key, changes=Changes(scopes=[OTHER_SCOPE]), within=key.authority, by=self.by
+        )
 
     def owner(self, key: Key) -> None:
         tenants.deactivate_member(membership=self.bob, by=self.by)

@@ -3,9 +3,9 @@ from django.utils import timezone
 
 from apikeys import networks
 from apikeys import services as keys
+from apikeys.authority import Authority
 from apikeys.errors import NotUsable, ScopeNotGrantable, StrongerThanIssuer
 from apikeys.models import Key
-from apikeys.power import Power
 from apikeys.services import Changes, Issued
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, authorize, verify
@@ -18,12 +18,12 @@ from tests.conftest import SYSTEM, IssueKey, join
 
 pytestmark = pytest.mark.django_db
 MEMBER, ADMIN, OWNER = (
-    Power.of_person(PERMISSIONS[role]) for role in (Role.MEMBER, Role.ADMIN, Role.OWNER)
+    Authority.of_person(PERMISSIONS[role]) for role in (Role.MEMBER, Role.ADMIN, Role.OWNER)
 )
 NEAR, FAR = networks.parse(["192.0.2.0/24"]), networks.parse(["0.0.0.0/0", "::/0"])
 
 
-def edit(issued: Issued, within: Power = MEMBER, **changes: object) -> Receipt:
+def edit(issued: Issued, within: Authority = MEMBER, **changes: object) -> Receipt:
     return keys.edit(key=issued.key, changes=Changes(**changes), within=within, by=SYSTEM)  # type: ignore[arg-type]
 
 
@@ -104,7 +104,7 @@ def test_who_widens_a_key_grants_all_of_it(acme: Organization, issue_public_key:
 
 def test_networks_are_widened_only_within_those_of_who_asks(issue_public_key: IssueKey) -> None:
     issued = issue_public_key(allowed=networks.parse(["192.0.2.0/25"]))
-    within = Power(MEMBER.scopes, MEMBER.environments, None, NEAR)
+    within = Authority(MEMBER.scopes, MEMBER.environments, None, NEAR)
     with pytest.raises(StrongerThanIssuer):
         edit(issued, within, allowed=FAR)
     edit(issued, within, allowed=NEAR)

@@ -3,7 +3,7 @@ import os
 import pytest
 from hypothesis import Phase
 
-from apikeys.power import Power
+from apikeys.authority import Authority
 from tests.apikeys import escalation
 from tests.apikeys.escalation import SEQUENCES
 
@@ -18,6 +18,6 @@ def test_no_sequence_escalates() -> None:
 
 
 def test_without_the_rule_the_sequences_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Power, "grant", lambda power, wanted: None)
+    monkeypatch.setattr(Authority, "require_covers", lambda authority, wanted: None)
     with pytest.raises(AssertionError, match="could not"):
         escalation.run(300, [Phase.generate])  # it need not be made short

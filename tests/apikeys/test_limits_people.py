@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from apikeys.forms import new_nonce
 from apikeys.models import Key
+from apikeys.views.forms import new_nonce
 from config.lib.rates import Rate
 from tenants.models import User
 from tests.conftest import PASSWORD, client_of

@@ -10,9 +10,9 @@ from django.core.signing import TimestampSigner
 from django.db import DatabaseError, connection, connections
 from django.test import Client
 
-from apikeys import forms
 from apikeys.models import Key
 from apikeys.verify import hashing
+from apikeys.views import forms
 from audit import trail
 from audit.models import TrailEntry
 from tenants import services as tenants

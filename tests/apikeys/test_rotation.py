@@ -7,9 +7,9 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
 from apikeys import services as keys
+from apikeys.authority import Authority
 from apikeys.errors import NotUsable, ScopeNotGrantable
 from apikeys.models import Key, Secret
-from apikeys.power import Power
 from apikeys.services import Changes, Issued, Rotated
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, verify
@@ -20,11 +20,11 @@ from tenants.roles import PERMISSIONS, Role
 from tests.conftest import SYSTEM, IssueKey, api, join
 
 pytestmark = pytest.mark.django_db
-OWNER = Power.of_person(PERMISSIONS[Role.OWNER])
+OWNER = Authority.of_person(PERMISSIONS[Role.OWNER])
 NOW, HOUR = timedelta(0), timedelta(hours=1)
 
 
-def rotate(issued: Issued | Rotated, grace: timedelta = NOW, within: Power = OWNER) -> Rotated:
+def rotate(issued: Issued | Rotated, grace: timedelta = NOW, within: Authority = OWNER) -> Rotated:
     return keys.rotate(key=issued.key, grace=grace, within=within, by=SYSTEM)
 
 
@@ -119,7 +119,7 @@ def test_a_rotation_hands_out_a_secret_so_it_takes_the_power_to_issue_it(
 ) -> None:
     strong = issue_public_key(owner=join(acme, "olivia", Role.OWNER), scopes=("admin",))
     with pytest.raises(ScopeNotGrantable):
-        rotate(strong, within=Power.of_person(PERMISSIONS[Role.ADMIN]))
+        rotate(strong, within=Authority.of_person(PERMISSIONS[Role.ADMIN]))
     assert works(strong)
     assert Secret.objects.count() == 1
 
@@ -136,7 +136,7 @@ def test_the_power_is_that_of_the_moment_it_was_widened_meanwhile(
         by=SYSTEM,
     )
     with pytest.raises(ScopeNotGrantable):
-        rotate(stale, within=Power.of_person(PERMISSIONS[Role.ADMIN]))
+        rotate(stale, within=Authority.of_person(PERMISSIONS[Role.ADMIN]))
 
 
 def test_a_rotated_secret_never_comes_back(public_key: Issued) -> None:

@@ -2,7 +2,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from apikeys.api import WhoamiSerializer
+from apikeys.api.whoami import WhoamiSerializer
 from apikeys.services import Issued
 from tests.conftest import IssueKey, api
 

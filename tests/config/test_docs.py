@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from apikeys.schema import error_table
+from apikeys.api.schema.hooks import error_table
 from config.lib.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[2]

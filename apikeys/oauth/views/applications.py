@@ -17,12 +17,12 @@ from apikeys.oauth.forms import (
     NonceForm,
 )
 from apikeys.oauth.models import Application
-from apikeys.oauth.opaque import Plaintext
+from apikeys.oauth.token_format import Plaintext
 from apikeys.verify import throttling
 from apikeys.views.one_time import disclose
 from config.lib.errors import KeywayError
 from tenants.access import Access
-from tenants.door import member_page
+from tenants.decorators import member_page
 from tenants.roles import Permission
 from tenants.sign_in import kept_fields, recent_sign_in
 

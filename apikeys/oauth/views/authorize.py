@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from oauthlib.oauth2.rfc6749 import errors
 
 from apikeys import scopes as registry
-from apikeys.oauth import conf, door, redirects, scopes
+from apikeys.oauth import conf, redirects, requests, scopes
 from apikeys.oauth.models import Application
 from apikeys.oauth.server import server
 from apikeys.scopes import Scope
@@ -67,7 +67,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
 
 def _read(request: HttpRequest) -> Question:
     """Raises OAuth2Error, of which FatalClientError must not redirect; PermissionDenied for a role too low."""
-    asked = door.read_question(request.GET)
+    asked = requests.read_question(request.GET)
     application, access = _find(request, asked.get("client_id", ""))
     uri = f"{request.path}?{urlencode(asked)}"
     names, credentials = server().validate_authorization_request(uri, "GET", "", {})

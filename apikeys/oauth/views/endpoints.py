@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from apikeys.oauth import conf, door, scopes, verification
+from apikeys.oauth import conf, requests, scopes, verification
 from apikeys.oauth.models import AccessToken, Application
 from apikeys.oauth.server import GRANT_TYPES, server
 from apikeys.verify.judge import Credential
@@ -43,7 +43,7 @@ def endpoint(view: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
         if request.method != "POST":
             return _error("invalid_request", "This address takes POST.", status=405, Allow="POST")
         try:
-            return view(request, door.read_form(request))
+            return view(request, requests.read_form(request))
         except errors.OAuth2Error as error:
             return _refuse(request, error.error, error.description, error.status_code)
         except (OperationalError, InterfaceError, TrailUnavailable) as error:
@@ -145,7 +145,7 @@ def _relay(request: HttpRequest, body: str, status: int) -> HttpResponse:
 
 
 def _refuse(request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
-    if error in _GUESSES and (denial := door.count_failure(request)):
+    if error in _GUESSES and (denial := requests.count_failure(request)):
         return _error(
             "rate_limited", denial.detail, status=429, **{"Retry-After": str(denial.retry_after)}
         )

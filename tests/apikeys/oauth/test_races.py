@@ -7,10 +7,10 @@ from django.db import connection, connections
 from django.test import Client
 
 from apikeys import conf
-from apikeys.oauth import opaque, tokens
+from apikeys.oauth import token_format, tokens
 from apikeys.oauth.errors import AlreadyUsed
 from apikeys.oauth.models import AccessToken, Grant, RefreshToken
-from apikeys.oauth.opaque import Use
+from apikeys.oauth.token_format import Use
 from apikeys.oauth.tokens import Minted
 from tenants.models import User
 from tests.apikeys.oauth.flow import Program, outcome
@@ -19,8 +19,8 @@ from tests.apikeys.oauth.flow import Program, outcome
 def minted() -> Minted:
     pepper = conf.peppers()[0]
     return Minted(
-        opaque.mint(Use.ACCESS, pepper).reveal(),
-        opaque.mint(Use.REFRESH, pepper).reveal(),
+        token_format.mint(Use.ACCESS, pepper).reveal(),
+        token_format.mint(Use.REFRESH, pepper).reveal(),
         ["read:audit-activity"],
     )
 

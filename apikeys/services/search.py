@@ -8,9 +8,9 @@ from datetime import datetime
 
 from django.core import signing
 
-from apikeys.callers import Caller
 from apikeys.insights import with_status
 from apikeys.models import Key, KeyQuerySet, Status
+from apikeys.services.callers import Caller
 from audit.activity.queries import InvalidCursor
 
 
@@ -54,7 +54,7 @@ def page(caller: Caller, wanted: KeyFilter, *, at: datetime, limit: int, cursor:
     """
     found = wanted.of(caller.keys(), at)
     signer = signing.Signer(
-        salt=f"apikeys.search {caller.id} {json.dumps(asdict(wanted), default=str)}"
+        salt=f"apikeys.services.search {caller.id} {json.dumps(asdict(wanted), default=str)}"
     )
     rows = (
         found.order_by("-pk")

@@ -15,8 +15,8 @@ from django.http import HttpRequest, QueryDict
 from oauthlib.oauth2.rfc6749 import errors
 
 from apikeys import conf
-from apikeys.oauth import opaque
-from apikeys.oauth.opaque import Use
+from apikeys.oauth import token_format
+from apikeys.oauth.token_format import Use
 from apikeys.verify import throttling
 from apikeys.verify.denials import Denial
 
@@ -126,4 +126,4 @@ def _basic(request: HttpRequest, sent: dict[str, str]) -> dict[str, str]:
 
 
 def _stored(presented: str, use: Use) -> str | None:
-    return opaque.digest(presented, use, conf.peppers())
+    return token_format.digest(presented, use, conf.peppers())

@@ -1,8 +1,8 @@
 from django.urls import path
 
-from apikeys.api import WhoamiView
-from apikeys.keys_api import KeysView, KeyView, RotationView
-from apikeys.usage_api import UsageView
+from apikeys.api.keys import KeysView, KeyView, RotationView
+from apikeys.api.usage import UsageView
+from apikeys.api.whoami import WhoamiView
 
 urlpatterns = [
     path("whoami", WhoamiView.as_view(), name="api_whoami"),

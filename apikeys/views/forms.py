@@ -42,7 +42,7 @@ def read_nonce(user: User, signed: str) -> str:
 
 
 def _signer(user: User) -> TimestampSigner:
-    return TimestampSigner(salt=f"apikeys.forms.nonce:{user.pk}")
+    return TimestampSigner(salt=f"apikeys.views.forms.nonce:{user.pk}")
 
 
 def end_of(day: date) -> datetime:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apikeys.key_bodies import Revocation
+from apikeys.api.bodies import Revocation
 from apikeys.scopes import registry
 from config.lib.bodies import JSON
 from config.lib.environment import Environment

@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from apikeys import schema_plain
+from apikeys.api.permissions import IsAgentKey
+from apikeys.api.schema import plain
+from apikeys.api.schema.examples import EXAMPLES
 from apikeys.oauth import scopes as oauth_scopes
-from apikeys.permissions import IsAgentKey
-from apikeys.schema_examples import EXAMPLES
 from apikeys.scopes import registry
 from config.lib.openapi import describe, forbid_nul
 from config.lib.problems import CONTENT_TYPE, PROBLEMS
@@ -37,7 +37,7 @@ _BY_SCHEME = {
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
     """Keys and applications' tokens come in at one door, but agents' calls are for agent keys alone."""
 
-    target_class = "apikeys.authentication.ApiKeyAuthentication"
+    target_class = "apikeys.api.authentication.ApiKeyAuthentication"
     name = ["ApiKey", "OAuth"]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
@@ -85,7 +85,7 @@ class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
-    target_class = "apikeys.authentication.SessionAuthentication"
+    target_class = "apikeys.api.authentication.SessionAuthentication"
     name = "Session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
@@ -124,18 +124,18 @@ def error_table() -> str:
 def complete(result: Schema, generator: Any, request: Any, public: bool) -> Schema:  # noqa: FBT001  the hook's interface
     """Spectacular's hook: add what no view of DRF answers, common problems, examples, and the table of problems."""
     schemas = result["components"].setdefault("schemas", {})
-    schemas |= {"Problem": problem_schema()} | schema_plain.SCHEMAS
-    result["components"]["securitySchemes"] |= schema_plain.SECURITY_SCHEMES
+    schemas |= {"Problem": problem_schema()} | plain.SCHEMAS
+    result["components"]["securitySchemes"] |= plain.SECURITY_SCHEMES
     result["info"]["description"] += f"\n\n## Errors\n\n{error_table()}\n"
     # Spectacular knows of no DELETE with a body.
-    result["paths"]["/api/v1/api-keys/{key_id}"]["delete"]["requestBody"] = schema_plain.REVOCATION
+    result["paths"]["/api/v1/api-keys/{key_id}"]["delete"]["requestBody"] = plain.REVOCATION
     for path in result["paths"].values():
         for operation in path.values():
             _add_problems(operation, ("not_acceptable", *_common(operation)))
             _describe_query(operation)
             if body := operation.get("requestBody"):
                 body["required"] = operation["operationId"] not in _OPTIONAL_BODY
-    for address, path in schema_plain.paths().items():
+    for address, path in plain.paths().items():
         result["paths"][address] = path
     _add_problems(result["paths"]["/api/v1/schema"]["get"], ("not_acceptable",))
     _add_problems(

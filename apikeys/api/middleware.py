@@ -4,6 +4,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from apikeys.usage.recorder import recorder
+from apikeys.verify import throttling
 from apikeys.verify.usage_note import record
 from config.lib import problems
 from config.lib.problems import ApiProblem
@@ -27,3 +28,16 @@ class UsageMiddleware:
             return response
         # The response that is dropped is not closed: closing one ends the request, and this one's answer does that.
         return problems.respond(ApiProblem("unavailable"))
+
+
+class RateLimitMiddleware:
+    """Tells callers of the API where they stand, on every answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in throttling.fields(request.META):
+            response.headers[name] = value
+        return response

@@ -8,9 +8,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from apikeys import networks, scopes
 from apikeys import services as keys
+from apikeys.authority import Authority
 from apikeys.errors import ScopeNotGrantable, StrongerThanIssuer
 from apikeys.models import Key
-from apikeys.power import Power
 from apikeys.services import Issued
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, authorize, verify
@@ -21,7 +21,7 @@ from tests.conftest import SYSTEM, IssueKey, join, membership_of
 
 pytestmark = pytest.mark.django_db
 SOON, LATER = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
-WHOLE = Power(frozenset({"a", "b"}), frozenset({"live", "test"}))
+WHOLE = Authority(frozenset({"a", "b"}), frozenset({"live", "test"}))
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def olivia(acme: Organization) -> User:
     return join(acme, "olivia", Role.OWNER)
 
 
-def power(
+def authority(
     names: str = "a", environments: str = "live", expires_at: datetime | None = None, *cidrs: str
-) -> Power:
-    return Power(
+) -> Authority:
+    return Authority(
         frozenset(names), frozenset(environments.split()), expires_at, networks.parse(cidrs)
     )
 
@@ -40,20 +40,23 @@ def power(
 @pytest.mark.parametrize(
     ("less", "more"),
     [
-        (power("a"), power("ab")),
-        (power(environments="live"), power(environments="live test")),
-        (power(expires_at=SOON), power(expires_at=LATER)),
-        (power(expires_at=SOON), power(expires_at=None)),
-        (power("a", "live", None, "192.0.2.0/25"), power("a", "live", None, "192.0.2.0/24")),
-        (power("a", "live", None, "192.0.2.0/24"), power("a", "live", None)),
+        (authority("a"), authority("ab")),
+        (authority(environments="live"), authority(environments="live test")),
+        (authority(expires_at=SOON), authority(expires_at=LATER)),
+        (authority(expires_at=SOON), authority(expires_at=None)),
+        (
+            authority("a", "live", None, "192.0.2.0/25"),
+            authority("a", "live", None, "192.0.2.0/24"),
+        ),
+        (authority("a", "live", None, "192.0.2.0/24"), authority("a", "live", None)),
     ],
 )
-def test_more_covers_less_and_less_does_not_grant_more(less: Power, more: Power) -> None:
+def test_more_covers_less_and_less_does_not_grant_more(less: Authority, more: Authority) -> None:
     assert more.covers(less)
     assert not less.covers(more)
-    more.grant(less)
+    more.require_covers(less)
     with pytest.raises((ScopeNotGrantable, StrongerThanIssuer)):
-        less.grant(more)
+        less.require_covers(more)
 
 
 @pytest.mark.parametrize(
@@ -167,21 +170,21 @@ def test_from_elsewhere_the_same_secret_is_refused(
     assert resolve(issued, "198.51.100.1") == Denial(Reason.REVOKED_KEY)
 
 
-MEMBER = Power.of_person(PERMISSIONS[Role.MEMBER])
+MEMBER = Authority.of_person(PERMISSIONS[Role.MEMBER])
 
 
 def test_who_issues_a_key_for_agents_holds_their_scopes(
     acme: Organization, olivia: User, issue_public_key: IssueKey
 ) -> None:
     order = keys.Order("agent", environment="live")
-    admin = accepted(issue_public_key(owner=olivia, scopes=("admin",))).power
+    admin = accepted(issue_public_key(owner=olivia, scopes=("admin",))).authority
     issued = keys.issue_agent_key(
         organization=acme, order=order, by=SYSTEM, created_by=None, within=admin
     )
     assert accepted(issued).scopes == scopes.agent_scopes()
     for weaker in (
         MEMBER,
-        accepted(issue_public_key(owner=olivia, scopes=("manage:api-keys",))).power,
+        accepted(issue_public_key(owner=olivia, scopes=("manage:api-keys",))).authority,
     ):
         with pytest.raises(ScopeNotGrantable):
             keys.issue_agent_key(
@@ -203,7 +206,7 @@ def test_a_key_reaches_no_further_than_the_one_it_was_issued_by(
     order: dict[str, object], bob: User
 ) -> None:
     expires_at = timezone.now() + timedelta(days=10)
-    within = Power.of_key(
+    within = Authority.of_key(
         ["read:audit-activity"], "live", expires_at, networks.parse(["192.0.2.0/24"])
     )
     good = {"expires_at": expires_at, "allowed": networks.parse(["192.0.2.0/25"])}

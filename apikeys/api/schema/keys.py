@@ -4,8 +4,8 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
-from apikeys.key_bodies import KeyEdit, NewKey, Revocation, Rotation
-from apikeys.key_serializers import (
+from apikeys.api.bodies import KeyEdit, NewKey, Revocation, Rotation
+from apikeys.api.serializers import (
     EditedKeySerializer,
     IssuedKeySerializer,
     KeyPageSerializer,
@@ -58,7 +58,7 @@ _EXAMPLE = {
     "revoke_reason": "",
 }
 _SECRET = "sk_live_" + "…"
-# What apikeys.key_bodies.read_new_key and read_changes ask beyond each field by itself.
+# What apikeys.api.bodies.read_new_key and read_changes ask beyond each field by itself.
 _NEW_KEY = schema_of(NewKey) | {
     "oneOf": [
         {

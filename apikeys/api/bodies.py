@@ -13,11 +13,11 @@ from django.utils import timezone
 from msgspec import UNSET, Meta, UnsetType
 
 from apikeys import networks
-from apikeys.callers import Caller
-from apikeys.key_serializers import read_id
+from apikeys.api.serializers import read_id
 from apikeys.kind import Kind
 from apikeys.networks import MOST_NETWORKS, Network
 from apikeys.services import LONGEST_GRACE, Changes, Order
+from apikeys.services.callers import Caller
 from audit import trail
 from config.lib import strict_json
 from config.lib.bodies import JSON, Accepted, read_body

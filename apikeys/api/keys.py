@@ -10,12 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys import keys_schema as schema
-from apikeys import search, services
-from apikeys.authentication import ApiKeyAuthentication, SessionAuthentication
-from apikeys.callers import Caller
-from apikeys.errors import AlreadyIssued, AmbiguousOrganization
-from apikeys.key_bodies import (
+from apikeys import services
+from apikeys.api.authentication import ApiKeyAuthentication, SessionAuthentication
+from apikeys.api.bodies import (
     NewKey,
     organization_of,
     read_changes,
@@ -23,11 +20,14 @@ from apikeys.key_bodies import (
     read_new_key,
     read_reason,
 )
-from apikeys.key_serializers import KeyQuery, KeySerializer
+from apikeys.api.schema import keys as schema
+from apikeys.api.serializers import KeyQuery, KeySerializer
+from apikeys.errors import AlreadyIssued, AmbiguousOrganization
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.scopes import MANAGE_API_KEYS
-from apikeys.services import Issued, Order
+from apikeys.services import Issued, Order, search
+from apikeys.services.callers import Caller
 from apikeys.verify import throttling
 from apikeys.verify.denials import Denial
 from apikeys.verify.judge import Credential, authorize
@@ -121,7 +121,7 @@ def _place(caller: Caller, sent: NewKey) -> Access:
 
 
 def _issue(caller: Caller, place: Access, sent: NewKey, order: Order) -> Issued:
-    by, within = caller.actor, caller.power_in(place.organization.pk)
+    by, within = caller.actor, caller.authority_in(place.organization.pk)
     if place.membership is None or Kind(sent.kind) is Kind.AGENT:
         return services.issue_agent_key(
             organization=place.organization,
@@ -152,7 +152,7 @@ class KeyView(ManagementView):
     def patch(self, request: Request, key_id: uuid.UUID) -> Response:
         caller = self.caller
         key = caller.find_to_change(key_id)
-        within = caller.power_in(key.organization_id)
+        within = caller.authority_in(key.organization_id)
         receipt = services.edit(
             key=key, changes=read_changes(request), within=within, by=caller.actor
         )
@@ -182,7 +182,7 @@ class RotationView(ManagementView):
         grace = read_grace(request)
         throttling.issue(by=caller.user)
         done = services.rotate(
-            key=key, grace=grace, within=caller.power_in(key.organization_id), by=caller.actor
+            key=key, grace=grace, within=caller.authority_in(key.organization_id), by=caller.actor
         )
         told = _tell(
             caller.find(key_id),

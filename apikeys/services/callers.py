@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from apikeys.authority import Authority
 from apikeys.errors import AmbiguousOrganization, NotKeyOwner, StrongerThanIssuer
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
-from apikeys.power import Power
 from apikeys.verify.judge import Credential
 from audit.trail.actor import Actor
 from tenants.access import Access, actor, everywhere
@@ -58,12 +58,12 @@ class Caller:
     def actor(self) -> Actor:
         return self.key.actor(self.address) if self.key else actor(self.user, self.address)
 
-    def power_in(self, organization_id: uuid.UUID) -> Power:
+    def authority_in(self, organization_id: uuid.UUID) -> Authority:
         """What the caller may hand on there. A key's is its own; its scopes are within its owner's role already."""
         if self.key:
-            return self.key.power
+            return self.key.authority
         place = self.places.get(organization_id)
-        return Power.of_person(place.permissions if place else frozenset())
+        return Authority.of_person(place.permissions if place else frozenset())
 
     def keys(self) -> KeyQuerySet:
         """The keys that the caller may see."""
@@ -95,7 +95,7 @@ class Caller:
         is_own = bool(key.owner and key.owner.user_id == self.user.pk)
         if not (is_own and to_end):
             self._require(key, is_own=is_own)
-        if self.key and not self.key.power.covers(key.power):
+        if self.key and not self.key.authority.covers(key.authority):
             raise StrongerThanIssuer(
                 "The key that calls can change only what it covers: this one reaches further."
             )

@@ -1,7 +1,7 @@
 """What somebody may do, and so may hand on. Pure.
 
 One rule stands over issuing, editing and rotating: nobody, person or key, ends up with a secret that is stronger
-than they are. `grant` is that rule; whatever makes a secret or widens a key asks it.
+than they are. `require_covers` is that rule; whatever makes a secret or widens a key asks it.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from tenants.roles import Permission
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
+class Authority:
     """`expires_at` is when it ends, None: never. `allowed` is where from it may be used, empty: from anywhere."""
 
     scopes: frozenset[str]
@@ -25,7 +25,7 @@ class Power:
     allowed: tuple[Network, ...] = ()
 
     @classmethod
-    def of_person(cls, permissions: frozenset[Permission]) -> "Power":
+    def of_person(cls, permissions: frozenset[Permission]) -> "Authority":
         return cls(scopes.held_with(permissions), frozenset(Environment.values))
 
     @classmethod
@@ -35,13 +35,13 @@ class Power:
         environment: str,
         expires_at: datetime | None,
         allowed: tuple[Network, ...],
-    ) -> "Power":
+    ) -> "Authority":
         return cls(scopes.expand(names), frozenset({environment}), expires_at, allowed)
 
-    def covers(self, other: "Power") -> bool:
+    def covers(self, other: "Authority") -> bool:
         return other.scopes <= self.scopes and self._reaches(other)
 
-    def _reaches(self, other: "Power") -> bool:
+    def _reaches(self, other: "Authority") -> bool:
         lasts = self.expires_at is None or (
             other.expires_at is not None and other.expires_at <= self.expires_at
         )
@@ -51,7 +51,7 @@ class Power:
             and networks.cover(self.allowed, other.allowed)
         )
 
-    def grant(self, wanted: "Power") -> None:
+    def require_covers(self, wanted: "Authority") -> None:
         """Raises ScopeNotGrantable or StrongerThanIssuer where `wanted` is more than this."""
         if wanted.scopes - self.scopes:
             raise ScopeNotGrantable("A scope of the key is more than you may hold yourself.")

@@ -7,10 +7,10 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from apikeys.callers import Caller
 from apikeys.kind import Kind
 from apikeys.models import Key, Status
-from apikeys.search import KeyFilter
+from apikeys.services.callers import Caller
+from apikeys.services.search import KeyFilter
 from config.lib.environment import Environment
 from config.lib.ids import decode
 

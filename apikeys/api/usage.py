@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.key_serializers import MomentField
-from apikeys.keys_api import ManagementView
+from apikeys.api.keys import ManagementView
+from apikeys.api.serializers import MomentField
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Statistics
 from config.lib.openapi import problems
