@@ -11,8 +11,8 @@ from apikeys.authority import Authority
 from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.scopes import agent_scopes
-from apikeys.usage.lines import MOST_USER_AGENT
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
+from apikeys.usage.spool.lines import MOST_USER_AGENT
 from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.usage.lines import text
+from apikeys.usage.spool.lines import text
 from apikeys.verify import throttling
 from config.lib import strict_json
 from config.lib.bodies import JSON, Accepted, has_body, read_body

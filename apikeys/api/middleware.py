@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.usage.recorder import recorder
+from apikeys.usage.spool.append import recorder
 from apikeys.verify import throttling
 from apikeys.verify.usage_note import record
 from config.lib import problems

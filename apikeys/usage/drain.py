@@ -17,11 +17,12 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from apikeys import conf
-from apikeys.usage import retention, segment
+from apikeys.usage import retention
 from apikeys.usage.endpoints import Endpoints
-from apikeys.usage.lines import UnprovenLine, UseLine, decode
 from apikeys.usage.models import SpoolSegment, UsageGap
-from apikeys.usage.segment import Chunk, Gap
+from apikeys.usage.spool import segment
+from apikeys.usage.spool.lines import UnprovenLine, UseLine, decode
+from apikeys.usage.spool.segment import Chunk, Gap
 from apikeys.usage.storage import moment, store
 from tenants.tokens import services as tokens
 

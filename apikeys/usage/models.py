@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from django.db import models
 from django.db.models import Q
 
-from apikeys.usage.lines import MOST_ROUTE, MOST_USER_AGENT
+from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

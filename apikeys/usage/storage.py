@@ -10,8 +10,8 @@ import msgspec
 from django.db import connection
 
 from apikeys.usage.endpoints import Endpoints
-from apikeys.usage.lines import UnprovenLine, UseLine
 from apikeys.usage.models import EPOCH, Period
+from apikeys.usage.spool.lines import UnprovenLine, UseLine
 from config.lib.postgres_copy import copy_in
 
 LAST_USED_ACCURACY = timedelta(minutes=1)

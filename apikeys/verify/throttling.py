@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from apikeys.errors import RateLimited
-from apikeys.usage.unproven import network
+from apikeys.usage.spool.unproven import network
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential
 from apikeys.verify.limits import limiter

@@ -8,8 +8,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from apikeys.usage.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method, text
-from apikeys.usage.recorder import recorder
+from apikeys.usage.spool.append import recorder
+from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method, text
 from apikeys.verify.denials import Denial, Presented, Reason
 from apikeys.verify.judge import Credential
 from config.lib import logs, metrics

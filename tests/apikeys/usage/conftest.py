@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from apikeys.usage import recorder
-from apikeys.usage import spool as spools
 from apikeys.usage.drain import Drainer
-from apikeys.usage.lines import UnprovenLine, UseLine, encode
-from apikeys.usage.spool import Spool
+from apikeys.usage.spool import append
+from apikeys.usage.spool import spool as spools
+from apikeys.usage.spool.lines import UnprovenLine, UseLine, encode
+from apikeys.usage.spool.spool import Spool
 from tests.apikeys.usage.drained import Write
 
 Drain = Callable[[], int]
@@ -26,10 +26,10 @@ def _waits_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     """The directory. It is made by the first line."""
-    recorder.stop()
+    append.stop()
     settings.KEYWAY_SPOOL = str(tmp_path / "spool")
     yield tmp_path / "spool"
-    recorder.stop()
+    append.stop()
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def drain(spool: Path) -> Drain:
     """Move what was recorded so far into the database, as another process would."""
 
     def drained() -> int:
-        recorder.recorder().flush()
+        append.recorder().flush()
         return Drainer(spool).drain()
 
     return drained

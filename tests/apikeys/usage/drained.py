@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from apikeys.models import UseCount
-from apikeys.usage.lines import UseLine
 from apikeys.usage.models import EPOCH
+from apikeys.usage.spool.lines import UseLine
 
 KEY, OTHER_KEY, SECRET, ORGANIZATION = (uuid.UUID(int=number) for number in range(1, 5))
 NOON = datetime(2025, 11, 21, 12, 30, tzinfo=UTC)

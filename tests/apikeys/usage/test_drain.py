@@ -10,11 +10,12 @@ from pytest_django import DjangoAssertNumQueries
 
 from apikeys.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
 from apikeys.usage import drain as drains
-from apikeys.usage import endpoints, segment
+from apikeys.usage import endpoints
 from apikeys.usage.drain import Drainer
-from apikeys.usage.lines import UnprovenLine, encode
 from apikeys.usage.models import EPOCH, Period
-from apikeys.usage.spool import Spool
+from apikeys.usage.spool import segment
+from apikeys.usage.spool.lines import UnprovenLine, encode
+from apikeys.usage.spool.spool import Spool
 from tests.apikeys.usage.drained import (
     KEY,
     NOON,

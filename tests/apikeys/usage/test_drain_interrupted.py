@@ -10,11 +10,12 @@ from django.utils import timezone
 
 from apikeys.models import SpoolSegment, Use, UseCount
 from apikeys.usage import drain as drains
-from apikeys.usage import segment, storage
+from apikeys.usage import storage
 from apikeys.usage.drain import Drainer
-from apikeys.usage.lines import encode
 from apikeys.usage.models import Period
-from apikeys.usage.spool import Spool
+from apikeys.usage.spool import segment
+from apikeys.usage.spool.lines import encode
+from apikeys.usage.spool.spool import Spool
 from tests.apikeys.usage.drained import NOON, OTHER_KEY, Write, counts, use
 
 pytestmark = pytest.mark.django_db

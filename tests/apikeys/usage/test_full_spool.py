@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from apikeys.models import Secret, UsageGap, Use
 from apikeys.services import Issued
-from apikeys.usage import segment
-from apikeys.usage import spool as spools
+from apikeys.usage.spool import segment
+from apikeys.usage.spool import spool as spools
 from tests.apikeys.test_authentication import assert_problem
 from tests.apikeys.usage.conftest import Drain
 from tests.conftest import IssueKey, api

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apikeys.usage.lines import UnprovenLine, UseLine, decode, encode, text
+from apikeys.usage.spool.lines import UnprovenLine, UseLine, decode, encode, text
 
 
 def use(number: int = 0) -> UseLine:

@@ -7,8 +7,8 @@ import pytest
 from apikeys.models import UnprovenCount, Use, UseCount
 from apikeys.usage import retention
 from apikeys.usage.drain import Drainer
-from apikeys.usage.lines import UnprovenLine
 from apikeys.usage.models import Period
+from apikeys.usage.spool.lines import UnprovenLine
 from tests.apikeys.usage.drained import NOON, Write, counts, use
 
 pytestmark = pytest.mark.django_db

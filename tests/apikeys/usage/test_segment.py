@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from apikeys.usage import segment
-from apikeys.usage.segment import HEADER_BYTES, Gap, Segment
+from apikeys.usage.spool import segment
+from apikeys.usage.spool.segment import HEADER_BYTES, Gap, Segment
 
 
 def test_a_segment_is_locked_before_anybody_can_find_it(
@@ -44,7 +44,7 @@ def test_what_a_killed_process_could_not_name_is_swept_away_later(directory: Pat
 
 CHILD = """
 import os, sys, pathlib, time
-from apikeys.usage.spool import Spool
+from apikeys.usage.spool.spool import Spool
 spool = Spool(pathlib.Path(sys.argv[1]), most_bytes=10**9)
 spool.write(b"parent\\n")
 child = os.fork()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from apikeys.usage import segment
-from apikeys.usage import spool as spools
-from apikeys.usage.lines import UseLine, decode, encode
-from apikeys.usage.spool import Spool, SpoolFailed
+from apikeys.usage.spool import segment
+from apikeys.usage.spool import spool as spools
+from apikeys.usage.spool.lines import UseLine, decode, encode
+from apikeys.usage.spool.spool import Spool, SpoolFailed
 
 PLENTY = 10**9
 

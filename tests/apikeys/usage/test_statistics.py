@@ -17,8 +17,8 @@ from apikeys.models import Key, Secret, UsageGap, Use, UseCount
 from apikeys.services import Issued
 from apikeys.usage import statistics
 from apikeys.usage.endpoints import Endpoints
-from apikeys.usage.lines import UseLine
 from apikeys.usage.models import EPOCH, Period
+from apikeys.usage.spool.lines import UseLine
 from apikeys.usage.statistics import Figures, Span, Window
 from apikeys.usage.storage import store
 from config.lib.ids import encode

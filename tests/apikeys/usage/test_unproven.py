@@ -2,7 +2,7 @@
 
 import pytest
 
-from apikeys.usage.unproven import ELSEWHERE, MOST_NETWORKS, Counters, network
+from apikeys.usage.spool.unproven import ELSEWHERE, MOST_NETWORKS, Counters, network
 
 
 @pytest.mark.parametrize(

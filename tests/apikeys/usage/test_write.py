@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from apikeys.usage.write import write
+from apikeys.usage.spool.write import write
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from apikeys.usage.segment import HEADER_BYTES, Gap, Segment
+from apikeys.usage.spool.segment import HEADER_BYTES, Gap, Segment
 
 logger = logging.getLogger(__name__)
 

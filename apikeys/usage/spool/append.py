@@ -7,9 +7,9 @@ import threading
 
 from apikeys import conf
 from apikeys.usage import drain
-from apikeys.usage.lines import UseLine, encode
-from apikeys.usage.spool import Spool, SpoolFailed
-from apikeys.usage.unproven import Counters
+from apikeys.usage.spool.lines import UseLine, encode
+from apikeys.usage.spool.spool import Spool, SpoolFailed
+from apikeys.usage.spool.unproven import Counters
 
 logger = logging.getLogger(__name__)
 

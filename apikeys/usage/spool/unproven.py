@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from functools import lru_cache
 
-from apikeys.usage.lines import UnprovenLine
+from apikeys.usage.spool.lines import UnprovenLine
 
 # Whoever commands more networks than these in a minute is counted under one name.
 MOST_NETWORKS = 1000

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from apikeys.usage.write import write
+from apikeys.usage.spool.write import write
 
 SUFFIX = ".seg"
 _UNNAMED = ".new"
