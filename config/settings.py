@@ -138,7 +138,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
-ACCOUNT_ADAPTER = "tenants.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "tenants.sign_in.adapter.AccountAdapter"
 SIGN_IN_RATE = parse_rate("KEYWAY_LIMIT_SIGN_IN", env.str("KEYWAY_LIMIT_SIGN_IN", default="30/m"))
 ACCOUNT_RATE_LIMITS = {
     "login": SIGN_IN_RATE
@@ -157,7 +157,7 @@ MFA_TOTP_ISSUER = "Keyway"
 # Nobody registers alone, so nobody can lock a stranger's address behind a second factor of their own.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 USERSESSIONS_TRACK_ACTIVITY = False
-USERSESSIONS_ADAPTER = "tenants.adapter.UserSessionsAdapter"
+USERSESSIONS_ADAPTER = "tenants.sign_in.adapter.UserSessionsAdapter"
 
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_NAME = "__Host-keyway" if SECURE else "keyway"

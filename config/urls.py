@@ -4,14 +4,15 @@ from django.views.generic import RedirectView
 
 from audit.urls import api_urlpatterns as audit_urls
 from config.pages import docs
-from tenants.auth_api import JwksView
-from tenants.views import sessions
+from tenants.sign_in.api import JwksView
+from tenants.sign_in.views import sessions
+from tenants.urls import api_urlpatterns as tenants_urls
 from tenants.views.overview import organization_overview, overview
 
 urlpatterns = [
     # First, for they are asked for most.
     path("api/v1/", include("apikeys.api.urls")),
-    path("api/v1/", include("tenants.api_urls")),
+    path("api/v1/", include(tenants_urls)),
     path("api/v1/", include(audit_urls)),
     path("", overview, name="overview"),
     path("o/<slug:slug>/", organization_overview, name="organization_overview"),
@@ -26,7 +27,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     # The e-mail address is the account's name, and admins give it: to change one's own would be to take another's place.
     path("accounts/email/", RedirectView.as_view(pattern_name="profile")),
-    path("accounts/sessions/", sessions.sessions, name="usersessions_list"),
+    path("accounts/sessions/", sessions, name="usersessions_list"),
     path("accounts/", include("allauth.urls")),
 ]
 

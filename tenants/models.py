@@ -14,7 +14,7 @@ from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.roles import Role
-from tenants.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds an app's models here
+from tenants.sign_in.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds an app's models here
 
 NAME_LENGTH = 255
 

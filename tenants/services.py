@@ -14,8 +14,8 @@ from tenants.changes.leases import Receipt
 from tenants.errors import AlreadyMember, LastAdmin
 from tenants.models import AgentConfiguration, Membership, Organization, User
 from tenants.roles import Role
-from tenants.tokens import services as tokens
-from tenants.tokens.models import EndReason
+from tenants.sign_in.tokens import services as tokens
+from tenants.sign_in.tokens.models import EndReason
 
 _ADMINS = (Role.OWNER, Role.ADMIN)
 

@@ -1,6 +1,10 @@
 from django.urls import path
 
-from tenants.views import agents, configuration, members, profile, sessions, tenant_agents
+from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
+from tenants.agents.views import agents, configuration, tenant_agents
+from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
+from tenants.sign_in.views import program_sign_out
+from tenants.views import members, profile
 
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
@@ -8,7 +12,7 @@ urlpatterns = [
     path("profile/", profile.profile, name="profile"),
     path(
         "profile/programs/<fam_id:family_id>/sign-out/",
-        sessions.program_sign_out,
+        program_sign_out,
         name="program_sign_out",
     ),
     path("administration/tenant-agents/", tenant_agents.tenant_agents, name="tenant_agents"),
@@ -24,4 +28,13 @@ urlpatterns = [
     path(f"{MEMBER}/deactivate/", members.member_deactivate, name="member_deactivate"),
     path(f"{MEMBER}/reactivate/", members.member_reactivate, name="member_reactivate"),
     path(f"{MEMBER}/remove/", members.member_remove, name="member_remove"),
+]
+
+api_urlpatterns = [
+    path("agent/config", AgentConfigurationView.as_view(), name="api_agent_config"),
+    path("agent/heartbeat", AgentHeartbeatView.as_view(), name="api_agent_heartbeat"),
+    path("auth/login", LoginView.as_view(), name="api_login"),
+    path("auth/refresh", RefreshView.as_view(), name="api_refresh"),
+    path("auth/logout", LogoutView.as_view(), name="api_logout"),
+    path("auth/me", MeView.as_view(), name="api_me"),
 ]

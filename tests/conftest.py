@@ -30,13 +30,13 @@ from audit.trail.guards import GUARDS as TRAIL_GUARDS
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from config.serving.handler import ByKindOfRequest
-from tenants import agents
 from tenants import services as tenants
 from tenants.access import actor
+from tenants.agents import services as agents
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
-from tenants.tokens import services as tokens
-from tenants.tokens.services import Origin
+from tenants.sign_in.tokens import services as tokens
+from tenants.sign_in.tokens.services import Origin
 from tests.browser.visitor import chromium
 from tests.clients.node import programs
 from tests.servers.keyway import KeywayServer

@@ -23,7 +23,7 @@ from tenants import services as tenants
 from tenants.access import actor
 from tenants.models import Organization, User
 from tenants.roles import Role
-from tenants.tokens import services as tokens
+from tenants.sign_in.tokens import services as tokens
 from tests.apikeys.oauth.flow import Program, service_of
 from tests.conftest import SYSTEM, client_of, join, membership_of
 from tests.tenants.tokens.forge import signed_in

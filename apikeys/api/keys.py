@@ -35,9 +35,9 @@ from audit.activity.serializers import read_query
 from config.lib.client_ip import client_ip
 from config.lib.problems import ApiProblem, from_denial
 from tenants.access import Access
-from tenants.authentication import UserTokenAuthentication
 from tenants.models import User
-from tenants.sign_in import is_recent, person
+from tenants.sign_in.authentication import UserTokenAuthentication
+from tenants.sign_in.recent import is_recent, person
 
 NO_STORE = {"Cache-Control": "no-store"}
 _ANYBODY = "Present a user token, a browser's session, or a key with manage:api-keys."

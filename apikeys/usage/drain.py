@@ -24,7 +24,7 @@ from apikeys.usage.spool import segment
 from apikeys.usage.spool.lines import UnprovenLine, UseLine, decode
 from apikeys.usage.spool.segment import Chunk, Gap
 from apikeys.usage.storage import moment, store
-from tenants.tokens import services as tokens
+from tenants.sign_in.tokens import services as tokens
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from apikeys.verify import secret, throttling, usage_note
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, authorize, verify
 from config.lib.client_ip import client_ip
-from tenants.tokens.token import is_shaped
+from tenants.sign_in.tokens.token import is_shaped
 
 
 class AccessToken(str):

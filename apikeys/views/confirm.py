@@ -14,7 +14,7 @@ from apikeys.views.forms import ReasonForm
 from apikeys.views.listing import Row
 from audit.trail.actor import Actor
 from config.lib.errors import KeywayError
-from tenants.sign_in import kept_fields
+from tenants.sign_in.recent import kept_fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from config.lib.client_ip import client_ip
 from config.lib.errors import KeywayError
 from tenants.access import Access, actor, everywhere
 from tenants.roles import Permission
-from tenants.sign_in import kept_fields, person, recent_sign_in
+from tenants.sign_in.recent import kept_fields, person, recent_sign_in
 
 CANNOT_ISSUE = (
     "Your role does not allow creating API keys. An admin of your organization can change it."

@@ -20,7 +20,7 @@ from config.lib.export import csv_lines
 from tenants.access import Access
 from tenants.decorators import member_page
 from tenants.roles import Permission
-from tenants.sign_in import person
+from tenants.sign_in.recent import person
 
 LATEST = 10
 # So that the parts of the axis are equal: 24, 7, 30 and 90 columns.

@@ -23,8 +23,8 @@ from config.lib.bodies import JSON, NDJSON, Accepted, read_body
 from config.lib.client_ip import client_ip
 from config.lib.problems import ApiProblem
 from config.lib.renderers import JsonRenderer
-from tenants import agents
-from tenants.agents import Presence
+from tenants.agents import services as agents
+from tenants.agents.services import Presence
 
 _READERS = {JSON: batch.read_array, NDJSON: batch.read_lines}
 _ACCEPTED = Accepted(

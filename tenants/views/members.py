@@ -27,7 +27,7 @@ from tenants.forms import MemberForm, RoleForm
 from tenants.invitations import invite
 from tenants.models import Membership, MembershipQuerySet, User
 from tenants.roles import Permission, Role, permission_to_touch
-from tenants.sign_in import kept_fields, recent_sign_in
+from tenants.sign_in.recent import kept_fields, recent_sign_in
 
 PER_PAGE = 50
 QUERY_LENGTH = 200

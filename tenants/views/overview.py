@@ -15,8 +15,8 @@ from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet
 from audit import trail
 from audit.models import ActivityEvent, TrailEntry
 from config.lib.environment import Environment
-from tenants import agents
 from tenants.access import Access, everywhere
+from tenants.agents import services as agents
 from tenants.decorators import LAST_ORGANIZATION, member_page
 from tenants.models import Agent, Health
 from tenants.roles import Permission

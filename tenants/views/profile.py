@@ -15,7 +15,7 @@ from tenants.access import everywhere
 from tenants.forms import ProfileForm
 from tenants.models import User
 from tenants.roles import Permission
-from tenants.sign_in import person
+from tenants.sign_in.recent import person
 
 
 @require_http_methods(["GET", "POST"])

@@ -13,8 +13,8 @@ from django.test import Client
 from apikeys.models import Key
 from apikeys.verify import hashing
 from apikeys.views import forms
-from audit import trail
 from audit.models import TrailEntry
+from audit.trail import entries
 from tenants import services as tenants
 from tenants.models import Organization, User
 from tenants.roles import Role
@@ -186,7 +186,7 @@ def test_what_cannot_be_hashed_or_trailed_now_is_not_issued_and_the_form_works_l
             busy = client.post(address, sent)
     with monkeypatch.context() as patched:
         patched.setattr(
-            trail, "_append", lambda *facts: (_ for _ in ()).throw(DatabaseError("no space left"))
+            entries, "_append", lambda *facts: (_ for _ in ()).throw(DatabaseError("no space left"))
         )
         untold = client.post(address, sent)
     for refused in (busy, untold):

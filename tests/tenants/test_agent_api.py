@@ -9,8 +9,8 @@ from rest_framework.test import APIClient
 
 from apikeys.services import Issued
 from audit.models import TrailEntry
-from tenants import agents
 from tenants import services as tenants
+from tenants.agents import services as agents
 from tenants.models import Agent, Health, Organization, User
 from tests.conftest import SYSTEM, api
 

@@ -9,10 +9,10 @@ from apikeys import services as keys
 from apikeys.services import Issued
 from audit.models import ActivityEvent
 from config.lib.ids import uuid7
-from tenants import agents
 from tenants import services as tenants
+from tenants.agents import services as agents
+from tenants.agents.views.tenant_agents import PER_PAGE
 from tenants.models import Agent, Organization, User
-from tenants.views.tenant_agents import PER_PAGE
 from tests.conftest import SYSTEM, IssueKey, client_of
 from tests.pages import tables_asked
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from audit.models import TrailEntry
-from tenants import agents
+from tenants.agents import services as agents
 from tenants.models import AgentConfiguration, Organization, User
 from tests.conftest import SYSTEM, client_of
 

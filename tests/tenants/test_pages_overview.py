@@ -10,9 +10,9 @@ from django.utils import timezone
 from apikeys import services as keys
 from apikeys.services import Issued
 from audit.models import ActivityEvent
-from tenants import agents
 from tenants import services as tenants
 from tenants.access import actor
+from tenants.agents import services as agents
 from tenants.models import Organization, User
 from tenants.roles import Role
 from tests.conftest import PASSWORD, SYSTEM, IssueKey, client_of

@@ -12,10 +12,10 @@ from django.utils import timezone
 from audit.models import TrailEntry
 from audit.trail.actions import Action
 from tenants.models import User
-from tenants.tokens import services
-from tenants.tokens.models import EndReason, TokenFamily
-from tenants.tokens.services import Origin, TokenPair
-from tenants.views import sessions
+from tenants.sign_in import views
+from tenants.sign_in.tokens import services
+from tenants.sign_in.tokens.models import EndReason, TokenFamily
+from tenants.sign_in.tokens.services import Origin, TokenPair
 from tests.conftest import PASSWORD, client_of
 from tests.tenants.tokens.forge import refreshed, signed_in
 from tests.tenants.tokens.test_ending import OTHER, dead, status
@@ -139,7 +139,7 @@ def test_a_link_or_a_foreign_form_ends_nothing(bob: User) -> None:
 
 
 def test_many_are_paged_at_the_same_cost(bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "PER_PAGE", 5)
+    monkeypatch.setattr(views, "PER_PAGE", 5)
     browser = client_of(bob)
     costs = []
     for _ in range(2):

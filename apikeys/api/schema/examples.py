@@ -1,6 +1,6 @@
 """Examples in the API's description, by operation: what is sent and what is told, by media type.
 
-Those of the management API and of user tokens are beside their words (apikeys.api.schema.keys, tenants.auth_api).
+Those of the management API and of user tokens are beside their words (apikeys.api.schema.keys, tenants.sign_in.api).
 """
 
 import json

@@ -72,7 +72,7 @@ def _oauth() -> Schema:
 
 
 class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
-    target_class = "tenants.authentication.UserTokenAuthentication"
+    target_class = "tenants.sign_in.authentication.UserTokenAuthentication"
     name = "UserToken"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

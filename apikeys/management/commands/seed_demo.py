@@ -18,8 +18,8 @@ from audit.activity import batch, ingest
 from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from config.lib.ids import encode
-from tenants import agents
 from tenants import services as tenants
+from tenants.agents import services as agents
 from tenants.models import AgentConfiguration, Membership, Organization, User
 from tenants.roles import Role
 

@@ -24,7 +24,7 @@ from config.lib.errors import KeywayError
 from tenants.access import Access
 from tenants.decorators import member_page
 from tenants.roles import Permission
-from tenants.sign_in import kept_fields, recent_sign_in
+from tenants.sign_in.recent import kept_fields, recent_sign_in
 
 PER_PAGE = 25
 

@@ -25,7 +25,7 @@ from config.pages import csp
 from tenants.access import Access
 from tenants.models import Membership
 from tenants.roles import Permission
-from tenants.sign_in import person
+from tenants.sign_in.recent import person
 
 CANNOT_ALLOW = (
     "Your role does not allow connecting applications. An admin of your organization can change it."

@@ -14,7 +14,7 @@ from apikeys.oauth import connections, tokens
 from apikeys.oauth.connections import Connection
 from config.lib.client_ip import client_ip
 from tenants.access import actor
-from tenants.sign_in import person, recent_sign_in
+from tenants.sign_in.recent import person, recent_sign_in
 
 
 @require_http_methods(["GET", "POST"])

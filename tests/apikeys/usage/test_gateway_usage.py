@@ -88,6 +88,6 @@ def test_what_cannot_be_recorded_is_not_answered_with_yes(
     public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(public_key).status == 204
-    monkeypatch.setattr(gateway.recording, "record", lambda *_, **__: False)
-    assert usage_note is gateway.recording
+    monkeypatch.setattr(gateway.usage_note, "record", lambda *_, **__: False)
+    assert usage_note is gateway.usage_note
     assert_refused(ask(public_key), "unavailable")

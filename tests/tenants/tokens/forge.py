@@ -14,8 +14,8 @@ from apikeys.verify import throttling
 from config.lib.ids import encode, uuid7
 from tenants import conf
 from tenants.models import User
-from tenants.tokens import services
-from tenants.tokens.services import Origin, TokenPair, UserToken
+from tenants.sign_in.tokens import services
+from tenants.sign_in.tokens.services import Origin, TokenPair, UserToken
 
 ORIGIN = Origin("192.0.2.7", "curl/8")
 

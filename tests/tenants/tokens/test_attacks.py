@@ -21,9 +21,9 @@ from django.utils import timezone
 from config.lib.ids import encode, uuid7
 from tenants import conf
 from tenants.models import User
-from tenants.tokens import services
-from tenants.tokens.errors import ExpiredToken, InvalidToken
-from tenants.tokens.token import MOST_CHARACTERS, SKEW
+from tenants.sign_in.tokens import services
+from tenants.sign_in.tokens.errors import ExpiredToken, InvalidToken
+from tenants.sign_in.tokens.token import MOST_CHARACTERS, SKEW
 from tests.conftest import api
 from tests.tenants.tokens.forge import (
     HOUR,
@@ -297,7 +297,9 @@ def test_a_huge_token_is_refused_before_it_is_looked_at(
         f"{good}{'A' * MOST_CHARACTERS}",
     ):
         with monkeypatch.context() as patch:
-            patch.setattr("tenants.tokens.token.is_shaped", lambda text: pytest.fail("looked at"))
+            patch.setattr(
+                "tenants.sign_in.tokens.token.is_shaped", lambda text: pytest.fail("looked at")
+            )
             refused(token, monkeypatch)
         answer = api(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME)
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")

@@ -18,8 +18,8 @@ from audit.models import TrailEntry
 from audit.trail.actions import Action
 from tenants import services as tenants
 from tenants.models import TokenFamily, User
-from tenants.tokens.errors import InvalidToken
-from tenants.tokens.services import TokenPair
+from tenants.sign_in.tokens.errors import InvalidToken
+from tenants.sign_in.tokens.services import TokenPair
 from tests.conftest import PASSWORD, SYSTEM, api, client_of, membership_of
 from tests.tenants.tokens.forge import HOUR, accepted, refreshed, signed_in
 

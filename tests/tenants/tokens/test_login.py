@@ -10,9 +10,9 @@ from rest_framework.test import APIClient
 
 from config.lib import logs
 from config.lib.rates import Rate
-from tenants.auth_api import Login
 from tenants.models import TokenFamily, User
-from tenants.tokens.services import TokenPair
+from tenants.sign_in.api import Login
+from tenants.sign_in.tokens.services import TokenPair
 from tests.conftest import PASSWORD, api
 
 pytestmark = pytest.mark.django_db

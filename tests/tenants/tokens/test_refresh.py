@@ -16,10 +16,10 @@ from audit.models import TrailEntry
 from audit.trail.actions import Action
 from config.lib.rates import Rate
 from tenants.models import RefreshToken, TokenFamily, User
-from tenants.tokens import services
-from tenants.tokens.errors import ExpiredToken, InvalidToken, RefreshReused
-from tenants.tokens.models import EndReason
-from tenants.tokens.services import PARALLEL, TokenPair
+from tenants.sign_in.tokens import services
+from tenants.sign_in.tokens.errors import ExpiredToken, InvalidToken, RefreshReused
+from tenants.sign_in.tokens.models import EndReason
+from tenants.sign_in.tokens.services import PARALLEL, TokenPair
 from tests.conftest import api
 from tests.tenants.tokens.forge import ORIGIN, SECOND, accepted, refreshed, signed_in
 

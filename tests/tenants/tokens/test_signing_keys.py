@@ -26,7 +26,7 @@ from config.lib.signing_keys import generate, parse_signing_keys
 from tenants import checks, conf
 from tenants.management.commands.new_signing_key import Command
 from tenants.models import User
-from tenants.tokens.errors import InvalidToken
+from tenants.sign_in.tokens.errors import InvalidToken
 from tests.tenants.tokens.forge import accepted, opened, refreshed, signed_in
 
 JWKS = "/.well-known/jwks.json"

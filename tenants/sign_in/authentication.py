@@ -7,9 +7,9 @@ from rest_framework.request import Request
 
 from config.lib.problems import BEARER, ApiProblem
 from tenants.models import User
-from tenants.tokens import services
-from tenants.tokens.services import UserToken
-from tenants.tokens.token import is_shaped
+from tenants.sign_in.tokens import services
+from tenants.sign_in.tokens.services import UserToken
+from tenants.sign_in.tokens.token import is_shaped
 
 
 class UserTokenAuthentication(BaseAuthentication):

@@ -25,7 +25,7 @@ from config.lib import strict_json
 from config.lib.ids import decode, encode
 from config.lib.signing_keys import SigningKey
 from config.lib.strict_json import Flaw, Malformed
-from tenants.tokens.errors import ExpiredToken, InvalidToken
+from tenants.sign_in.tokens.errors import ExpiredToken, InvalidToken
 
 ALGORITHM = "RS256"
 MOST_CHARACTERS = 4096

@@ -17,10 +17,10 @@ from audit.trail.actor import Actor
 from config.lib.ids import uuid7
 from tenants import conf
 from tenants.models import User
-from tenants.tokens import token
-from tenants.tokens.errors import InvalidToken, RefreshReused
-from tenants.tokens.models import EndReason, RefreshToken, TokenFamily, password_mark
-from tenants.tokens.token import Token, Use
+from tenants.sign_in.tokens import token
+from tenants.sign_in.tokens.errors import InvalidToken, RefreshReused
+from tenants.sign_in.tokens.models import EndReason, RefreshToken, TokenFamily, password_mark
+from tenants.sign_in.tokens.token import Token, Use
 
 ACCESS_LIFETIME = timedelta(hours=1)
 # Two requests of one program may refresh at the same moment. The one that comes second is refused, and that is all.

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from tenants.access import Access
-from tenants.agents import change_configuration, configuration_in_force
+from tenants.agents.services import change_configuration, configuration_in_force
 from tenants.decorators import member_page
 from tenants.errors import Forbidden, StaleConfiguration
 from tenants.forms import COMMON_ACTIONS, ConfigurationForm

@@ -18,11 +18,11 @@ from django.views.decorators.http import require_safe
 from apikeys.insights import count_active_agent_keys
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
-from tenants import agents
 from tenants.access import Access, everywhere
+from tenants.agents import services as agents
 from tenants.models import Agent, Health, Organization
 from tenants.roles import Permission
-from tenants.sign_in import person
+from tenants.sign_in.recent import person
 
 EVENTS_WITHIN = timedelta(hours=24)
 PER_PAGE = 25

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from config.lib.client_ip import client_ip
 from tenants.access import actor
-from tenants.sign_in import person
-from tenants.tokens import services as tokens
-from tenants.tokens.models import EndReason
+from tenants.sign_in.recent import person
+from tenants.sign_in.tokens import services as tokens
+from tenants.sign_in.tokens.models import EndReason
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types

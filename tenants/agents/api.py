@@ -22,8 +22,8 @@ from config.lib.client_ip import client_ip
 from config.lib.openapi import problems, schema_of
 from config.lib.problems import ApiProblem
 from config.lib.strict_json import Flaw, Malformed
-from tenants import agents
-from tenants.agents import Presence
+from tenants.agents import services as agents
+from tenants.agents.services import Presence
 from tenants.models import AgentConfiguration
 
 _ACCEPTED = Accepted(

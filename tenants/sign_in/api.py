@@ -23,13 +23,13 @@ from config.lib.problems import ApiProblem
 from config.lib.renderers import JsonRenderer
 from config.lib.strict_json import Flaw, Malformed
 from tenants import conf
-from tenants.authentication import IsSignedInByToken, UserTokenAuthentication
 from tenants.models import Membership
-from tenants.password_sign_in import prove
 from tenants.roles import Role
-from tenants.tokens import services
-from tenants.tokens.models import USER_AGENT_LENGTH
-from tenants.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, UserToken
+from tenants.sign_in.authentication import IsSignedInByToken, UserTokenAuthentication
+from tenants.sign_in.password import prove
+from tenants.sign_in.tokens import services
+from tenants.sign_in.tokens.models import USER_AGENT_LENGTH
+from tenants.sign_in.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, UserToken
 
 _ACCEPTED = Accepted(
     media_types=(JSON,), limit=16 * 1024, malformed="malformed_body", too_large="body_too_large"

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST
 
 from config.lib.client_ip import client_ip
 from tenants.access import actor
-from tenants.sign_in import person
-from tenants.tokens import services as tokens
-from tenants.tokens.models import TokenFamily
+from tenants.sign_in.recent import person
+from tenants.sign_in.tokens import services as tokens
+from tenants.sign_in.tokens.models import TokenFamily
 
 PER_PAGE = 25
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from apikeys.kind import Kind
 from apikeys.models import Key
 from tenants.access import Access
-from tenants.agents import configuration_in_force
+from tenants.agents.services import configuration_in_force
 from tenants.decorators import member_page
 from tenants.models import Agent, AgentConfiguration, Health
 from tenants.roles import Permission
