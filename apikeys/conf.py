@@ -7,7 +7,6 @@ from pathlib import Path
 from django.conf import settings
 
 from config.lib.peppers import Pepper
-from config.lib.rates import Rate
 
 
 def peppers() -> Sequence[Pepper]:
@@ -18,6 +17,11 @@ def peppers() -> Sequence[Pepper]:
 def prefixes() -> dict[str, str]:
     """Kind of key to the prefix of its secrets."""
     return {"agent": settings.KEYWAY_AGENT_KEY_PREFIX, "public": settings.KEYWAY_PUBLIC_KEY_PREFIX}
+
+
+def accepts_bearer_keys() -> bool:
+    """Whether an API key is also taken from `Authorization: Bearer`."""
+    return bool(settings.KEYWAY_ACCEPT_BEARER_KEYS)
 
 
 def extra_scopes() -> list[dict[str, str]]:
@@ -50,22 +54,3 @@ def usage_retention() -> timedelta:
 def drains_in_thread() -> bool:
     """Whether server processes drain the spool themselves, instead of `manage.py drain_usage`."""
     return bool(settings.KEYWAY_DRAIN == "thread")
-
-
-def limits() -> dict[str, Rate | None]:
-    """By what is limited: key, application, organization, refused, issue, refresh. None is off."""
-    return settings.KEYWAY_LIMITS
-
-
-def processes() -> int:
-    """How many processes share a limit that they cannot count together."""
-    return int(settings.KEYWAY_PROCESSES)
-
-
-def redis() -> tuple[str, timedelta] | None:
-    """Where limits are counted for all processes together, and how long to wait for it."""
-    return (
-        (settings.REDIS_URL, timedelta(milliseconds=settings.KEYWAY_REDIS_WAIT_MS))
-        if settings.REDIS_URL
-        else None
-    )

@@ -43,15 +43,6 @@ class ExpiryInThePast(KeywayError):
     detail = "The expiry has to be in the future."
 
 
-class RateLimited(KeywayError):
-    code = "rate_limited"
-    detail = "Too many attempts. Wait a minute and try again."
-
-    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
-        self.retry_after = retry_after
-        super().__init__(detail)
-
-
 class NotUsable(KeywayError):
     code = "key_not_usable"
     detail = "The key's state does not allow this."

@@ -1,11 +1,16 @@
 from django.urls import path
 
-from apikeys.views import agent_keys, public_keys, usage
+from apikeys.views import agent_keys, agents, overview, profile, public_keys, tenant_agents, usage
 
 PUBLIC_KEY = "profile/api-keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"
 
 urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("o/<slug:slug>/", overview.organization_overview, name="organization_overview"),
+    path("profile/", profile.profile, name="profile"),
+    path("administration/tenant-agents/", tenant_agents.tenant_agents, name="tenant_agents"),
+    path("o/<slug:slug>/agents/", agents.agents, name="agents"),
     path("profile/api-keys/new/", public_keys.public_key_new, name="public_key_new"),
     path(f"{PUBLIC_KEY}/revoke/", public_keys.public_key_revoke, name="public_key_revoke"),
     path(f"{PUBLIC_KEY}/pause/", public_keys.public_key_pause, name="public_key_pause"),

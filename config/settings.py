@@ -52,7 +52,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.lib.metrics.MetricsMiddleware",
+    "config.serving.metrics.MetricsMiddleware",
     "apikeys.api.middleware.UsageMiddleware",
     "apikeys.api.middleware.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -73,7 +73,7 @@ MIDDLEWARE = [
 
 # What a call of the API passes through instead; see config.serving.handler.
 API_MIDDLEWARE = [
-    "config.lib.metrics.MetricsMiddleware",
+    "config.serving.metrics.MetricsMiddleware",
     "apikeys.api.middleware.UsageMiddleware",
     "apikeys.api.middleware.RateLimitMiddleware",
     "config.serving.api_headers.ApiHeadersMiddleware",
@@ -212,7 +212,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.lib.renderers.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.lib.problems.handle",
+    "EXCEPTION_HANDLER": "apikeys.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: the schema tells more, and tells it to everybody
     "URL_FORMAT_OVERRIDE": None,

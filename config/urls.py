@@ -7,15 +7,12 @@ from config.pages import docs
 from tenants.sign_in.api import JwksView
 from tenants.sign_in.views import sessions
 from tenants.urls import api_urlpatterns as tenants_urls
-from tenants.views.overview import organization_overview, overview
 
 urlpatterns = [
     # First, for they are asked for most.
     path("api/v1/", include("apikeys.api.urls")),
     path("api/v1/", include(tenants_urls)),
     path("api/v1/", include(audit_urls)),
-    path("", overview, name="overview"),
-    path("o/<slug:slug>/", organization_overview, name="organization_overview"),
     path("", include("apikeys.urls")),
     path("", include("apikeys.oauth.urls")),
     path("", include("tenants.urls")),

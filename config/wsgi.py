@@ -18,8 +18,8 @@ call_command("check", tags=["security"], verbosity=0, stdout=io.StringIO())
 
 # Their modules import models, which only Django's setup makes importable.
 from apikeys.verify import gateway  # noqa: E402
-from config.lib import logs, metrics  # noqa: E402
-from config.serving import content_type, health  # noqa: E402
+from config.lib import logs  # noqa: E402
+from config.serving import content_type, health, metrics  # noqa: E402
 from config.serving.handler import Handler, is_connected  # noqa: E402
 
 with_django = Handler()

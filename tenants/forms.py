@@ -7,9 +7,9 @@ from typing import Any
 
 from django import forms
 
+from config.lib.text import is_visible
 from tenants.models import AgentConfiguration, Theme, User
 from tenants.roles import Role
-from tenants.text import is_visible
 
 ACTION_ID = re.compile(r"[A-Za-z0-9_ -]{1,16}\Z", re.ASCII)
 PATTERN_LENGTH = 256

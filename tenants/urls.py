@@ -1,25 +1,22 @@
 from django.urls import path
 
 from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
-from tenants.agents.views import agents, configuration, tenant_agents
+from tenants.agents.views import agent_configuration
 from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
 from tenants.sign_in.views import program_sign_out
-from tenants.views import members, profile
+from tenants.views import members
 
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
 urlpatterns = [
-    path("profile/", profile.profile, name="profile"),
     path(
         "profile/programs/<fam_id:family_id>/sign-out/",
         program_sign_out,
         name="program_sign_out",
     ),
-    path("administration/tenant-agents/", tenant_agents.tenant_agents, name="tenant_agents"),
-    path("o/<slug:slug>/agents/", agents.agents, name="agents"),
     path(
         "o/<slug:slug>/agents/configuration/",
-        configuration.agent_configuration,
+        agent_configuration,
         name="agent_configuration",
     ),
     path("o/<slug:slug>/members/", members.members, name="members"),

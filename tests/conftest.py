@@ -22,13 +22,13 @@ from apikeys.oauth import services as applications
 from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
-from apikeys.verify.limits import limiter
 from apikeys.verify.throttling import refusals
 from audit.models import ActivityEvent
 from audit.trail.actor import Actor
 from audit.trail.guards import GUARDS as TRAIL_GUARDS
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
+from config.lib.limits import limiter
 from config.serving.handler import ByKindOfRequest
 from tenants import services as tenants
 from tenants.access import actor

@@ -1,22 +1,19 @@
-"""What the import contracts cannot say by themselves; their lists in pyproject.toml are read here."""
+"""What the import contracts of pyproject.toml cannot say by themselves."""
 
 import ast
+import fnmatch
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-APPS = ("apikeys", "apikeys/oauth", "audit", "tenants")
-CONTRACTS = {
-    c["id"]: c
-    for c in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
-        "contracts"
-    ]
-}
-DOMAIN = set(CONTRACTS["edges"]["source_modules"])
-EDGES = set(CONTRACTS["edges"]["forbidden_modules"])
+APPS = ("apikeys", "audit", "tenants")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRACTS = {c["id"]: c for c in PYPROJECT["tool"]["importlinter"]["contracts"]}
+EDGES = [p for p in CONTRACTS["edges"]["forbidden_modules"] if p.startswith("**.")]
 HTTP = (
     "django.http",
     "django.shortcuts",
@@ -25,56 +22,79 @@ HTTP = (
     "django.test",
     "django.contrib.messages",
     "django.forms",
+    "django.template",
+    "django.contrib.sessions",
 )
+# The names that edges take from the apps above them: app, module above, names.
+UPWARD = {
+    ("audit", "apikeys.api.permissions"): {"HasScope", "IsAgentKey"},
+    ("audit", "apikeys.verify.judge"): {"Credential"},
+    ("tenants", "apikeys.api.permissions"): {"HasScope", "IsAgentKey"},
+    ("tenants", "apikeys.verify.judge"): {"Credential"},
+    ("audit", "tenants.access"): {"Access"},
+    ("audit", "tenants.decorators"): {"member_page"},
+    ("audit", "tenants.roles"): {"Permission"},
+}
 
 
 def modules() -> Iterator[str]:
     for app in APPS:
-        for path in sorted((ROOT / app).iterdir()):
-            name = path.stem
-            if name not in {"__init__", "__pycache__", "migrations", "apps", "oauth"} and (
-                path.suffix == ".py" or path.is_dir()
-            ):
-                yield f"{app}.{name}".replace("/", ".")
+        for path in sorted((ROOT / app).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            if ".migrations." not in name and not name.endswith("__init__"):
+                yield name
+
+
+def is_edge(module: str) -> bool:
+    """Read the contract's wildcards as import-linter does: ``**.api`` also matches ``apikeys.api``."""
+    return any(fnmatch.fnmatchcase(module, pattern.replace("**", "*")) for pattern in EDGES)
+
+
+DOMAIN = [name for name in modules() if not is_edge(name)]
 
 
 def imports(module: str) -> Iterator[str]:
-    path = ROOT / module.replace(".", "/")
-    files = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    for node in ast.walk(
+        ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
+    ):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("module", list(modules()))
-def test_every_module_is_either_domain_or_edge(module: str) -> None:
-    assert (module in DOMAIN) != (module in EDGES), "name it in pyproject.toml's import contracts"
-
-
-def test_the_contracts_name_no_module_that_is_gone() -> None:
-    named = {name for name in DOMAIN | EDGES if name.split(".")[0] in APPS}
-    assert named <= set(modules())
-
-
-def test_the_lower_apps_contracts_cover_their_whole_domain() -> None:
-    for app in ("audit", "tenants"):
-        assert set(CONTRACTS[app]["source_modules"]) == {
-            name for name in DOMAIN if name.startswith(f"{app}.")
-        }
-
-
-@pytest.mark.parametrize("module", sorted(DOMAIN))
-def test_the_domain_knows_neither_http_nor_settings(module: str) -> None:
+@pytest.mark.parametrize("module", DOMAIN)
+def test_domain_knows_neither_http_nor_settings(module: str) -> None:
     known = list(imports(module))
     assert not [name for name in known if name.startswith(HTTP)]
     if not module.endswith(".conf"):
         assert not [name for name in known if name.startswith("django.conf")]
 
 
-def test_the_clients_import_nothing_of_the_server() -> None:
+def test_edges_take_only_the_listed_names_from_above() -> None:
+    height = {app: at for at, app in enumerate(("audit", "tenants", "apikeys"))}
+    taken: dict[tuple[str, str], set[str]] = {}
+    for module in modules():
+        app = module.partition(".")[0]
+        for name in imports(module):
+            above, _, what = name.rpartition(".")
+            if height.get(name.partition(".")[0], -1) > height[app]:
+                taken.setdefault((app, above), set()).add(what)
+    assert taken == UPWARD
+
+
+def test_verification_reaches_no_forms_templates_or_sessions() -> None:
+    graph = grimp.build_graph(*APPS, "config")
+    room = {"apikeys.verify", *graph.find_descendants("apikeys.verify")}
+    reached = room.union(*(graph.find_upstream_modules(module) for module in room))
+    web = ("django.forms", "django.template", "django.shortcuts", "django.contrib.sessions")
+    for module in reached:
+        path = ROOT / module.replace(".", "/")
+        if path.with_suffix(".py").exists():
+            assert not [name for name in imports(module) if name.startswith(web)], module
+
+
+def test_clients_import_nothing_of_the_server() -> None:
     for file in (ROOT / "clients").rglob("*.py"):
         names = {
             n.module or ""

@@ -15,7 +15,8 @@ from rest_framework.request import Request
 from apikeys.verify import presentation
 from apikeys.verify.denials import Denial
 from apikeys.verify.judge import Credential
-from config.lib.problems import CHALLENGE, ApiProblem, from_denial
+from apikeys.verify.problems import Refused
+from config.lib.problems import CHALLENGE, ApiProblem
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -29,7 +30,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if outcome is None:
             return None
         if isinstance(outcome, Denial):
-            raise from_denial(outcome)
+            raise Refused(outcome)
         return None, outcome
 
     def authenticate_header(self, request: Request) -> str:

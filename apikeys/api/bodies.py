@@ -24,7 +24,7 @@ from config.lib.bodies import JSON, Accepted, read_body
 from config.lib.environment import Environment
 from config.lib.problems import ApiProblem
 from config.lib.strict_json import Malformed, Pairs
-from tenants.text import is_visible
+from config.lib.text import is_visible
 
 DEFAULT_EXPIRY = timedelta(days=90)
 LATEST_EXPIRY = timedelta(days=3653)

@@ -31,9 +31,10 @@ from apikeys.services.callers import Caller
 from apikeys.verify import throttling
 from apikeys.verify.denials import Denial
 from apikeys.verify.judge import Credential, authorize
-from audit.activity.serializers import read_query
+from apikeys.verify.problems import Refused
 from config.lib.client_ip import client_ip
-from config.lib.problems import ApiProblem, from_denial
+from config.lib.problems import ApiProblem
+from config.lib.query_strings import read_query
 from tenants.access import Access
 from tenants.models import User
 from tenants.sign_in.authentication import UserTokenAuthentication
@@ -51,7 +52,7 @@ class MayManageKeys(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Credential):
             if denial := _refusal(request.auth):
-                raise from_denial(denial)
+                raise Refused(denial)
             return True
         if not isinstance(request.user, User):
             raise ApiProblem("missing_key", _ANYBODY)

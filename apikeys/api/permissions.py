@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from apikeys.kind import Kind
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, authorize
-from config.lib.problems import from_denial
+from apikeys.verify.problems import Refused
 
 
 class IsCredential(BasePermission):
@@ -16,9 +16,9 @@ class IsCredential(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, Credential):
-            raise from_denial(Denial(Reason.MISSING_KEY))
+            raise Refused(Denial(Reason.MISSING_KEY))
         if denial := self.ask(request.auth):
-            raise from_denial(denial)
+            raise Refused(denial)
         return True
 
     def ask(self, credential: Credential) -> Denial | None:

@@ -11,10 +11,10 @@ from rest_framework.views import APIView
 
 from apikeys.kind import Kind
 from apikeys.verify.judge import Credential
-from apikeys.verify.limits.rules import Standing
 from apikeys.verify.throttling import standings
 from config.lib.environment import Environment
 from config.lib.ids import encode
+from config.lib.limits.rules import Standing
 
 
 class OrganizationSerializer(serializers.Serializer[Any]):

@@ -23,10 +23,11 @@ from apikeys import scopes
 from apikeys.verify import presentation, throttling, usage_note
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, authorize
+from apikeys.verify.problems import Refused
 from config.lib import metrics, problems, wsgi_responses
 from config.lib.environment import Environment
 from config.lib.ids import encode
-from config.lib.problems import ApiProblem, from_denial
+from config.lib.problems import ApiProblem
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> list
     began = time.perf_counter()
     answer = _answer(environ)
     if not usage_note.record(environ, began=began, status=answer.status, **original(environ)):
-        answer = _refusal(from_denial(Denial(Reason.UNAVAILABLE)))
+        answer = _refusal(Refused(Denial(Reason.UNAVAILABLE)))
     metrics.count_request(
         route=ROUTE, method=environ["REQUEST_METHOD"], status=answer.status.value, began=began
     )
@@ -111,7 +112,7 @@ def _answer(environ: WSGIEnvironment) -> Answer:
         if problem is None:
             logger.exception("Verification failed")
             problem = ApiProblem("internal_error")
-    if problem.denial:
+    if isinstance(problem, Refused):
         usage_note.deny(environ, problem.denial)
     return _refusal(problem)
 
@@ -125,7 +126,7 @@ def _judge(environ: WSGIEnvironment) -> Credential:
     if isinstance(outcome, Credential):
         outcome = _ask(outcome, demands) or outcome
     if isinstance(outcome, Denial):
-        raise from_denial(outcome)
+        raise Refused(outcome)
     return outcome
 
 

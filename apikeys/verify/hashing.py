@@ -15,11 +15,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from apikeys import conf
+from config.lib.errors import Unavailable
 
 REMEMBERED = 100_000
 
 
-class PoolFull(Exception):
+class PoolFull(Unavailable):
     """No place in the pool within the time a caller may wait."""
 
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from apikeys import conf
 from apikeys.oauth import verification as tokens
 from apikeys.verify import secret, throttling, usage_note
@@ -60,7 +58,7 @@ def find(meta: Mapping[str, Any]) -> str | Denial | None:
     if bearer is None:
         return header.strip() if header is not None else None
     if _looks_like_a_key(bearer):
-        return bearer if settings.KEYWAY_ACCEPT_BEARER_KEYS else Denial(Reason.KEY_IN_BEARER)
+        return bearer if conf.accepts_bearer_keys() else Denial(Reason.KEY_IN_BEARER)
     return None if is_shaped(bearer) else AccessToken(bearer)
 
 

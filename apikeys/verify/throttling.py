@@ -6,19 +6,18 @@ neighbours do not suffer from it, for many agents may stand behind one address.
 
 import threading
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from apikeys.errors import RateLimited
 from apikeys.usage.spool.unproven import network
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential
-from apikeys.verify.limits import limiter
-from apikeys.verify.limits.rules import Rule, Standing, Verdict
 from config.lib.client_ip import client_ip
+from config.lib.errors import RateLimited
+from config.lib.limits import limiter
+from config.lib.limits.rules import Rule, Standing, Verdict
 from tenants.models import User
 
 _NOTE = "keyway.limits"
@@ -122,15 +121,6 @@ def issue(by: User) -> None:
         minutes = max(1, round(verdict.exhausted.seconds / 60))
         detail = f"You created many keys just now. Wait {minutes} minute{'s' if minutes > 1 else ''} and try again."
         raise RateLimited(detail, retry_after=verdict.exhausted.seconds)
-
-
-def refresh(family_id: uuid.UUID) -> None:
-    """Spend one of the refreshes that a sign-in may have in a while. Raises RateLimited."""
-    verdict = limiter.spend(refresh=family_id.hex)
-    if not verdict.is_allowed:
-        raise RateLimited(
-            "This sign-in was refreshed many times just now.", retry_after=verdict.exhausted.seconds
-        )
 
 
 def standings(meta: Mapping[str, Any]) -> tuple[Standing, ...]:

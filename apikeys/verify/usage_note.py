@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from apikeys.usage.spool.append import recorder
-from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method, text
+from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method
 from apikeys.verify.denials import Denial, Presented, Reason
 from apikeys.verify.judge import Credential
 from config.lib import logs, metrics
 from config.lib.client_ip import client_ip
+from config.lib.text import printable
 
 _NOTE = "keyway.presentation"
 _MOST_ADDRESS = 64
@@ -69,11 +70,11 @@ def record(
         secret_id=note.presented.secret_id.hex,
         organization_id=note.presented.organization_id.hex,
         method=method(called or meta["REQUEST_METHOD"]),
-        route=text(route, MOST_ROUTE),
+        route=printable(route, MOST_ROUTE),
         status=status,
         denial=note.denial,
         address=address,
-        user_agent=text(meta.get("HTTP_USER_AGENT", ""), MOST_USER_AGENT),
+        user_agent=printable(meta.get("HTTP_USER_AGENT", ""), MOST_USER_AGENT),
         took=took,
     )
     return recorder().record(line)

@@ -11,20 +11,19 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.api.permissions import HasScope, IsAgentKey
-from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
 from apikeys.verify.judge import Credential
-from audit.activity import batch, ingest, queries
+from audit.activity import batch, ingest, queries, schema
+from audit.activity.arrivals import Arrival, announce
 from audit.activity.batch import Verdicts
 from audit.activity.ingest import Outcome, Place
 from audit.activity.renderers import CsvRenderer, NdjsonRenderer
-from audit.activity.serializers import ActivityQuery, read_query
-from config.lib import openapi
+from audit.activity.serializers import ActivityQuery
 from config.lib.bodies import JSON, NDJSON, Accepted, read_body
 from config.lib.client_ip import client_ip
+from config.lib.openapi import problems
 from config.lib.problems import ApiProblem
+from config.lib.query_strings import read_query
 from config.lib.renderers import JsonRenderer
-from tenants.agents import services as agents
-from tenants.agents.services import Presence
 
 _READERS = {JSON: batch.read_array, NDJSON: batch.read_lines}
 _ACCEPTED = Accepted(
@@ -37,7 +36,7 @@ _ACCEPTED = Accepted(
 
 
 class AgentEventsView(APIView):
-    permission_classes = [IsAgentKey, HasScope(WRITE_AGENT_EVENTS)]
+    permission_classes = [IsAgentKey, HasScope("write:agent-events")]
 
     @extend_schema(
         operation_id="send_events",
@@ -48,10 +47,10 @@ class AgentEventsView(APIView):
             "with the same content counts as `duplicate`; with other content it is rejected as `conflicting_event`."
         ),
         tags=["Agent"],
-        request=openapi.BATCH,
-        responses={200: openapi.OUTCOME}
-        | openapi.problems("malformed_batch", "batch_too_large", "unsupported_media_type")
-        | openapi.problems("invalid_batch", rejected=openapi.REJECTED),
+        request=schema.BATCH,
+        responses={200: schema.OUTCOME}
+        | problems("malformed_batch", "batch_too_large", "unsupported_media_type")
+        | problems("invalid_batch", rejected=schema.REJECTED),
     )
     def post(self, request: Request) -> Response:
         body = read_body(request, _ACCEPTED)
@@ -71,14 +70,12 @@ def _take_in(request: Request, verdicts: Verdicts) -> Outcome:
     organization_id, environment = credential.organization.id, credential.environment
     outcome = ingest.receive(place=Place(organization_id, environment), verdicts=verdicts, at=now)
     by = credential.actor(client_ip(request.META))
-    agents.note_batch(
-        Presence(organization_id, environment, credential.key_id, now, by), outcome.hosts
-    )
+    announce(Arrival(organization_id, environment, credential.key_id, outcome.hosts, at=now, by=by))
     return outcome
 
 
 class AuditActivityView(APIView):
-    permission_classes = [HasScope(READ_AUDIT_ACTIVITY)]
+    permission_classes = [HasScope("read:audit-activity")]
     renderer_classes = [JsonRenderer, NdjsonRenderer, CsvRenderer]
 
     @extend_schema(
@@ -91,10 +88,8 @@ class AuditActivityView(APIView):
         ),
         tags=["Activity"],
         parameters=[ActivityQuery],
-        responses=openapi.PAGE
-        | openapi.problems(
-            "invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"
-        ),
+        responses=schema.PAGE
+        | problems("invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"),
     )
     def get(self, request: Request) -> Response:
         query = read_query(ActivityQuery, request.query_params)

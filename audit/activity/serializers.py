@@ -1,39 +1,12 @@
-"""Query strings of the API, the activity's among them."""
+"""The query string of activity."""
 
-import re
 from datetime import UTC
-from typing import Any, TypeVar
+from typing import Any
 
-from django.http import QueryDict
 from rest_framework import serializers
 
 from audit.activity.models import NAME_LENGTH
 from audit.activity.queries import DEFAULT_LIMIT, MAX_LIMIT, ActivityFilter
-from config.lib.problems import ApiProblem
-
-Query = TypeVar("Query", bound=serializers.Serializer[Any])
-
-_NAME = re.compile(r"[a-z_]{1,32}")
-
-
-def read_query(form: type[Query], parameters: QueryDict) -> Query:
-    """Raise `invalid_parameter` for the first parameter that is unknown, repeated or not understood."""
-    query = form(data=parameters)
-    for name, values in parameters.lists():
-        if name not in query.fields:
-            raise _invalid(name, "There is no such parameter.")
-        if len(values) > 1:
-            raise _invalid(name, "The parameter is there more than once.")
-    if not query.is_valid():
-        name, errors = next(iter(query.errors.items()))
-        raise _invalid(name, " ".join(errors))
-    return query
-
-
-def _invalid(name: str, detail: str) -> ApiProblem:
-    return ApiProblem(
-        "invalid_parameter", detail, parameter=name if _NAME.fullmatch(name) else None
-    )
 
 
 def _text(help_text: str, *, max_length: int = NAME_LENGTH) -> serializers.CharField:

@@ -13,5 +13,18 @@ class KeywayError(Exception):
         super().__init__(self.detail)
 
 
-class TrailUnavailable(Exception):
-    """The trail could not be written, so the change it would have told of did not happen."""
+class Unavailable(Exception):
+    """Keyway cannot do this now, and the caller is not to blame: answered 503, never 401."""
+
+
+class TrailUnavailable(Unavailable):
+    """The trail could not be written, so the change it would have recorded did not happen."""
+
+
+class RateLimited(KeywayError):
+    code = "rate_limited"
+    detail = "Too many attempts. Wait a minute and try again."
+
+    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)

@@ -1,38 +1,29 @@
-"""`/metrics` for Prometheus: counted in each process, summed over all of them. No label names a key, a tenant or a person.
+"""Figures for Prometheus: counted in each process, summed over all of them. No label names a key, a tenant or a person.
 
 Under gunicorn the counts are in files that its configuration names in PROMETHEUS_MULTIPROC_DIR before this is imported;
 they are up to half a second behind, and a process that is killed takes that much of them along.
 """
 
 import atexit
-import hmac
 import os
 import threading
 import time
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from http import HTTPStatus
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
-from wsgiref.types import StartResponse, WSGIEnvironment
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-
-from apikeys import conf
-from config.lib import wsgi_responses
 
 Counted = TypeVar("Counted")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 _here = CollectorRegistry()
+_collectors: list[Collector] = []
 _requests = Counter(
     "keyway_requests", "Requests answered.", ["route", "method", "status"], registry=_here
 )
@@ -131,62 +122,16 @@ def _surface(route: str) -> str:
     return "api" if route.startswith("/api/") else "pages"
 
 
-class MetricsMiddleware:
-    """Counts each request by the pattern that matched it; what matched none is one route."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        began = time.perf_counter()
-        response = self.get_response(request)
-        route = f"/{request.resolver_match.route}" if request.resolver_match else "none"
-        count_request(
-            route=route, method=request.method or "", status=response.status_code, began=began
-        )
-        return response
+def register(collector: Collector) -> None:
+    """Add figures that are read when somebody asks, such as how full a directory is."""
+    _collectors.append(collector)
+    _here.register(collector)
 
 
-class SpoolCollector(Collector):
-    """How much usage waits to be drained, as the directory says when it is asked."""
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        directory, most = conf.spool()
-        sizes = (
-            [entry.stat().st_size for entry in os.scandir(directory) if entry.is_file()]
-            if directory.is_dir()
-            else []
-        )
-        yield GaugeMetricFamily(
-            "keyway_spool_bytes", "Bytes of recorded usage in the spool.", value=sum(sizes)
-        )
-        yield GaugeMetricFamily(
-            "keyway_spool_limit_bytes", "Bytes that the spool may hold.", value=most
-        )
-
-
-@wsgi_responses.reading
-def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    """Only for who presents KEYWAY_METRICS_TOKEN; without that setting there is nothing here."""
-    expected = settings.KEYWAY_METRICS_TOKEN
-    if not expected:
-        return wsgi_responses.text(environ, start_response, HTTPStatus.NOT_FOUND, "not found")
-    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(
-        token.strip().encode(), expected.encode()
-    ):
-        headers = [
-            ("WWW-Authenticate", 'Bearer realm="Keyway metrics"'),
-            ("Content-Type", wsgi_responses.TEXT),
-        ]
-        return wsgi_responses.answer(
-            environ, start_response, HTTPStatus.UNAUTHORIZED, headers=headers
-        )
+def page() -> bytes:
+    """All figures in Prometheus' text format, of every process of this server."""
     hand_over()
-    headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Cache-Control", "no-store")]
-    return wsgi_responses.answer(
-        environ, start_response, HTTPStatus.OK, headers=headers, body=generate_latest(_registry())
-    )
+    return generate_latest(_registry())
 
 
 def _registry() -> CollectorRegistry:
@@ -195,8 +140,6 @@ def _registry() -> CollectorRegistry:
         return _here
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    registry.register(SpoolCollector())
+    for collector in _collectors:
+        registry.register(collector)
     return registry
-
-
-_here.register(SpoolCollector())

@@ -1,4 +1,4 @@
-"""How the agent and activity APIs describe themselves: made of the types that do the validating."""
+"""OpenAPI made from the types that validate, so that the two cannot differ."""
 
 from itertools import groupby
 from typing import Any
@@ -6,9 +6,6 @@ from typing import Any
 import msgspec
 from drf_spectacular.utils import OpenApiResponse
 
-from audit.activity.batch import MAX_EVENTS
-from audit.activity.event import Event
-from audit.activity.ingest import Rejection
 from config.lib.problems import CONTENT_TYPE, PROBLEMS
 
 Schema = dict[str, Any]
@@ -49,50 +46,3 @@ def describe(codes: list[str], members: dict[str, Schema]) -> tuple[Schema, str]
     own = {"type": "object", "properties": {"code": {"enum": codes}} | members}
     words = " ".join(f"`{code}`: {PROBLEMS[code].detail}" for code in codes)
     return {"allOf": [{"$ref": "#/components/schemas/Problem"}, own]}, words
-
-
-_EVENT = schema_of(Event)
-REJECTED: Schema = {"type": "array", "items": schema_of(Rejection)}
-BATCH: Schema = {
-    "application/json": {"type": "array", "minItems": 1, "maxItems": MAX_EVENTS, "items": _EVENT},
-    "application/x-ndjson": {
-        "type": "string",
-        "description": "One event a line, as in the JSON array.",
-    },
-}
-OUTCOME: Schema = {
-    "type": "object",
-    "required": ["accepted", "duplicate", "rejected"],
-    "properties": {
-        "accepted": {"type": "integer", "description": "Events stored by this call."},
-        "duplicate": {
-            "type": "integer",
-            "description": "Events that were stored before and are the same.",
-        },
-        "rejected": REJECTED,
-    },
-}
-_STORED_EVENT: Schema = {
-    "type": "object",
-    "description": "An activity event.",
-    "properties": {
-        "id": {"type": "string", "description": "The event in Keyway, `evt_…`."},
-        **_EVENT["properties"],
-        "received_at": {"type": "string", "format": "date-time"},
-    },
-}
-PAGE: dict[tuple[int, str], Schema] = {
-    (200, "application/json"): {
-        "type": "object",
-        "required": ["data", "next_cursor"],
-        "properties": {
-            "data": {"type": "array", "items": _STORED_EVENT},
-            "next_cursor": {
-                "type": ["string", "null"],
-                "description": "Leads to older events; null on the last page.",
-            },
-        },
-    },
-    (200, "application/x-ndjson"): {"type": "string", "description": "One event a line."},
-    (200, "text/csv"): {"type": "string", "description": "A header line, then one event a line."},
-}

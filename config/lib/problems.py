@@ -1,20 +1,18 @@
-"""RFC 9457 problems: one table of every `code`, and the one handler that makes every refusal of the API."""
+"""RFC 9457 problems: one table of every `code`, and the exception that answers with one of them.
+
+Knows neither Django REST framework nor denials: apikeys.api.problems and apikeys.verify.problems do.
+"""
 
 import logging
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
-from rest_framework import exceptions, status
-from rest_framework.response import Response
 
-from apikeys.api.renderers import ProblemRenderer
-from apikeys.verify import usage_note
-from apikeys.verify.denials import Denial, Reason
-from apikeys.verify.hashing import PoolFull
-from config.lib.errors import KeywayError, TrailUnavailable
+from config.lib.errors import KeywayError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -187,60 +185,29 @@ PROBLEMS: dict[str, Problem] = {
 }
 
 
-class ApiProblem(exceptions.APIException):
-    """Raise to answer with the problem of `code`. `members` are added to the body, `headers` to the answer."""
+class ApiProblem(Exception):
+    """Raise to answer with the problem of `code`.
+
+    `members` are added to the body, `headers` to the answer. `challenge` replaces the table's own.
+    """
 
     def __init__(
-        self, code: str, detail: str = "", *, headers: dict[str, str] | None = None, **members: Any
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        headers: dict[str, str] | None = None,
+        challenge: str = "",
+        **members: Any,
     ) -> None:
         problem = PROBLEMS[code]
-        self.status_code = problem.status
         self.code = code
-        self.members = members
+        self.status_code = problem.status
+        self.detail = detail or problem.detail
         self.headers = headers or {}
-        self.denial: Denial | None = None
-        super().__init__(detail or problem.detail, code)
-
-
-def from_denial(denial: Denial) -> ApiProblem:
-    problem = ApiProblem(denial.reason, denial.detail, headers=_retry_after(denial.retry_after))
-    problem.denial = denial
-    return problem
-
-
-def _retry_after(seconds: int | None) -> dict[str, str]:
-    return {"Retry-After": str(seconds)} if seconds else {}
-
-
-_BY_STATUS = {
-    401: "missing_key",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    406: "not_acceptable",
-    415: "unsupported_media_type",
-}
-
-
-def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler. None means a bug of ours: it propagates, is logged, and becomes a 500."""
-    problem = translate(exception)
-    if problem is None:
-        return None
-    response = Response(
-        body(problem),
-        status=problem.status_code,
-        content_type=CONTENT_TYPE,
-        headers=headers(problem),
-    )
-    # The negotiated renderer may be CSV; a problem is always JSON.
-    request = context.get("request")
-    if request is not None:
-        if problem.denial:
-            usage_note.deny(request.META, problem.denial)
-        request.accepted_renderer = ProblemRenderer()
-        request.accepted_media_type = CONTENT_TYPE
-    return response
+        self.challenge = challenge
+        self.members = members
+        super().__init__(self.detail)
 
 
 def respond(problem: ApiProblem) -> JsonResponse:
@@ -254,7 +221,7 @@ def body(problem: ApiProblem) -> dict[str, Any]:
         "type": f"/docs/errors/#{problem.code}",
         "title": PROBLEMS[problem.code].title,
         "status": problem.status_code,
-        "detail": str(problem.detail),
+        "detail": problem.detail,
         "code": problem.code,
         **problem.members,
     }
@@ -262,37 +229,35 @@ def body(problem: ApiProblem) -> dict[str, Any]:
 
 def headers(problem: ApiProblem) -> dict[str, str]:
     fields = {"Cache-Control": "no-store", **problem.headers}
-    is_bearer = problem.denial is not None and problem.denial.bearer
-    if problem.status_code == status.HTTP_401_UNAUTHORIZED:
-        fields["WWW-Authenticate"] = (
-            BEARER_REFUSED if is_bearer else PROBLEMS[problem.code].challenge
-        )
-    if problem.code == Reason.INSUFFICIENT_SCOPE and is_bearer:
-        fields["WWW-Authenticate"] = BEARER_TOO_WEAK
-    if problem.status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
+    if problem.challenge:
+        fields["WWW-Authenticate"] = problem.challenge
+    elif problem.status_code == HTTPStatus.UNAUTHORIZED:
+        fields["WWW-Authenticate"] = PROBLEMS[problem.code].challenge
+    if problem.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         fields.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return fields
 
 
+def retry_after(seconds: int | None) -> dict[str, str]:
+    return {"Retry-After": str(seconds)} if seconds else {}
+
+
 def translate(exception: Exception) -> ApiProblem | None:
-    """Find the problem that an exception means; None for a bug of ours."""
+    """Find the problem that an exception means. None for a bug of ours."""
     problem = None
     match exception:
         case ApiProblem():
             problem = exception
         case Http404():
             problem = ApiProblem("not_found")
-        case SuspiciousOperation():  # e.g. more query fields than Django reads
+        case SuspiciousOperation():  # for example more query fields than Django reads
             problem = ApiProblem("bad_request")
         case PermissionDenied():
             problem = ApiProblem("forbidden")
         case KeywayError() if exception.code in PROBLEMS:
-            problem = ApiProblem(
-                exception.code, exception.detail, headers=_retry_after(exception.retry_after)
-            )
-        case TrailUnavailable() | OperationalError() | InterfaceError() | PoolFull():
+            again = retry_after(exception.retry_after)
+            problem = ApiProblem(exception.code, exception.detail, headers=again)
+        case Unavailable() | OperationalError() | InterfaceError():
             logger.error("Answered 503: %s", exception)
             problem = ApiProblem("unavailable")
-        case exceptions.APIException():
-            problem = ApiProblem(_BY_STATUS.get(exception.status_code, "bad_request"))
     return problem

@@ -35,6 +35,13 @@ class JsonRenderer(JSONRenderer):
         return _encode(data)
 
 
+class ProblemRenderer(JsonRenderer):
+    """Problems are JSON whatever the request accepts (RFC 9457)."""
+
+    media_type = "application/problem+json"
+    format = "problem"
+
+
 class Negotiation(DefaultContentNegotiation):
     """Who takes anything gets the first renderer at once: weighing media types would take as long as verifying a key."""
 

@@ -7,11 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
 
-from apikeys.verify.hashing import PoolFull
 from config.lib import problems
-from config.lib.errors import TrailUnavailable
+from config.lib.addresses import API
+from config.lib.errors import Unavailable
 from config.lib.problems import ApiProblem
-from config.serving.handler import API
 
 RETRY_AFTER_SECONDS = 2
 
@@ -31,9 +30,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
     Rendered without the request: the context processors would ask the database again.
     """
-    is_away = isinstance(
-        sys.exc_info()[1], OperationalError | InterfaceError | TrailUnavailable | PoolFull
-    )
+    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | Unavailable)
     if request.path_info.startswith(API):
         return problems.respond(ApiProblem("unavailable" if is_away else "internal_error"))
     if is_away:

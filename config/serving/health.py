@@ -1,7 +1,6 @@
 """`/healthz`: this process answers. `/readyz`: it can do its work. Neither tells strangers more than a word."""
 
 import logging
-import os
 import threading
 import time
 from http import HTTPStatus
@@ -10,8 +9,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apikeys import conf
 from config.lib import wsgi_responses
+from config.lib.readiness import missing_parts
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class Readiness:
     def missing(self) -> list[str]:
         with self._lock:
             if time.monotonic() >= self._looked_at + LOOK_SECONDS:
-                self._missing = [*self._database(), *_spool()]
+                self._missing = [*self._database(), *missing_parts()]
                 self._looked_at = time.monotonic()
             return self._missing
 
@@ -68,13 +67,6 @@ class Readiness:
 def _is_migrated() -> bool:
     executor = MigrationExecutor(connection)
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
-
-
-def _spool() -> list[str]:
-    """The spool is made by the first line that is written; until then, what matters is that it can be made."""
-    directory, _ = conf.spool()
-    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    return [] if os.access(there, os.W_OK | os.X_OK) else ["spool"]
 
 
 readiness = Readiness()

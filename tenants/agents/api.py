@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.api.permissions import HasScope, IsAgentKey
-from apikeys.scopes import READ_AGENT_CONFIG, WRITE_AGENT_HEARTBEAT
 from apikeys.verify.judge import Credential
 from config.lib import strict_json
 from config.lib.bodies import JSON, Accepted, read_body
@@ -75,7 +74,7 @@ class AgentConfigurationSerializer(serializers.ModelSerializer[AgentConfiguratio
 
 
 class AgentHeartbeatView(APIView):
-    permission_classes = [IsAgentKey, HasScope(WRITE_AGENT_HEARTBEAT)]
+    permission_classes = [IsAgentKey, HasScope("write:agent-heartbeat")]
 
     @extend_schema(
         operation_id="send_heartbeat",
@@ -102,7 +101,7 @@ class AgentHeartbeatView(APIView):
 
 
 class AgentConfigurationView(APIView):
-    permission_classes = [IsAgentKey, HasScope(READ_AGENT_CONFIG)]
+    permission_classes = [IsAgentKey, HasScope("read:agent-config")]
 
     @extend_schema(
         operation_id="get_agent_configuration",

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from audit import trail
+from audit.activity.arrivals import Arrival
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from tenants.errors import StaleConfiguration
@@ -48,9 +49,12 @@ def heartbeat(
         )
 
 
-def note_batch(presence: Presence, hosts: Iterable[str]) -> None:
-    """A batch is a sign of life of every host it tells of."""
-    _see(presence, hosts, last_batch_at=presence.at)
+def note_batch(arrival: Arrival) -> None:
+    """Take a batch as a sign of life of every host in it."""
+    presence = Presence(
+        arrival.organization_id, arrival.environment, arrival.key_id, arrival.at, arrival.by
+    )
+    _see(presence, arrival.hosts, last_batch_at=arrival.at)
 
 
 @transaction.atomic(savepoint=False)

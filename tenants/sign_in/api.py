@@ -13,8 +13,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.usage.spool.lines import text
-from apikeys.verify import throttling
 from config.lib import strict_json
 from config.lib.bodies import JSON, Accepted, has_body, read_body
 from config.lib.client_ip import client_ip
@@ -22,9 +20,11 @@ from config.lib.openapi import problems, schema_of
 from config.lib.problems import ApiProblem
 from config.lib.renderers import JsonRenderer
 from config.lib.strict_json import Flaw, Malformed
+from config.lib.text import printable
 from tenants import conf
 from tenants.models import Membership
 from tenants.roles import Role
+from tenants.sign_in import limits
 from tenants.sign_in.authentication import IsSignedInByToken, UserTokenAuthentication
 from tenants.sign_in.password import prove
 from tenants.sign_in.tokens import services
@@ -130,7 +130,7 @@ class LoginView(APIView):
         user = prove(request._request, email=login.email, password=login.password, code=login.code)  # noqa: SLF001
         origin = Origin(
             client_ip(request.META),
-            text(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH),
+            printable(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH),
         )
         return _answer(services.sign_in(user=user, origin=origin, at=timezone.now()))
 
@@ -158,7 +158,7 @@ class RefreshView(APIView):
     )
     def post(self, request: Request) -> Response:
         presented = _read(request, Refresh).refresh_token
-        address, spend = client_ip(request.META), throttling.refresh
+        address, spend = client_ip(request.META), limits.spend_refresh
         return _answer(services.refresh(presented, at=timezone.now(), address=address, spend=spend))
 
 

@@ -18,7 +18,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apikeys.models import Key
 from config.lib.errors import KeywayError
 from tenants import services
 from tenants.access import Access
@@ -213,11 +212,10 @@ def _confirm(
             change.service,
             done=change.done.format(email=member.user.email),
         )
-    keys = Key.objects.for_organization(access.organization).filter(owner=member)
     context: dict[str, Any] = {
         "organization": access.organization,
         "member": member,
-        "usable_keys": keys.usable(timezone.now()).count(),
+        "usable_keys": member.keys.usable(timezone.now()).count(),
         "is_self": member.user_id == access.user.pk,
     }
     return render(request, change.template, context)

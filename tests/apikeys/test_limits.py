@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from apikeys.verify.limits import limiter
-from apikeys.verify.limits.rules import SLICES_A_WINDOW, Claim, Rule, Verdict
-from apikeys.verify.limits.window import Windows
+from config.lib.limits import limiter
+from config.lib.limits.rules import SLICES_A_WINDOW, Claim, Rule, Verdict
+from config.lib.limits.window import Windows
 from config.lib.rates import Rate, parse_rate
 
 TEN = Rule("key", 10, 60)

@@ -12,7 +12,7 @@ from apikeys import services as keys
 from apikeys.services import Issued
 from apikeys.verify import hashing, judge, secret
 from apikeys.verify.denials import Denial, Reason
-from apikeys.verify.limits import limiter
+from config.lib.limits import limiter
 from config.lib.peppers import parse_peppers
 from config.lib.rates import Rate
 from tests.apikeys.test_gateway import ask

@@ -14,11 +14,11 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from apikeys.verify.limits import limiter
-from apikeys.verify.limits import shared as module
-from apikeys.verify.limits.rules import SLICES_A_WINDOW, Claim, Rule
-from apikeys.verify.limits.shared import Shared
 from config.lib.breaker import LOOK_AGAIN_SECONDS
+from config.lib.limits import limiter
+from config.lib.limits import shared as module
+from config.lib.limits.rules import SLICES_A_WINDOW, Claim, Rule
+from config.lib.limits.shared import Shared
 from config.lib.rates import Rate
 from tests.apikeys.test_limits import burst
 from tests.servers.redis import MISSING, RedisServer, find_redis

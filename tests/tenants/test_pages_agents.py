@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from apikeys import services as keys
 from apikeys.services import Issued
+from apikeys.views.tenant_agents import PER_PAGE
 from audit.models import ActivityEvent
 from config.lib.ids import uuid7
 from tenants import services as tenants
 from tenants.agents import services as agents
-from tenants.agents.views.tenant_agents import PER_PAGE
 from tenants.models import Agent, Organization, User
 from tests.conftest import SYSTEM, IssueKey, client_of
 from tests.pages import tables_asked

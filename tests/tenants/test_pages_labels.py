@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.text import is_visible
+from config.lib.text import is_visible
 
 
 @pytest.mark.parametrize(

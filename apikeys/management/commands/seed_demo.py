@@ -15,6 +15,7 @@ from apikeys.management import demo
 from apikeys.models import Key
 from apikeys.services import Issued, Order
 from audit.activity import batch, ingest
+from audit.activity.arrivals import Arrival
 from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from config.lib.ids import encode
@@ -192,7 +193,9 @@ class _Demo:
             at = self.now - interval * beats_ago
             by = Actor(kind="key", id=key.key.public_id, name=key.key.name)
             presence = agents.Presence(organization.pk, Environment.LIVE, key.key.pk, at, by)
-            agents.note_batch(presence, [host])
+            agents.note_batch(
+                Arrival(organization.pk, Environment.LIVE, key.key.pk, [host], at, by)
+            )
             agents.heartbeat(
                 presence,
                 host=host,

@@ -69,13 +69,3 @@ def decode(line: bytes) -> Line | None:
 def method(name: str) -> str:
     """A caller may send any word for a method, and must not make rows with it."""
     return name if name in METHODS else OTHER_METHOD
-
-
-def text(value: str, most: int) -> str:
-    """Bound a text that a caller chose. What cannot be printed, or stored by every database, is replaced."""
-    value = value[:most]
-    return (
-        value
-        if value.isprintable()
-        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
-    )

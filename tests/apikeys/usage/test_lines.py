@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apikeys.usage.spool.lines import UnprovenLine, UseLine, decode, encode, text
+from apikeys.usage.spool.lines import UnprovenLine, UseLine, decode, encode
+from config.lib.text import printable
 
 
 def use(number: int = 0) -> UseLine:
@@ -32,7 +33,7 @@ def test_a_line_with_one_byte_changed_is_not_a_line(at: int, by: int) -> None:
 @settings(deadline=None)
 @given(st.text(), st.integers(1, 40))
 def test_a_callers_text_is_bounded_and_printable(value: str, most: int) -> None:
-    bounded = text(value, most)
+    bounded = printable(value, most)
     assert len(bounded) == min(len(value), most)
     assert bounded.isprintable()
     line = encode(UnprovenLine(0, bounded[:64], "invalid_key", 1))

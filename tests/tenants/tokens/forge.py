@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.utils import timezone
 
-from apikeys.verify import throttling
 from config.lib.ids import encode, uuid7
 from tenants import conf
 from tenants.models import User
+from tenants.sign_in import limits
 from tenants.sign_in.tokens import services
 from tenants.sign_in.tokens.services import Origin, TokenPair, UserToken
 
@@ -30,7 +30,7 @@ def accepted(access: str, *, at: datetime | None = None) -> UserToken:
 
 def refreshed(refresh: str, at: datetime | None = None) -> TokenPair:
     return services.refresh(
-        refresh, at=at or timezone.now(), address="203.0.113.9", spend=throttling.refresh
+        refresh, at=at or timezone.now(), address="203.0.113.9", spend=limits.spend_refresh
     )
 
 

@@ -10,10 +10,10 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from apikeys.verify.limits import limiter
 from audit import trail
 from audit.models import TrailEntry
 from audit.trail.actions import Action
+from config.lib.limits import limiter
 from config.lib.rates import Rate
 from tenants.models import RefreshToken, TokenFamily, User
 from tenants.sign_in.tokens import services

@@ -9,8 +9,8 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from apikeys.verify.limits.rules import SLICES, Claim, Standing, Verdict
 from config.lib.breaker import Away, Breaker
+from config.lib.limits.rules import SLICES, Claim, Standing, Verdict
 from config.lib.redis_options import options
 
 # One script is one step to Redis: nobody else's request is counted between the look and the spending. A window is a hash

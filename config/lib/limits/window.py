@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from math import ceil
 
-from apikeys.verify.limits.rules import SLICES, SLICES_A_WINDOW, Claim, Rule, Standing, Verdict
+from config.lib.limits.rules import SLICES, SLICES_A_WINDOW, Claim, Rule, Standing, Verdict
 
 MOST_SUBJECTS = 50_000
 

@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 
-from apikeys import conf
-from apikeys.verify.limits import shared
-from apikeys.verify.limits.rules import Claim, Rule, Verdict
-from apikeys.verify.limits.window import Windows
+from config.lib.limits import conf, shared
+from config.lib.limits.rules import Claim, Rule, Verdict
+from config.lib.limits.window import Windows
 from config.lib.rates import Rate
 
 _here = Windows()

@@ -1,4 +1,4 @@
-"""What people type as a name: one line that shows as it is. Pure."""
+"""Text from outside: what may be stored and shown as it is. Pure."""
 
 import unicodedata
 
@@ -13,4 +13,14 @@ def is_visible(text: str) -> bool:
     return not any(
         character in _BLANKS or unicodedata.category(character) in _REFUSED_CATEGORIES
         for character in text
+    )
+
+
+def printable(value: str, most: int) -> str:
+    """Bound a text that a caller chose. What cannot be printed, or stored by every database, is replaced."""
+    value = value[:most]
+    return (
+        value
+        if value.isprintable()
+        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
     )
