@@ -51,34 +51,26 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 
+# One list for pages and calls of the API. What config.pages.skip wraps steps aside for calls.
 MIDDLEWARE = [
-    "config.serving.metrics.MetricsMiddleware",
-    "apikeys.api.middleware.UsageMiddleware",
-    "apikeys.api.middleware.RateLimitMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.pages.csp.ContentSecurityPolicyMiddleware",
-    "config.pages.library_methods.LibraryMethodsMiddleware",
-    "tenants.changes.middleware.LeaseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-    "tenants.middleware.TimeZoneMiddleware",
-]
-
-# What a call of the API passes through instead; see config.serving.handler.
-API_MIDDLEWARE = [
     "config.serving.metrics.MetricsMiddleware",
     "apikeys.api.middleware.UsageMiddleware",
     "apikeys.api.middleware.RateLimitMiddleware",
     "config.serving.api_headers.ApiHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "config.pages.skip.StaticFiles",
+    "config.pages.skip.ContentSecurityPolicy",
+    "config.pages.skip.LibraryMethods",
     "tenants.changes.middleware.LeaseMiddleware",
+    "config.pages.skip.Session",
+    "config.pages.skip.Common",
+    # Django and allauth look for these three by name. They do next to nothing for a call.
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "config.pages.skip.Authentication",
+    "config.pages.skip.Messages",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "tenants.middleware.TimeZoneMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

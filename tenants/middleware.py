@@ -5,6 +5,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from config.lib.addresses import is_call
+
 
 class TimeZoneMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -15,8 +17,10 @@ class TimeZoneMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: object) -> None:
-        # Callers of the API bring no session, and this must not cost them a query.
-        if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
+        # Calls of the API answer in UTC, and a page without a session must not cost a query.
+        if is_call(request.path_info) or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return
+        if request.user.is_authenticated:
             try:
                 timezone.activate(zoneinfo.ZoneInfo(request.user.time_zone))
             except (zoneinfo.ZoneInfoNotFoundError, ValueError):

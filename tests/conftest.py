@@ -11,9 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase
-from django.test import client as test_client
 from django.utils import timezone
-from rest_framework import test as rest_framework_test
 from rest_framework.test import APIClient
 
 from apikeys import services as keys
@@ -29,7 +27,6 @@ from audit.trail.guards import GUARDS as TRAIL_GUARDS
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from config.lib.limits import limiter
-from config.serving.handler import ByKindOfRequest
 from tenants import services as tenants
 from tenants.access import actor
 from tenants.agents import services as agents
@@ -43,19 +40,6 @@ from tests.servers.keyway import KeywayServer
 
 PASSWORD = "correct horse battery staple"
 SYSTEM = Actor.system("tests")
-
-
-# The clients of tests go the way of real requests: calls of the API pass other middleware than pages.
-class _ClientHandler(ByKindOfRequest, test_client.ClientHandler):
-    pass
-
-
-class _ApiClientHandler(ByKindOfRequest, rest_framework_test.ForceAuthClientHandler):
-    pass
-
-
-test_client.ClientHandler = _ClientHandler  # type: ignore[misc]
-rest_framework_test.ForceAuthClientHandler = _ApiClientHandler  # type: ignore[misc]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from config.lib.addresses import is_call
+
 
 class ApiHeadersMiddleware:
     """How long it is, and that it is no page: nothing in it is run, shown in a frame or taken for another type."""
@@ -13,6 +15,8 @@ class ApiHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if not is_call(request.path_info):
+            return response
         headers = response.headers
         headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         if not response.streaming and "Content-Length" not in headers:
