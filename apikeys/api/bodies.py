@@ -19,20 +19,15 @@ from apikeys.networks import MOST_NETWORKS, Network
 from apikeys.services import LONGEST_GRACE, Changes, Order
 from apikeys.services.callers import Caller
 from audit import trail
-from config.lib import strict_json
-from config.lib.bodies import JSON, Accepted, read_body
+from config.lib import bodies
 from config.lib.environment import Environment
 from config.lib.problems import ApiProblem
-from config.lib.strict_json import Malformed, Pairs
 from config.lib.text import is_visible
 
 DEFAULT_EXPIRY = timedelta(days=90)
 LATEST_EXPIRY = timedelta(days=3653)
 MOST_SCOPES = 64
 MOST_IDEMPOTENCY_KEY = 255
-_ACCEPTED = Accepted(
-    media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large"
-)
 
 Form = TypeVar("Form", bound=msgspec.Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -123,51 +118,18 @@ class Errors:
             raise ApiProblem("validation_failed", errors=self.by_field)
 
 
-def read(request: HttpRequest, form: type[Form], *, optional: bool = False) -> tuple[Form, Pairs]:
-    """Read the body. Raises ApiProblem: `malformed_body` for no JSON object, `validation_failed` with every flaw."""
-    if optional and _is_empty(request):
-        return form(), Pairs()
-    body = read_body(request, _ACCEPTED)
-    try:
-        parsed = strict_json.parse(body.content)
-    except Malformed as error:
-        raise ApiProblem("malformed_body", str(error)) from error
-    made = strict_json.read_all(parsed, form)
-    if not isinstance(made, list):
-        return made, parsed
-    errors = Errors()
-    for flaw in made:
-        if flaw.code in {"not_an_object", "duplicate_field"}:
-            raise ApiProblem("malformed_body", flaw.detail)
-        errors.add(flaw.field or "body", flaw.detail)
-    raise ApiProblem("validation_failed", errors=errors.by_field)
-
-
-def _is_empty(request: HttpRequest) -> bool:
-    return request.META.get("CONTENT_LENGTH") in (None, "", "0") and not request.META.get(
-        "HTTP_TRANSFER_ENCODING"
-    )
-
-
 def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
     """Read what is ordered, checked and with its defaults. Raises ApiProblem."""
-    sent, pairs = read(request, NewKey)
-    errors, key = Errors(), caller.key
-    if sent.environment is not UNSET:
-        environment = Environment(sent.environment)
-    else:
-        environment = Environment(key.environment) if key else Environment.LIVE
+    pairs = bodies.parse(request)
+    sent = bodies.fill(pairs, NewKey)
+    errors = Errors()
     idempotency_key = _idempotency_key(request, caller, errors)
     order = Order(
         name=errors.name(sent.name),
         description=errors.line("description", sent.description),
-        environment=environment,
+        environment=_environment(sent, caller),
         expires_at=_expiry(sent, timezone.now(), caller, errors),
-        allowed=errors.networks(sent.allowed_cidrs)
-        if sent.allowed_cidrs is not UNSET
-        else key.allowed
-        if key
-        else (),
+        allowed=_networks(sent, caller, errors),
         idempotency_key=idempotency_key,
         request_digest=hashlib.sha256(trail.canonical(dict(pairs)).encode()).hexdigest()
         if idempotency_key
@@ -183,7 +145,7 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
 
 def read_changes(request: HttpRequest) -> Changes:
     """Raises ApiProblem."""
-    sent, _ = read(request, KeyEdit)
+    sent = bodies.read(request, KeyEdit)
     errors = Errors()
     if sent.scopes is not UNSET and not sent.scopes:
         errors.add("scopes", "A key keeps at least one scope: without one it can do nothing.")
@@ -200,20 +162,36 @@ def read_changes(request: HttpRequest) -> Changes:
 
 
 def read_grace(request: HttpRequest) -> timedelta:
-    sent, _ = read(request, Rotation, optional=True)
+    sent = _read_optional(request, Rotation)
     return timedelta(seconds=sent.grace)
 
 
 def read_reason(request: HttpRequest) -> str:
-    sent, _ = read(request, Revocation, optional=True)
+    sent = _read_optional(request, Revocation)
     errors = Errors()
     reason = errors.line("reason", sent.reason)
     errors.check()
     return reason
 
 
+def _read_optional(request: HttpRequest, form: type[Form]) -> Form:
+    return bodies.read(request, form) if bodies.has_body(request.META) else form()
+
+
 def organization_of(sent: NewKey) -> uuid.UUID | None:
     return read_id("org", sent.organization_id or "")
+
+
+def _environment(sent: NewKey, caller: Caller) -> Environment:
+    if sent.environment is not UNSET:
+        return Environment(sent.environment)
+    return Environment(caller.key.environment) if caller.key else Environment.LIVE
+
+
+def _networks(sent: NewKey, caller: Caller, errors: Errors) -> tuple[Network, ...]:
+    if sent.allowed_cidrs is not UNSET:
+        return errors.networks(sent.allowed_cidrs)
+    return caller.key.allowed if caller.key else ()
 
 
 def _expiry(sent: NewKey, now: datetime, caller: Caller, errors: Errors) -> datetime | None:

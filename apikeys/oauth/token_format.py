@@ -51,6 +51,12 @@ def mint(use: Use, pepper: Pepper) -> Plaintext:
     return Plaintext(untagged + tag(untagged, pepper, _TAG))
 
 
+def example(use: Use, pepper: Pepper) -> Plaintext:
+    """Make the token that documents show: well formed, always the same, and known to no installation."""
+    untagged = f"{use}_{'3xAmpLe0nLyDoNotUse1tAnyWh'.ljust(RANDOM_LENGTH, '0')}"
+    return Plaintext(untagged + tag(untagged, pepper, _TAG))
+
+
 def digest(presented: str, use: Use, peppers: Sequence[Pepper]) -> str | None:
     """What is stored of a token that one of the peppers tagged for this use; None for everything else."""
     if not _SHAPE.match(presented) or not presented.startswith(f"{use}_"):

@@ -66,6 +66,14 @@ def mint(prefix: str, environment: str, pepper: Pepper) -> Tagged:
     return Tagged(plaintext, pepper.version, _lookup(plaintext, pepper))
 
 
+def example(prefix: str, environment: str, pepper: Pepper) -> Plaintext:
+    """Make the secret that documents show: well formed, always the same, and known to no installation."""
+    shown = "3xAmpLe0nLyDoNotUse1tAnyWh"
+    return Plaintext(
+        prefix, environment, shown + tag(f"{prefix}_{environment}_{shown}", pepper, b"tag")
+    )
+
+
 def parse(presented: str) -> Plaintext | None:
     """Read what has the shape of a secret; None for everything else."""
     if len(presented) > MAXIMUM_LENGTH or not (match := _SHAPE.match(presented)):

@@ -7,15 +7,21 @@ charset from the caller that may itself be a decompressor (CVE-2026-114136).
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
+from config.lib import strict_json
 from config.lib.problems import ApiProblem
+from config.lib.strict_json import Malformed, Pairs
+
+Form = TypeVar("Form", bound=msgspec.Struct)
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+MOST_BYTES = 64 * 1024
 _GZIP = 31  # zlib's wbits: a gzip header and nothing else
 
 
@@ -37,8 +43,41 @@ class Body:
 
 
 def has_body(meta: Mapping[str, Any]) -> bool:
-    """Whether there is a body at all, for calls that can do without."""
+    """Whether the request has a body at all, for calls whose body is optional."""
     return _length(meta) != 0
+
+
+def read(request: HttpRequest, form: type[Form], *, limit: int = MOST_BYTES) -> Form:
+    """Read a JSON object as `form`. Raises ApiProblem as `parse` and `fill` do."""
+    return fill(parse(request, limit=limit), form)
+
+
+def parse(request: HttpRequest, *, limit: int = MOST_BYTES) -> Pairs:
+    """Read a JSON object as it was written. Raises ApiProblem: `malformed_body`, `body_too_large`…"""
+    accepted = Accepted((JSON,), limit, malformed="malformed_body", too_large="body_too_large")
+    try:
+        parsed = strict_json.parse(read_body(request, accepted).content)
+    except Malformed as error:
+        raise ApiProblem("malformed_body", str(error)) from error
+    if not isinstance(parsed, Pairs):
+        raise ApiProblem("malformed_body", "Not a JSON object.")
+    return parsed
+
+
+def fill(pairs: Pairs, form: type[Form]) -> Form:
+    """Make a `form` of an object. Raises ApiProblem: `validation_failed` with every flaw by field.
+
+    A field given twice is `malformed_body`: a reader that keeps one of them hides the other.
+    """
+    made = strict_json.read_all(pairs, form)
+    if not isinstance(made, list):
+        return made
+    errors: dict[str, list[str]] = {}
+    for flaw in made:
+        if flaw.code == "duplicate_field":
+            raise ApiProblem("malformed_body", flaw.detail)
+        errors.setdefault(flaw.field or "body", []).append(flaw.detail)
+    raise ApiProblem("validation_failed", errors=errors)
 
 
 def read_body(request: HttpRequest, accepted: Accepted) -> Body:

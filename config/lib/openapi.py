@@ -46,3 +46,14 @@ def describe(codes: list[str], members: dict[str, Schema]) -> tuple[Schema, str]
     own = {"type": "object", "properties": {"code": {"enum": codes}} | members}
     words = " ".join(f"`{code}`: {PROBLEMS[code].detail}" for code in codes)
     return {"allOf": [{"$ref": "#/components/schemas/Problem"}, own]}, words
+
+
+ERRORS: Schema = {
+    "type": "object",
+    "description": "What is wrong with each field.",
+    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+}
+# The refusals of every call that reads a JSON object with config.lib.bodies.
+BODY = problems("malformed_body", "body_too_large", "unsupported_media_type") | problems(
+    "validation_failed", errors=ERRORS
+)

@@ -15,19 +15,14 @@ from rest_framework.views import APIView
 
 from apikeys.api.permissions import HasScope, IsAgentKey
 from apikeys.verify.judge import Credential
-from config.lib import strict_json
-from config.lib.bodies import JSON, Accepted, read_body
+from config.lib import bodies
+from config.lib.bodies import JSON
 from config.lib.client_ip import client_ip
-from config.lib.openapi import problems, schema_of
-from config.lib.problems import ApiProblem
-from config.lib.strict_json import Flaw, Malformed
+from config.lib.examples import example
+from config.lib.openapi import BODY, schema_of
 from tenants.agents import services as agents
 from tenants.agents.services import Presence
 from tenants.models import AgentConfiguration
-
-_ACCEPTED = Accepted(
-    media_types=(JSON,), limit=64 * 1024, malformed="malformed_body", too_large="body_too_large"
-)
 
 
 class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,11 +77,10 @@ class AgentHeartbeatView(APIView):
         description="The first heartbeat of a host registers its agent.",
         tags=["Agent"],
         request={JSON: schema_of(Heartbeat)},
-        responses={200: HeartbeatAnswerSerializer}
-        | problems("malformed_body", "body_too_large", "unsupported_media_type"),
+        responses={200: HeartbeatAnswerSerializer} | BODY,
     )
     def post(self, request: Request) -> Response:
-        heartbeat = _read_heartbeat(request)
+        heartbeat = bodies.read(request, Heartbeat)
         presence = _presence(request)
         agents.heartbeat(presence, **msgspec.structs.asdict(heartbeat))
         configuration = agents.configuration_in_force(presence.organization_id)
@@ -125,17 +119,6 @@ class AgentConfigurationView(APIView):
         return Response(AgentConfigurationSerializer(configuration).data, headers=headers)
 
 
-def _read_heartbeat(request: Request) -> Heartbeat:
-    body = read_body(request, _ACCEPTED)
-    try:
-        heartbeat = strict_json.read(strict_json.parse(body.content), Heartbeat)
-    except Malformed as error:
-        raise ApiProblem("malformed_body", str(error)) from error
-    if isinstance(heartbeat, Flaw):
-        raise ApiProblem("malformed_body", heartbeat.detail, field=heartbeat.field)
-    return heartbeat
-
-
 def _presence(request: Request) -> Presence:
     credential = cast("Credential", request.auth)
     by = credential.actor(client_ip(request.META))
@@ -148,3 +131,36 @@ def _names(header: str, etag: str) -> bool:
     """Compare as RFC 9110, 13.1.2 does: weakly, and `*` names every version."""
     named = parse_etags(header)
     return "*" in named or etag in {tag.removeprefix("W/") for tag in named}
+
+
+example(
+    "send_heartbeat",
+    request={
+        JSON: {
+            "host": "sql-prod-01",
+            "version": "1.4.0",
+            "configuration_version": 3,
+            "queue_depth": 0,
+        }
+    },
+    answer={
+        JSON: {
+            "configuration_version": 3,
+            "heartbeat_interval_seconds": 60,
+            "rotating_out": False,
+        }
+    },
+)
+example(
+    "get_agent_configuration",
+    answer={
+        JSON: {
+            "version": 3,
+            "heartbeat_interval_seconds": 60,
+            "batch_size": 500,
+            "actions": ["SL", "UP"],
+            "include_objects": ["sales.*.*"],
+            "exclude_objects": [],
+        }
+    },
+)

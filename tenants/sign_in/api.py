@@ -1,7 +1,7 @@
 """`/api/v1/auth/…` and `/.well-known/jwks.json`: user tokens."""
 
 from datetime import UTC
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from django.utils import timezone
@@ -13,13 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.lib import strict_json
-from config.lib.bodies import JSON, Accepted, has_body, read_body
+from config.lib import bodies
+from config.lib.bodies import JSON
 from config.lib.client_ip import client_ip
-from config.lib.openapi import problems, schema_of
+from config.lib.examples import ORGANIZATION, OWNER, example
+from config.lib.openapi import BODY, problems, schema_of
 from config.lib.problems import ApiProblem
 from config.lib.renderers import JsonRenderer
-from config.lib.strict_json import Flaw, Malformed
 from config.lib.text import printable
 from tenants import conf
 from tenants.models import Membership
@@ -31,10 +31,7 @@ from tenants.sign_in.tokens import services
 from tenants.sign_in.tokens.models import USER_AGENT_LENGTH
 from tenants.sign_in.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, UserToken
 
-_ACCEPTED = Accepted(
-    media_types=(JSON,), limit=16 * 1024, malformed="malformed_body", too_large="body_too_large"
-)
-_BODY_PROBLEMS = ("malformed_body", "body_too_large", "unsupported_media_type")
+_MOST_BYTES = 16 * 1024
 _NEVER_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # Whoever meets a `kid` it does not know asks again; this is for everybody else.
 _JWKS_SECONDS = 300
@@ -63,9 +60,6 @@ class Logout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return "Logout(…)"
-
-
-Form = TypeVar("Form", Login, Refresh, Logout)
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):
@@ -114,7 +108,8 @@ class LoginView(APIView):
         tags=["User tokens"],
         request={JSON: schema_of(Login)},
         responses={200: TokenPairSerializer}
-        | problems("invalid_login", "mfa_required", "rate_limited", *_BODY_PROBLEMS),
+        | problems("invalid_login", "mfa_required", "rate_limited")
+        | BODY,
         examples=[
             _PAIR,
             OpenApiExample(
@@ -125,7 +120,7 @@ class LoginView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        login = _read(request, Login)
+        login = bodies.read(request, Login, limit=_MOST_BYTES)
         # allauth asks Django's own request for what it needs.
         user = prove(request._request, email=login.email, password=login.password, code=login.code)  # noqa: SLF001
         origin = Origin(
@@ -146,9 +141,8 @@ class RefreshView(APIView):
         tags=["User tokens"],
         request={JSON: schema_of(Refresh)},
         responses={200: TokenPairSerializer}
-        | problems(
-            "invalid_token", "expired_token", "refresh_reused", "rate_limited", *_BODY_PROBLEMS
-        ),
+        | problems("invalid_token", "expired_token", "refresh_reused", "rate_limited")
+        | BODY,
         examples=[
             _PAIR,
             OpenApiExample(
@@ -157,7 +151,7 @@ class RefreshView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        presented = _read(request, Refresh).refresh_token
+        presented = bodies.read(request, Refresh, limit=_MOST_BYTES).refresh_token
         address, spend = client_ip(request.META), limits.spend_refresh
         return _answer(services.refresh(presented, at=timezone.now(), address=address, spend=spend))
 
@@ -174,7 +168,8 @@ class LogoutView(APIView):
         auth=[{"UserToken": []}, {}],  # type: ignore[list-item]  # typed too narrowly; these are OpenAPI's own words
         request={JSON: schema_of(Logout)},
         responses={204: OpenApiResponse(description="It has ended.")}
-        | problems("missing_token", "invalid_token", "expired_token", *_BODY_PROBLEMS),
+        | problems("missing_token", "invalid_token", "expired_token")
+        | BODY,
         examples=[
             OpenApiExample(
                 "Sign out", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True
@@ -182,7 +177,11 @@ class LogoutView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        presented = _read(request, Logout).refresh_token if has_body(request.META) else None
+        presented = (
+            bodies.read(request, Logout, limit=_MOST_BYTES).refresh_token
+            if bodies.has_body(request.META)
+            else None
+        )
         if presented is not None:
             services.sign_out(presented, at=timezone.now())
         elif found := UserTokenAuthentication().authenticate(request):
@@ -258,20 +257,37 @@ class JwksView(APIView):
         )
 
 
-def _read(request: Request, form: type[Form]) -> Form:
-    body = read_body(request, _ACCEPTED)
-    try:
-        read = strict_json.read(strict_json.parse(body.content), form)
-    except Malformed as error:
-        raise ApiProblem("malformed_body", str(error)) from error
-    if isinstance(read, Flaw):
-        raise ApiProblem("malformed_body", read.detail, field=read.field)
-    return read
-
-
 def _answer(pair: TokenPair) -> Response:
     tokens = {"access_token": pair.access, "refresh_token": pair.refresh}
     return Response(
         tokens | {"expires_in": int(ACCESS_LIFETIME.total_seconds()), "token_type": "Bearer"},
         headers=_NEVER_STORED,
     )
+
+
+_KEYS = {
+    "keys": [
+        {
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": "q3Zc…",
+            "n": "0vx7agoebGcQ…",
+            "e": "AQAB",
+        }
+    ],
+}
+
+example(
+    "me",
+    answer={
+        JSON: {
+            **OWNER,
+            "name": "Alice",
+            "is_staff": False,
+            "organizations": [{**ORGANIZATION, "role": "admin"}],
+            "token_expires_at": "2026-01-15T11:00:00Z",
+        }
+    },
+)
+example("jwks", answer={JSON: _KEYS, "application/jwk-set+json": _KEYS})

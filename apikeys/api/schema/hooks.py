@@ -7,10 +7,10 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from apikeys.api.permissions import IsAgentKey
-from apikeys.api.schema import plain
-from apikeys.api.schema.examples import EXAMPLES
+from apikeys.api.schema import examples, plain  # noqa: F401  registers the examples
 from apikeys.oauth import scopes as oauth_scopes
 from apikeys.scopes import registry
+from config.lib.examples import EXAMPLES, Examples
 from config.lib.openapi import describe, forbid_nul
 from config.lib.problems import CONTENT_TYPE, PROBLEMS
 
@@ -181,15 +181,15 @@ def _describe_query(operation: Schema) -> None:
 
 
 def _add_examples(operation: Schema) -> None:
-    sent, told = EXAMPLES.get(operation["operationId"], ({}, {}))
-    for kind, example in sent.items():
+    known = EXAMPLES.get(operation["operationId"], Examples({}, {}))
+    for kind, example in known.request.items():
         operation["requestBody"]["content"][kind]["example"] = example
     for status, response in operation["responses"].items():
         for kind, content in response.get("content", {}).items():
             if kind == CONTENT_TYPE:
                 content["example"] = _problem_example(content["schema"])
-            elif status.startswith("2") and kind in told:
-                content["example"] = told[kind]
+            elif status.startswith("2") and kind in known.answer:
+                content["example"] = known.answer[kind]
 
 
 def _problem_example(schema: Schema) -> Schema:

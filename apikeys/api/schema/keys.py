@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from apikeys.api.bodies import KeyEdit, NewKey, Revocation, Rotation
+from apikeys.api.schema.examples import KEY, SECRET
 from apikeys.api.serializers import (
     EditedKeySerializer,
     IssuedKeySerializer,
@@ -15,11 +16,9 @@ from apikeys.api.serializers import (
     RotatedKeySerializer,
 )
 from config.lib.bodies import JSON
-from config.lib.openapi import problems, schema_of
+from config.lib.openapi import BODY, ERRORS, problems, schema_of
 
-_ERRORS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
-_INVALID = problems("validation_failed", "idempotency_key_reused", errors=_ERRORS)
-_BODY = problems("malformed_body", "body_too_large", "unsupported_media_type")
+_INVALID = problems("validation_failed", "idempotency_key_reused", errors=ERRORS)
 _MISSING = problems("not_found")
 _STRONG = problems(
     "not_key_owner",
@@ -36,29 +35,6 @@ _IDEMPOTENCY = OpenApiParameter(
     description="Of your choice, at most 255 printable ASCII characters. Sent again with the same body it issues nothing: "
     "the answer tells of the key without its secret.",
 )
-_EXAMPLE = {
-    "id": "key_01kd3q8m7rf2v9x4t6a1c0b5ne",
-    "name": "Production Webhook Server",
-    "description": "",
-    "kind": "public",
-    "environment": "live",
-    "organization_id": "org_01kd3q8m7re6y8z2s4w5p9h3jd",
-    "owner": {"id": "usr_01kd3q8m7rgk7m5n3b1v8c6x4z", "email": "alice@acme.example"},
-    "scopes": ["read:audit-activity"],
-    "allowed_cidrs": ["192.0.2.0/24"],
-    "status": "active",
-    "mask": "sk_live_tUsL…4wZ2",
-    "created_at": "2026-01-15T10:00:00Z",
-    "expires_at": "2026-04-15T10:00:00Z",
-    "last_used_at": None,
-    "last_used_ip": None,
-    "rotated_at": None,
-    "paused_at": None,
-    "revoked_at": None,
-    "revoke_reason": "",
-}
-_SECRET = "sk_live_" + "…"
-# What apikeys.api.bodies.read_new_key and read_changes ask beyond each field by itself.
 _NEW_KEY = schema_of(NewKey) | {
     "oneOf": [
         {
@@ -84,7 +60,7 @@ def _request(name: str, value: dict[str, Any]) -> OpenApiExample:
 
 
 def _answer(name: str, status: str, **more: Any) -> OpenApiExample:
-    return OpenApiExample(name, value=_EXAMPLE | more, response_only=True, status_codes=[status])
+    return OpenApiExample(name, value=KEY | more, response_only=True, status_codes=[status])
 
 
 LIST: dict[str, Any] = {
@@ -102,7 +78,7 @@ CREATE: dict[str, Any] = {
     "tags": ["Keys"],
     "parameters": [_IDEMPOTENCY],
     "request": {JSON: _NEW_KEY},
-    "responses": {201: IssuedKeySerializer} | _INVALID | _BODY | _STRONG | _MISSING | _BUSY,
+    "responses": {201: IssuedKeySerializer} | BODY | _INVALID | _STRONG | _MISSING | _BUSY,
     "examples": [
         _request(
             "A script",
@@ -112,7 +88,7 @@ CREATE: dict[str, Any] = {
                 "expires_in_days": 90,
             },
         ),
-        _answer("Created", "201", key=_SECRET),
+        _answer("Created", "201", key=SECRET.reveal()),
     ],
 }
 SHOW: dict[str, Any] = {
@@ -129,8 +105,7 @@ EDIT: dict[str, Any] = {
     "tags": ["Keys"],
     "request": {JSON: _KEY_EDIT},
     "responses": {200: EditedKeySerializer}
-    | _INVALID
-    | _BODY
+    | BODY
     | _STRONG
     | _MISSING
     | problems("key_not_usable"),
@@ -146,8 +121,7 @@ ROTATE: dict[str, Any] = {
     "tags": ["Keys"],
     "request": {JSON: schema_of(Rotation)},
     "responses": {200: RotatedKeySerializer}
-    | _INVALID
-    | _BODY
+    | BODY
     | _STRONG
     | _MISSING
     | problems("key_not_usable")
@@ -157,7 +131,7 @@ ROTATE: dict[str, Any] = {
         _answer(
             "Rotated",
             "200",
-            key=_SECRET,
+            key=SECRET.reveal(),
             rotated_at="2026-01-16T10:00:00Z",
             effective_at="2026-01-16T11:00:00Z",
             old_key_expires_at="2026-01-16T11:00:00Z",
@@ -171,8 +145,7 @@ REVOKE: dict[str, Any] = {
     "tags": ["Keys"],
     "request": {JSON: schema_of(Revocation)},
     "responses": {200: RevokedKeySerializer}
-    | _INVALID
-    | _BODY
+    | BODY
     | _STRONG
     | _MISSING
     | problems("already_revoked"),
