@@ -1,4 +1,7 @@
+"""The documents agree with the code and with each other."""
+
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from apikeys.api.schema.hooks import error_table
 from config.lib.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 pytestmark = pytest.mark.django_db
 
@@ -40,14 +44,48 @@ def test_the_written_error_table_is_the_one_in_the_code() -> None:
     assert error_table() in (ROOT / "docs" / "errors.md").read_text()
 
 
-def test_every_picture_is_shown_and_every_one_shown_is_there() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    links = {page: re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text()) for page in pages}
-    shown = {(page.parent / link).resolve() for page, found in links.items() for link in found}
+def links(page: Path, pattern: str) -> Iterator[tuple[Path, str]]:
+    """Yield file and fragment of each link of the page to another file or to itself."""
+    for link in re.findall(pattern, page.read_text()):
+        if not re.match(r"https?:|mailto:", link):
+            file, _, fragment = link.partition("#")
+            yield ((page.parent / file).resolve() if file else page), fragment
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the fragments of the page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_every_picture_is_shown_and_every_shown_picture_exists() -> None:
+    shown = {file for page in PAGES for file, _ in links(page, r"!\[[^\]]*\]\(([^)]+)\)")}
     assert shown == set((ROOT / "docs" / "pictures").iterdir())
 
 
-def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for file, fragment in links(page, r"\]\(([^)]+)\)"):
+        assert file.exists(), file
+        assert not fragment or fragment in anchors(file), f"{file}#{fragment}"
+
+
+def test_every_document_is_linked_from_the_readme_or_the_index_of_decisions() -> None:
+    indexes = (ROOT / "README.md", ROOT / "docs" / "decisions" / "README.md")
+    linked = {file for index in indexes for file, _ in links(index, r"\]\(([^)]+)\)")}
+    assert set(PAGES) - {indexes[0]} <= linked
+
+
+def test_every_decision_has_a_date_a_reason_and_an_alternative() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        for decision in page.read_text().split("\n## ")[1:]:
+            title = decision.partition("\n")[0]
+            assert re.search(r"^\*\d{4}-\d\d-\d\d[.*]", decision, re.MULTILINE), title
+            assert "\nWhy: " in decision, title
+            assert "\nRejected: " in decision, title
+
+
+def test_the_documented_settings_are_those_that_the_code_reads() -> None:
     read = set(
         re.findall(r'env\.\w+\(\s*"([A-Z_0-9]+)"', (ROOT / "config" / "settings.py").read_text())
     )

@@ -1,4 +1,4 @@
-"""The curl lines of docs/oauth.md, run as they stand there."""
+"""The curl commands of docs/oauth.md run as they are written."""
 
 import json
 import re
@@ -22,8 +22,15 @@ from apikeys.oauth.services import Draft, register
 from tenants.models import Organization, User
 from audit.trail.actor import Actor
 made = register(
-    organization=Organization.objects.get(slug="acme"), by=Actor.system("tests"), created_by=User.objects.first(),
-    draft=Draft(name="{name}", purpose="{purpose}", scopes=["read:audit-activity"], redirect_uris={addresses}),
+    organization=Organization.objects.get(slug="acme"),
+    by=Actor.system("tests"),
+    created_by=User.objects.first(),
+    draft=Draft(
+        name="{name}",
+        purpose="{purpose}",
+        scopes=["read:audit-activity"],
+        redirect_uris={addresses},
+    ),
 )
 print(json.dumps([made.application.client_id, made.plaintext.reveal()]))
 """
@@ -46,7 +53,7 @@ def registered(server: KeywayServer, **facts: object) -> dict[str, str]:
 
 
 def allow(server: KeywayServer, client_id: str) -> str:
-    """Sign in as bob and allow the application; return the code."""
+    """Sign in as bob and authorize the application. Return the code."""
     browser, bob = requests.Session(), server.user("bob")
     browser.headers["Referer"] = server.url
 
@@ -58,13 +65,14 @@ def allow(server: KeywayServer, client_id: str) -> str:
 
     send("/accounts/login/", login=bob["email"], password=bob["password"])
     question = (
-        f"/oauth/authorize?response_type=code&client_id={client_id}&redirect_uri={CALLBACK}&scope=read:audit-activity"
-        f"&state=s&code_challenge={CHALLENGE}&code_challenge_method=S256"
+        f"/oauth/authorize?response_type=code&client_id={client_id}&redirect_uri={CALLBACK}"
+        f"&scope=read:audit-activity&state=s"
+        f"&code_challenge={CHALLENGE}&code_challenge_method=S256"
     )
     return parse_qs(urlsplit(send(question, decision="allow").headers["Location"]).query)["code"][0]
 
 
-def test_the_lines_do_what_the_document_says(keyway: KeywayServer) -> None:
+def test_the_commands_do_what_the_document_says(keyway: KeywayServer) -> None:
     token, call, redeem, refresh, introspect, revoke = COMMANDS
     service = registered(keyway, name="Docs service", purpose="service", addresses=[])
     service["ACCESS_TOKEN"] = run(token, **service)["access_token"]

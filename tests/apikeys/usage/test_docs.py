@@ -1,4 +1,4 @@
-"""docs/usage.md tells of usage as it is."""
+"""The example, series, settings and links of docs/usage.md match the code."""
 
 import json
 import re
@@ -18,19 +18,19 @@ ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "usage.md").read_text()
 
 
-def shape(told: Any) -> Any:
-    """What is told, without what differs from key to key: other text than names of endpoints and reasons."""
-    if isinstance(told, dict):
+def shape(answer: Any) -> Any:
+    """Return the answer with `str` for each text that differs from key to key."""
+    if isinstance(answer, dict):
         return {
             name: value if name in {"endpoint", "reason"} else shape(value)
-            for name, value in told.items()
+            for name, value in answer.items()
         }
-    if isinstance(told, list):
-        return [shape(value) for value in told]
-    return str if isinstance(told, str) else told
+    if isinstance(answer, list):
+        return [shape(value) for value in answer]
+    return str if isinstance(answer, str) else answer
 
 
-def test_the_example_is_what_is_answered_after_its_requests(
+def test_the_example_is_the_answer_after_its_requests(
     public_key: Issued, bob: User, drain: Drain
 ) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
@@ -38,21 +38,21 @@ def test_the_example_is_what_is_answered_after_its_requests(
         for _ in range(times):
             api(public_key).get(path)
     assert drain() == 9
-    told = client_of(bob).get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").json()
-    assert len(told["daily_usage"]) == 30
-    told["daily_usage"] = told["daily_usage"][:1]
-    assert shape(told) == shape(json.loads(example))
+    answer = client_of(bob).get(f"/api/v1/api-keys/{public_key.key.public_id}/usage").json()
+    assert len(answer["daily_usage"]) == 30
+    answer["daily_usage"] = answer["daily_usage"][:1]
+    assert shape(answer) == shape(json.loads(example))
     assert Key.objects.get(pk=public_key.key.pk).last_used_at
 
 
-def test_its_series_are_those_of_the_metrics() -> None:
+def test_the_series_are_those_of_the_metrics() -> None:
     named = set(re.findall(r"keyway_[a-z_]+", TEXT))
     sources = ("config/lib/metrics.py", "apikeys/usage/spool/state.py")
     source = "".join((ROOT / path).read_text() for path in sources)
     assert {name for name in named if f'"{name.removesuffix("_total")}"' not in source} == set()
 
 
-def test_its_settings_and_links_exist() -> None:
+def test_the_settings_and_links_exist() -> None:
     settings = set(re.findall(r"KEYWAY_[A-Z_]+", TEXT))
     assert settings <= set(
         re.findall(r"KEYWAY_[A-Z_]+", (ROOT / "docs" / "configuration.md").read_text())

@@ -1,4 +1,4 @@
-"""The README's code runs as it stands there, from top to bottom, against a real Keyway."""
+"""The README's code runs as written, from top to bottom, against a real Keyway."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""docs/tokens.md runs as it is written, against a running Keyway."""
+"""The commands of docs/tokens.md run as they are written, against a running Keyway."""
 
 import json
 import os
@@ -17,14 +17,14 @@ SCRIPT, ANSWER = (
     re.search(rf"```{kind}\n(.+?)```", DOCUMENT, re.DOTALL) for kind in ("sh", "json")
 )
 
-# What jq does in these lines, for machines that have none.
+# A replacement of jq for machines that do not have it: it does what these lines need.
 JQ = """#!/bin/sh
 exec python3 -c 'import json, sys; print(json.load(open(sys.argv[3]))[sys.argv[2][1:]])' "$@"
 """
 
 
 @pytest.mark.server
-def test_the_lines_run(keyway: KeywayServer, tmp_path: Path) -> None:
+def test_the_commands_run(keyway: KeywayServer, tmp_path: Path) -> None:
     assert SCRIPT
     assert ANSWER
     bob = keyway.user("bob")
