@@ -76,6 +76,17 @@ def test_every_document_is_linked_from_the_readme_or_the_index_of_decisions() ->
     assert set(PAGES) - {indexes[0]} <= linked
 
 
+def test_every_path_that_a_document_names_exists() -> None:
+    folders = "apikeys|audit|benchmarks|clients|config|docs|static|templates|tenants|tests"
+    missing = {
+        f"{page.name}: {path}"
+        for page in PAGES
+        for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", page.read_text())
+        if not (ROOT / path).exists()
+    }
+    assert missing == set()
+
+
 def test_every_decision_has_a_date_a_reason_and_an_alternative() -> None:
     for page in (ROOT / "docs" / "decisions").glob("*.md"):
         for decision in page.read_text().split("\n## ")[1:]:
