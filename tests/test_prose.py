@@ -50,7 +50,7 @@ PATTERNS = {
     ),
 }
 COMPILED = {advice: re.compile(pattern) for advice, pattern in PATTERNS.items()}
-ANY = re.compile("|".join(f"(?:{pattern})" for pattern in PATTERNS.values()), re.MULTILINE)
+ANY = re.compile("|".join(f"(?:{pattern})" for pattern in PATTERNS.values()))
 
 
 def tracked() -> list[str]:
@@ -78,20 +78,28 @@ def documents() -> Iterator[tuple[str, str]]:
 
 
 def prose(name: str, text: str) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line of prose. Of Python these are docstrings and comments."""
+    """Yield number and text of suspicious prose. In Python, docstrings and comments are prose."""
+    suspects = {n: line for n, line in enumerate(text.splitlines(), 1) if ANY.search(line)}
     if not name.endswith(".py"):
-        yield from enumerate(text.splitlines(), 1)
+        yield from suspects.items()
         return
-    if not ANY.search(text):  # tokenizing is slow, and nearly every file is clean
-        return
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
-            if isinstance(node.value.value, str):
-                yield from enumerate(lines, node.lineno)
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+    # Parsing is fast and tokenizing slow, so only files with a suspicious line are parsed, and only
+    # those with a suspicious comment are tokenized.
+    yield from ((n, suspects[n]) for n in _docstring_lines(text if suspects else "") & {*suspects})
+    if any("#" in line for line in suspects.values()):
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def _docstring_lines(text: str) -> set[int]:
+    return {
+        number
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node.value.value, str)
+        for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
 
 
 def advice_on(line: str) -> str | None:
