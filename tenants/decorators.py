@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from config.lib.client_ip import client_ip
+from config.lib.snapshot import one_snapshot
 from tenants.access import Access, enter
 from tenants.errors import Forbidden, NoAccess
 from tenants.roles import Permission
@@ -19,8 +20,14 @@ View = Callable[..., HttpResponseBase]
 AccessView = Callable[Concatenate[HttpRequest, Access, ...], HttpResponseBase]
 
 
-def member_page(permission: Permission) -> Callable[[AccessView], View]:
-    """The view's URL names the organization by `slug`; outsiders get the same 404 as for one that does not exist."""
+def member_page(
+    permission: Permission, *, in_snapshot: bool = True
+) -> Callable[[AccessView], View]:
+    """Hand the view an Access to the organization that its URL names by `slug`.
+
+    Outsiders get the same 404 as for an organization that does not exist. A GET reads from one
+    snapshot and cannot write; a view whose GET writes passes `in_snapshot=False`.
+    """
 
     def decorate(view: AccessView) -> View:
         @wraps(view)
@@ -35,6 +42,9 @@ def member_page(permission: Permission) -> Callable[[AccessView], View]:
             request.access = access  # type: ignore[attr-defined]
             if request.session.get(LAST_ORGANIZATION) != slug:
                 request.session[LAST_ORGANIZATION] = slug
+            if in_snapshot and request.method in {"GET", "HEAD"}:
+                with one_snapshot():
+                    return view(request, access, **kwargs)
             return view(request, access, **kwargs)
 
         return wrapped

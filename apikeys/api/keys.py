@@ -35,6 +35,9 @@ from apikeys.verify.problems import Refused
 from config.lib.client_ip import client_ip
 from config.lib.problems import ApiProblem
 from config.lib.query_strings import read_query
+from apikeys.services import Issued, Order
+from audit.activity.serializers import read_query
+from config.lib.snapshot import one_snapshot
 from tenants.access import Access
 from tenants.models import User
 from tenants.sign_in.authentication import UserTokenAuthentication
@@ -80,6 +83,7 @@ class ManagementView(APIView):
 
 class KeysView(ManagementView):
     @extend_schema(**schema.LIST)
+    @one_snapshot()
     def get(self, request: Request) -> Response:
         query, caller = read_query(KeyQuery, request.query_params), self.caller
         data = query.validated_data
@@ -146,6 +150,7 @@ def _replay(key: Key | None) -> Response:
 
 class KeyView(ManagementView):
     @extend_schema(**schema.SHOW)
+    @one_snapshot()
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
         return Response(_tell(self.caller.find(key_id)), headers=NO_STORE)
 

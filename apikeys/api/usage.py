@@ -14,6 +14,7 @@ from apikeys.api.serializers import MomentField
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Statistics
 from config.lib.openapi import problems
+from config.lib.snapshot import one_snapshot
 
 
 class FiguresSerializer(serializers.Serializer[Statistics]):
@@ -97,6 +98,7 @@ class UsageView(ManagementView):
         responses={200: UsageSerializer} | problems("not_key_owner", "not_found"),
         tags=["Keys"],
     )
+    @one_snapshot()
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
         key = self.caller.find(key_id)
         told = UsageSerializer({"key": key, "statistics": statistics.of_key(key, timezone.now())})

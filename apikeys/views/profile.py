@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from apikeys.models import Key
 from apikeys.oauth import connections
 from apikeys.views.listing import list_keys
+from config.lib.snapshot import one_snapshot
 from tenants.access import everywhere
 from tenants.forms import ProfileForm
 from tenants.models import User
@@ -28,6 +29,11 @@ def profile(request: HttpRequest) -> HttpResponse:
         form.save()
         messages.success(request, "Saved your profile.")
         return redirect("profile")
+    with one_snapshot():
+        return _page(request, form)
+
+
+def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
     places, now = everywhere(person(request)), timezone.now()
     context = {
         "form": form,

@@ -18,6 +18,8 @@ from django.views.decorators.http import require_safe
 from apikeys.insights import count_active_agent_keys
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
+from config.lib.snapshot import one_snapshot
+from tenants.agents import services as agents
 from tenants.access import Access, everywhere
 from tenants.agents import services as agents
 from tenants.models import Agent, Health, Organization
@@ -63,6 +65,7 @@ class TenantInstance:
 
 @require_safe
 @login_required
+@one_snapshot()
 def tenant_agents(request: HttpRequest) -> HttpResponse:
     places = [place for place in everywhere(person(request)) if place.may(Permission.READ_AGENTS)]
     if not places:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -17,6 +18,7 @@ from apikeys.usage import statistics
 from apikeys.usage.statistics import Span, Tally, Window
 from apikeys.views.usage_chart import Chart
 from config.lib.export import csv_lines
+from config.lib.snapshot import one_snapshot
 from tenants.access import Access
 from tenants.decorators import member_page
 from tenants.roles import Permission
@@ -30,6 +32,7 @@ EXPORTED = ("starts_at", "requests", "ok", "errors", "denied")
 
 @require_safe
 @login_required
+@one_snapshot()
 def public_key_usage(request: HttpRequest, key_id: uuid.UUID) -> HttpResponseBase:
     return _usage(
         request,
@@ -66,17 +69,16 @@ def _usage(
         "windows": Window,
         "is_agent": key.kind == Kind.AGENT,
     }
-    return render(request, "apikeys/usage.html", context | _told(key, tally, window))
+    return render(request, "apikeys/usage.html", context | _told(key, tally, window, at))
 
 
-def _told(key: Key, tally: Tally, window: Window) -> dict[str, Any]:
-    now = timezone.now()
+def _told(key: Key, tally: Tally, window: Window, at: datetime) -> dict[str, Any]:
     return {
         "tally": tally,
         "chart": Chart(tally.bars, _LABELS[window]),
         "denials": statistics.ranked(tally.figures.denials),
         "endpoints": statistics.top_endpoints(key, tally.span),
-        "statistics": statistics.of_key(key, now),
+        "statistics": statistics.of_key(key, at),
         "incomplete": statistics.incomplete(tally.span.since),
         "latest": statistics.latest(key, LATEST),
     }

@@ -24,6 +24,15 @@ from config.lib.openapi import problems
 from config.lib.problems import ApiProblem
 from config.lib.query_strings import read_query
 from config.lib.renderers import JsonRenderer
+from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
+from audit.activity import queries
+from config.lib import openapi
+from audit.activity import batch
+from audit.activity import ingest
+from audit.activity.serializers import ActivityQuery, read_query
+from config.lib.snapshot import one_snapshot
+from tenants.agents import services as agents
+from tenants.agents.services import Presence
 
 _READERS = {JSON: batch.read_array, NDJSON: batch.read_lines}
 _ACCEPTED = Accepted(
@@ -91,6 +100,7 @@ class AuditActivityView(APIView):
         responses=schema.PAGE
         | problems("invalid_parameter", "invalid_cursor", "not_acceptable", "query_too_broad"),
     )
+    @one_snapshot()
     def get(self, request: Request) -> Response:
         query = read_query(ActivityQuery, request.query_params)
         credential = cast("Credential", request.auth)

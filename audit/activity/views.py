@@ -14,6 +14,8 @@ from audit.activity.queries import ActivityFilter
 from config.lib.environment import Environment
 from config.lib.errors import KeywayError
 from config.lib.export import rfc3339
+from audit.forms import ActivityForm
+from config.lib.snapshot import one_snapshot
 from tenants.access import Access
 from tenants.decorators import member_page
 from tenants.roles import Permission
@@ -22,7 +24,8 @@ PAGE_SIZE = 50
 
 
 @require_safe
-@member_page(Permission.READ_ACTIVITY)
+# A search that runs into its time limit aborts its transaction: the page around it is read outside.
+@member_page(Permission.READ_ACTIVITY, in_snapshot=False)
 def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
     form = ActivityForm(request.GET)
     context: dict[str, Any] = {
@@ -32,7 +35,8 @@ def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
     }
     if form.is_valid():
         try:
-            context |= _answer(access.organization.pk, form)
+            with one_snapshot():
+                context |= _answer(access.organization.pk, form)
         except KeywayError as error:
             context["refusal"] = error
     return render(request, "audit/activity.html", context)

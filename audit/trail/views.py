@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -16,6 +16,9 @@ from audit.trail.actions import Action
 from audit.trail.forms import TrailForm
 from audit.trail.models import TrailEntry, TrailHead
 from config.lib.export import csv_lines, ndjson_lines
+from audit.forms import TrailForm
+from audit.models import TrailEntry, TrailHead
+from config.lib.snapshot import one_snapshot
 from tenants.access import Access
 from tenants.decorators import member_page
 from tenants.roles import Permission
@@ -36,11 +39,16 @@ FORMATS: dict[str, tuple[str, Lines]] = {
 
 
 @require_safe
-@member_page(Permission.READ_TRAIL)
+@member_page(Permission.READ_TRAIL, in_snapshot=False)  # an export is recorded
 def audit_log(request: HttpRequest, access: Access) -> HttpResponseBase:
     form = TrailForm(request.GET)
     if form.is_valid() and request.GET.get("format") in FORMATS:
         return _export(access, form, request.GET["format"])
+    with one_snapshot():
+        return _page(request, access, form)
+
+
+def _page(request: HttpRequest, access: Access, form: TrailForm) -> HttpResponse:
     organization = access.organization
     context = {
         "organization": organization,

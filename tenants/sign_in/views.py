@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from config.lib.client_ip import client_ip
+from config.lib.snapshot import one_snapshot
 from tenants.access import actor
 from tenants.sign_in.recent import person
 from tenants.sign_in.tokens import services as tokens
@@ -30,7 +31,9 @@ class SessionsView(ListUserSessionsView):  # type: ignore[misc]  # allauth ships
             .with_refreshes()
             .order_by("-created_at", "pk")
         )
-        page = Paginator(programs, PER_PAGE).get_page(self.request.GET.get("page"))
+        with one_snapshot():  # without allauth's own list, which deletes the sessions that ended
+            page = Paginator(programs, PER_PAGE).get_page(self.request.GET.get("page"))
+            list(page)
         return {**super().get_context_data(**kwargs), "programs": page}
 
 
