@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,15 +20,10 @@ from types import TracebackType
 from typing import Any
 
 from config.lib.signing_keys import generate
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-STARTUP_SECONDS = 30
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+STARTUP_SECONDS = 120  # on a busy machine
 
 
 class KeywayServer:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 MISSING = "nginx was not found. Get it: apt-get install nginx-light"
-STARTUP_SECONDS = 10
+STARTUP_SECONDS = 60
 
 _AROUND = """
 daemon off;

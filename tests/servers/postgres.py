@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from typing import Any, Self
 import psutil
 import psycopg
 import pytest
+
+from tests.servers.ports import free_port
 
 MISSING = "PostgreSQL's server binaries (initdb, postgres) were not found. Get them: apt-get install postgresql"
 START_TIMEOUT_SECONDS = 60
@@ -56,13 +57,6 @@ def require_binaries() -> None:
     """Skip the test loudly where there is no PostgreSQL; where CI is true, fail it."""
     if find_binaries() is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class PostgresServer:

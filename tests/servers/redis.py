@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from tests.servers.keyway import free_port
 
 MISSING = "redis-server was not found. Get it: apt-get install redis-server"
-STARTUP_SECONDS = 10
+STARTUP_SECONDS = 60
 
 
 def find_redis() -> str | None:
