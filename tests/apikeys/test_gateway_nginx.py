@@ -48,7 +48,7 @@ def service() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KeywayServer]:
-    with KeywayServer(KEYWAY_TRUSTED_PROXIES="1", KEYWAY_LIMIT_KEY="60/m") as running:
+    with KeywayServer(KEYWAY_TRUSTED_PROXIES="1", KEYWAY_LIMIT_KEY="60/h") as running:
         yield running
 
 
@@ -245,12 +245,14 @@ def test_a_limited_key_is_told_when_to_come_back(front: str, server: KeywayServe
     headers = {"X-API-Key": issue(server)}
     answers = [requests.get(front, headers=headers, timeout=10) for _ in range(80)]
     assert 30 <= [answer.status_code for answer in answers].count(200) <= 60
-    refused = answers[-1]
-    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
-    assert re.match(
-        rf'"key";r=0;t={refused.headers["Retry-After"]}, ', refused.headers["RateLimit"]
-    )
-    assert refused.headers["RateLimit-Policy"].startswith('"key";q=30;w=60')
+    # Two processes count apart, each half of the limit: the last request may go to one that has
+    # some left, but of eighty at least twenty are refused.
+    for refused in (answer for answer in answers if answer.status_code != 200):
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert re.match(
+            rf'"key";r=0;t={refused.headers["Retry-After"]}, ', refused.headers["RateLimit"]
+        )
+        assert refused.headers["RateLimit-Policy"].startswith('"key";q=30;w=3600')
 
 
 def test_a_mistyped_demand_lets_nobody_in(server: KeywayServer, service: int) -> None:

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.servers.keyway import KeywayServer
 
 # No browser keeps a console line for a status below 400; these are the answers that journeys ask for on purpose.
 EXPECTED = ("the server responded with a status of 403", "the server responded with a status of 404",
             "the server responded with a status of 409", "the server responded with a status of 422")  # fmt: skip
+
+expect.set_options(
+    timeout=30_000
+)  # as long as actions wait; five seconds are short on a busy machine
 
 BEHIND_A_DIALOG = "(shown) => document.querySelectorAll('body:has(dialog[open]) > .shell').forEach((e) => e.style.visibility = shown)"
 
