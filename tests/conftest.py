@@ -36,6 +36,7 @@ from tenants.roles import Role
 from tenants.sign_in.tokens import services as tokens
 from tenants.sign_in.tokens.services import Origin
 from tests.browser.visitor import chromium
+from tests.ci_retry import pytest_runtest_protocol, pytest_terminal_summary  # noqa: F401  hooks
 from tests.clients.node import programs
 from tests.servers.keyway import KeywayServer
 
@@ -107,6 +108,14 @@ def _limits_are_counted_from_zero() -> None:
     cache.clear()
     limiter.forget()
     refusals.clear()
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Stop Django's clock, so that no hour or day ends between two steps of a test."""
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    return now
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class AgentProcess:
         self.start(*options)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 120) -> int:
         assert self._process
         return self._process.wait(seconds)
 

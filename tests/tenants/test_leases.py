@@ -23,7 +23,7 @@ needs_a_server = pytest.mark.skipif(
     "connection.vendor == 'sqlite'", reason="SQLite is in this process: nobody waits for it"
 )
 LEASE_MS = 600
-PATIENT_MS = 2000
+PATIENT_MS = 3000
 LONG_MS = 60_000  # for tests in which no lease may end by chance
 
 
@@ -106,14 +106,19 @@ def test_another_process_that_leased_just_before_is_over_when_the_answer_comes(
     assert not [started for started in accepted if started >= answered]
 
 
-def test_many_changes_in_one_request_wait_once(public_key: Issued, agent_key: Issued) -> None:
-    began = time.monotonic()
+def test_many_changes_in_one_request_wait_once(
+    public_key: Issued, agent_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []  # until when; how long all of it takes is the machine's doing
+    sleep = leases._sleep
+    monkeypatch.setattr(leases, "_sleep", lambda until: waits.append(until) or sleep(until))
     with one_wait():
         receipts = [keys.revoke(key=issued.key, by=SYSTEM) for issued in (public_key, agent_key)]
+        before_the_last = time.monotonic()
         tenants.suspend_organization(organization=public_key.key.organization, by=SYSTEM)
-        assert time.monotonic() - began < LEASE_MS / 1000
-    waited = time.monotonic() - began
-    assert LEASE_MS / 1000 <= waited < 2 * LEASE_MS / 1000
+        assert waits == []
+    (until,) = waits
+    assert before_the_last + LEASE_MS / 1000 <= until <= time.monotonic()
     assert all(receipt.effective_at <= timezone.now() for receipt in receipts)
 
 

@@ -18,6 +18,13 @@ SIGNED_OUT = ("login", "signup", "password/reset", "password/reset/done", "passw
 SIGNED_IN = ("logout", "reauthenticate", "password/change", "2fa", "sessions")
 
 
+@pytest.fixture(autouse=True)
+def _clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the half minute of a code could end between making it and sending it."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
 def drawn(client: Client, path: str) -> str:
     response = client.get(f"/accounts/{path}/")
     html = response.content.decode()

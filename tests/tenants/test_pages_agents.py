@@ -53,14 +53,15 @@ def test_a_row_tells_health_keys_events_and_the_last_heartbeat(
     public_key: Issued,
 ) -> None:
     keys.revoke(key=issue_agent_key(name="Old").key, by=SYSTEM)
-    for host, ago in (("a", 10), ("b", 20), ("c", 200), ("d", 4000)):
+    newest = beat(acme, "a", ago=10)
+    for host, ago in (("b", 20), ("c", 200), ("d", 4000)):
         beat(acme, host, ago=ago)
     for hours_ago, environment in ((1, "live"), (23.9, "live"), (24.1, "live"), (1, "test")):
         event(acme, hours_ago=hours_ago, environment=environment)
     [instance] = client_of(alice).get(TENANTS).context["instances"]
     assert (instance.healthy, instance.late, instance.silent) == (2, 1, 1)
     assert (instance.active_keys, instance.events) == (1, 2)
-    assert timezone.now() - instance.last_heartbeat_at < timedelta(seconds=15)
+    assert instance.last_heartbeat_at == newest.last_heartbeat_at
 
 
 def test_the_menus_words_are_the_documents(alice: User) -> None:

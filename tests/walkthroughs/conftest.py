@@ -31,7 +31,7 @@ def agentauri_keyway() -> Iterator[KeywayServer]:
         yield server
 
 
-def eventually(claim: Callable[[], object], seconds: float = 30) -> Any:
+def eventually(claim: Callable[[], object], seconds: float = 120) -> Any:
     """Return what `claim` says once it says something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

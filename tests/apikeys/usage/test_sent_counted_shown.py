@@ -23,7 +23,7 @@ MIX = [
     ("GET", WHOAMI), ("GET", WHOAMI), ("POST", WHOAMI), ("GET", "/api/v1/agent/config"), ("GET", "/api/v1/api-keys"),
     ("GET", VERIFY), ("GET", VERIFY), ("GET", f"{VERIFY}?scope=manage:api-keys"), ("GET", f"{VERIFY}?environment=test"),
 ]  # fmt: skip
-DRAINED_SECONDS = 30
+DRAINED_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,14 @@ def segments(server: KeywayServer) -> int:
     return len(list(Path(server.environment["KEYWAY_SPOOL"]).glob("*.seg")))
 
 
+def send_until_both_processes_answered(server: KeywayServer, script: Script, secret: str) -> None:
+    """Which process takes a connection is the kernel's choice, and one may still be starting."""
+    until = time.monotonic() + 60
+    while segments(server) < 2:
+        assert time.monotonic() < until, "one process answered everything"
+        script.send(secret, [("GET", VERIFY)] * 8)
+
+
 def test_what_a_client_counted_is_what_is_told_shown_and_exported(server: KeywayServer) -> None:
     bob = server.user("bob")
     key = server.key(kind="public", environment="live", owner=bob["id"])
@@ -130,7 +138,7 @@ def test_what_a_client_counted_is_what_is_told_shown_and_exported(server: Keyway
     fresh = owner.ask("POST", "/rotate", {"grace": 3600})["key"]
     script.send(key["secret"], [("GET", WHOAMI)] * 5)
     script.send(fresh, [("GET", WHOAMI), ("GET", VERIFY)] * 50)
-    assert segments(server) == 2, "both processes answered"
+    send_until_both_processes_answered(server, script, fresh)
     owner.ask("DELETE")
     script.send(fresh, [("GET", WHOAMI), ("GET", VERIFY)] * 6)
     assert script.statuses.keys() == {200, 204, 401, 403, 405, 429}

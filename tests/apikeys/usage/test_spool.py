@@ -95,13 +95,15 @@ def test_a_part_of_a_line_is_taken_back(
 ) -> None:
     spool, real = opened(), segment.write
     spool.write(encode(use(1)))
+    monkeypatch.setattr(spools, "RETRY_SECONDS", 3600)
     with monkeypatch.context() as full:
         full.setattr(segment, "write", lambda descriptor, line: real(descriptor, line[:part]))
         with pytest.raises(SpoolFailed):
             spool.write(encode(use(2)))
     assert numbers(directory) == [1]
     assert not spool.has_room()
-    time.sleep(spools.RETRY_SECONDS)
+    monkeypatch.setattr(spools, "RETRY_SECONDS", 0)
+    time.sleep(spools.LOOK_SECONDS)
     assert spool.has_room()
     spool.write(encode(use(3)))
     assert numbers(directory) == [1, 3]

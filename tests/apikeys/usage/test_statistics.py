@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apikeys import services as keys
@@ -85,7 +84,7 @@ def test_what_a_client_sent_is_what_is_counted_and_shown(
 
 
 def test_the_answer_has_the_documents_fields_and_spells_them_alike(
-    public_key: Issued, bob: User
+    public_key: Issued, bob: User, stopped_clock: datetime
 ) -> None:
     Key.objects.filter(pk=public_key.key.pk).update(last_used_at=NOW)
     told = usage(bob, public_key.key).json()
@@ -95,7 +94,7 @@ def test_the_answer_has_the_documents_fields_and_spells_them_alike(
         "total_requests", "requests_24h", "requests_7d", "requests_30d", "error_count", "error_rate",
     }  # fmt: skip
     days = [day["date"] for day in told["daily_usage"]]
-    assert days == [str((timezone.now() - timedelta(days=ago)).date()) for ago in range(30)]
+    assert days == [str((stopped_clock - timedelta(days=ago)).date()) for ago in range(30)]
     secret = public_key.key.secrets.get()
     assert [(row["mask"], row["retired_at"], row["total_requests"]) for row in told["secrets"]] == [
         (secret.mask, None, 0)

@@ -231,7 +231,7 @@ def test_a_keyway_that_does_not_answer_in_time_is_a_no_and_is_not_asked_twice(
             ).status
             == 503
         )
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 def test_a_connection_that_was_closed_meanwhile_is_replaced(verifier: Connect) -> None:
