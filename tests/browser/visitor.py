@@ -15,9 +15,9 @@ from tests.servers.keyway import KeywayServer
 EXPECTED = ("the server responded with a status of 403", "the server responded with a status of 404",
             "the server responded with a status of 409", "the server responded with a status of 422")  # fmt: skip
 
-expect.set_options(
-    timeout=30_000
-)  # as long as actions wait; five seconds are short on a busy machine
+# Playwright's own five and thirty seconds are short on a busy machine.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 BEHIND_A_DIALOG = "(shown) => document.querySelectorAll('body:has(dialog[open]) > .shell').forEach((e) => e.style.visibility = shown)"
 
@@ -53,6 +53,7 @@ class Visitor:
             reduced_motion="reduce",
             **context,
         )  # type: ignore[arg-type]
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", self._listen)

@@ -35,14 +35,17 @@ RESOURCES = {
     for verb in ("read", "write")
     for resource in ("databases", "policies", "alerts", "logs", "reports")
 } | {"/databases": "read:databases", "/policies": "write:policies"}
-QUOTA = 6
+# So many in a window that even a busy machine reaches the limit before the window is over.
+QUOTA, WINDOW_SECONDS = 6, 6
 TOKENS = {"access_token", "refresh_token", "expires_in", "token_type"}
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[KeywayServer]:
     branded = {"KEYWAY_PUBLIC_KEY_PREFIX": "dbaudit", "KEYWAY_ACCEPT_BEARER_KEYS": "true"}
-    with KeywayServer(workers=1, KEYWAY_LIMIT_KEY=f"{QUOTA}/2s", **branded) as server:
+    with KeywayServer(
+        workers=1, KEYWAY_LIMIT_KEY=f"{QUOTA}/{WINDOW_SECONDS}s", **branded
+    ) as server:
         yield server
 
 
@@ -345,10 +348,11 @@ def test_authentication_errors(
 def test_429_rate_limited(server: KeywayServer, secret: str, dbaudit: str) -> None:
     answers = [use(dbaudit, secret) for _ in range(QUOTA)]
     while answers[-1].status == 200:
+        assert len(answers) < 10 * QUOTA, "this machine is too slow to reach any limit"
         answers.append(use(dbaudit, secret))
     assert len(answers) > QUOTA
     assert answers[-1].refusal == (429, "rate_limited")
-    assert 1 <= int(answers[-1].headers["retry-after"]) <= 3
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= WINDOW_SECONDS + 1
 
 
 def test_the_python_sdk_waits_and_gets_through(server: KeywayServer, secret: str) -> None:

@@ -113,7 +113,7 @@ class Agent:
     def stop(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(120)
 
     def restart(self) -> None:
         self.stop()
@@ -203,7 +203,7 @@ def test_an_agent_key_is_created_used_and_rotated_without_downtime(
     delete_agent_key(page, SECOND)
     run_statements(database, "after_the_end", range(3))
     assert agent.process
-    assert agent.process.wait(30) == REFUSED_FOR_GOOD
+    assert agent.process.wait(120) == REFUSED_FOR_GOOD
     assert "revoked_key" in agent.log
     assert seen(server, reader, "after_the_end") == []
 
