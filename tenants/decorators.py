@@ -1,4 +1,4 @@
-"""The door for views: ``@member_page(Permission.X)`` hands a view the Access it may use, or refuses."""
+"""``@member_page(Permission.X)`` hands a view the Access that it may use, or refuses."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -32,8 +32,8 @@ def one_snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 def _reading(connection: Any) -> Iterator[None]:
     """Begin SQLite's transactions as readers.
 
-    The settings begin them IMMEDIATE, which takes the only write lock: readers would wait for writers
-    and for each other. A deferred transaction reads one snapshot of the write-ahead log instead.
+    The settings begin them IMMEDIATE, which takes the only write lock: readers would wait for
+    writers and for each other. A deferred transaction reads one snapshot of the write-ahead log.
     """
     connection.ensure_connection()  # connecting sets the mode again
     mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"

@@ -1,4 +1,4 @@
-"""nginx as docs/gateway.md configures it, in front of a service that knows nothing of keys, with a real Keyway beside."""
+"""nginx configured as in docs/gateway.md, in front of a service without keys, beside Keyway."""
 
 import http.client
 import json
@@ -64,16 +64,18 @@ def secret_of(server: KeywayServer, **facts: Any) -> str:
 
 
 def issue(server: KeywayServer, *allowed: str) -> str:
-    """A fresh key of the same owner, so that a test may spoil it; for these networks, or for all."""
+    """Issue a key that a test may use up, bound to these networks or to none."""
     code = f"""
 from django.utils import timezone
 from apikeys import networks
 from apikeys.models import Key
 from apikeys.services import Order, issue_public_key
 from audit.trail.actor import Actor
-owner = Key.objects.filter(kind="public", revoked_at=None, owner__removed_at=None, owner__deactivated_at=None).first().owner
+keys = Key.objects.filter(kind="public", revoked_at=None)
+owner = keys.filter(owner__removed_at=None, owner__deactivated_at=None).first().owner
 order = Order(name="Spoiled by a test", allowed=networks.parse({list(allowed)}))
-issued = issue_public_key(owner=owner, order=order, scopes=["read:audit-activity"], by=Actor.system("tests"))
+scopes = ["read:audit-activity"]
+issued = issue_public_key(owner=owner, order=order, scopes=scopes, by=Actor.system("tests"))
 print("SECRET", issued.plaintext.reveal())
 """
     return server.manage("shell", "-c", code).split("SECRET ")[1].strip()

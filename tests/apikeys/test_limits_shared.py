@@ -63,7 +63,7 @@ def warm(shared: Shared) -> Shared:
 
 
 def spend_until_answered(shared: Shared, claims: list[Claim]) -> bool:
-    """Ask again when this busy machine did not let Redis answer in time: here it is Redis's counting that is looked at."""
+    """Ask until Redis answers: what is tested is how it counts, not how fast this machine is."""
     deadline = time.monotonic() + 20
     while (verdict := shared.spend(claims)) is None:
         assert time.monotonic() < deadline
@@ -147,7 +147,7 @@ def test_what_was_spent_comes_back_after_a_window_and_is_forgotten_after(
 
 
 def spend_within_a_window(shared: Shared, brief: Rule) -> str:
-    """Spend all of a new subject's limit, and again where this machine took a whole window for it."""
+    """Spend the limit of a new subject; start over if that took longer than a window."""
     for number in itertools.count():
         began, claim = time.monotonic(), [Claim(brief, f"subject {number}")]
         allowed = [spend_until_answered(shared, claim) for _ in range(4)]
@@ -178,7 +178,7 @@ def durations(work: Callable[[], object], seconds: float) -> list[float]:
 
 
 def assert_nobody_waits(spend: Callable[[], object], seconds: float) -> None:
-    """A wait of the code's shows every time; one of a busy machine's is not there three times running."""
+    """Measure up to three times: a wait in the code shows in each, a busy machine's does not."""
     found = []
     for _ in range(3):
         found.append(statistics.quantiles(durations(spend, seconds), n=100)[98])

@@ -11,19 +11,22 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.servers.keyway import KeywayServer
 
-# No browser keeps a console line for a status below 400; these are the answers that journeys ask for on purpose.
-EXPECTED = ("the server responded with a status of 403", "the server responded with a status of 404",
-            "the server responded with a status of 409", "the server responded with a status of 422")  # fmt: skip
+# Browsers log statuses from 400 on. Journeys provoke these.
+EXPECTED = tuple(
+    f"the server responded with a status of {status}" for status in (403, 404, 409, 422)
+)
 
 # Playwright's own five and thirty seconds are short on a busy machine.
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
-BEHIND_A_DIALOG = "(shown) => document.querySelectorAll('body:has(dialog[open]) > .shell').forEach((e) => e.style.visibility = shown)"
+BEHIND_A_DIALOG = """(shown) => document
+    .querySelectorAll('body:has(dialog[open]) > .shell')
+    .forEach((e) => e.style.visibility = shown)"""
 
 
 def chromium() -> str:
-    """Path of the system's Chromium. Missing: a skip that says how to get it, a failure under CI=true."""
+    """Return the path of Chromium. Without one, skip the test; under CI=true, fail it."""
     for name in ("chromium-headless-shell", "chromium", "google-chrome"):
         if path := shutil.which(name):
             return path
@@ -34,7 +37,7 @@ def chromium() -> str:
 
 
 class Visitor:
-    """Use as a context manager: on the way out, console errors and requests to elsewhere fail the test."""
+    """Use as a context manager. Its exit fails on console errors and requests to other hosts."""
 
     def __init__(
         self,
@@ -84,8 +87,8 @@ class Visitor:
         return self
 
     def violations(self) -> list[str]:
-        """What axe holds against the page, contrast it cannot decide included. Without JavaScript it would wait for ever."""
-        # What lies behind a modal dialog is inert; axe takes it for a ground that changes from line to line.
+        """Return axe's findings, undecided contrast too. Hangs without JavaScript."""
+        # Inert, but axe takes it for the background of the dialog's text.
         self.page.evaluate(BEHIND_A_DIALOG, "hidden")
         response = Axe().run(self.page).response
         self.page.evaluate(BEHIND_A_DIALOG, "")

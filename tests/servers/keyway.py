@@ -1,4 +1,4 @@
-"""A real Keyway: gunicorn in processes of its own, with its own database, seeded with the demo's cast."""
+"""A real Keyway: gunicorn processes with a database of their own, which holds the demo."""
 
 import atexit
 import fcntl
@@ -27,7 +27,7 @@ STARTUP_SECONDS = 120  # on a busy machine
 
 
 class KeywayServer:
-    """Use as a context manager. `seed` is what ``seed_demo --json`` printed; `log` is all that the server wrote."""
+    """Use as a context manager. `seed` is what ``seed_demo --json`` printed."""
 
     seed: dict[str, Any]
 
@@ -149,7 +149,8 @@ from apikeys.oauth.models import Purpose
 from audit.trail.actor import Actor
 from tenants.models import Organization, User
 draft = services.Draft(name="Service", purpose=Purpose.SERVICE, scopes={list(scopes)})
-acme, alice = Organization.objects.get(slug="acme"), User.objects.get(email="{self.user("alice")["email"]}")
+acme = Organization.objects.get(slug="acme")
+alice = User.objects.get(email="{self.user("alice")["email"]}")
 made = services.register(organization=acme, draft=draft, by=Actor.system("tests"), created_by=alice)
 print("MADE", made.application.public_id, made.application.client_id, made.plaintext.reveal())
 """
@@ -183,7 +184,7 @@ def seeded_database() -> tuple[Path, str]:
 
 @cache
 def collected_static_files() -> str:
-    """Collect the hashed static files once a test process, under var/ where a second run finds most of them done."""
+    """Collect the hashed static files once per test process, in var/ for later runs to reuse."""
     folder = ROOT / "var" / "test-static"
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {

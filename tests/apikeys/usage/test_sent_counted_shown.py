@@ -1,4 +1,4 @@
-"""Sent N, counted N, shown N: a client's own counts against the API, the page and the CSV of a Keyway of two processes."""
+"""Compare a client's own counts with the API, the page and the CSV of a Keyway of two processes."""
 
 import csv
 import io
@@ -20,9 +20,16 @@ from tests.servers.keyway import KeywayServer
 pytestmark = pytest.mark.server
 WHOAMI, VERIFY = "/api/v1/whoami", "/api/v1/verify"
 MIX = [
-    ("GET", WHOAMI), ("GET", WHOAMI), ("POST", WHOAMI), ("GET", "/api/v1/agent/config"), ("GET", "/api/v1/api-keys"),
-    ("GET", VERIFY), ("GET", VERIFY), ("GET", f"{VERIFY}?scope=manage:api-keys"), ("GET", f"{VERIFY}?environment=test"),
-]  # fmt: skip
+    ("GET", WHOAMI),
+    ("GET", WHOAMI),
+    ("POST", WHOAMI),
+    ("GET", "/api/v1/agent/config"),
+    ("GET", "/api/v1/api-keys"),
+    ("GET", VERIFY),
+    ("GET", VERIFY),
+    ("GET", f"{VERIFY}?scope=manage:api-keys"),
+    ("GET", f"{VERIFY}?environment=test"),
+]
 DRAINED_SECONDS = 60
 
 
