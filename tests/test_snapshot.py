@@ -120,7 +120,7 @@ def test_a_page_that_writes_is_refused(
     method: str, alice: User, acme: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tenants.views.overview.latest_entries",
+        "apikeys.views.overview.latest_entries",
         lambda access: User.objects.filter(pk=access.user.pk).update(name="Written by a page"),
     )
     with pytest.raises(DatabaseError):

@@ -35,8 +35,6 @@ from apikeys.verify.problems import Refused
 from config.lib.client_ip import client_ip
 from config.lib.problems import ApiProblem
 from config.lib.query_strings import read_query
-from apikeys.services import Issued, Order
-from audit.activity.serializers import read_query
 from config.lib.snapshot import one_snapshot
 from tenants.access import Access
 from tenants.models import User

@@ -19,7 +19,6 @@ from apikeys.insights import count_active_agent_keys
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
 from config.lib.snapshot import one_snapshot
-from tenants.agents import services as agents
 from tenants.access import Access, everywhere
 from tenants.agents import services as agents
 from tenants.models import Agent, Health, Organization

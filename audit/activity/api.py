@@ -24,15 +24,7 @@ from config.lib.openapi import problems
 from config.lib.problems import ApiProblem
 from config.lib.query_strings import read_query
 from config.lib.renderers import JsonRenderer
-from apikeys.scopes import READ_AUDIT_ACTIVITY, WRITE_AGENT_EVENTS
-from audit.activity import queries
-from config.lib import openapi
-from audit.activity import batch
-from audit.activity import ingest
-from audit.activity.serializers import ActivityQuery, read_query
 from config.lib.snapshot import one_snapshot
-from tenants.agents import services as agents
-from tenants.agents.services import Presence
 
 _READERS = {JSON: batch.read_array, NDJSON: batch.read_lines}
 _ACCEPTED = Accepted(

@@ -14,7 +14,6 @@ from audit.activity.queries import ActivityFilter
 from config.lib.environment import Environment
 from config.lib.errors import KeywayError
 from config.lib.export import rfc3339
-from audit.forms import ActivityForm
 from config.lib.snapshot import one_snapshot
 from tenants.access import Access
 from tenants.decorators import member_page

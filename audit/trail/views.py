@@ -16,8 +16,6 @@ from audit.trail.actions import Action
 from audit.trail.forms import TrailForm
 from audit.trail.models import TrailEntry, TrailHead
 from config.lib.export import csv_lines, ndjson_lines
-from audit.forms import TrailForm
-from audit.models import TrailEntry, TrailHead
 from config.lib.snapshot import one_snapshot
 from tenants.access import Access
 from tenants.decorators import member_page

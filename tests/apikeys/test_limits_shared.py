@@ -15,13 +15,12 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from config.lib.breaker import LOOK_AGAIN_SECONDS
+from config.lib import breaker
 from config.lib.limits import limiter
 from config.lib.limits import shared as module
 from config.lib.limits.rules import SLICES_A_WINDOW, Claim, Rule
 from config.lib.limits.shared import Shared
 from config.lib.rates import Rate
-from config.lib import breaker
 from tests.apikeys.test_limits import burst
 from tests.servers.redis import MISSING, RedisServer, find_redis
 from tests.servers.slow import SlowLink
