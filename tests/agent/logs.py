@@ -9,7 +9,7 @@ from typing import Any
 
 from keyway_agent.event import Event
 from keyway_agent.postgresql import CsvLog, LogSettings
-from keyway_agent.source import Parcel
+from keyway_agent.source import Entry
 from keyway_agent.state import StateDirectory
 
 SAMPLES = Path(__file__).parent / "csvlog"
@@ -52,19 +52,19 @@ class Reader:
         self._open = None
 
 
-def parcels(source: CsvLog) -> list[Parcel]:
+def entries(source: CsvLog) -> list[Entry]:
     """All that the source has now; what it holds for its outcome stays there."""
-    found: list[Parcel] = []
-    while source._tail.behind():
+    found: list[Entry] = []
+    while source._tail.backlog():
         found += source.read()
     return [*found, *source.read()]
 
 
 def events(source: CsvLog) -> list[Event]:
-    return [parcel.event for parcel in parcels(source) if parcel.event]
+    return [entry.event for entry in entries(source) if entry.event]
 
 
-def told(happened: list[Event]) -> list[tuple[str, bool, str]]:
+def summaries(happened: list[Event]) -> list[tuple[str, bool, str]]:
     return [
         (str(event["action_id"]), bool(event["succeeded"]), str(event["statement"]))
         for event in happened

@@ -3,17 +3,17 @@ from datetime import UTC, datetime
 
 import pytest
 from keyway_agent.answers import (
-    FOR_GOOD,
+    PERMANENT,
     BatchRefused,
     Busy,
-    Obstacle,
-    Puzzling,
+    NeedsAttention,
     Refused,
-    Suspended,
+    TemporaryFailure,
+    UnexpectedAnswer,
     Unreachable,
-    judge,
+    raise_for_answer,
 )
-from keyway_agent.pace import Pace
+from keyway_agent.backoff import Backoff
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
@@ -23,19 +23,19 @@ def refusal(
 ) -> Exception | None:
     body = json.dumps({"code": code, "detail": "Because."}).encode()
     try:
-        judge(
+        raise_for_answer(
             status,
             {"content-type": kind}
             | {name.replace("_", "-"): value for name, value in headers.items()},
             body,
             now=NOW,
         )
-    except (Refused, Obstacle, BatchRefused) as error:
+    except (Refused, TemporaryFailure, BatchRefused) as error:
         return error
     return None
 
 
-@pytest.mark.parametrize("code", sorted(FOR_GOOD))
+@pytest.mark.parametrize("code", sorted(PERMANENT))
 def test_refusal_for_good_says_why(code: str) -> None:
     status = 403 if code.startswith(("wrong", "insufficient")) else 401
     assert str(refusal(status, code)) == f"The server refuses the key for good: {code}: Because."
@@ -46,21 +46,21 @@ def test_refusal_for_good_says_why(code: str) -> None:
     [(401, "paused_key"), (401, "organization_suspended"), (403, "ip_not_allowed")],
 )
 def test_refusal_that_can_be_undone_is_waited_out(status: int, code: str) -> None:
-    assert type(refusal(status, code)) is Suspended
+    assert type(refusal(status, code)) is NeedsAttention
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 418])
 def test_status_without_keyways_reason_never_ends_the_agent(status: int) -> None:
     """A proxy's 401 is not the server's word on the key."""
-    assert type(refusal(status, "revoked_key", kind="text/html")) is Puzzling
+    assert type(refusal(status, "revoked_key", kind="text/html")) is UnexpectedAnswer
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"code": ["revoked_key"]}']
 )
 def test_broken_problem_never_ends_the_agent(body: bytes) -> None:
-    with pytest.raises(Suspended):
-        judge(401, {"content-type": "application/problem+json"}, body)
+    with pytest.raises(NeedsAttention):
+        raise_for_answer(401, {"content-type": "application/problem+json"}, body)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_retry_after_is_seconds_or_a_date_and_at_most_an_hour(
 ) -> None:
     busy = refusal(status, "rate_limited", **({"retry_after": header} if header else {}))
     assert isinstance(busy, Busy)
-    assert busy.after == seconds
+    assert busy.retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -101,25 +101,25 @@ def test_refusal_of_a_batch_is_told_from_one_of_the_key(status: int, code: str) 
 def test_reason_is_fit_for_one_line_of_a_log() -> None:
     body = json.dumps({"code": "revoked_key", "detail": "a\nFORGED\x1b[31m " + "x" * 1000}).encode()
     with pytest.raises(Refused) as refused:
-        judge(401, {"content-type": "application/problem+json"}, body)
+        raise_for_answer(401, {"content-type": "application/problem+json"}, body)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 400
 
 
 def test_wait_is_never_shorter_than_the_server_asked_for() -> None:
-    pace = Pace()
-    assert all(20 <= pace.after(Busy("", 20)) <= 23 for _ in range(100))
+    backoff = Backoff()
+    assert all(20 <= backoff.seconds_after(Busy("", 20)) <= 23 for _ in range(100))
 
 
 def test_waits_grow_to_a_cap_and_start_over_after_a_success() -> None:
-    pace = Pace()
-    waits = [pace.after(Unreachable("")) for _ in range(100)]
+    backoff = Backoff()
+    waits = [backoff.seconds_after(Unreachable("")) for _ in range(100)]
     assert waits[0] <= 1
     assert all(30 <= wait <= 60 for wait in waits[10:])
     assert len(set(waits[10:])) > 10
-    pace.succeeded()
-    assert pace.after(Unreachable("")) <= 1
+    backoff.reset()
+    assert backoff.seconds_after(Unreachable("")) <= 1
 
 
 def test_what_a_person_must_undo_is_asked_slowly() -> None:
-    assert all(60 <= Pace().after(Suspended("")) <= 75 for _ in range(20))
+    assert all(60 <= Backoff().seconds_after(NeedsAttention("")) <= 75 for _ in range(20))

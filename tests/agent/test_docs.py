@@ -27,4 +27,4 @@ def test_the_documented_exit_statuses_are_those_of_the_help() -> None:
 
 def test_every_final_refusal_is_documented() -> None:
     row = next(line for line in DOCUMENT.splitlines() if "exits with 77" in line)
-    assert set(re.findall(r"`(\w+)`", row)) == answers.FOR_GOOD
+    assert set(re.findall(r"`(\w+)`", row)) == answers.PERMANENT

@@ -73,11 +73,11 @@ def test_every_statement_appears_exactly_once_though_the_agent_is_killed_ten_tim
     assert lives == 10
     assert agent.run("--once") == 0, agent.log
     events = public_activity(keyway, agent.host, since=before_all)
-    told, failed = logged_statements(postgres.log_directory)
-    assert sum(told.values()) > 5000
+    logged, failed = logged_statements(postgres.log_directory)
+    assert sum(logged.values()) > 5000
     assert len({event["event_id"] for event in events}) == len(events)
     spoken = [event for event in events if event["statement"]]
-    assert Counter((event["session_id"], event["statement"]) for event in spoken) == told
+    assert Counter((event["session_id"], event["statement"]) for event in spoken) == logged
     assert (
         Counter(
             (event["session_id"], event["statement"]) for event in spoken if not event["succeeded"]
@@ -174,20 +174,20 @@ def logged_statements(logs: Path) -> tuple[Statements, Statements]:
     An error tells of the statement right before it in its session, unless its text is another: then the
     statement was never logged by itself.
     """
-    told: Statements = Counter()
+    logged: Statements = Counter()
     failed: Statements = Counter()
     last: dict[str, str] = {}
     for row in log_rows(logs):
         session, tag, severity, message, query = row[5], row[7], row[11], row[13], row[19]
         if severity == "LOG" and message.startswith(("statement: ", "execute ")):
             last[session] = message.split(": ", 1)[1]
-            told[session, last[session][:STATEMENT_LIMIT]] += 1
+            logged[session, last[session][:STATEMENT_LIMIT]] += 1
         elif severity in {"ERROR", "FATAL"} and query:
             if last.get(session) != query or tag in {"PARSE", "BIND"}:
-                told[session, query[:STATEMENT_LIMIT]] += 1
+                logged[session, query[:STATEMENT_LIMIT]] += 1
             failed[session, query[:STATEMENT_LIMIT]] += 1
             last.pop(session, None)
-    return told, failed
+    return logged, failed
 
 
 def log_rows(logs: Path) -> Iterator[list[str]]:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from keyway_agent import actions
-from keyway_agent.draft import Draft, Part
+from keyway_agent.draft import Draft, Phase
 from keyway_agent.event import TEXT_LIMIT, build, event_id
-from keyway_agent.record import Place, Record
+from keyway_agent.record import Record, Span
 
 AT = datetime(2026, 11, 21, 4, 7, 34, 164_000, tzinfo=UTC)
 
@@ -18,11 +18,11 @@ EMPTY = {field.name: "" for field in dataclasses.fields(Record)}
 
 
 def record(**facts: object) -> Record:
-    return Record(**(EMPTY | {"place": Place("f", 0, 1), "logged_at": AT, "cut": False} | facts))  # type: ignore[arg-type]
+    return Record(**(EMPTY | {"span": Span("f", 0, 1), "logged_at": AT, "cut": False} | facts))  # type: ignore[arg-type]
 
 
 def draft(text: str = "", **facts: object) -> Draft:
-    return Draft(record(**facts), Part.STANDS, actions.SELECT, statement=text, text=text)
+    return Draft(record(**facts), Phase.FINISHED, actions.SELECT, statement=text, text=text)
 
 
 def test_id_is_a_uuid_of_version_8_that_begins_with_the_milliseconds() -> None:
@@ -66,13 +66,13 @@ def test_long_statement_is_cut_and_says_so() -> None:
 
 @pytest.mark.parametrize("character", ["x", "\x01", "\n", "ü", '"'])
 def test_additional_information_is_whole_json_within_its_limit(character: str) -> None:
-    told = draft()
-    told.notes = dict.fromkeys(
+    made = draft()
+    made.notes = dict.fromkeys(
         ("error", "detail", "message", "parameters", "rows"), character * 50_000
     )
-    text = str(build(told, host="h", instance="i")["additional_information"])
+    text = str(build(made, host="h", instance="i")["additional_information"])
     assert len(text) <= TEXT_LIMIT
-    assert json.loads(text).keys() == told.notes.keys()
+    assert json.loads(text).keys() == made.notes.keys()
 
 
 @pytest.mark.parametrize(

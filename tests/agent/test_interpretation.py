@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from keyway_agent.event import Event
 
-from tests.agent.logs import BOTH, DURATIONS, STATEMENTS, Reader, events, put, told
+from tests.agent.logs import BOTH, DURATIONS, STATEMENTS, Reader, events, put, summaries
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def read(tmp_path: Path):
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
 def test_statement_is_told_once_whichever_setting_logged_it(read, sample: Path) -> None:
-    happened = told(read(sample))
+    happened = summaries(read(sample))
     once = [
         ("CR", True, "create table t(a int, b text)"),
         ("IN", True, "insert into t values ($1,$2)"),
@@ -55,12 +55,12 @@ def test_statement_that_failed_is_one_event_with_its_reason(read, sample: Path) 
     assert failed["select * from nope"]["object_name"] == "nope"
     assert failed["selec 1"]["action_id"] == "UNKNOWN"
     assert failed["set role keyway"]["action_id"] == "IMP"
-    counts = Counter(statement for _, _, statement in told(happened))
+    counts = Counter(statement for _, _, statement in summaries(happened))
     assert {counts[text] for text in failed if text and text != "select pg_sleep(10)"} == {1}
 
 
 def test_statement_that_fails_late_is_told_when_logged_and_when_failed(read) -> None:
-    late = [event for event in told(read(STATEMENTS)) if event[2] == "select pg_sleep(10)"]
+    late = [event for event in summaries(read(STATEMENTS)) if event[2] == "select pg_sleep(10)"]
     assert [succeeded for _, succeeded, _ in late] == [True, False]
 
 
@@ -95,7 +95,7 @@ def test_password_in_the_log_does_not_leave_the_host(read, sample: Path) -> None
 
 def test_bytes_of_another_encoding_are_replaced(read) -> None:
     assert b"select '\xe9'" in STATEMENTS.read_bytes()
-    assert ("SL", True, "select '\ufffd'") in told(read(STATEMENTS))
+    assert ("SL", True, "select '\ufffd'") in summaries(read(STATEMENTS))
 
 
 def test_parameters_and_durations_are_in_additional_information(read) -> None:

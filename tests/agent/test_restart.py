@@ -7,7 +7,17 @@ import pytest
 from keyway_agent import outcomes, tail
 from keyway_agent.event import Event
 
-from tests.agent.logs import BOTH, DURATIONS, STATEMENTS, Reader, events, parcels, put, row, told
+from tests.agent.logs import (
+    BOTH,
+    DURATIONS,
+    STATEMENTS,
+    Reader,
+    entries,
+    events,
+    put,
+    row,
+    summaries,
+)
 
 
 @pytest.fixture
@@ -28,9 +38,9 @@ def test_agent_that_dies_after_any_delivery_makes_the_same_events(
     for cut in range(1, len(expected) + 5):
         reader = Reader(logs, tmp_path / f"state{cut}")
         source = reader.opens()
-        first = parcels(source)[:cut]
+        first = entries(source)[:cut]
         source.delivered(first)
-        sent = [parcel.event for parcel in first if parcel.event] + events(reader.opens())
+        sent = [entry.event for entry in first if entry.event] + events(reader.opens())
         reader.dies()
         assert sent == expected, f"killed after {cut}"
 
@@ -40,9 +50,9 @@ def test_agent_that_dies_after_every_few_events_sends_each_once(reader: Reader, 
     put(reader.logs, BOTH)
     expected = events(reader.opens())
     sent: list[Event] = []
-    while some := parcels(source := reader.opens())[:step]:
+    while some := entries(source := reader.opens())[:step]:
         source.delivered(some)
-        sent += [parcel.event for parcel in some if parcel.event]
+        sent += [entry.event for entry in some if entry.event]
     assert sent == expected
 
 
@@ -87,16 +97,16 @@ def test_place_between_a_statement_and_its_failure_is_kept(reader: Reader, tmp_p
     """The failure was sent with its statement; reading on from between the two must not tell it again."""
     put(reader.logs, STATEMENTS)
     source = reader.opens()
-    everything = parcels(source)
+    everything = entries(source)
     at = next(
         i
-        for i, parcel in enumerate(everything)
-        if parcel.event and parcel.event["statement"] == "select 1/0"
+        for i, entry in enumerate(everything)
+        if entry.event and entry.event["statement"] == "select 1/0"
     )
     source.delivered(everything[: at + 1])
     assert '"joined": [[' in (tmp_path / "state" / "cursor.json").read_text()
-    again = parcels(source := reader.opens())
-    assert "select 1/0" not in [parcel.event["statement"] for parcel in again if parcel.event]
+    again = entries(source := reader.opens())
+    assert "select 1/0" not in [entry.event["statement"] for entry in again if entry.event]
     source.delivered(again)
     assert '"joined": []' in (tmp_path / "state" / "cursor.json").read_text()
 
@@ -116,7 +126,7 @@ def test_old_log_makes_the_same_events_in_chunks_of_any_size(
 def joined(reader: Reader, *rows: bytes) -> list[tuple[str, bool, str]]:
     reader.logs.mkdir()
     (reader.logs / "a.csv").write_bytes(b"".join(rows))
-    return told(events(reader.opens()))
+    return summaries(events(reader.opens()))
 
 
 def test_failure_before_execution_is_not_that_of_the_same_text_before(reader: Reader) -> None:

@@ -12,7 +12,7 @@ def test_simulated_server_keeps_its_rate_and_varies() -> None:
     assert source.read() == []
     seconds[0] = 2.5
     assert len(source.read()) == 25
-    events = [parcel.event for parcel in first if parcel.event]
+    events = [entry.event for entry in first if entry.event]
     assert len({event["event_id"] for event in events}) == len(events)
     assert {"SL", "IN", "UP", "LGIS"} < set(Counter(event["action_id"] for event in events))
     assert {event["succeeded"] for event in events} == {True, False}

@@ -116,7 +116,7 @@ def test_line_written_while_the_next_file_is_found_is_read(reader: Reader, monke
         return look(directory)
 
     monkeypatch.setattr(LogDirectory, "files", write_and_look)
-    found = [parcel.event for parcel in [*source.read(), *source.read()] if parcel.event]
+    found = [entry.event for entry in [*source.read(), *source.read()] if entry.event]
     assert [event["statement"] for event in found] == ["select 2", "select 3"]
 
 
@@ -208,9 +208,9 @@ def test_bytes_behind_are_those_not_delivered(reader: Reader) -> None:
     (reader.logs / "a.csv").write_bytes(lines(1, 2))
     source = reader.opens()
     found = list(source.read())
-    assert source.behind() == (reader.logs / "a.csv").stat().st_size
+    assert source.backlog() == (reader.logs / "a.csv").stat().st_size
     source.delivered(found[:1])
-    assert source.behind() == len(line(2))
+    assert source.backlog() == len(line(2))
 
 
 def test_log_in_another_language_is_told_once(reader: Reader, caplog) -> None:

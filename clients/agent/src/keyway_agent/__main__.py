@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keyway_agent import __version__
 from keyway_agent.agent import Agent
-from keyway_agent.answers import Obstacle, Refused
+from keyway_agent.answers import Refused, TemporaryFailure
 from keyway_agent.errors import REFUSED, STOPPED, UNREACHABLE, AgentError, Misconfigured
 from keyway_agent.log_directory import LogDirectory
 from keyway_agent.log_time import LogClock
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             refusal,
         )
         return REFUSED
-    except Obstacle as obstacle:
-        logger.error("%s.", obstacle)
+    except TemporaryFailure as failure:
+        logger.error("%s.", failure)
         return UNREACHABLE
     except AgentError as error:
         logger.critical("%s", error)

@@ -80,20 +80,20 @@ BY_VERB = {
     "SAVEPOINT": TRANSACTION_SAVEPOINT,
 }
 # Words that a statement can begin with and SQL Server has none for. Anything else is no statement.
-_OWN_WORDS = """
+_POSTGRESQL_VERBS = """
 ANALYZE CLOSE CLUSTER COPY DEALLOCATE DISCARD FETCH LISTEN LOAD LOCK MOVE NOTIFY PREPARE REFRESH REINDEX RELEASE RESET SET SHOW
 UNLISTEN VACUUM CREATE_REPLICATION_SLOT DROP_REPLICATION_SLOT IDENTIFY_SYSTEM READ_REPLICATION_SLOT START_REPLICATION
 TIMELINE_HISTORY
 """
-OWN_WORDS = frozenset(_OWN_WORDS.split())
+POSTGRESQL_VERBS = frozenset(_POSTGRESQL_VERBS.split())
 
 
 def of_verb(verb: str) -> Action:
     """The action of a command by its first word, upper case."""
     if action := BY_VERB.get(verb):
         return action
-    return Action(verb[:16], verb.replace("_", " "), 10) if verb in OWN_WORDS else UNKNOWN
+    return Action(verb[:16], verb.replace("_", " "), 10) if verb in POSTGRESQL_VERBS else UNKNOWN
 
 
-def heavier(one: Action, other: Action) -> Action:
+def weightier(one: Action, other: Action) -> Action:
     return other if other.weight > one.weight else one

@@ -5,15 +5,15 @@ import threading
 from collections.abc import Sequence
 
 from keyway_agent.answers import Refused
-from keyway_agent.command import Command
-from keyway_agent.courier import BATCH_BYTES, Courier, Stopping
+from keyway_agent.delivery import BATCH_BYTES, Delivery, Stopping
 from keyway_agent.errors import Unreadable
-from keyway_agent.heart import Heart
+from keyway_agent.heartbeat import Heartbeat
 from keyway_agent.postgresql import CsvLog
+from keyway_agent.remote_configuration import RemoteConfiguration
 from keyway_agent.server import Server
 from keyway_agent.settings import Settings, Simulation
 from keyway_agent.simulation import SimulatedServer
-from keyway_agent.source import Parcel, Source
+from keyway_agent.source import Entry, Source
 from keyway_agent.state import StateDirectory
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 UNREADABLE_SECONDS = 5.0
 # With --once: some 15 seconds of asking a server that is not there.
-PATIENCE = 6
+ONCE_ATTEMPTS = 6
 
 
 class Agent:
@@ -38,75 +38,77 @@ class Agent:
         self._settings, self._stop, self._once = settings, stop, once
         server = Server(settings)
         self._source = open_source(settings, state)
-        self._command = Command(server, state)
-        self._courier = Courier(server, state, stop, patience=PATIENCE if once else None)
-        self._heart = Heart(
+        self._configuration = RemoteConfiguration(server, state)
+        self._delivery = Delivery(server, state, stop, patience=ONCE_ATTEMPTS if once else None)
+        self._heartbeat = Heartbeat(
             server=server,
             source=self._source,
-            command=self._command,
+            configuration=self._configuration,
             host=settings.host,
             stop=stop,
             refused=self._refuse,
         )
         self._refusal: Refused | None = None
-        self._trouble = ""
+        self._read_error = ""
 
     def run(self) -> None:
-        """Raises Refused; with `once` also Obstacle."""
-        self._heart.start()
+        """Raises Refused; with `once` also TemporaryFailure."""
+        self._heartbeat.start()
         try:
             self._work()
         except Stopping:
             logger.info("Stopping. The place is kept.")
         finally:
             self._stop.set()
-            self._heart.join(timeout=5)
+            self._heartbeat.join(timeout=5)
         if self._refusal:
             raise self._refusal
 
     def _work(self) -> None:
-        waiting: list[Parcel] = []
+        waiting: list[Entry] = []
         size = 0
         while not self._stop.is_set():
-            self._command.refresh()
-            parcels = self._read()
-            waiting += parcels
-            size += sum(parcel.size for parcel in parcels)
+            self._configuration.refresh()
+            entries = self._read()
+            waiting += entries
+            size += sum(entry.size for entry in entries)
             if (
-                len(waiting) >= self._command.orders.batch_size
+                len(waiting) >= self._configuration.current.batch_size
                 or size > BATCH_BYTES
-                or (waiting and not parcels)
+                or (waiting and not entries)
             ):
                 self._deliver(waiting)
                 waiting, size = [], 0
-            elif not parcels:
+            elif not entries:
                 if self._once and self._source.is_exhausted():
                     return
                 self._stop.wait(POLL_SECONDS)
 
-    def _read(self) -> Sequence[Parcel]:
+    def _read(self) -> Sequence[Entry]:
         try:
-            parcels = self._source.read()
+            entries = self._source.read()
         except Unreadable as error:
             if self._once:
                 raise
-            if str(error) != self._trouble:
+            if str(error) != self._read_error:
                 logger.error("%s Trying again.", error)
-            self._trouble = str(error)
+            self._read_error = str(error)
             self._stop.wait(UNREADABLE_SECONDS)
             return []
-        if self._trouble:
+        if self._read_error:
             logger.info("The log can be read again.")
-        self._trouble = ""
-        return parcels
+        self._read_error = ""
+        return entries
 
-    def _deliver(self, parcels: Sequence[Parcel]) -> None:
-        orders = self._command.orders
-        events = [parcel.event for parcel in parcels if parcel.event and orders.want(parcel.event)]
+    def _deliver(self, entries: Sequence[Entry]) -> None:
+        configuration = self._configuration.current
+        events = [
+            entry.event for entry in entries if entry.event and configuration.collects(entry.event)
+        ]
         if events:
-            self._courier.deliver(events, orders.batch_size)
-        self._source.delivered(parcels)
-        logger.debug("Delivered %d events of %d records.", len(events), len(parcels))
+            self._delivery.deliver(events, configuration.batch_size)
+        self._source.delivered(entries)
+        logger.debug("Delivered %d events of %d records.", len(events), len(entries))
 
     def _refuse(self, refusal: Refused) -> None:
         self._refusal = refusal

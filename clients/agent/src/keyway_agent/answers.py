@@ -9,7 +9,7 @@ from typing import Any
 from keyway_agent.errors import REFUSED, AgentError
 
 # Nobody can undo these for this key: another attempt is one more line in somebody's alarm.
-FOR_GOOD = frozenset(
+PERMANENT = frozenset(
     {
         "invalid_key",
         "revoked_key",
@@ -34,7 +34,7 @@ class Refused(AgentError):
         super().__init__(f"The server refuses the key for good: {code}: {detail}")
 
 
-class Obstacle(AgentError):
+class TemporaryFailure(AgentError):
     """Something that may pass: the same request is made again later. `title` says what it is in a log."""
 
     title = "The server is in the way"
@@ -43,29 +43,29 @@ class Obstacle(AgentError):
         return f"{self.title}: {super().__str__().rstrip('.')}"
 
 
-class Suspended(Obstacle):
+class NeedsAttention(TemporaryFailure):
     """Refused, but somebody can undo it: a paused key, a suspended organization, a wrong ServerUrl."""
 
     title = "The server refuses for now"
 
 
-class Puzzling(Suspended):
+class UnexpectedAnswer(NeedsAttention):
     """Not an answer of Keyway's."""
 
     title = "The answer is not Keyway's"
 
 
-class Busy(Obstacle):
+class Busy(TemporaryFailure):
     """`after` is the number of seconds that the server asks for, None when it does not say."""
 
     title = "The server is busy"
 
-    def __init__(self, message: str, after: float | None) -> None:
-        self.after = after
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        self.retry_after = retry_after
         super().__init__(message)
 
 
-class Unreachable(Obstacle):
+class Unreachable(TemporaryFailure):
     title = "The server cannot be reached"
 
 
@@ -77,7 +77,7 @@ class BatchRefused(AgentError):
         super().__init__(f"{code}: {detail}")
 
 
-def judge(
+def raise_for_answer(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None
 ) -> None:
     """Return for 200 and 304. Raises what the answer means."""
@@ -88,12 +88,12 @@ def judge(
         printable(str(problem.get("code", ""))),
         printable(str(problem.get("detail", ""))),
     )
-    if status in {401, 403} and code in FOR_GOOD:
+    if status in {401, 403} and code in PERMANENT:
         raise Refused(code, detail)
     if status in {429, 500, 502, 503, 504}:
         raise Busy(
             f"{status} {code or 'without a reason'}",
-            _seconds(headers.get("retry-after"), now or datetime.now(UTC)),
+            _read_retry_after(headers.get("retry-after"), now or datetime.now(UTC)),
         )
     if (
         code in {"malformed_batch", "batch_too_large", "body_too_large", "invalid_batch"}
@@ -104,8 +104,8 @@ def judge(
             code or "too_large", detail, verdicts if isinstance(verdicts, list) else []
         )
     if code:
-        raise Suspended(f"{status} {code}: {detail}")
-    raise Puzzling(
+        raise NeedsAttention(f"{status} {code}: {detail}")
+    raise UnexpectedAnswer(
         f"{status}, which Keyway would explain. Is ServerUrl right, and is nothing in between?"
     )
 
@@ -125,7 +125,7 @@ def _problem(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
+def _read_retry_after(retry_after: str | None, now: datetime) -> float | None:
     """Read Retry-After: seconds or a date (RFC 9110)."""
     if not retry_after:
         return None

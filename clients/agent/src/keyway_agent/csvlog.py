@@ -9,7 +9,7 @@ FEWEST_COLUMNS, MOST_COLUMNS = 23, 30
 # More of a column than this is read but not kept: twice what is ever sent of a statement.
 COLUMN_LIMIT = 512 * 1024
 _LOG_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [^\s,\"]+"
-BEGINNING = re.compile(_LOG_TIME.encode() + b",")
+RECORD_START = re.compile(_LOG_TIME.encode() + b",")
 # Columns that can look one way only. A torn record with the next one grown onto it has them out of place.
 _SHAPES = {
     0: re.compile(_LOG_TIME, re.ASCII),

@@ -28,16 +28,16 @@ class Cursor:
     def advance(self, items: Iterable[Item]) -> None:
         """Take the items as delivered. Not yet durable: see save()."""
         for item in items:
-            place = item.place
-            self.offsets[place.file] = place.end
-            self.joined.discard((place.file, place.start))
+            span = item.span
+            self.offsets[span.file] = span.end
+            self.joined.discard((span.file, span.start))
             if item.failed_at:
                 self.joined.add((item.failed_at.file, item.failed_at.start))
 
     def save(self, *, existing: set[str]) -> None:
         """Make it durable. Files that are no longer there are forgotten."""
         self.offsets = {file: offset for file, offset in self.offsets.items() if file in existing}
-        self.joined = {place for place in self.joined if place[0] in existing}
+        self.joined = {span for span in self.joined if span[0] in existing}
         content = {"version": 1, "offsets": self.offsets, "joined": sorted(self.joined)}
         self._state.replace(NAME, json.dumps(content).encode())
 

@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from keyway_agent.actions import Action
-from keyway_agent.meaning import Name
+from keyway_agent.classify import Name
 from keyway_agent.record import Record
 
 
-class Part(Enum):
+class Phase(Enum):
     """What a record is in the story of its session."""
 
-    OPENS = auto()  # told before it is done; it may fail yet
-    STANDS = auto()  # told when it is over
-    FAILS = auto()  # the failure of something, often of what an earlier record told
+    STARTED = auto()  # told before it is done; it may fail yet
+    FINISHED = auto()  # told when it is over
+    FAILED = auto()  # the failure of something, often of what an earlier record told
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Draft:
     """`statement` is as logged. `audit_id` is pgAudit's number of the statement, several records may share it."""
 
     record: Record
-    part: Part
+    phase: Phase
     action: Action
     name: Name = field(default_factory=Name)
     statement: str = field(default="", repr=False)

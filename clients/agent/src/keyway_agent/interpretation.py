@@ -4,8 +4,8 @@ import re
 
 from keyway_agent import actions, pgaudit
 from keyway_agent.actions import Action
-from keyway_agent.draft import Draft, Part
-from keyway_agent.meaning import Name, of_sql
+from keyway_agent.classify import Name, classify
+from keyway_agent.draft import Draft, Phase
 from keyway_agent.record import Record
 
 _STATEMENT = re.compile(
@@ -60,15 +60,15 @@ def _of_session(record: Record) -> Draft | None:
     if match := _STATEMENT.fullmatch(message):
         return _statement(record, match)
     if _LOGGED_IN.fullmatch(message):
-        return Draft(record, Part.OPENS, actions.LOGIN_SUCCEEDED, notes={"message": message})
+        return Draft(record, Phase.STARTED, actions.LOGIN_SUCCEEDED, notes={"message": message})
     if message.startswith(_LOGGED_OUT):
-        return Draft(record, Part.STANDS, actions.LOGOUT, notes={"message": message})
+        return Draft(record, Phase.FINISHED, actions.LOGOUT, notes={"message": message})
     if message.startswith(_REPLICATION):
-        return _draft(record, Part.OPENS, message.removeprefix(_REPLICATION))
+        return _draft(record, Phase.STARTED, message.removeprefix(_REPLICATION))
     if match := _FASTPATH.fullmatch(message):
         return Draft(
             record,
-            Part.OPENS,
+            Phase.STARTED,
             actions.EXECUTE,
             Name(object=match["function"]),
             text=message,
@@ -78,7 +78,7 @@ def _of_session(record: Record) -> Draft | None:
 
 
 def _statement(record: Record, match: re.Match[str]) -> Draft:
-    draft = _draft(record, Part.STANDS if match["ms"] else Part.OPENS, match["sql"])
+    draft = _draft(record, Phase.FINISHED if match["ms"] else Phase.STARTED, match["sql"])
     if match["ms"]:
         draft.notes["duration_ms"] = float(match["ms"])
     if match["fetch"]:
@@ -90,13 +90,13 @@ def _statement(record: Record, match: re.Match[str]) -> Draft:
 
 def _of_server(record: Record) -> Draft | None:
     if action := _OF_THE_SERVER.get(record.message):
-        return Draft(record, Part.STANDS, action, notes={"message": record.message})
+        return Draft(record, Phase.FINISHED, action, notes={"message": record.message})
     if match := _SETTING.fullmatch(record.message):
         audits = match["name"].startswith(("log_", "pgaudit."))
         action = actions.AUDIT_CHANGED if audits else actions.ALTER_SETTINGS
         return Draft(
             record,
-            Part.STANDS,
+            Phase.FINISHED,
             action,
             Name(object=match["name"]),
             notes={"message": record.message},
@@ -110,26 +110,26 @@ def _failure(record: Record) -> Draft | None:
         notes["detail"] = record.detail
     draft = None
     if record.query:
-        draft = _draft(record, Part.FAILS, record.query)
+        draft = _draft(record, Phase.FAILED, record.query)
     elif record.user and record.severity == "FATAL" and record.command_tag in _BEFORE_A_SESSION:
-        draft = Draft(record, Part.FAILS, actions.LOGIN_FAILED)
+        draft = Draft(record, Phase.FAILED, actions.LOGIN_FAILED)
     elif record.user and record.severity == "ERROR":
-        draft = Draft(record, Part.FAILS, _by_tag(record))
+        draft = Draft(record, Phase.FAILED, _by_tag(record))
     if draft:
         draft.succeeded = False
         draft.notes |= notes
     return draft
 
 
-def _draft(record: Record, part: Part, sql: str) -> Draft:
+def _draft(record: Record, phase: Phase, sql: str) -> Draft:
     """The text's own words, unless the server's name for the command is weightier.
 
     The name of a prepared statement stands before its text and is its client's to choose.
     """
-    meaning = of_sql(sql)
-    action = actions.heavier(meaning.action, _by_tag(record))
-    name = meaning.name if action is meaning.action else Name()
-    return Draft(record, part, action, name, statement=sql, text=meaning.text)
+    found = classify(sql)
+    action = actions.weightier(found.action, _by_tag(record))
+    name = found.name if action is found.action else Name()
+    return Draft(record, phase, action, name, statement=sql, text=found.text)
 
 
 def _by_tag(record: Record) -> Action:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keyway_agent.csvlog import BEGINNING
+from keyway_agent.csvlog import RECORD_START
 from keyway_agent.errors import Unreadable
 from keyway_agent.log_time import LogClock
 
@@ -90,7 +90,7 @@ class LogDirectory:
         return state, file
 
     def _begins_at(self, head: bytes, modified: datetime) -> datetime:
-        if match := BEGINNING.match(head):
+        if match := RECORD_START.match(head):
             try:
                 return self._clock.read(match[0].decode().removesuffix(","))
             except ValueError:

@@ -1,4 +1,4 @@
-"""One event for one statement: what a record told, joined with the failure that a later record of its session tells.
+"""One event for one statement: what a record earlier, joined with the failure that a later record of its session tells.
 
 PostgreSQL logs a statement before it runs it and an error when it fails, as two records. A draft is therefore
 held until its session goes on, or for WINDOW at most. What is joined depends on the log alone, never on when it
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from keyway_agent import actions
-from keyway_agent.draft import Draft, Part
+from keyway_agent.draft import Draft, Phase
 from keyway_agent.interpretation import ends_statement, interpret
-from keyway_agent.record import Place, Record
+from keyway_agent.record import Record, Span
 
 # A statement that fails later than this is told again, as a failure.
 WINDOW = timedelta(seconds=2)
@@ -27,11 +27,11 @@ HELD_BYTES = 64 * 1024 * 1024
 class Item:
     """A record that was read. `draft` is None where there is nothing to tell; `failed_at` is the record joined to it."""
 
-    place: Place
+    span: Span
     logged_at: datetime
     draft: Draft | None
     is_open: bool = False
-    failed_at: Place | None = None
+    failed_at: Span | None = None
 
 
 @dataclass(slots=True)
@@ -50,16 +50,16 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self._items)
 
-    def skip(self, place: Place) -> None:
+    def skip(self, span: Span) -> None:
         """Take bytes that are no record, so that the place moves over them in its turn."""
-        self._hold(Item(place, datetime.min.replace(tzinfo=UTC), None))
+        self._hold(Item(span, datetime.min.replace(tzinfo=UTC), None))
 
     def feed(self, record: Record) -> None:
         self._latest = record.logged_at
         draft = interpret(record)
-        if draft and draft.part is Part.FAILS and self._join(draft):
+        if draft and draft.phase is Phase.FAILED and self._join(draft):
             draft = None
-        item = Item(record.place, record.logged_at, draft)
+        item = Item(record.span, record.logged_at, draft)
         self._hold(item)
         if draft:
             self._begin(draft, item)
@@ -70,9 +70,9 @@ class Outcomes:
         """Yield what nothing can change any more. `caught_up_at`: when the whole log had been read, None if it has not."""
         while self._items and self._is_settled(self._items[0], caught_up_at):
             item = self._items.popleft()
-            self._bytes -= item.place.size
+            self._bytes -= item.span.size
             if item.is_open and item.draft:
-                self._forget(item, item.draft.record.session)
+                self._discard(item, item.draft.record.session)
             yield item
 
     def _is_settled(self, item: Item, caught_up_at: datetime | None) -> bool:
@@ -86,24 +86,26 @@ class Outcomes:
 
     def _hold(self, item: Item) -> None:
         self._items.append(item)
-        self._bytes += item.place.size
+        self._bytes += item.span.size
 
     def _join(self, failure: Draft) -> bool:
         """Turn what the failure is of into a failure. False when nothing that is held is meant by it."""
-        session, place = failure.record.session, failure.record.place
-        if (place.file, place.start) in self.joined:
-            self.joined.discard((place.file, place.start))
+        session, span = failure.record.session, failure.record.span
+        if (span.file, span.start) in self.joined:
+            self.joined.discard((span.file, span.start))
             self._close(session)
             return True
         meant = [
-            (item, told) for item, told in self._open.get(session, ()) if _is_of(failure, told)
+            (item, earlier)
+            for item, earlier in self._open.get(session, ())
+            if _is_of(failure, earlier)
         ]
-        for item, told in meant:
-            item.failed_at = place
-            told.succeeded = False
-            told.notes |= failure.notes
+        for item, earlier in meant:
+            item.failed_at = span
+            earlier.succeeded = False
+            earlier.notes |= failure.notes
             if failure.action is actions.LOGIN_FAILED:
-                told.action = actions.LOGIN_FAILED
+                earlier.action = actions.LOGIN_FAILED
         if meant:
             self._close(session)
         return bool(meant)
@@ -112,7 +114,7 @@ class Outcomes:
         """A new statement ends the one before. pgAudit tells of one statement in several records."""
         session = draft.record.session
         self._close(session, keeping=draft.audit_id)
-        if draft.part is Part.OPENS:
+        if draft.phase is Phase.STARTED:
             item.is_open = True
             self._open.setdefault(session, []).append((item, draft))
 
@@ -126,21 +128,21 @@ class Outcomes:
         if kept:
             self._open[session] = kept
 
-    def _forget(self, item: Item, session: str) -> None:
+    def _discard(self, item: Item, session: str) -> None:
         kept = [held for held in self._open.pop(session, ()) if held[0] is not item]
         if kept:
             self._open[session] = kept
 
 
-def _is_of(failure: Draft, told: Draft) -> bool:
-    """Whether the failure is that of what was told: the same text, or the same transaction where the log keeps no text."""
-    error, record = failure.record, told.record
+def _is_of(failure: Draft, earlier: Draft) -> bool:
+    """Whether the failure is that of what was earlier: the same text, or the same transaction where the log keeps no text."""
+    error, record = failure.record, earlier.record
     if error.logged_at - record.logged_at > WINDOW:
         return False
-    if failure.action is actions.LOGIN_FAILED or told.action is actions.LOGIN_SUCCEEDED:
-        return failure.action is actions.LOGIN_FAILED and told.action is actions.LOGIN_SUCCEEDED
+    if failure.action is actions.LOGIN_FAILED or earlier.action is actions.LOGIN_SUCCEEDED:
+        return failure.action is actions.LOGIN_FAILED and earlier.action is actions.LOGIN_SUCCEEDED
     if error.command_tag in {"PARSE", "BIND"}:
         return False  # of the next one, which was never executed
     if failure.statement:
-        return failure.statement == told.statement
+        return failure.statement == earlier.statement
     return bool(error.transaction) and error.transaction == record.transaction

@@ -4,17 +4,17 @@ import re
 
 from keyway_agent import actions
 from keyway_agent.actions import Action
-from keyway_agent.draft import Draft, Part
-from keyway_agent.meaning import Name, of_sql, qualified_name
+from keyway_agent.classify import Name, classify, qualified_name
+from keyway_agent.draft import Draft, Phase
 from keyway_agent.record import Record
 
 _MARK = "AUDIT: "
 _TYPES = ("SESSION", "OBJECT")
 # pgAudit quotes a field with a comma, a quote or a line break in it.
 _FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^,]*+))(,|\Z)', re.DOTALL)
-_NOT_THERE = frozenset({"", "<none>", "<not logged>", "<previously logged>"})
+_EMPTY_FIELDS = frozenset({"", "<none>", "<not logged>", "<previously logged>"})
 # One command for several actions.
-_SAY_LITTLE = frozenset({"ALTER", "GRANT", "REVOKE", "SET", "RESET"})
+_AMBIGUOUS = frozenset({"ALTER", "GRANT", "REVOKE", "SET", "RESET"})
 # The context of a statement inside a function. A RAISE names its PL/pgSQL function first.
 _INNER = ("SQL ", "PL/pgSQL assignment ")
 
@@ -39,14 +39,14 @@ def read(record: Record) -> Draft | None:
         statement,
         *rest,
     ) = fields
-    statement = "" if statement in _NOT_THERE else statement
+    statement = "" if statement in _EMPTY_FIELDS else statement
     notes: dict[str, object] = {"pgaudit": kind, "class": group, "command": command}
     notes |= {"statement_id": statement_id, "substatement_id": substatement_id}
     more = {"object_type": object_type} | dict(zip(("parameters", "rows"), rest, strict=False))
-    notes |= {name: value for name, value in more.items() if value not in _NOT_THERE}
+    notes |= {name: value for name, value in more.items() if value not in _EMPTY_FIELDS}
     name = qualified_name(object_name) if object_name else Name()
     draft = Draft(
-        record, Part.OPENS, _action(command, group), name, notes=notes, audit_id=statement_id
+        record, Phase.STARTED, _action(command, group), name, notes=notes, audit_id=statement_id
     )
     if statement:
         _add_statement(draft, command, statement)
@@ -61,12 +61,12 @@ def _action(command: str, group: str) -> Action:
 
 def _add_statement(draft: Draft, command: str, statement: str) -> None:
     """pgAudit knows the command and the object; the text tells a password from an owner, and fills gaps."""
-    meaning = of_sql(statement)
-    draft.statement, draft.text = statement, meaning.text
-    if command.partition(" ")[0] in _SAY_LITTLE and meaning.action is not actions.UNKNOWN:
-        draft.action = meaning.action
-    if not draft.name.object and meaning.action is draft.action:
-        draft.name = meaning.name
+    found = classify(statement)
+    draft.statement, draft.text = statement, found.text
+    if command.partition(" ")[0] in _AMBIGUOUS and found.action is not actions.UNKNOWN:
+        draft.action = found.action
+    if not draft.name.object and found.action is draft.action:
+        draft.name = found.name
 
 
 def _fields(text: str) -> list[str]:

@@ -14,8 +14,8 @@ from keyway_agent.interpretation import is_in_english
 from keyway_agent.log_directory import LogDirectory
 from keyway_agent.log_time import LogClock
 from keyway_agent.outcomes import Item, Outcomes
-from keyway_agent.record import Place, Record, read_record
-from keyway_agent.source import Parcel
+from keyway_agent.record import Record, Span, read_record
+from keyway_agent.source import Entry
 from keyway_agent.state import StateDirectory
 from keyway_agent.tail import Found, Tail, Torn
 
@@ -54,27 +54,23 @@ class CsvLog:
         self._directory = LogDirectory(settings.path, self._clock)
         self._overview = LogDirectory(settings.path, self._clock)
         self._cursor = Cursor(state)
-        self._find_place()
+        self._find_position()
         self._tail = Tail(self._directory, self._cursor.offsets)
         self._outcomes = Outcomes(joined=set(self._cursor.joined))
-        self._told_of_language = False
+        self._language_warned = False
 
-    def read(self) -> Sequence[Parcel]:
+    def read(self) -> Sequence[Entry]:
         started_at = self._now()
         found = self._tail.read()
         for each in found:
             self._take(each)
-        return [
-            self._parcel(item) for item in self._outcomes.settled(None if found else started_at)
-        ]
+        return [self._entry(item) for item in self._outcomes.settled(None if found else started_at)]
 
-    def delivered(self, parcels: Sequence[Parcel]) -> None:
-        self._cursor.advance(
-            parcel.receipt for parcel in parcels if isinstance(parcel.receipt, Item)
-        )
+    def delivered(self, entries: Sequence[Entry]) -> None:
+        self._cursor.advance(entry.receipt for entry in entries if isinstance(entry.receipt, Item))
         self._cursor.save(existing=self._directory.known())
 
-    def behind(self) -> int:
+    def backlog(self) -> int:
         """Bytes of log. Looks for itself, so that another thread may ask."""
         return sum(
             max(0, file.size - self._cursor.offsets.get(file.identity, 0))
@@ -82,9 +78,9 @@ class CsvLog:
         )
 
     def is_exhausted(self) -> bool:
-        return not len(self._outcomes) and not self._tail.behind()
+        return not len(self._outcomes) and not self._tail.backlog()
 
-    def _find_place(self) -> None:
+    def _find_position(self) -> None:
         files = {file.identity: file for file in self._directory.files()}
         if self._cursor.is_new and self._settings.from_end:
             self._cursor.offsets = {file.identity: file.size for file in files.values()}
@@ -122,18 +118,18 @@ class CsvLog:
             "begins": str(sample, "utf-8", "replace"),
         }
         self._state.append(UNREADABLE, json.dumps(note).encode() + b"\n")
-        self._outcomes.skip(Place(file, piece.start, piece.end))
+        self._outcomes.skip(Span(file, piece.start, piece.end))
 
     def _check_language(self, record: Record) -> None:
-        if not self._told_of_language and not is_in_english(record):
-            self._told_of_language = True
+        if not self._language_warned and not is_in_english(record):
+            self._language_warned = True
             logger.error(
                 "The log is not in English, so that nothing can be told from it. Set lc_messages = 'C' on the server."
             )
 
-    def _parcel(self, item: Item) -> Parcel:
+    def _entry(self, item: Item) -> Entry:
         draft = item.draft
         built = (
             event.build(draft, host=self._host, instance=self._settings.instance) if draft else None
         )
-        return Parcel(built, item)
+        return Entry(built, item)

@@ -8,7 +8,7 @@ from keyway_agent.log_time import LogClock
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Span:
     """A record's bytes: the file by its identity, from `start` to `end`."""
 
     file: str
@@ -22,7 +22,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    place: Place
+    span: Span
     logged_at: datetime
     log_time: str
     user: str
@@ -50,7 +50,7 @@ def read_record(row: Row, file: str, clock: LogClock) -> Record:
     """Name the columns. NUL cannot be sent and stands for nothing in a log. Raises ValueError where the time is none."""
     columns = [column.replace("\0", "\ufffd") for column in row.columns]
     return Record(
-        place=Place(file, row.start, row.end),
+        span=Span(file, row.start, row.end),
         logged_at=clock.read(columns[0]),
         log_time=columns[0],
         user=columns[1],

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keyway_agent import __version__
-from keyway_agent.answers import Puzzling, Unreachable, judge, printable
+from keyway_agent.answers import UnexpectedAnswer, Unreachable, printable, raise_for_answer
 from keyway_agent.errors import Misconfigured
 from keyway_agent.settings import Settings
 
@@ -24,13 +24,13 @@ class Answer:
     body: bytes = field(repr=False)
 
     def json(self) -> dict[str, Any]:
-        """Raises Puzzling where the body is no JSON object."""
+        """Raises UnexpectedAnswer where the body is no JSON object."""
         try:
             content = json.loads(self.body)
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
-            raise Puzzling(
+            raise UnexpectedAnswer(
                 f"The server answered {self.status} with something that is not Keyway's. Is ServerUrl right?"
             )
         return content
@@ -95,7 +95,7 @@ class Server:
         answer = Answer(
             response.status, {name.lower(): value for name, value in response.getheaders()}, content
         )
-        judge(answer.status, answer.headers, answer.body)
+        raise_for_answer(answer.status, answer.headers, answer.body)
         return answer
 
     def _connection(self) -> http.client.HTTPConnection:

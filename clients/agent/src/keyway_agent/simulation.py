@@ -9,7 +9,7 @@ from keyway_agent import actions
 from keyway_agent.actions import Action
 from keyway_agent.event import Event, event_id
 from keyway_agent.log_time import rfc3339
-from keyway_agent.source import Parcel
+from keyway_agent.source import Entry
 
 # With --once, a minute's worth of events is what is there.
 BACKLOG_SECONDS = 60
@@ -23,16 +23,16 @@ _SESSIONS = [
     ("ACME\\dba.lee", "dbo", "Microsoft SQL Server Management Studio", "WS-0007", "10.20.8.7"),
     ("etl", "etl", "SSIS", "ETL01", "10.20.0.31"),
 ]
-_Happening = tuple[int, Action, str, str, str, str, float]
+_Template = tuple[int, Action, str, str, str, str, float]
 # How often, what, database, schema, object, statement, how often it succeeds.
-_HAPPENINGS: list[_Happening] = [
+_TEMPLATES: list[_Template] = [
     (
         30,
         actions.SELECT,
         "Shop",
         "Sales",
-        "Orders",
-        "SELECT OrderID, Total FROM Sales.Orders WHERE CustomerID = @p0",
+        "Configuration",
+        "SELECT OrderID, Total FROM Sales.Configuration WHERE CustomerID = @p0",
         0.999,
     ),
     (
@@ -49,8 +49,8 @@ _HAPPENINGS: list[_Happening] = [
         actions.INSERT,
         "Shop",
         "Sales",
-        "Orders",
-        "INSERT INTO Sales.Orders (CustomerID, Total) VALUES (@p0, @p1)",
+        "Configuration",
+        "INSERT INTO Sales.Configuration (CustomerID, Total) VALUES (@p0, @p1)",
         0.999,
     ),
     (
@@ -122,8 +122,8 @@ _HAPPENINGS: list[_Happening] = [
         actions.ALTER,
         "Shop",
         "Sales",
-        "Orders",
-        "ALTER TABLE Sales.Orders ADD Note nvarchar(200)",
+        "Configuration",
+        "ALTER TABLE Sales.Configuration ADD Note nvarchar(200)",
         0.9,
     ),
     (
@@ -146,7 +146,7 @@ _HAPPENINGS: list[_Happening] = [
         1.0,
     ),
 ]
-_WEIGHTS = [happening[0] for happening in _HAPPENINGS]
+_WEIGHTS = [happening[0] for happening in _TEMPLATES]
 
 
 class SimulatedServer:
@@ -163,31 +163,33 @@ class SimulatedServer:
         self._rate, self._host, self._clock = events_per_second, host, clock
         self._random = random.Random(seed)  # noqa: S311  a demo's dice
         self._started_at = clock()
-        self._told = 0
+        self._generated = 0
 
-    def read(self) -> Sequence[Parcel]:
+    def read(self) -> Sequence[Entry]:
         """What is late is told with the time at which it would have happened."""
-        due = int((self._clock() - self._started_at + BACKLOG_SECONDS) * self._rate) - self._told
+        due = (
+            int((self._clock() - self._started_at + BACKLOG_SECONDS) * self._rate) - self._generated
+        )
         now = datetime.now(UTC)
         number = min(max(due, 0), _MOST_AT_ONCE)
         events = [
             self._event(now - timedelta(seconds=(due - i) / self._rate)) for i in range(number)
         ]
-        self._told += number
-        return [Parcel(event, None) for event in events]
+        self._generated += number
+        return [Entry(event, None) for event in events]
 
-    def delivered(self, parcels: Sequence[Parcel]) -> None:
+    def delivered(self, entries: Sequence[Entry]) -> None:
         pass
 
-    def behind(self) -> int:
+    def backlog(self) -> int:
         return 0
 
     def is_exhausted(self) -> bool:
-        return self._told >= int(BACKLOG_SECONDS * self._rate)
+        return self._generated >= int(BACKLOG_SECONDS * self._rate)
 
     def _event(self, at: datetime) -> Event:
         _, action, database, schema, name, statement, success = self._random.choices(
-            _HAPPENINGS, _WEIGHTS
+            _TEMPLATES, _WEIGHTS
         )[0]
         login, user, application, client, address = self._random.choice(_SESSIONS)
         return {

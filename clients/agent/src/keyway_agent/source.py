@@ -8,7 +8,7 @@ from keyway_agent.event import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Entry:
     """Something of the source, in its order. `event` is None where there is nothing to send; it still moves the place on."""
 
     event: Event | None
@@ -25,13 +25,13 @@ class Parcel:
 
 
 class Source(Protocol):
-    def read(self) -> Sequence[Parcel]:
+    def read(self) -> Sequence[Entry]:
         """Return what is next, [] when there is nothing just now. Raises Unreadable."""
 
-    def delivered(self, parcels: Sequence[Parcel]) -> None:
+    def delivered(self, entries: Sequence[Entry]) -> None:
         """Remember durably that these, in the order given by read(), need not come again."""
 
-    def behind(self) -> int:
+    def backlog(self) -> int:
         """How much is not delivered yet, in the source's own measure. Asked by another thread. Raises Unreadable."""
 
     def is_exhausted(self) -> bool:

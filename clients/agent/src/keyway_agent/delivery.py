@@ -7,11 +7,17 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-from keyway_agent.answers import BatchRefused, Obstacle, Puzzling, Suspended, printable
+from keyway_agent.answers import (
+    BatchRefused,
+    NeedsAttention,
+    TemporaryFailure,
+    UnexpectedAnswer,
+    printable,
+)
+from keyway_agent.backoff import Backoff
 from keyway_agent.errors import AgentError
 from keyway_agent.event import Event
 from keyway_agent.log_time import rfc3339
-from keyway_agent.pace import Pace
 from keyway_agent.server import Server
 from keyway_agent.state import StateDirectory
 
@@ -27,7 +33,7 @@ class Stopping(AgentError):
     """The agent was told to stop while it waited."""
 
 
-class Courier:
+class Delivery:
     """`patience` is how many obstacles in a row are endured; None for a service, which never gives up."""
 
     def __init__(
@@ -39,12 +45,12 @@ class Courier:
         patience: int | None = None,
     ) -> None:
         self._server, self._state, self._stop, self._patience = server, state, stop, patience
-        self._pace = Pace()
+        self._backoff = Backoff()
         self._limit = 10_000
-        self._last_obstacle = ""
+        self._last_failure = ""
 
     def deliver(self, events: Sequence[Event], batch_size: int) -> None:
-        """Return when every event is accepted, known already, or set aside as rejected. Raises Refused, Stopping, Obstacle."""
+        """Return when every event is accepted, known already, or set aside as rejected. Raises Refused, Stopping, TemporaryFailure."""
         at = 0
         while at < len(events):
             batch = list(_batch(events, at, min(batch_size, self._limit)))
@@ -83,25 +89,25 @@ class Courier:
             try:
                 verdicts = self._server.send(lines)
                 _check(verdicts, len(batch))
-            except Obstacle as obstacle:
+            except TemporaryFailure as failure:
                 attempts += 1
                 if self._patience is not None and (
-                    attempts >= self._patience or isinstance(obstacle, Suspended)
+                    attempts >= self._patience or isinstance(failure, NeedsAttention)
                 ):
                     raise
-                self._wait(obstacle)
+                self._wait(failure)
             else:
-                if self._last_obstacle:
+                if self._last_failure:
                     logger.info("The server takes events again.")
-                self._last_obstacle = ""
-                self._pace.succeeded()
+                self._last_failure = ""
+                self._backoff.reset()
                 return verdicts
 
-    def _wait(self, obstacle: Obstacle) -> None:
-        seconds = self._pace.after(obstacle)
-        if str(obstacle) != self._last_obstacle:
-            self._last_obstacle = str(obstacle)
-            logger.warning("%s. Nothing is lost; asking again in %.0f s.", obstacle, seconds)
+    def _wait(self, failure: TemporaryFailure) -> None:
+        seconds = self._backoff.seconds_after(failure)
+        if str(failure) != self._last_failure:
+            self._last_failure = str(failure)
+            logger.warning("%s. Nothing is lost; asking again in %.0f s.", failure, seconds)
         if self._stop.wait(seconds):
             raise Stopping("Told to stop.")
 
@@ -139,7 +145,7 @@ def _batch(events: Sequence[Event], at: int, limit: int) -> Iterator[_Line]:
 
 
 def _check(verdicts: dict[str, Any], sent: int) -> None:
-    """Raise Puzzling unless every event sent has its verdict: what is not spoken for was not taken."""
+    """Raise UnexpectedAnswer unless every event sent has its verdict: what is not spoken for was not taken."""
     rejected = verdicts.get("rejected")
     accepted, duplicate = verdicts.get("accepted"), verdicts.get("duplicate")
     if (
@@ -147,9 +153,9 @@ def _check(verdicts: dict[str, Any], sent: int) -> None:
         or not isinstance(accepted, int)
         or not isinstance(duplicate, int)
     ):
-        raise Puzzling("200, but not with Keyway's verdicts")
+        raise UnexpectedAnswer("200, but not with Keyway's verdicts")
     if accepted + duplicate + len(rejected) != sent:
-        raise Puzzling("200, but not with a verdict on every event")
+        raise UnexpectedAnswer("200, but not with a verdict on every event")
 
 
 def _are_verdicts(rejected: object, sent: int) -> TypeGuard[list[dict[str, Any]]]:

@@ -1,5 +1,5 @@
 import pytest
-from keyway_agent.orders import Orders, read_orders
+from keyway_agent.configuration import Configuration, read_configuration
 
 EVENT = {
     "action_id": "SL",
@@ -13,7 +13,7 @@ CONTENT |= {"actions": [], "include_objects": [], "exclude_objects": []}
 
 def wanted(event: dict[str, str] | None = None, **orders: object) -> bool:
     lists = {name: tuple(value) for name, value in orders.items()}  # type: ignore[call-overload]
-    return Orders(**lists).want(EVENT | (event or {}))  # type: ignore[arg-type]
+    return Configuration(**lists).collects(EVENT | (event or {}))  # type: ignore[arg-type]
 
 
 def test_without_orders_everything_is_wanted() -> None:
@@ -55,14 +55,14 @@ def test_unknown_schema_is_rather_sent_than_left_out() -> None:
 
 
 def test_orders_are_read_and_kept_within_what_the_server_takes() -> None:
-    assert read_orders(CONTENT | {"batch_size": 50_000}).batch_size == 10_000
-    assert read_orders(CONTENT | {"batch_size": 0}).batch_size == 1
+    assert read_configuration(CONTENT | {"batch_size": 50_000}).batch_size == 10_000
+    assert read_configuration(CONTENT | {"batch_size": 0}).batch_size == 1
 
 
 @pytest.mark.parametrize(
     "flaw", [{"version": None}, {"actions": "SL"}, {"include_objects": [1]}, {"batch_size": "many"}]
 )
 def test_what_is_no_configuration_is_refused(flaw: dict[str, object]) -> None:
-    assert read_orders(CONTENT)
+    assert read_configuration(CONTENT)
     with pytest.raises((TypeError, ValueError)):
-        read_orders(CONTENT | flaw)
+        read_configuration(CONTENT | flaw)

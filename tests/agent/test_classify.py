@@ -1,12 +1,13 @@
 import time
 
 import pytest
-from keyway_agent.meaning import Meaning, of_sql, qualified_name
+from keyway_agent.classify import Classification, classify, qualified_name
 
 
-def spelled(meaning: Meaning) -> str:
-    name = meaning.name
-    return f"{meaning.action.id} {'.'.join(filter(None, [name.database, name.schema, name.object]))}".strip()
+def spelled(found: Classification) -> str:
+    name = found.name
+    path = ".".join(filter(None, [name.database, name.schema, name.object]))
+    return f"{found.action.id} {path}".strip()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def spelled(meaning: Meaning) -> str:
     ],
 )
 def test_plain_statement_has_its_action_and_object(sql: str, expected: str) -> None:
-    assert spelled(of_sql(sql)) == expected
+    assert spelled(classify(sql)) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_plain_statement_has_its_action_and_object(sql: str, expected: str) -> N
     ],
 )
 def test_what_weighs_most_is_not_hidden_behind_something_harmless(sql: str, expected: str) -> None:
-    assert spelled(of_sql(sql)) == expected
+    assert spelled(classify(sql)) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,14 +92,14 @@ def test_what_weighs_most_is_not_hidden_behind_something_harmless(sql: str, expe
     ],
 )
 def test_password_in_a_statement_is_hidden(sql: str) -> None:
-    text = of_sql(sql).text
+    text = classify(sql).text
     assert "sekret" not in text
     assert "'******'" in text
 
 
 def test_text_without_a_password_stays_as_it_is() -> None:
     sql = "select 'password', password from users where password = 'x' -- PASSWORD"
-    assert of_sql(sql).text == sql
+    assert classify(sql).text == sql
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_text_without_a_password_stays_as_it_is() -> None:
 )
 def test_hostile_text_is_read_in_linear_time(sql: str) -> None:
     started_at = time.process_time()
-    of_sql(sql)
+    classify(sql)
     assert time.process_time() - started_at < 5
 
 

@@ -20,7 +20,7 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Classification:
     """`text` is the statement without the passwords in it."""
 
     action: Action
@@ -47,24 +47,24 @@ _MAINTENANCE = frozenset({"LOCK", "VACUUM", "ANALYZE", "CLUSTER", "REINDEX", "RE
 _FUNCTIONS_WITH_FROM = frozenset({"EXTRACT", "SUBSTRING", "TRIM", "OVERLAY", "POSITION"})
 
 
-def of_sql(sql: str) -> Meaning:
+def classify(sql: str) -> Classification:
     """Read a text of one or more statements. The weightiest action names it, with the object of that statement."""
-    return _of_short_sql(sql) if len(sql) <= _SHORT else _of_any_sql(sql)
+    return _classify_cached(sql) if len(sql) <= _SHORT else _classify(sql)
 
 
 @lru_cache(maxsize=2048)
-def _of_short_sql(sql: str) -> Meaning:
-    return _of_any_sql(sql)
+def _classify_cached(sql: str) -> Classification:
+    return _classify(sql)
 
 
-def _of_any_sql(sql: str) -> Meaning:
+def _classify(sql: str) -> Classification:
     tokens = list(tokenize(sql))
     action, name = actions.UNKNOWN, Name()
     for statement in statements(tokens):
         one_action, one_name = _one(statement)
         if one_action.weight > action.weight:
             action, name = one_action, one_name
-    return Meaning(action, name, without_passwords(sql, tokens))
+    return Classification(action, name, without_passwords(sql, tokens))
 
 
 def qualified_name(text: str) -> Name:

@@ -5,17 +5,17 @@ import threading
 from collections.abc import Callable
 
 from keyway_agent import __version__
-from keyway_agent.answers import BatchRefused, Obstacle, Refused
-from keyway_agent.command import Command
+from keyway_agent.answers import BatchRefused, Refused, TemporaryFailure
+from keyway_agent.backoff import Backoff
 from keyway_agent.errors import Unreadable
-from keyway_agent.pace import Pace
+from keyway_agent.remote_configuration import RemoteConfiguration
 from keyway_agent.server import Server
 from keyway_agent.source import Source
 
 logger = logging.getLogger(__name__)
 
 
-class Heart(threading.Thread):
+class Heartbeat(threading.Thread):
     """Beats until `stop` is set. A refusal for good is handed to `refused`, which may come from this thread."""
 
     def __init__(
@@ -23,16 +23,16 @@ class Heart(threading.Thread):
         *,
         server: Server,
         source: Source,
-        command: Command,
+        configuration: RemoteConfiguration,
         host: str,
         stop: threading.Event,
         refused: Callable[[Refused], None],
     ) -> None:
         super().__init__(name="heartbeat", daemon=True)
-        self._server, self._source, self._command = server, source, command
+        self._server, self._source, self._configuration = server, source, configuration
         self._host, self._stop_asked, self._refused = host, stop, refused
-        self._pace = Pace()
-        self._last_obstacle = ""
+        self._backoff = Backoff()
+        self._last_failure = ""
         self._is_rotating_out = False
 
     def run(self) -> None:
@@ -51,33 +51,37 @@ class Heart(threading.Thread):
                 {
                     "host": self._host,
                     "version": __version__,
-                    "configuration_version": self._command.orders.version,
-                    "queue_depth": self._depth(),
+                    "configuration_version": self._configuration.current.version,
+                    "queue_depth": self._queue_depth(),
                 }
             )
-        except (Obstacle, BatchRefused) as obstacle:
-            self._tell(obstacle)
-            return self._pace.after(obstacle) if isinstance(obstacle, Obstacle) else 60.0
-        if self._last_obstacle:
+        except (TemporaryFailure, BatchRefused) as failure:
+            self._log_failure(failure)
+            return (
+                self._backoff.seconds_after(failure)
+                if isinstance(failure, TemporaryFailure)
+                else 60.0
+            )
+        if self._last_failure:
             logger.info("The server takes heartbeats again.")
-            self._last_obstacle = ""
-        self._pace.succeeded()
-        self._command.note(answer.get("configuration_version"))
+            self._last_failure = ""
+        self._backoff.reset()
+        self._configuration.note_version(answer.get("configuration_version"))
         self._note_rotation(is_rotating_out=answer.get("rotating_out") is True)
         interval = answer.get("heartbeat_interval_seconds")
-        known = self._command.orders.heartbeat_interval_seconds
+        known = self._configuration.current.heartbeat_interval_seconds
         return float(min(3600, max(1, interval))) if isinstance(interval, int) else float(known)
 
-    def _depth(self) -> int | None:
+    def _queue_depth(self) -> int | None:
         try:
-            return self._source.behind()
+            return self._source.backlog()
         except Unreadable:
             return None
 
-    def _tell(self, obstacle: Exception) -> None:
-        if str(obstacle) != self._last_obstacle:
-            self._last_obstacle = str(obstacle)
-            logger.warning("No heartbeat: %s.", obstacle)
+    def _log_failure(self, failure: Exception) -> None:
+        if str(failure) != self._last_failure:
+            self._last_failure = str(failure)
+            logger.warning("No heartbeat: %s.", failure)
 
     def _note_rotation(self, *, is_rotating_out: bool) -> None:
         if is_rotating_out and not self._is_rotating_out:

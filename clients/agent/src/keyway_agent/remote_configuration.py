@@ -4,8 +4,8 @@ import json
 import logging
 import threading
 
-from keyway_agent.answers import Obstacle
-from keyway_agent.orders import Orders, read_orders
+from keyway_agent.answers import TemporaryFailure
+from keyway_agent.configuration import Configuration, read_configuration
 from keyway_agent.server import Server
 from keyway_agent.state import StateDirectory
 
@@ -14,20 +14,20 @@ logger = logging.getLogger(__name__)
 NAME = "configuration.json"
 
 
-class Command:
+class RemoteConfiguration:
     """`orders` are in force. The heartbeat's thread sets `changed`; only the main thread asks."""
 
     def __init__(self, server: Server, state: StateDirectory) -> None:
         self._server, self._state = server, state
         self._etag = ""
-        self.orders = Orders()
+        self.current = Configuration()
         self.changed = threading.Event()
         self.changed.set()
-        self._recall()
+        self._load_saved()
 
-    def note(self, version: object) -> None:
+    def note_version(self, version: object) -> None:
         """Take the version that the server has."""
-        if version != self.orders.version:
+        if version != self.current.version:
             self.changed.set()
 
     def refresh(self) -> None:
@@ -40,34 +40,37 @@ class Command:
             if answer is None:
                 return
             content, etag = answer
-            self.orders = read_orders(content)
-        except Obstacle as obstacle:
+            self.current = read_configuration(content)
+        except TemporaryFailure as failure:
             logger.warning(
                 "No configuration from the server (%s); going on with %s.",
-                obstacle,
-                self._described(),
+                failure,
+                self._description(),
             )
         except (KeyError, TypeError, ValueError) as error:
             logger.error(
                 "The server's configuration cannot be understood (%r); going on with %s.",
                 error,
-                self._described(),
+                self._description(),
             )
         else:
             self._etag = etag
             self._state.replace(NAME, json.dumps({"etag": etag, "configuration": content}).encode())
-            logger.info("Applied %s.", self._described())
+            logger.info("Applied %s.", self._description())
 
-    def _recall(self) -> None:
+    def _load_saved(self) -> None:
         try:
             saved = json.loads(self._state.read(NAME) or b"{}")
             if saved:
-                self.orders, self._etag = read_orders(saved["configuration"]), str(saved["etag"])
+                self.current, self._etag = (
+                    read_configuration(saved["configuration"]),
+                    str(saved["etag"]),
+                )
         except (KeyError, TypeError, ValueError):
             logger.warning("%s is damaged; asking the server again.", NAME)
 
-    def _described(self) -> str:
-        version = self.orders.version
+    def _description(self) -> str:
+        version = self.current.version
         return (
             "the defaults: everything is sent"
             if version is None

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.agent.fake_server import FakeServer, Reply, problem
 from tests.agent.logs import STATEMENTS, put
-from tests.agent.overloaded import Overloaded, Reply, problem
 from tests.agent.running import AgentProcess
 from tests.servers.keyway import free_port
 
@@ -36,7 +36,7 @@ def place(agent: AgentProcess) -> dict[str, Any]:
 @pytest.mark.parametrize("status", [429, 503])
 def test_busy_server_is_asked_again_when_it_said(agent: AgentProcess, status: int) -> None:
     busy = problem(status, "rate_limited", **{"Retry-After": "2"})
-    with Overloaded(busy, busy) as server:
+    with FakeServer(busy, busy) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
         first, second, third = server.batches
@@ -47,7 +47,7 @@ def test_busy_server_is_asked_again_when_it_said(agent: AgentProcess, status: in
 
 
 def test_too_large_batch_is_halved_until_it_is_taken(agent: AgentProcess) -> None:
-    with Overloaded(most_events=10) as server:
+    with FakeServer(most_events=10) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
         taken = [
@@ -63,7 +63,7 @@ def test_too_large_batch_is_halved_until_it_is_taken(agent: AgentProcess) -> Non
 def test_event_that_is_too_large_alone_is_set_aside_and_the_rest_goes_on(
     agent: AgentProcess,
 ) -> None:
-    with Overloaded(*[Reply(413)] * 8) as server:
+    with FakeServer(*[Reply(413)] * 8) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
         sizes = [len(batch.events) for batch in server.batches[:8]]
@@ -85,7 +85,7 @@ def test_rejected_events_are_kept_with_their_reason(agent: AgentProcess) -> None
     partly = Reply(
         200, json.dumps({"accepted": EVENTS - 1, "duplicate": 0, "rejected": [verdict]}).encode()
     )
-    with Overloaded(partly) as server:
+    with FakeServer(partly) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
         (batch,) = server.batches
@@ -117,7 +117,7 @@ def test_rejected_events_are_kept_with_their_reason(agent: AgentProcess) -> None
 def test_answer_that_is_not_the_last_word_keeps_the_place(
     agent: AgentProcess, strange: Reply
 ) -> None:
-    with Overloaded(strange) as server:
+    with FakeServer(strange) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 75, agent.log
         assert place(agent) == {}
@@ -127,7 +127,7 @@ def test_answer_that_is_not_the_last_word_keeps_the_place(
 
 
 def test_paused_key_is_waited_out_by_the_service(agent: AgentProcess) -> None:
-    with Overloaded(problem(401, "paused_key")) as server:
+    with FakeServer(problem(401, "paused_key")) as server:
         agent.configure(ServerUrl=server.url)
         agent.start()
         deadline = time.monotonic() + 20
@@ -145,8 +145,8 @@ def test_paused_key_is_waited_out_by_the_service(agent: AgentProcess) -> None:
 
 def test_redirect_is_not_followed_with_the_key(agent: AgentProcess) -> None:
     with (
-        Overloaded() as elsewhere,
-        Overloaded(
+        FakeServer() as elsewhere,
+        FakeServer(
             Reply(307, headers={"Location": f"{elsewhere.url}/api/v1/agent/events"})
         ) as server,
     ):
@@ -161,7 +161,7 @@ def test_service_outlives_a_server_that_is_away(agent: AgentProcess) -> None:
     agent.start()
     time.sleep(2.5)
     assert agent.is_running
-    with Overloaded() as server:
+    with FakeServer() as server:
         agent.kill()  # and has kept its place, which is the beginning
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0
@@ -180,7 +180,7 @@ def test_server_that_hangs_up_is_asked_again(agent: AgentProcess) -> None:
 
 
 def test_key_is_sent_in_its_header_and_told_nowhere(agent: AgentProcess) -> None:
-    with Overloaded(problem(503, "unavailable"), Reply(500, b"boom")) as server:
+    with FakeServer(problem(503, "unavailable"), Reply(500, b"boom")) as server:
         agent.configure(ServerUrl=server.url)
         agent.start("--verbose")
         deadline = time.monotonic() + 30
@@ -188,6 +188,6 @@ def test_key_is_sent_in_its_header_and_told_nowhere(agent: AgentProcess) -> None
             time.sleep(0.1)
         assert agent.terminate() == 0
     assert {request.headers["X-API-Key"] for request in server.requests} == {SECRET}
-    told = agent.log + "".join(file.read_text() for file in agent.state.iterdir())
-    assert not any(SECRET[at : at + 12] in told for at in range(len(SECRET) - 12))
+    written = agent.log + "".join(file.read_text() for file in agent.state.iterdir())
+    assert not any(SECRET[at : at + 12] in written for at in range(len(SECRET) - 12))
     assert not any(SECRET in request.path for request in server.requests)

@@ -8,7 +8,7 @@ from keyway_agent.event import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class Configuration:
     """`version` is None until the server has been asked. No `actions` and no `include`: everything."""
 
     version: int | None = None
@@ -18,7 +18,7 @@ class Orders:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
-    def want(self, event: Event) -> bool:
+    def collects(self, event: Event) -> bool:
         """Whether the event is to be sent. Object patterns judge only events that name an object."""
         if self.actions and event["action_id"] not in self.actions:
             return False
@@ -34,9 +34,9 @@ class Orders:
         return not any(_matches(pattern, name, unknown=False) for pattern in self.exclude)
 
 
-def read_orders(content: dict[str, Any]) -> Orders:
+def read_configuration(content: dict[str, Any]) -> Configuration:
     """Raises KeyError, TypeError, ValueError for what are no orders."""
-    return Orders(
+    return Configuration(
         version=int(content["version"]),
         heartbeat_interval_seconds=min(3600, max(1, int(content["heartbeat_interval_seconds"]))),
         batch_size=min(10_000, max(1, int(content["batch_size"]))),

@@ -41,7 +41,7 @@ class Request:
         return [json.loads(line) for line in gzip.decompress(self.body).splitlines()]
 
 
-class Overloaded:
+class FakeServer:
     """Answers `replies` to batches, one after the other, then takes every event. Keeps what it was asked."""
 
     def __init__(self, *replies: Reply, most_events: int = 10_000) -> None:
