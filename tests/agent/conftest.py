@@ -1,4 +1,4 @@
-"""The agent is a package of its own: tests read it from where it lies, as its users install it from there."""
+"""The agent is a separate package, which the tests import from its source folder."""
 
 import sys
 from pathlib import Path

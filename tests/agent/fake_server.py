@@ -1,4 +1,4 @@
-"""A real HTTP server that stands for what is between an agent and Keyway, or for a Keyway with too much to do."""
+"""An HTTP server that answers by script: an overloaded Keyway, or a proxy in front of one."""
 
 import gzip
 import json
@@ -42,19 +42,19 @@ class Request:
 
 
 class FakeServer:
-    """Answers `replies` to batches, one after the other, then takes every event. Keeps what it was asked."""
+    """Answers batches with `replies` in order, then accepts every event. Records all requests."""
 
     def __init__(self, *replies: Reply, most_events: int = 10_000) -> None:
         self.replies, self.most_events = list(replies), most_events
         self.requests: list[Request] = []
-        overloaded = self
+        fake_server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                overloaded._answer(self, self.rfile.read(int(self.headers["Content-Length"])))
+                fake_server._answer(self, self.rfile.read(int(self.headers["Content-Length"])))
 
             def do_GET(self) -> None:
-                overloaded._answer(self, b"")
+                fake_server._answer(self, b"")
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -87,7 +87,7 @@ class FakeServer:
 
     def _reply(self, request: Request) -> Reply:
         if request.path != EVENTS:
-            answers = {
+            answers: dict[str, dict[str, Any]] = {
                 CONFIG: CONFIGURATION,
                 HEARTBEAT: {"configuration_version": 1, "heartbeat_interval_seconds": 60},
             }

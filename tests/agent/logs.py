@@ -1,4 +1,4 @@
-"""csvlogs that a real PostgreSQL 15 wrote, and a source that reads copies of them."""
+"""Sample csvlogs, written by a real PostgreSQL 15, and a source that reads copies of them."""
 
 import csv
 import io
@@ -13,7 +13,8 @@ from keyway_agent.source import Entry
 from keyway_agent.state import StateDirectory
 
 SAMPLES = Path(__file__).parent / "csvlog"
-# With log_statement = all, with log_min_duration_statement = 0, with both and log_timezone = Europe/Berlin.
+# Logged with log_statement = all; with log_min_duration_statement = 0; with both and
+# log_timezone = Europe/Berlin.
 STATEMENTS, DURATIONS, BOTH = (
     SAMPLES / name for name in ("statements.csv", "durations.csv", "both_in_berlin.csv")
 )
@@ -21,7 +22,7 @@ LONG_AFTER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def put(folder: Path, *samples: Path) -> Path:
-    """Copy samples into a log directory."""
+    """Copy the samples into a log directory."""
     folder.mkdir(exist_ok=True)
     for sample in samples:
         shutil.copy(sample, folder)
@@ -29,11 +30,15 @@ def put(folder: Path, *samples: Path) -> Path:
 
 
 class Reader:
-    """A source over a log directory; each opens() is one life of an agent."""
+    """A source over a log directory. Each opens() stands for a restart of the agent."""
 
     def __init__(self, logs: Path, state: Path, **settings: Any) -> None:
         self.logs, self.state, self.now = logs, state, LONG_AFTER
-        self._settings = {"zone": "Europe/Berlin", "instance": "db1", "from_end": False} | settings
+        self._settings: dict[str, Any] = {
+            "zone": "Europe/Berlin",
+            "instance": "db1",
+            "from_end": False,
+        } | settings
         self._open: StateDirectory | None = None
 
     def opens(self) -> CsvLog:
@@ -53,7 +58,7 @@ class Reader:
 
 
 def entries(source: CsvLog) -> list[Entry]:
-    """All that the source has now; what it holds for its outcome stays there."""
+    """Read everything the source yields now. Statements it still holds are left out."""
     found: list[Entry] = []
     while source._tail.backlog():
         found += source.read()
@@ -72,7 +77,10 @@ def summaries(happened: list[Event]) -> list[tuple[str, bool, str]]:
 
 
 def row(number: int, message: str, **columns: str) -> bytes:
-    """One record of alice's session, `number` seconds into the log: ``row(3, "…", log="ERROR", tag="BIND", query="…")``."""
+    """Format one record of alice's session, `number` seconds into the log.
+
+    ``row(3, "…", log="ERROR", tag="BIND", query="…")``
+    """
     at = f"2026-11-21 04:{number // 60:02}:{number % 60:02}.000 UTC"
     usual = {
         "session": "6b01.1",

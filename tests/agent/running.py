@@ -1,4 +1,4 @@
-"""The agent as its users run it: a process with a configuration file."""
+"""Run the agent as its users do: as a process with a configuration file."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.agent.conftest import AGENT
 
 
 class AgentProcess:
-    """One agent with its folder. start() after kill() is the next life of the same agent."""
+    """One agent and its folder. start() after kill() restarts the same agent."""
 
     def __init__(self, folder: Path, **configuration: Any) -> None:
         folder.mkdir(exist_ok=True)
@@ -44,7 +44,7 @@ class AgentProcess:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def run(self, *options: str, seconds: float = 120) -> int:
-        """Start it and wait for its end. Returns the exit status."""
+        """Start the agent, wait until it exits, and return its exit status."""
         self.start(*options)
         return self.wait(seconds)
 
@@ -58,7 +58,7 @@ class AgentProcess:
         return self.wait()
 
     def kill(self) -> None:
-        """SIGKILL, wherever it is."""
+        """Send SIGKILL."""
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait(10)
@@ -72,7 +72,7 @@ class AgentProcess:
         return str(self._configuration["Host"])
 
     def is_connected_to(self, port: int) -> bool:
-        """Whether a request of it is under way."""
+        """Whether the agent has an open connection to the port."""
         assert self._process
         try:
             connections = psutil.Process(self._process.pid).net_connections("tcp")

@@ -36,29 +36,30 @@ def refusal(
 
 
 @pytest.mark.parametrize("code", sorted(PERMANENT))
-def test_refusal_for_good_says_why(code: str) -> None:
+def test_permanent_refusal_names_its_reason(code: str) -> None:
     status = 403 if code.startswith(("wrong", "insufficient")) else 401
-    assert str(refusal(status, code)) == f"The server refuses the key for good: {code}: Because."
+    expected = f"The server permanently refuses the key: {code}: Because."
+    assert str(refusal(status, code)) == expected
 
 
 @pytest.mark.parametrize(
     ("status", "code"),
     [(401, "paused_key"), (401, "organization_suspended"), (403, "ip_not_allowed")],
 )
-def test_refusal_that_can_be_undone_is_waited_out(status: int, code: str) -> None:
+def test_liftable_refusal_needs_attention(status: int, code: str) -> None:
     assert type(refusal(status, code)) is NeedsAttention
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 418])
-def test_status_without_keyways_reason_never_ends_the_agent(status: int) -> None:
-    """A proxy's 401 is not the server's word on the key."""
+def test_status_without_a_problem_is_never_permanent(status: int) -> None:
+    """A proxy's 401 says nothing about the key."""
     assert type(refusal(status, "revoked_key", kind="text/html")) is UnexpectedAnswer
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"code": ["revoked_key"]}']
 )
-def test_broken_problem_never_ends_the_agent(body: bytes) -> None:
+def test_malformed_problem_is_never_permanent(body: bytes) -> None:
     with pytest.raises(NeedsAttention):
         raise_for_answer(401, {"content-type": "application/problem+json"}, body)
 
@@ -79,7 +80,7 @@ def test_broken_problem_never_ends_the_agent(body: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_seconds_or_a_date_and_at_most_an_hour(
+def test_retry_after_is_seconds_or_a_date_capped_at_an_hour(
     status: int, header: str | None, seconds: float | None
 ) -> None:
     busy = refusal(status, "rate_limited", **({"retry_after": header} if header else {}))
@@ -91,14 +92,14 @@ def test_retry_after_is_seconds_or_a_date_and_at_most_an_hour(
     ("status", "code"),
     [(413, "batch_too_large"), (413, ""), (400, "malformed_batch"), (422, "invalid_batch")],
 )
-def test_refusal_of_a_batch_is_told_from_one_of_the_key(status: int, code: str) -> None:
+def test_batch_refusal_is_not_a_key_refusal(status: int, code: str) -> None:
     assert isinstance(
         refusal(status, code, kind="application/problem+json" if code else "text/html"),
         BatchRefused,
     )
 
 
-def test_reason_is_fit_for_one_line_of_a_log() -> None:
+def test_reason_fits_one_log_line() -> None:
     body = json.dumps({"code": "revoked_key", "detail": "a\nFORGED\x1b[31m " + "x" * 1000}).encode()
     with pytest.raises(Refused) as refused:
         raise_for_answer(401, {"content-type": "application/problem+json"}, body)
@@ -106,12 +107,12 @@ def test_reason_is_fit_for_one_line_of_a_log() -> None:
     assert len(str(refused.value)) < 400
 
 
-def test_wait_is_never_shorter_than_the_server_asked_for() -> None:
+def test_backoff_is_never_shorter_than_retry_after() -> None:
     backoff = Backoff()
     assert all(20 <= backoff.seconds_after(Busy("", 20)) <= 23 for _ in range(100))
 
 
-def test_waits_grow_to_a_cap_and_start_over_after_a_success() -> None:
+def test_backoff_grows_to_a_cap_and_resets_on_success() -> None:
     backoff = Backoff()
     waits = [backoff.seconds_after(Unreachable("")) for _ in range(100)]
     assert waits[0] <= 1
@@ -121,5 +122,5 @@ def test_waits_grow_to_a_cap_and_start_over_after_a_success() -> None:
     assert backoff.seconds_after(Unreachable("")) <= 1
 
 
-def test_what_a_person_must_undo_is_asked_slowly() -> None:
+def test_failure_needing_attention_is_retried_slowly() -> None:
     assert all(60 <= Backoff().seconds_after(NeedsAttention("")) <= 75 for _ in range(20))

@@ -1,7 +1,8 @@
 import time
 
 import pytest
-from keyway_agent.classify import Classification, classify, qualified_name
+from keyway_agent.classify import Classification, classify
+from keyway_agent.object_names import qualified_name
 
 
 def spelled(found: Classification) -> str:
@@ -55,7 +56,7 @@ def spelled(found: Classification) -> str:
         ("", "UNKNOWN"),
     ],
 )
-def test_plain_statement_has_its_action_and_object(sql: str, expected: str) -> None:
+def test_statement_has_its_action_and_object(sql: str, expected: str) -> None:
     assert spelled(classify(sql)) == expected
 
 
@@ -72,7 +73,7 @@ def test_plain_statement_has_its_action_and_object(sql: str, expected: str) -> N
         ("with x as (select * from secret) select * from x", "SL secret"),
     ],
 )
-def test_what_weighs_most_is_not_hidden_behind_something_harmless(sql: str, expected: str) -> None:
+def test_heaviest_action_cannot_be_hidden(sql: str, expected: str) -> None:
     assert spelled(classify(sql)) == expected
 
 
@@ -97,7 +98,7 @@ def test_password_in_a_statement_is_hidden(sql: str) -> None:
     assert "'******'" in text
 
 
-def test_text_without_a_password_stays_as_it_is() -> None:
+def test_text_without_a_password_is_unchanged() -> None:
     sql = "select 'password', password from users where password = 'x' -- PASSWORD"
     assert classify(sql).text == sql
 
@@ -117,12 +118,12 @@ def test_text_without_a_password_stays_as_it_is() -> None:
         ";" * 200_000,
     ],
 )
-def test_hostile_text_is_read_in_linear_time(sql: str) -> None:
+def test_hostile_text_is_classified_in_linear_time(sql: str) -> None:
     started_at = time.process_time()
     classify(sql)
     assert time.process_time() - started_at < 5
 
 
-def test_qualified_name_as_pgaudit_writes_it() -> None:
+def test_qualified_name_parses_pgaudits_quoting() -> None:
     name = qualified_name('public."Odd.Name"')
     assert (name.schema, name.object) == ("public", "Odd.Name")

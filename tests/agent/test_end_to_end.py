@@ -1,4 +1,4 @@
-"""Real PostgreSQL, real agent, real Keyway: every statement logged appears exactly once in the public API."""
+"""A real PostgreSQL, agent and Keyway: each logged statement appears once in the public API."""
 
 import csv
 import random
@@ -61,7 +61,7 @@ def secret(keyway: KeywayServer, kind: str) -> str:
     return str(keyway.key(kind=kind, environment="live", organization=acme)["secret"])
 
 
-def test_every_statement_appears_exactly_once_though_the_agent_is_killed_ten_times(
+def test_each_statement_appears_once_despite_ten_kills(
     postgres: PostgresServer, agent: AgentProcess, keyway: KeywayServer
 ) -> None:
     before_all = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600))
@@ -89,7 +89,7 @@ def test_every_statement_appears_exactly_once_though_the_agent_is_killed_ten_tim
 
 
 def run_all(postgres: PostgresServer) -> None:
-    """Some 15 seconds of work; in the middle of it PostgreSQL itself is killed."""
+    """Run about 15 seconds of statements. Halfway, PostgreSQL itself is killed."""
     pgbench(postgres, "--initialize", "--quiet")
     pgbench(postgres, "--client=2", "--transactions=150", "--rate=60")
     by_hand(postgres)
@@ -133,7 +133,10 @@ def by_hand(postgres: PostgresServer) -> None:
 
 
 def kill_at_random(agent: AgentProcess, *, times: int, port: int) -> int:
-    """Start and kill the agent so often, most often while it sends. Returns how many of the kills hit a running one."""
+    """Start and kill the agent this many times, mostly while it sends.
+
+    Return how many kills hit a running agent.
+    """
     dice = random.Random(20261121)
     lives = 0
     for _ in range(times):
@@ -149,7 +152,7 @@ def kill_at_random(agent: AgentProcess, *, times: int, port: int) -> int:
 
 
 def public_activity(keyway: KeywayServer, host: str, *, since: str) -> list[dict[str, Any]]:
-    """Every event of the host, by following the cursors of the public API."""
+    """Return every event of the host, following the cursors of the public API."""
     found: list[dict[str, Any]] = []
     parameters = {"since": since, "limit": "1000"}
     headers = {"X-Api-Key": secret(keyway, "public")}
@@ -169,10 +172,10 @@ Statements = Counter[tuple[str, str]]
 
 
 def logged_statements(logs: Path) -> tuple[Statements, Statements]:
-    """Count the log's statements, and those that failed, by session and text, without the agent's code.
+    """Count logged and failed statements by session and text, without using the agent's code.
 
-    An error tells of the statement right before it in its session, unless its text is another: then the
-    statement was never logged by itself.
+    An error belongs to the previous statement of its session if the text is the same. Otherwise the
+    failed statement was never logged by itself.
     """
     logged: Statements = Counter()
     failed: Statements = Counter()

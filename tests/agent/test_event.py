@@ -25,7 +25,7 @@ def draft(text: str = "", **facts: object) -> Draft:
     return Draft(record(**facts), Phase.FINISHED, actions.SELECT, statement=text, text=text)
 
 
-def test_id_is_a_uuid_of_version_8_that_begins_with_the_milliseconds() -> None:
+def test_event_id_is_a_uuid8_starting_with_milliseconds() -> None:
     made = event_id(AT, "host", "session", "1")
     assert made.version == 8
     assert made.variant == uuid.RFC_4122
@@ -38,14 +38,12 @@ def test_id_is_a_uuid_of_version_8_that_begins_with_the_milliseconds() -> None:
     st.text(),
     st.text(),
 )
-def test_ids_sort_by_time_whatever_happened(
-    at: datetime, later_by: int, one: str, other: str
-) -> None:
+def test_event_ids_sort_by_time(at: datetime, later_by: int, one: str, other: str) -> None:
     at = at.replace(tzinfo=UTC)
     assert event_id(at, one) < event_id(at + timedelta(milliseconds=later_by), other)
 
 
-def test_id_depends_on_every_part_and_on_where_parts_end() -> None:
+def test_event_id_depends_on_every_part_and_its_length() -> None:
     ids = {
         event_id(AT, *parts)
         for parts in [("ab", "c"), ("a", "bc"), ("abc",), ("ab", "c", ""), ("ab", "d")]
@@ -54,7 +52,7 @@ def test_id_depends_on_every_part_and_on_where_parts_end() -> None:
     assert event_id(AT, "ab", "c") in ids
 
 
-def test_long_statement_is_cut_and_says_so() -> None:
+def test_long_statement_is_cut_and_marked() -> None:
     event = build(draft("x" * (TEXT_LIMIT + 7)), host="h", instance="i")
     assert event["statement"] == "x" * TEXT_LIMIT
     assert json.loads(str(event["additional_information"])) == {
@@ -65,7 +63,7 @@ def test_long_statement_is_cut_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("character", ["x", "\x01", "\n", "ü", '"'])
-def test_additional_information_is_whole_json_within_its_limit(character: str) -> None:
+def test_additional_information_is_valid_json_within_its_limit(character: str) -> None:
     made = draft()
     made.notes = dict.fromkeys(
         ("error", "detail", "message", "parameters", "rows"), character * 50_000
@@ -91,7 +89,7 @@ def test_client_is_an_address_or_a_name(peer: str, address: str, name: str) -> N
     assert (event["client_ip"], event["host_name"]) == (address, name)
 
 
-def test_names_are_cut_to_what_the_server_takes() -> None:
+def test_names_are_cut_to_the_servers_limits() -> None:
     event = build(
         draft(user="u" * 300, application="a" * 300, session="s" * 300, peer="n" * 300 + ":1"),
         host="h",

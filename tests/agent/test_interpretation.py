@@ -1,6 +1,7 @@
-"""Over logs that a real PostgreSQL 15 wrote: see tests/agent/logs.py."""
+"""Events of logs that a real PostgreSQL 15 wrote (see tests/agent/logs.py)."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from keyway_agent.event import Event
 
 from tests.agent.logs import BOTH, DURATIONS, STATEMENTS, Reader, events, put, summaries
 
+Read = Callable[[Path], list[Event]]
+
 
 @pytest.fixture
-def read(tmp_path: Path):
+def read(tmp_path: Path) -> Iterator[Read]:
     readers: dict[Path, Reader] = {}
 
     def read_afresh(sample: Path) -> list[Event]:
@@ -25,7 +28,7 @@ def read(tmp_path: Path):
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
-def test_statement_is_told_once_whichever_setting_logged_it(read, sample: Path) -> None:
+def test_statement_is_one_event_under_every_log_setting(read: Read, sample: Path) -> None:
     happened = summaries(read(sample))
     once = [
         ("CR", True, "create table t(a int, b text)"),
@@ -46,7 +49,7 @@ def test_statement_is_told_once_whichever_setting_logged_it(read, sample: Path) 
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
-def test_statement_that_failed_is_one_event_with_its_reason(read, sample: Path) -> None:
+def test_failed_statement_is_one_event_with_its_reason(read: Read, sample: Path) -> None:
     happened = read(sample)
     failed = {str(event["statement"]): event for event in happened if not event["succeeded"]}
     assert "division by zero" in str(failed["select 1/0"]["additional_information"])
@@ -59,13 +62,13 @@ def test_statement_that_failed_is_one_event_with_its_reason(read, sample: Path) 
     assert {counts[text] for text in failed if text and text != "select pg_sleep(10)"} == {1}
 
 
-def test_statement_that_fails_late_is_told_when_logged_and_when_failed(read) -> None:
+def test_late_failure_is_an_event_of_its_own(read: Read) -> None:
     late = [event for event in summaries(read(STATEMENTS)) if event[2] == "select pg_sleep(10)"]
     assert [succeeded for _, succeeded, _ in late] == [True, False]
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
-def test_sessions_begin_end_and_are_refused(read, sample: Path) -> None:
+def test_logins_logouts_and_refusals_are_events(read: Read, sample: Path) -> None:
     happened = read(sample)
     counts = Counter(event["action_id"] for event in happened)
     refused = [
@@ -79,7 +82,7 @@ def test_sessions_begin_end_and_are_refused(read, sample: Path) -> None:
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
-def test_message_that_a_function_raised_forges_nothing(read, sample: Path) -> None:
+def test_raised_message_cannot_forge_an_event(read: Read, sample: Path) -> None:
     text = sample.read_text("utf-8", "replace")
     assert '"statement: DROP TABLE forged"' in text
     assert '"AUDIT: SESSION,1,1,DDL,DROP TABLE,TABLE,public.forged' in text
@@ -88,28 +91,28 @@ def test_message_that_a_function_raised_forges_nothing(read, sample: Path) -> No
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
-def test_password_in_the_log_does_not_leave_the_host(read, sample: Path) -> None:
+def test_logged_password_is_not_sent(read: Read, sample: Path) -> None:
     assert "sekret" in sample.read_text("utf-8", "replace")
     assert "sekret" not in str(read(sample))
 
 
-def test_bytes_of_another_encoding_are_replaced(read) -> None:
+def test_bytes_of_another_encoding_are_replaced(read: Read) -> None:
     assert b"select '\xe9'" in STATEMENTS.read_bytes()
     assert ("SL", True, "select '\ufffd'") in summaries(read(STATEMENTS))
 
 
-def test_parameters_and_durations_are_in_additional_information(read) -> None:
+def test_parameters_and_duration_are_in_additional_information(read: Read) -> None:
     inserted = next(event for event in read(DURATIONS) if event["action_id"] == "IN")
     assert "it''s\\nmulti" in str(inserted["additional_information"])
     assert '"duration_ms": ' in str(inserted["additional_information"])
 
 
-def test_local_time_with_daylight_saving_becomes_utc(read) -> None:
+def test_local_time_is_converted_to_utc(read: Read) -> None:
     assert " CET," in BOTH.read_text("utf-8", "replace")
     assert {str(event["event_time"])[:13] for event in read(BOTH)} == {"2026-11-21T04"}
 
 
-def test_name_of_a_prepared_statement_hides_nothing(tmp_path: Path) -> None:
+def test_prepared_statement_name_cannot_hide_the_statement(tmp_path: Path) -> None:
     log = put(tmp_path / "log", STATEMENTS) / STATEMENTS.name
     line = next(
         line

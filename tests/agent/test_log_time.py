@@ -17,11 +17,11 @@ from keyway_agent.log_time import LogClock, rfc3339
         ("Asia/Shanghai", "2026-11-21 04:07:34.164 CST", "2026-11-20T20:07:34.164Z"),
     ],
 )
-def test_log_time_is_read_in_its_zone(zone: str, text: str, expected: str) -> None:
+def test_log_time_is_parsed_in_its_zone(zone: str, text: str, expected: str) -> None:
     assert rfc3339(LogClock(zone).read(text)) == expected
 
 
-def test_abbreviation_that_the_zone_does_not_have_is_refused_with_what_to_do() -> None:
+def test_unknown_zone_abbreviation_is_refused_with_advice() -> None:
     clock = LogClock("Europe/Berlin")
     assert clock.read("2026-11-21 04:07:34.164 CET")
     with pytest.raises(Misconfigured, match="SHOW log_timezone"):
@@ -34,6 +34,6 @@ def test_unknown_zone_is_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-13-45 99:07:34.164 UTC", "2026-11-21 04:07:34.164 +99", ""])
-def test_what_is_no_time_is_a_value_error(text: str) -> None:
+def test_invalid_time_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         LogClock().read(text)

@@ -1,4 +1,4 @@
-"""Lines in the format that pgAudit documents; it is not installed where the samples were made."""
+"""Audit records in pgAudit's documented format. The sample logs were written without pgAudit."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.agent.logs import Reader, events, row
 
 
 def written(tmp_path: Path, *messages: tuple[str, str]) -> list[Event]:
-    """Log (message, context) pairs and read them."""
+    """Write (message, context) pairs to a log and return its events."""
     rows = [
         row(
             0,
@@ -71,7 +71,7 @@ def audit(text: str, context: str = "") -> tuple[str, str]:
         ),
     ],
 )
-def test_audit_line_tells_command_object_and_statement(
+def test_audit_line_gives_command_object_and_statement(
     tmp_path: Path, line: str, expected: str, statement: str | None
 ) -> None:
     (event,) = written(tmp_path, audit(line))
@@ -90,7 +90,7 @@ def test_parameters_and_rows_are_in_additional_information(tmp_path: Path) -> No
     assert '"rows": "3"' in str(event["additional_information"])
 
 
-def test_every_audit_line_of_a_failed_statement_has_failed(tmp_path: Path) -> None:
+def test_all_audit_lines_of_a_failed_statement_fail(tmp_path: Path) -> None:
     sql = "select * from a, b"
     first, *lines = [
         audit(f'SESSION,7,1,READ,SELECT,TABLE,public.{name},"{sql}",<none>') for name in "xab"
@@ -103,7 +103,7 @@ def test_every_audit_line_of_a_failed_statement_has_failed(tmp_path: Path) -> No
     ]
 
 
-def test_audit_line_from_inside_a_function_counts_and_a_raised_one_does_not(tmp_path: Path) -> None:
+def test_raised_audit_line_is_ignored_but_an_inner_one_counts(tmp_path: Path) -> None:
     line = "SESSION,7,2,DDL,DROP TABLE,TABLE,public.t,drop table t,<none>"
     inner = 'SQL statement "drop table t"\nPL/pgSQL function f() line 1 at EXECUTE'
     assert (
@@ -120,5 +120,5 @@ def test_audit_line_from_inside_a_function_counts_and_a_raised_one_does_not(tmp_
     "line",
     ["", "SESSION", "OTHER,1,1,READ,SELECT,TABLE,public.t,select,<none>", "SESSION,1,1,READ"],
 )
-def test_what_is_no_audit_line_tells_nothing(tmp_path: Path, line: str) -> None:
+def test_malformed_audit_line_is_ignored(tmp_path: Path, line: str) -> None:
     assert written(tmp_path, audit(line)) == []

@@ -1,5 +1,6 @@
-"""Killed at any moment: the next life sends the same events, with the same ids and bodies, and no others."""
+"""After a kill at any moment, the agent sends exactly the same events, ids and bodies included."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,16 +22,14 @@ from tests.agent.logs import (
 
 
 @pytest.fixture
-def reader(tmp_path: Path):
+def reader(tmp_path: Path) -> Iterator[Reader]:
     reader = Reader(tmp_path / "log", tmp_path / "state")
     yield reader
     reader.dies()
 
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
-def test_agent_that_dies_after_any_delivery_makes_the_same_events(
-    tmp_path: Path, sample: Path
-) -> None:
+def test_restart_after_any_delivery_repeats_the_same_events(tmp_path: Path, sample: Path) -> None:
     logs = put(tmp_path / "log", sample)
     whole = Reader(logs, tmp_path / "whole")
     expected = events(whole.opens())
@@ -46,7 +45,7 @@ def test_agent_that_dies_after_any_delivery_makes_the_same_events(
 
 
 @pytest.mark.parametrize("step", [1, 7])
-def test_agent_that_dies_after_every_few_events_sends_each_once(reader: Reader, step: int) -> None:
+def test_restarts_between_deliveries_send_each_event_once(reader: Reader, step: int) -> None:
     put(reader.logs, BOTH)
     expected = events(reader.opens())
     sent: list[Event] = []
@@ -56,14 +55,14 @@ def test_agent_that_dies_after_every_few_events_sends_each_once(reader: Reader, 
     assert sent == expected
 
 
-def test_what_was_not_delivered_comes_again(reader: Reader) -> None:
+def test_undelivered_events_are_read_again(reader: Reader) -> None:
     put(reader.logs, STATEMENTS)
     expected = events(reader.opens())
     assert events(reader.opens()) == expected
 
 
-def test_statement_is_held_for_its_failure_and_then_let_go(reader: Reader) -> None:
-    """While the session is idle nothing says that its last statement went well."""
+def test_statement_is_held_for_its_failure_then_released(reader: Reader) -> None:
+    """While a session is idle, nothing shows whether its last statement succeeded."""
     log = put(reader.logs, STATEMENTS) / STATEMENTS.name
     lines = log.read_bytes().splitlines(keepends=True)
     at = next(i for i, line in enumerate(lines) if b"statement: select 1/0" in line)
@@ -78,7 +77,7 @@ def test_statement_is_held_for_its_failure_and_then_let_go(reader: Reader) -> No
     ]
 
 
-def test_failure_that_comes_in_time_makes_one_event(reader: Reader) -> None:
+def test_prompt_failure_joins_its_statement(reader: Reader) -> None:
     log = put(reader.logs, STATEMENTS) / STATEMENTS.name
     lines = log.read_bytes().splitlines(keepends=True)
     at = next(i for i, line in enumerate(lines) if b"statement: select 1/0" in line)
@@ -93,8 +92,8 @@ def test_failure_that_comes_in_time_makes_one_event(reader: Reader) -> None:
     ]
 
 
-def test_place_between_a_statement_and_its_failure_is_kept(reader: Reader, tmp_path: Path) -> None:
-    """The failure was sent with its statement; reading on from between the two must not tell it again."""
+def test_joined_failure_is_not_sent_again_after_a_restart(reader: Reader, tmp_path: Path) -> None:
+    """The failure was sent with its statement. Resuming between the two must not send it again."""
     put(reader.logs, STATEMENTS)
     source = reader.opens()
     everything = entries(source)
@@ -113,10 +112,10 @@ def test_place_between_a_statement_and_its_failure_is_kept(reader: Reader, tmp_p
 
 @pytest.mark.parametrize("sample", [STATEMENTS, DURATIONS, BOTH])
 @pytest.mark.parametrize("chunk", [100, 1000])
-def test_old_log_makes_the_same_events_in_chunks_of_any_size(
+def test_events_of_an_old_log_do_not_depend_on_chunk_size(
     reader: Reader, monkeypatch: pytest.MonkeyPatch, sample: Path, chunk: int
 ) -> None:
-    """Long after the fact the clock says that nothing more can come, while its failure is in the next chunk."""
+    """By the clock every statement is settled, yet its failure may be in the next chunk."""
     put(reader.logs, sample)
     expected = events(reader.opens())
     monkeypatch.setattr(tail, "_CHUNK", chunk)
@@ -129,8 +128,8 @@ def joined(reader: Reader, *rows: bytes) -> list[tuple[str, bool, str]]:
     return summaries(events(reader.opens()))
 
 
-def test_failure_before_execution_is_not_that_of_the_same_text_before(reader: Reader) -> None:
-    """A client sends a prepared statement twice; the second time its parameters cannot be read."""
+def test_bind_failure_does_not_join_the_previous_execution(reader: Reader) -> None:
+    """A client executes a prepared statement twice. The second time, its parameters are invalid."""
     happened = joined(
         reader,
         row(1, "execute s: select $1::int"),
@@ -146,15 +145,15 @@ def test_failure_before_execution_is_not_that_of_the_same_text_before(reader: Re
         ("3/5", [("SL", True, "select 1/0"), ("SL", False, "")]),
     ],
 )
-def test_failure_without_its_text_is_known_by_the_transaction(
+def test_failure_without_text_joins_by_transaction(
     reader: Reader, transaction: str, expected: list[tuple[str, bool, str]]
 ) -> None:
-    """log_min_error_statement = panic."""
+    """With log_min_error_statement = panic, errors are logged without their statement."""
     failure = row(1, "division by zero", log="ERROR", transaction=transaction)
     assert joined(reader, row(1, "statement: select 1/0"), failure) == expected
 
 
-def test_failure_belongs_to_the_last_of_equal_statements_of_its_own_session(reader: Reader) -> None:
+def test_failure_joins_the_sessions_last_equal_statement(reader: Reader) -> None:
     select = "statement: select 1/(a-1) from t"
     happened = joined(
         reader,
@@ -167,7 +166,7 @@ def test_failure_belongs_to_the_last_of_equal_statements_of_its_own_session(read
     assert [succeeded for _, succeeded, _ in happened] == [True, True, False, True]
 
 
-def test_flood_of_open_statements_is_let_go(
+def test_flood_of_open_statements_is_released_early(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outcomes, "HELD_BYTES", 2000)

@@ -1,8 +1,9 @@
-"""The server says 503, a proxy says something of its own, nobody says anything: nothing is lost, nothing is hurried."""
+"""Overloaded servers, proxies and outages: no event is lost, no retry comes too soon."""
 
 import json
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from tests.servers.keyway import free_port
 pytestmark = pytest.mark.server
 
 SECRET = "ak_live_abcdefghijklmnopqrstuvwxyz012345"
-EVENTS = 61  # in the sample
+EVENTS = 61  # events in the sample
 
 
 @pytest.fixture
-def agent(tmp_path: Path):
+def agent(tmp_path: Path) -> Iterator[AgentProcess]:
     source = {"Type": "postgresql-csvlog", "Path": str(put(tmp_path / "log", STATEMENTS))}
     with AgentProcess(
         tmp_path / "agent", ServerUrl="http://127.0.0.1:9", AgentApiKey=SECRET, Source=source
@@ -34,7 +35,7 @@ def place(agent: AgentProcess) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_busy_server_is_asked_again_when_it_said(agent: AgentProcess, status: int) -> None:
+def test_busy_server_is_retried_after_retry_after(agent: AgentProcess, status: int) -> None:
     busy = problem(status, "rate_limited", **{"Retry-After": "2"})
     with FakeServer(busy, busy) as server:
         agent.configure(ServerUrl=server.url)
@@ -46,7 +47,7 @@ def test_busy_server_is_asked_again_when_it_said(agent: AgentProcess, status: in
     assert len(third.events) == EVENTS
 
 
-def test_too_large_batch_is_halved_until_it_is_taken(agent: AgentProcess) -> None:
+def test_oversized_batch_is_halved_until_accepted(agent: AgentProcess) -> None:
     with FakeServer(most_events=10) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0, agent.log
@@ -60,7 +61,7 @@ def test_too_large_batch_is_halved_until_it_is_taken(agent: AgentProcess) -> Non
     assert len(server.batches[0].events) == EVENTS
 
 
-def test_event_that_is_too_large_alone_is_set_aside_and_the_rest_goes_on(
+def test_single_oversized_event_is_set_aside(
     agent: AgentProcess,
 ) -> None:
     with FakeServer(*[Reply(413)] * 8) as server:
@@ -75,7 +76,7 @@ def test_event_that_is_too_large_alone_is_set_aside_and_the_rest_goes_on(
     assert sum(len(batch.events) for batch in server.batches[8:]) == EVENTS - 3
 
 
-def test_rejected_events_are_kept_with_their_reason(agent: AgentProcess) -> None:
+def test_rejected_event_is_kept_with_its_reason(agent: AgentProcess) -> None:
     verdict = {
         "index": 3,
         "code": "conflicting_event",
@@ -114,9 +115,7 @@ def test_rejected_events_are_kept_with_their_reason(agent: AgentProcess) -> None
         problem(401, "organization_suspended"),
     ],
 )
-def test_answer_that_is_not_the_last_word_keeps_the_place(
-    agent: AgentProcess, strange: Reply
-) -> None:
+def test_temporary_refusal_does_not_advance_the_cursor(agent: AgentProcess, strange: Reply) -> None:
     with FakeServer(strange) as server:
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 75, agent.log
@@ -126,7 +125,7 @@ def test_answer_that_is_not_the_last_word_keeps_the_place(
     assert first.events == second.events
 
 
-def test_paused_key_is_waited_out_by_the_service(agent: AgentProcess) -> None:
+def test_service_keeps_running_while_its_key_is_paused(agent: AgentProcess) -> None:
     with FakeServer(problem(401, "paused_key")) as server:
         agent.configure(ServerUrl=server.url)
         agent.start()
@@ -134,9 +133,9 @@ def test_paused_key_is_waited_out_by_the_service(agent: AgentProcess) -> None:
         while "401 paused_key" not in agent.log and time.monotonic() < deadline:
             time.sleep(0.1)
         assert (
-            "The server refuses for now: 401 paused_key: Because. Nothing is lost; asking again in "
-            in agent.log
-        )
+            "The server refuses the request for now: 401 paused_key: Because."
+            " Nothing is lost; retrying in "
+        ) in agent.log
         assert agent.is_running
         assert agent.terminate() == 0
     assert len(server.batches) == 1
@@ -155,20 +154,20 @@ def test_redirect_is_not_followed_with_the_key(agent: AgentProcess) -> None:
     assert elsewhere.requests == []
 
 
-def test_service_outlives_a_server_that_is_away(agent: AgentProcess) -> None:
+def test_service_survives_an_unreachable_server(agent: AgentProcess) -> None:
     port = free_port()
     agent.configure(ServerUrl=f"http://127.0.0.1:{port}")
     agent.start()
     time.sleep(2.5)
     assert agent.is_running
     with FakeServer() as server:
-        agent.kill()  # and has kept its place, which is the beginning
+        agent.kill()  # nothing was delivered, so the next start reads from the beginning
         agent.configure(ServerUrl=server.url)
         assert agent.run("--once") == 0
         assert sum(len(batch.events) for batch in server.batches) == EVENTS
 
 
-def test_server_that_hangs_up_is_asked_again(agent: AgentProcess) -> None:
+def test_closed_connection_is_retried(agent: AgentProcess) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         agent.configure(ServerUrl=f"http://127.0.0.1:{listener.getsockname()[1]}")
         agent.start()
@@ -179,7 +178,7 @@ def test_server_that_hangs_up_is_asked_again(agent: AgentProcess) -> None:
         assert agent.terminate() == 0
 
 
-def test_key_is_sent_in_its_header_and_told_nowhere(agent: AgentProcess) -> None:
+def test_key_is_sent_in_its_header_and_written_nowhere(agent: AgentProcess) -> None:
     with FakeServer(problem(503, "unavailable"), Reply(500, b"boom")) as server:
         agent.configure(ServerUrl=server.url)
         agent.start("--verbose")

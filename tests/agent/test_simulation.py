@@ -3,7 +3,7 @@ from collections import Counter
 from keyway_agent.simulation import BACKLOG_SECONDS, SimulatedServer
 
 
-def test_simulated_server_keeps_its_rate_and_varies() -> None:
+def test_simulated_server_keeps_its_rate() -> None:
     seconds = [0.0]
     source = SimulatedServer(events_per_second=10, host="sql1", clock=lambda: seconds[0], seed=7)
     first = source.read()

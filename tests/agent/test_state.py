@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from keyway_agent.state import StateDirectory
 
 
 @pytest.fixture
-def state(tmp_path: Path):
+def state(tmp_path: Path) -> Iterator[StateDirectory]:
     state = StateDirectory(tmp_path / "state")
     yield state
     state.release()
@@ -26,23 +27,23 @@ def test_second_agent_on_the_same_state_is_refused(state: StateDirectory) -> Non
     state.__init__(state.path)  # type: ignore[misc]
 
 
-def test_state_is_for_its_owner_alone(state: StateDirectory) -> None:
+def test_state_is_readable_by_its_owner_only(state: StateDirectory) -> None:
     state.replace("a", b"1")
     state.append("b", b"1\n")
     assert state.path.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in state.path.iterdir()} == {0o600}
 
 
-def test_line_after_a_torn_one_begins_anew(state: StateDirectory) -> None:
+def test_append_after_a_torn_line_starts_a_new_line(state: StateDirectory) -> None:
     state.append("rejected.ndjson", b'{"torn')
     state.append("rejected.ndjson", b'{"whole": 1}\n')
     assert (state.path / "rejected.ndjson").read_bytes() == b'{"torn\n{"whole": 1}\n'
 
 
-def test_state_that_cannot_be_written_says_so_and_stays(state: StateDirectory) -> None:
+def test_failed_replace_keeps_the_old_file(state: StateDirectory) -> None:
     state.replace("a", b"before")
     (state.path / ".a.new").mkdir()
-    with pytest.raises(BrokenState, match="What it holds is as it was"):
+    with pytest.raises(BrokenState, match="Its files are unchanged"):
         state.replace("a", b"after")
     assert state.read("a") == b"before"
 
@@ -50,9 +51,9 @@ def test_state_that_cannot_be_written_says_so_and_stays(state: StateDirectory) -
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"offsets": []}', b'{"offsets": {"a": "x"}, "joined": []}']
 )
-def test_damaged_cursor_is_refused_with_what_to_do(state: StateDirectory, content: bytes) -> None:
+def test_damaged_cursor_is_refused_with_advice(state: StateDirectory, content: bytes) -> None:
     state.replace("cursor.json", content)
-    with pytest.raises(Misconfigured, match="Remove it to do so"):
+    with pytest.raises(Misconfigured, match="Remove it to send every log again"):
         Cursor(state)
 
 
@@ -62,7 +63,7 @@ def write_for_ever(path: Path) -> None:
         state.replace("cursor.json", b"%d" % number * 5000)
 
 
-def test_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_killed_writer_leaves_a_complete_file(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("fork")
     for round_ in range(10):
         writer = spawn.Process(target=write_for_ever, args=(tmp_path / "state",))

@@ -1,16 +1,18 @@
-"""The log directory as PostgreSQL, log rotation and accidents leave it."""
+"""Log directories as PostgreSQL, log rotation and accidents leave them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from keyway_agent.errors import Unreadable
 from keyway_agent.log_directory import LogDirectory, LogFile
+from keyway_agent.postgresql import CsvLog
 
 from tests.agent.logs import Reader, events, row
 
 
 def line(number: int) -> bytes:
-    """A statement of a session of its own, `number` seconds into the log."""
+    """Format a statement in its own session, `number` seconds into the log."""
     return row(number, f"duration: 1.5 ms  statement: select {number}", session=f"6b01.{number:x}")
 
 
@@ -19,24 +21,24 @@ def lines(*numbers: int) -> bytes:
 
 
 @pytest.fixture
-def reader(tmp_path: Path):
+def reader(tmp_path: Path) -> Iterator[Reader]:
     (tmp_path / "log").mkdir()
     reader = Reader(tmp_path / "log", tmp_path / "state", zone="")
     yield reader
     reader.dies()
 
 
-def selected(source) -> list[int]:
+def selected(source: CsvLog) -> list[int]:
     return [int(str(event["statement"]).split()[1]) for event in events(source)]
 
 
-def test_files_are_read_by_the_time_of_their_first_record(reader: Reader) -> None:
+def test_files_are_read_in_order_of_their_first_record(reader: Reader) -> None:
     for name, numbers in {"b.csv": (1, 2), "c.csv": (5,), "a.csv": (3, 4)}.items():
         (reader.logs / name).write_bytes(lines(*numbers))
     assert selected(reader.opens()) == [1, 2, 3, 4, 5]
 
 
-def test_rotation_and_lines_that_come_late_lose_nothing(reader: Reader) -> None:
+def test_rotation_and_late_lines_lose_nothing(reader: Reader) -> None:
     old, new = reader.logs / "old.csv", reader.logs / "new.csv"
     old.write_bytes(lines(1))
     source = reader.opens()
@@ -51,7 +53,7 @@ def test_rotation_and_lines_that_come_late_lose_nothing(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_renamed_file_is_read_on_under_its_new_name(reader: Reader, restart: bool) -> None:
+def test_renamed_file_is_read_under_its_new_name(reader: Reader, restart: bool) -> None:
     log = reader.logs / "postgresql.csv"
     log.write_bytes(lines(1, 2))
     source = reader.opens()
@@ -64,7 +66,7 @@ def test_renamed_file_is_read_on_under_its_new_name(reader: Reader, restart: boo
     assert selected(reader.opens() if restart else source) == [3, 4, 5]
 
 
-def test_removed_file_is_read_to_its_end_while_it_is_open(reader: Reader) -> None:
+def test_removed_file_is_read_to_its_end(reader: Reader) -> None:
     log = reader.logs / "a.csv"
     log.write_bytes(lines(1))
     source = reader.opens()
@@ -78,10 +80,13 @@ def test_removed_file_is_read_to_its_end_while_it_is_open(reader: Reader) -> Non
 
 
 @pytest.mark.parametrize("after", [(7,), (7, 8, 9, 10)])
-def test_file_that_is_emptied_and_used_again_is_read_from_its_beginning(
+def test_truncated_and_reused_file_is_read_from_the_start(
     reader: Reader, after: tuple[int, ...]
 ) -> None:
-    """PostgreSQL does so when log_filename has no date. The inode stays, and the file may have outgrown our place."""
+    """PostgreSQL reuses files if log_filename has no date.
+
+    The inode stays the same, and the file may have grown past the agent's offset.
+    """
     log = reader.logs / "postgresql-Mon.csv"
     log.write_bytes(lines(1, 2))
     source = reader.opens()
@@ -92,14 +97,16 @@ def test_file_that_is_emptied_and_used_again_is_read_from_its_beginning(
     assert selected(source) == list(after)
 
 
-def test_copy_beside_the_original_is_not_read_twice(reader: Reader) -> None:
+def test_rotated_copy_is_not_read_twice(reader: Reader) -> None:
     (reader.logs / "a.csv").write_bytes(lines(1, 2))
     (reader.logs / "a.csv.1").write_bytes(lines(1))
     assert selected(reader.opens()) == [1, 2]
 
 
-def test_line_written_while_the_next_file_is_found_is_read(reader: Reader, monkeypatch) -> None:
-    """The file was renamed to what is no log, and PostgreSQL writes its last line just before it opens the next one."""
+def test_line_written_during_the_listing_is_read(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The renamed file is no longer listed when PostgreSQL writes its last line to it."""
     log = reader.logs / "a.csv"
     log.write_bytes(lines(1))
     source = reader.opens()
@@ -120,7 +127,7 @@ def test_line_written_while_the_next_file_is_found_is_read(reader: Reader, monke
     assert [event["statement"] for event in found] == ["select 2", "select 3"]
 
 
-def test_partial_record_waits_and_does_not_hold_up_the_next_file(reader: Reader) -> None:
+def test_partial_record_waits_until_it_is_complete(reader: Reader) -> None:
     whole = line(2)
     log = reader.logs / "a.csv"
     log.write_bytes(lines(1) + whole[:100])
@@ -133,10 +140,8 @@ def test_partial_record_waits_and_does_not_hold_up_the_next_file(reader: Reader)
     assert selected(source) == [2]
 
 
-def test_record_torn_at_any_byte_is_set_aside_and_the_next_is_read(
-    reader: Reader, tmp_path: Path
-) -> None:
-    """The disk was full for a moment: the next record follows on the same line."""
+def test_torn_record_is_set_aside_and_the_next_is_read(reader: Reader, tmp_path: Path) -> None:
+    """The disk was full for a moment, so the next record follows on the same line."""
     for cut in range(1, len(line(2)) - 1):
         (reader.logs / "a.csv").write_bytes(lines(1) + line(2)[:cut] + lines(3, 4))
         again = Reader(reader.logs, tmp_path / f"state{cut}", zone="")
@@ -147,13 +152,13 @@ def test_record_torn_at_any_byte_is_set_aside_and_the_next_is_read(
         assert f'"start": {len(line(1))}, "end": {len(line(1)) + cut}' in aside
 
 
-def test_torn_end_of_a_file_does_not_hold_up_the_next(reader: Reader) -> None:
+def test_torn_end_of_a_file_does_not_block_the_next(reader: Reader) -> None:
     (reader.logs / "a.csv").write_bytes(lines(1) + line(2)[:100])
     (reader.logs / "b.csv").write_bytes(lines(3))
     assert selected(reader.opens()) == [1, 3]
 
 
-def test_record_with_an_impossible_time_is_set_aside(reader: Reader) -> None:
+def test_record_with_an_invalid_time_is_set_aside(reader: Reader) -> None:
     (reader.logs / "a.csv").write_bytes(
         lines(1) + line(2).replace(b"2026-11", b"2026-99") + lines(3)
     )
@@ -161,9 +166,7 @@ def test_record_with_an_impossible_time_is_set_aside(reader: Reader) -> None:
     assert (reader.state / "unreadable.ndjson").exists()
 
 
-def test_other_files_compressed_ones_and_links_are_left_alone(
-    reader: Reader, tmp_path: Path
-) -> None:
+def test_links_and_files_that_are_not_logs_are_ignored(reader: Reader, tmp_path: Path) -> None:
     (tmp_path / "elsewhere.csv").write_bytes(lines(1))
     (reader.logs / "link.csv").symlink_to(tmp_path / "elsewhere.csv")
     (reader.logs / "a.csv.gz").write_bytes(lines(2))
@@ -174,12 +177,10 @@ def test_other_files_compressed_ones_and_links_are_left_alone(
     assert selected(reader.opens()) == [4]
 
 
-def test_start_at_the_end_leaves_out_what_was_there_and_nothing_after(
-    tmp_path: Path, reader: Reader
-) -> None:
+def test_start_at_end_skips_only_existing_records(tmp_path: Path, reader: Reader) -> None:
     (reader.logs / "a.csv").write_bytes(lines(1))
     from_end = Reader(reader.logs, tmp_path / "other", zone="", from_end=True)
-    from_end.opens()  # and dies before it has delivered anything
+    from_end.opens()  # killed before it delivers anything
     with (reader.logs / "a.csv").open("ab") as file:
         file.write(lines(2))
     assert selected(from_end.opens()) == [2]
@@ -187,7 +188,9 @@ def test_start_at_the_end_leaves_out_what_was_there_and_nothing_after(
     assert selected(reader.opens()) == [1, 2]
 
 
-def test_log_that_is_gone_since_the_last_life_is_told(reader: Reader, caplog) -> None:
+def test_removed_log_is_reported_after_a_restart(
+    reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
     (reader.logs / "a.csv").write_bytes(lines(1, 2))
     source = reader.opens()
     source.delivered(source.read())
@@ -197,14 +200,14 @@ def test_log_that_is_gone_since_the_last_life_is_told(reader: Reader, caplog) ->
     assert "1 log files that were read before are gone" in caplog.text
 
 
-def test_directory_that_is_not_there_is_unreadable(tmp_path: Path) -> None:
+def test_missing_directory_is_unreadable(tmp_path: Path) -> None:
     reader = Reader(tmp_path / "none", tmp_path / "state")
     with pytest.raises(Unreadable, match="cannot list"):
         reader.opens()
     reader.dies()
 
 
-def test_bytes_behind_are_those_not_delivered(reader: Reader) -> None:
+def test_backlog_counts_undelivered_bytes(reader: Reader) -> None:
     (reader.logs / "a.csv").write_bytes(lines(1, 2))
     source = reader.opens()
     found = list(source.read())
@@ -213,7 +216,9 @@ def test_bytes_behind_are_those_not_delivered(reader: Reader) -> None:
     assert source.backlog() == len(line(2))
 
 
-def test_log_in_another_language_is_told_once(reader: Reader, caplog) -> None:
+def test_log_in_another_language_is_reported_once(
+    reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
     german = line(1).replace(b"LOG,00000", b"PROTOKOLL,00000")
     (reader.logs / "a.csv").write_bytes(german + german.replace(b"6b01.1", b"6b01.2"))
     events(reader.opens())

@@ -1,4 +1,4 @@
-"""The agent's dealings with a real Keyway: who it is, what it is told to do, and when it is refused."""
+"""The agent against a real Keyway: identity, configuration, and refusals."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from tests.servers.keyway import ROOT, KeywayServer
 
 pytestmark = pytest.mark.server
 
-# Runs what it reads, a JSON text a line, and answers with what that assigned to `out`.
+# Executes each line it reads, a JSON string of Python, and prints what the code assigned to `out`.
 BESIDE_THE_SERVER = """
 import json, sys
 from apikeys import services as keys
@@ -35,9 +35,13 @@ for line in sys.stdin:
 """
 
 
+Shell = Callable[[str], Any]
+Issue = Callable[[], tuple[str, str]]
+
+
 @pytest.fixture(scope="module")
-def shell(keyway: KeywayServer) -> Iterator[Callable[[str], Any]]:
-    """Run code beside the server: ``shell("out = …")`` returns what it assigned."""
+def shell(keyway: KeywayServer) -> Iterator[Shell]:
+    """Run code in the server's environment: ``shell("out = …")`` returns `out`."""
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", BESIDE_THE_SERVER]
     with subprocess.Popen(
         command,
@@ -60,21 +64,25 @@ def shell(keyway: KeywayServer) -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.fixture
-def tenant(shell: Callable[[str], Any], request: pytest.FixtureRequest) -> str:
-    """An organization of this test's own."""
+def tenant(shell: Shell, request: pytest.FixtureRequest) -> str:
+    """Create an organization for this test and return its slug."""
     slug = f"agents-{abs(hash(request.node.name)) % 10**9}"
     shell(f"tenants.create_organization(name={slug!r}, slug={slug!r}, by=by)")
     return slug
 
 
 @pytest.fixture
-def issue(shell: Callable[[str], Any], tenant: str) -> Callable[[], tuple[str, str]]:
-    """Issue an agent key; returns its id and its secret."""
+def issue(shell: Shell, tenant: str) -> Issue:
+    """Issue an agent key and return its id and secret."""
 
     def issued() -> tuple[str, str]:
-        order = f"organization=Organization.objects.get(slug={tenant!r}), order=Order('Agent'), by=by, created_by=None"
+        order = (
+            f"organization=Organization.objects.get(slug={tenant!r}),"
+            " order=Order('Agent'), by=by, created_by=None"
+        )
         id_, secret = shell(
-            f"issued = keys.issue_agent_key({order})\nout = [issued.key.pk, issued.plaintext.reveal()]"
+            f"issued = keys.issue_agent_key({order})\n"
+            "out = [issued.key.pk, issued.plaintext.reveal()]"
         )
         return id_, secret
 
@@ -92,11 +100,12 @@ def agent(tmp_path: Path, keyway: KeywayServer) -> Iterator[AgentProcess]:
         yield agent
 
 
-def stored(shell: Callable[[str], Any], tenant: str) -> list[str]:
-    """The actions of the tenant's events."""
+def stored(shell: Shell, tenant: str) -> list[str]:
+    """Return the action ids of the tenant's events."""
     where = f"organization_id=Organization.objects.get(slug={tenant!r}).pk"
     found = shell(
-        f"out = list(ActivityEvent.objects.filter({where}).order_by('event_id').values_list('action_id', flat=True))"
+        f"events = ActivityEvent.objects.filter({where}).order_by('event_id')\n"
+        "out = list(events.values_list('action_id', flat=True))"
     )
     return [str(action) for action in found]
 
@@ -108,8 +117,8 @@ def eventually(claim: Callable[[], object], seconds: float = 120) -> bool:
     return bool(held)
 
 
-def test_check_says_who_the_server_takes_the_agent_for(
-    agent: AgentProcess, issue, tenant: str
+def test_check_shows_the_keys_organization_and_scopes(
+    agent: AgentProcess, issue: Issue, tenant: str
 ) -> None:
     _, secret = issue()
     agent.configure(AgentApiKey=secret)
@@ -121,8 +130,8 @@ def test_check_says_who_the_server_takes_the_agent_for(
     assert secret not in agent.log
 
 
-def test_revoked_key_stops_the_agent_and_a_new_key_goes_on_from_its_place(
-    agent: AgentProcess, issue, shell, tenant: str, tmp_path: Path
+def test_new_key_resumes_where_the_revoked_key_stopped(
+    agent: AgentProcess, issue: Issue, shell: Shell, tenant: str, tmp_path: Path
 ) -> None:
     key, secret = issue()
     agent.configure(AgentApiKey=secret)
@@ -132,8 +141,8 @@ def test_revoked_key_stops_the_agent_and_a_new_key_goes_on_from_its_place(
     assert before == 61
     shell(f"keys.revoke(key=Key.objects.get(pk={key!r}), by=by)")
     shutil.copy(BOTH, tmp_path / "log")
-    assert agent.wait() == 77
-    assert "refuses the key for good: revoked_key" in agent.log
+    assert agent.wait(30) == 77
+    assert "permanently refuses the key: revoked_key" in agent.log
     assert len(stored(shell, tenant)) == before
     assert agent.run() == 77
     _, renewed = issue()
@@ -143,14 +152,16 @@ def test_revoked_key_stops_the_agent_and_a_new_key_goes_on_from_its_place(
     assert not (agent.state / "rejected.ndjson").exists()
 
 
-def test_key_of_the_other_kind_ends_with_77(agent: AgentProcess, keyway: KeywayServer) -> None:
+def test_key_of_the_wrong_kind_exits_with_77(agent: AgentProcess, keyway: KeywayServer) -> None:
     agent.configure(AgentApiKey=keyway.key(kind="public", environment="live")["secret"])
     assert agent.run("--once") == 77
     assert "wrong_key_type" in agent.log
     assert agent.run("--check") == 77
 
 
-def test_paused_key_is_waited_for(agent: AgentProcess, issue, shell, tenant: str) -> None:
+def test_events_are_kept_while_the_key_is_paused(
+    agent: AgentProcess, issue: Issue, shell: Shell, tenant: str
+) -> None:
     key, secret = issue()
     agent.configure(AgentApiKey=secret)
     shell(f"keys.pause(key=Key.objects.get(pk={key!r}), by=by)")
@@ -164,8 +175,8 @@ def test_paused_key_is_waited_for(agent: AgentProcess, issue, shell, tenant: str
     assert len(stored(shell, tenant)) == 61
 
 
-def test_configuration_is_applied_while_the_agent_runs(
-    agent: AgentProcess, issue, shell, tenant: str, tmp_path: Path
+def test_configuration_change_applies_to_a_running_agent(
+    agent: AgentProcess, issue: Issue, shell: Shell, tenant: str, tmp_path: Path
 ) -> None:
     _, secret = issue()
     configure = (
@@ -183,13 +194,16 @@ def test_configuration_is_applied_while_the_agent_runs(
     assert eventually(lambda: len(stored(shell, tenant)) == 5)
     assert sorted(stored(shell, tenant)) == ["DR", "G", "LGIF", "LGIF", "LGIF"]
     facts = shell(
-        f"out = Agent.objects.filter(organization__slug={tenant!r}).values('host', 'version', 'queue_depth').get()"
+        f"agent = Agent.objects.filter(organization__slug={tenant!r})\n"
+        "out = agent.values('host', 'version', 'queue_depth').get()"
     )
     assert (facts["host"], facts["version"]) == ("pg-under-test", "0.1.0")
     assert agent.terminate() == 0
 
 
-def test_simulated_server_feeds_the_demo(agent: AgentProcess, issue, shell, tenant: str) -> None:
+def test_simulated_events_are_stored(
+    agent: AgentProcess, issue: Issue, shell: Shell, tenant: str
+) -> None:
     _, secret = issue()
     agent.configure(AgentApiKey=secret)
     assert agent.run("--simulate", "3", "--once") == 0, agent.log

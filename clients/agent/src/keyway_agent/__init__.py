@@ -1,3 +1,3 @@
-"""Keyway's reference agent. Knows Keyway by its HTTP API alone."""
+"""Keyway's reference agent. It uses only Keyway's public HTTP API."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command line of the agent."""
+"""Command line of the agent."""
 
 import argparse
 import dataclasses
@@ -24,12 +24,12 @@ logger = logging.getLogger("keyway_agent")
 
 STATUSES = """\
 exit status:
-   0  stopped as told, or --once is done
-   2  the command line was not understood
-  74  StateDirectory cannot be written
+   0  stopped on request, or --once has finished
+   2  invalid command line
+  74  StateDirectory cannot be read or written
   75  --once or --check: the server cannot be reached
-  77  the server refuses the key for good; starting again would not help, a new key would
-  78  the configuration, or the log that it names, cannot be used
+  77  the server permanently refuses the key; restarting does not help, a new key does
+  78  the configuration or the log it names cannot be used
 """
 
 
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except Refused as refusal:
         logger.critical(
-            "%s Stopped sending; the place is kept. Issue a new key, put it into AgentApiKey, start again.",
+            "%s The agent stopped and kept its position in the log."
+            " Create a new key, set AgentApiKey to it, and restart the agent.",
             refusal,
         )
         return REFUSED
@@ -80,11 +81,12 @@ def _run(settings: Settings, *, once: bool) -> int:
 
 
 def _check(settings: Settings) -> int:
-    """Say what the configuration comes to. Changes nothing, and may be asked beside a running agent."""
-    place = settings.state_directory
-    existing = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+    """Print what the configuration resolves to. Read-only: safe beside a running agent."""
+    # Do not open a StateDirectory here: it creates the directory and fails beside a running agent.
+    state = settings.state_directory
+    existing = next(folder for folder in (state, *state.absolute().parents) if folder.exists())
     if not os.access(existing, os.W_OK):
-        raise Misconfigured(f"StateDirectory: cannot write in {existing}.")
+        raise Misconfigured(f"StateDirectory: cannot write to {existing}.")
     identity = Server(settings).whoami()
     organization = identity.get("organization") or {}
     lines = [
@@ -105,9 +107,10 @@ def _check(settings: Settings) -> int:
 
 def _describe_source(settings: Settings) -> str:
     if isinstance(settings.source, Simulation):
-        return f"simulated SQL Server, {settings.source.events_per_second:g} events a second"
+        return f"simulated SQL Server, {settings.source.events_per_second:g} events per second"
     files = LogDirectory(settings.source.path, LogClock(settings.source.zone)).files()
-    return f"{settings.source.path}: {len(files)} csvlog files, {sum(file.size for file in files)} bytes"
+    size = sum(file.size for file in files)
+    return f"{settings.source.path}: {len(files)} csvlog files, {size} bytes"
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -122,26 +125,31 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="keyway-agent",
-        description="Tails a PostgreSQL server's CSV log and sends what happened to Keyway.",
+        description="Tail a PostgreSQL server's CSV log and send its audit events to Keyway.",
         epilog=STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--config", required=True, type=Path, help="the configuration file, agent.json"
+        "--config", required=True, type=Path, help="path of the configuration file, agent.json"
     )
     parser.add_argument(
-        "--check", action="store_true", help="validate it, and say who the server takes us for"
+        "--check",
+        action="store_true",
+        help="validate the configuration, show what the key grants, and exit",
     )
-    parser.add_argument("--once", action="store_true", help="send what is there, then stop")
+    parser.add_argument(
+        "--once", action="store_true", help="send everything logged so far, then exit"
+    )
     parser.add_argument(
         "--simulate",
         nargs="?",
         type=float,
         const=DEFAULT_RATE,
         metavar="RATE",
-        help=f"send a simulated SQL Server's events instead, RATE a second ({DEFAULT_RATE:g})",
+        help="send a simulated SQL Server's events instead,"
+        f" RATE per second (default {DEFAULT_RATE:g})",
     )
-    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--verbose", action="store_true", help="log at DEBUG level")
     parser.add_argument("--version", action="version", version=f"keyway-agent {__version__}")
     return parser
 

@@ -1,6 +1,7 @@
-"""What happened, in SQL Server's vocabulary (sys.dm_audit_actions) where it has a word for it.
+"""Audit actions, in SQL Server's vocabulary (sys.dm_audit_actions) where it has a matching one.
 
-A PostgreSQL command that SQL Server has no word for keeps its own name as action id: ``VACUUM``, ``SET``.
+A PostgreSQL command without a SQL Server equivalent uses its own name as the action id:
+``VACUUM``, ``SET``.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`weight` decides which action names a text of several statements: what an auditor asks for first."""
+    """`weight` ranks actions by audit relevance.
+
+    Of several statements in one text, the heaviest names the event.
+    """
 
     id: str
     name: str
@@ -79,17 +83,17 @@ BY_VERB = {
     "ABORT": TRANSACTION_ROLLBACK,
     "SAVEPOINT": TRANSACTION_SAVEPOINT,
 }
-# Words that a statement can begin with and SQL Server has none for. Anything else is no statement.
+# First words of PostgreSQL statements without a SQL Server equivalent. Any other word is UNKNOWN.
 _POSTGRESQL_VERBS = """
-ANALYZE CLOSE CLUSTER COPY DEALLOCATE DISCARD FETCH LISTEN LOAD LOCK MOVE NOTIFY PREPARE REFRESH REINDEX RELEASE RESET SET SHOW
-UNLISTEN VACUUM CREATE_REPLICATION_SLOT DROP_REPLICATION_SLOT IDENTIFY_SYSTEM READ_REPLICATION_SLOT START_REPLICATION
-TIMELINE_HISTORY
+ANALYZE CLOSE CLUSTER COPY DEALLOCATE DISCARD FETCH LISTEN LOAD LOCK MOVE NOTIFY PREPARE REFRESH
+REINDEX RELEASE RESET SET SHOW UNLISTEN VACUUM CREATE_REPLICATION_SLOT DROP_REPLICATION_SLOT
+IDENTIFY_SYSTEM READ_REPLICATION_SLOT START_REPLICATION TIMELINE_HISTORY
 """
 POSTGRESQL_VERBS = frozenset(_POSTGRESQL_VERBS.split())
 
 
 def of_verb(verb: str) -> Action:
-    """The action of a command by its first word, upper case."""
+    """Return the action of a command, given its first word in upper case."""
     if action := BY_VERB.get(verb):
         return action
     return Action(verb[:16], verb.replace("_", " "), 10) if verb in POSTGRESQL_VERBS else UNKNOWN

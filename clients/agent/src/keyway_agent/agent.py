@@ -1,4 +1,4 @@
-"""The agent at work: read, send, move the place on; until told to stop, or refused for good."""
+"""The agent's main loop: read, deliver, advance the cursor."""
 
 import logging
 import threading
@@ -20,12 +20,15 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 UNREADABLE_SECONDS = 5.0
-# With --once: some 15 seconds of asking a server that is not there.
+# With --once: about 15 seconds of retries against an unreachable server.
 ONCE_ATTEMPTS = 6
 
 
 class Agent:
-    """Stops when `stop` is set; what was read by then and not delivered is read again at the next start."""
+    """Run until `stop` is set or the server permanently refuses the key.
+
+    Events that were read but not delivered are read again at the next start.
+    """
 
     def __init__(
         self,
@@ -52,12 +55,12 @@ class Agent:
         self._read_error = ""
 
     def run(self) -> None:
-        """Raises Refused; with `once` also TemporaryFailure."""
+        """Run the agent. Raises Refused; with `once`, also TemporaryFailure."""
         self._heartbeat.start()
         try:
             self._work()
         except Stopping:
-            logger.info("Stopping. The place is kept.")
+            logger.info("Stopping. The position in the log is kept.")
         finally:
             self._stop.set()
             self._heartbeat.join(timeout=5)
@@ -91,12 +94,12 @@ class Agent:
             if self._once:
                 raise
             if str(error) != self._read_error:
-                logger.error("%s Trying again.", error)
+                logger.error("%s Retrying.", error)
             self._read_error = str(error)
             self._stop.wait(UNREADABLE_SECONDS)
             return []
         if self._read_error:
-            logger.info("The log can be read again.")
+            logger.info("The log is readable again.")
         self._read_error = ""
         return entries
 
@@ -107,6 +110,8 @@ class Agent:
         ]
         if events:
             self._delivery.deliver(events, configuration.batch_size)
+        # Only now may the cursor advance, and over the filtered entries too: advanced before the
+        # server has answered, a crash in between would lose events.
         self._source.delivered(entries)
         logger.debug("Delivered %d events of %d records.", len(events), len(entries))
 

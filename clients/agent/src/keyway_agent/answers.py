@@ -1,4 +1,4 @@
-"""What the server's refusals mean for an agent: give up, ask again slowly, wait as told, or cut the batch."""
+"""Map the server's refusals to what the agent does: give up, retry, or split the batch."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from keyway_agent.errors import REFUSED, AgentError
 
-# Nobody can undo these for this key: another attempt is one more line in somebody's alarm.
+# This key can never recover from these. A retry would only raise another alarm on the server.
 PERMANENT = frozenset(
     {
         "invalid_key",
@@ -25,38 +25,41 @@ LONGEST_WAIT_SECONDS = 3600.0
 
 
 class Refused(AgentError):
-    """For good. The agent stops, and keeps its place."""
+    """The server permanently refuses the key. The agent stops and keeps its position."""
 
     status = REFUSED
 
     def __init__(self, code: str, detail: str) -> None:
         self.code, self.detail = code, detail
-        super().__init__(f"The server refuses the key for good: {code}: {detail}")
+        super().__init__(f"The server permanently refuses the key: {code}: {detail}")
 
 
 class TemporaryFailure(AgentError):
-    """Something that may pass: the same request is made again later. `title` says what it is in a log."""
+    """A failure that may pass. The agent retries the same request. `title` heads the log line."""
 
-    title = "The server is in the way"
+    title = "Temporary failure"
 
     def __str__(self) -> str:
         return f"{self.title}: {super().__str__().rstrip('.')}"
 
 
 class NeedsAttention(TemporaryFailure):
-    """Refused, but somebody can undo it: a paused key, a suspended organization, a wrong ServerUrl."""
+    """A refusal that a person can lift: a paused key, a suspended organization, a wrong ServerUrl.
 
-    title = "The server refuses for now"
+    Retried about once a minute.
+    """
+
+    title = "The server refuses the request for now"
 
 
 class UnexpectedAnswer(NeedsAttention):
-    """Not an answer of Keyway's."""
+    """The answer did not come from Keyway."""
 
-    title = "The answer is not Keyway's"
+    title = "The answer did not come from Keyway"
 
 
 class Busy(TemporaryFailure):
-    """`after` is the number of seconds that the server asks for, None when it does not say."""
+    """`retry_after` is the server's Retry-After in seconds, or None."""
 
     title = "The server is busy"
 
@@ -70,7 +73,7 @@ class Unreachable(TemporaryFailure):
 
 
 class BatchRefused(AgentError):
-    """This batch as a whole. `verdicts` are those on its events, [] when it was not even read."""
+    """The server refuses the whole batch. `verdicts` is empty if the server did not parse it."""
 
     def __init__(self, code: str, detail: str, verdicts: list[Any]) -> None:
         self.code, self.detail, self.verdicts = code, detail, verdicts
@@ -80,7 +83,7 @@ class BatchRefused(AgentError):
 def raise_for_answer(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None
 ) -> None:
-    """Return for 200 and 304. Raises what the answer means."""
+    """Return for 200 and 304; otherwise raise the matching error."""
     if status in {200, 304}:
         return
     problem = _problem(headers, body)
@@ -105,13 +108,15 @@ def raise_for_answer(
         )
     if code:
         raise NeedsAttention(f"{status} {code}: {detail}")
+    # A bare 401 is not a verdict on the key: it may be a proxy's. Treating it as Refused would let
+    # a misconfigured proxy stop every agent for good.
     raise UnexpectedAnswer(
-        f"{status}, which Keyway would explain. Is ServerUrl right, and is nothing in between?"
+        f"{status} without an error code. Check ServerUrl, and any proxy in between"
     )
 
 
 def printable(text: str) -> str:
-    """Fit for one line of a log, whoever wrote it."""
+    """Make untrusted text safe for one log line: printable and at most 300 characters."""
     return "".join(character if character.isprintable() else " " for character in text[:300])
 
 
@@ -126,7 +131,7 @@ def _problem(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
 
 
 def _read_retry_after(retry_after: str | None, now: datetime) -> float | None:
-    """Read Retry-After: seconds or a date (RFC 9110)."""
+    """Parse Retry-After, which is seconds or a date (RFC 9110)."""
     if not retry_after:
         return None
     if retry_after.strip().isdecimal() and len(retry_after) < 10:

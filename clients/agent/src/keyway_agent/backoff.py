@@ -1,4 +1,4 @@
-"""How long to wait before asking again. Jitter keeps a thousand agents from coming back in the same moment."""
+"""Exponential backoff. Jitter keeps a thousand agents from retrying in the same instant."""
 
 import random
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from keyway_agent.answers import Busy, NeedsAttention, TemporaryFailure
 
 FIRST_SECONDS = 0.5
 CAP_SECONDS = 60.0
-# For what only a person can undo.
+# For failures that only a person can clear.
 SLOW_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class Backoff:
-    """One for each thing that is asked again and again."""
+    """Counts consecutive failures. Use one instance per kind of request."""
 
     _failures: int = 0
     _random: random.Random = field(default_factory=random.SystemRandom)
@@ -22,7 +22,7 @@ class Backoff:
         self._failures = 0
 
     def seconds_after(self, failure: TemporaryFailure) -> float:
-        """Seconds to wait after this one. Never less than the server asked for."""
+        """Return the seconds to wait after this failure, never less than the server asked for."""
         self._failures += 1
         if isinstance(failure, NeedsAttention):
             return SLOW_SECONDS * self._random.uniform(1.0, 1.25)

@@ -1,4 +1,4 @@
-"""What the server has this organization's agents do."""
+"""The collection settings an administrator set for the organization's agents."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,7 +9,7 @@ from keyway_agent.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`version` is None until the server has been asked. No `actions` and no `include`: everything."""
+    """`version` is None until one was fetched. Empty `actions` or `include` collect everything."""
 
     version: int | None = None
     heartbeat_interval_seconds: int = 60
@@ -19,7 +19,7 @@ class Configuration:
     exclude: tuple[str, ...] = ()
 
     def collects(self, event: Event) -> bool:
-        """Whether the event is to be sent. Object patterns judge only events that name an object."""
+        """Whether to send the event. Object patterns apply only to events that name an object."""
         if self.actions and event["action_id"] not in self.actions:
             return False
         if not event["object_name"]:
@@ -35,7 +35,7 @@ class Configuration:
 
 
 def read_configuration(content: dict[str, Any]) -> Configuration:
-    """Raises KeyError, TypeError, ValueError for what are no orders."""
+    """Parse the server's JSON. Raises KeyError, TypeError or ValueError if it is invalid."""
     return Configuration(
         version=int(content["version"]),
         heartbeat_interval_seconds=min(3600, max(1, int(content["heartbeat_interval_seconds"]))),
@@ -48,15 +48,15 @@ def read_configuration(content: dict[str, Any]) -> Configuration:
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError("not a list of texts")
+        raise TypeError("not a list of strings")
     return tuple(value)
 
 
 def _matches(pattern: str, name: tuple[str, ...], *, unknown: bool) -> bool:
-    """Match database.schema.object, in any case.
+    """Match ``database.schema.object``, ignoring case.
 
-    A statement need not say the schema. Then a pattern that asks for one matches as `unknown` says: an audit
-    rather sends too much than too little.
+    A statement may omit the schema. A pattern that requires one then yields `unknown`: callers
+    include and do not exclude, because an audit must rather send too much than too little.
     """
     parts = pattern.lower().split(".")
     if len(parts) != 3:

@@ -1,16 +1,17 @@
-"""PostgreSQL's csvlog as bytes: where records begin and end, strictly, in memory that a huge statement cannot exhaust."""
+"""Strict incremental parser of PostgreSQL's csvlog. Memory is bounded even for a huge statement."""
 
 import csv
 import re
 from dataclasses import dataclass, field
 
-# PostgreSQL 9.0 to 12 write 23 columns, 13 writes 24, 14 and later 26; a newer one may add a few.
+# PostgreSQL 9.0 to 12 write 23 columns, 13 writes 24, 14 and later 26. Newer ones may add a few.
 FEWEST_COLUMNS, MOST_COLUMNS = 23, 30
-# More of a column than this is read but not kept: twice what is ever sent of a statement.
+# The rest of a longer column is read but not kept. Twice the longest statement that is sent:
+# 65,536 characters of at most 4 bytes.
 COLUMN_LIMIT = 512 * 1024
 _LOG_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [^\s,\"]+"
 RECORD_START = re.compile(_LOG_TIME.encode() + b",")
-# Columns that can look one way only. A torn record with the next one grown onto it has them out of place.
+# Columns of a fixed shape. They do not match when a torn record runs into the next one.
 _SHAPES = {
     0: re.compile(_LOG_TIME, re.ASCII),
     3: re.compile(r"\d*", re.ASCII),
@@ -21,13 +22,13 @@ _SHAPES = {
 _END_OF_PLAIN = re.compile(rb'[,"\n]')
 _COLUMN = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
 _WHOLE_ROW = re.compile(rb"(?:" + _COLUMN + rb",)*+" + _COLUMN + rb"\n")
-# The csv module's own limit of a column, which is one for the whole process.
+# The csv module's own column limit. Raising it would do so for the whole process.
 _SHORT_ROW = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record: its columns, and the bytes of the file that hold it. `cut` when a column was longer than is kept."""
+    """One record: its columns and its byte range in the file. `cut` if a column was truncated."""
 
     columns: list[str] = field(repr=False)
     start: int
@@ -36,11 +37,11 @@ class Row:
 
 
 class Scanner:
-    """Takes a file's bytes as they come and gives its rows.
+    """Parse rows from a file's bytes, fed in chunks of any size.
 
-    PostgreSQL doubles every quote in a quoted column, so what a statement says cannot end its column. Bytes
-    that break the grammar were torn (a full disk, a killed server): `torn` is then where that record began,
-    and nothing more is taken.
+    PostgreSQL doubles every quote in a quoted column, so no statement text can end its column and
+    forge a record. Bytes that break the grammar come from a torn write (a full disk, a killed
+    server): `torn` is then the offset of that record, and the scanner stops.
     """
 
     def __init__(self, start: int) -> None:
@@ -65,7 +66,7 @@ class Scanner:
         return rows
 
     def _short_row(self, data: bytes, at: int) -> int:
-        """Take a row that is all there, fast. 0 when there is none here: the steps below take anything."""
+        """Fast path for a row that is complete in `data`; 0 to fall back to the steps below."""
         if self._base + at != self._start:
             return 0
         match = _WHOLE_ROW.match(data, at)

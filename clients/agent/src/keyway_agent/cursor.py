@@ -1,4 +1,4 @@
-"""How far everything has reached the server: what an agent that was killed goes on from."""
+"""The cursor: how far each log file has been delivered, and where a restarted agent resumes."""
 
 import json
 from collections.abc import Iterable
@@ -11,9 +11,11 @@ NAME = "cursor.json"
 
 
 class Cursor:
-    """`offsets` are the next bytes to send of each file, by its identity.
+    """`offsets` maps each file's identity to the first byte not yet delivered.
 
-    `joined` are failures beyond those bytes that were already sent as part of the statement that failed.
+    `joined` holds failures beyond those offsets that were already delivered as part of the
+    statement that failed. Without it, a restart between the two records would send the failure
+    a second time.
     """
 
     def __init__(self, state: StateDirectory) -> None:
@@ -26,7 +28,7 @@ class Cursor:
             self._load(content)
 
     def advance(self, items: Iterable[Item]) -> None:
-        """Take the items as delivered. Not yet durable: see save()."""
+        """Mark the items as delivered, in memory only; save() makes it durable."""
         for item in items:
             span = item.span
             self.offsets[span.file] = span.end
@@ -35,7 +37,7 @@ class Cursor:
                 self.joined.add((item.failed_at.file, item.failed_at.start))
 
     def save(self, *, existing: set[str]) -> None:
-        """Make it durable. Files that are no longer there are forgotten."""
+        """Write the cursor durably, dropping files that no longer exist."""
         self.offsets = {file: offset for file, offset in self.offsets.items() if file in existing}
         self.joined = {span for span in self.joined if span[0] in existing}
         content = {"version": 1, "offsets": self.offsets, "joined": sorted(self.joined)}
@@ -47,7 +49,9 @@ class Cursor:
             self.offsets = {str(file): int(offset) for file, offset in saved["offsets"].items()}
             self.joined = {(str(file), int(start)) for file, start in saved["joined"]}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # Starting from an empty cursor would be safe for the data, but it resends every log:
+            # that is the operator's decision.
             raise Misconfigured(
-                f"StateDirectory: {self._state.path / NAME} is damaged. Without it every log is sent again; the server"
-                " drops what it has. Remove it to do so."
+                f"StateDirectory: {self._state.path / NAME} is damaged. Remove it to send every"
+                " log again; the server ignores events it already has."
             ) from error

@@ -1,4 +1,4 @@
-"""Bringing events to the server until each has its verdict, however long that takes."""
+"""Deliver events to the server, retrying until each has a verdict."""
 
 import json
 import logging
@@ -24,17 +24,17 @@ from keyway_agent.state import StateDirectory
 logger = logging.getLogger(__name__)
 
 REJECTED = "rejected.ndjson"
-# Inflated, and below the server's limit of 10 MiB.
+# Uncompressed, and below the server's limit of 10 MiB.
 BATCH_BYTES = 8 * 1024 * 1024
 _Line = tuple[bytes, Event]
 
 
 class Stopping(AgentError):
-    """The agent was told to stop while it waited."""
+    """The agent was asked to stop during a wait."""
 
 
 class Delivery:
-    """`patience` is how many obstacles in a row are endured; None for a service, which never gives up."""
+    """Give up after `patience` consecutive failures; a service passes None and never gives up."""
 
     def __init__(
         self,
@@ -50,7 +50,10 @@ class Delivery:
         self._last_failure = ""
 
     def deliver(self, events: Sequence[Event], batch_size: int) -> None:
-        """Return when every event is accepted, known already, or set aside as rejected. Raises Refused, Stopping, TemporaryFailure."""
+        """Return once every event is accepted, a known duplicate, or set aside as rejected.
+
+        Raises Refused, Stopping and, with `patience`, TemporaryFailure.
+        """
         at = 0
         while at < len(events):
             batch = list(_batch(events, at, min(batch_size, self._limit)))
@@ -58,7 +61,7 @@ class Delivery:
                 at += len(batch)
 
     def _send(self, batch: Sequence[_Line]) -> bool:
-        """True when the batch is done with, False when it is to be cut smaller first."""
+        """Return True when the batch is settled, False when it must be retried in halves."""
         try:
             verdicts = self._ask(batch)
         except BatchRefused as refusal:
@@ -68,7 +71,7 @@ class Delivery:
             if len(batch) > 1:
                 self._limit = len(batch) // 2
                 logger.warning(
-                    "The server does not take a batch of %d events (%s): halving it.",
+                    "The server refused a batch of %d events (%s). Halving it.",
                     len(batch),
                     refusal,
                 )
@@ -82,7 +85,7 @@ class Delivery:
         return True
 
     def _ask(self, batch: Sequence[_Line]) -> dict[str, Any]:
-        """Ask until there is an answer. Raises BatchRefused too."""
+        """Send the batch until the server answers. Raises BatchRefused too."""
         lines = b"".join(line for line, _ in batch)
         attempts = 0
         while True:
@@ -98,7 +101,7 @@ class Delivery:
                 self._wait(failure)
             else:
                 if self._last_failure:
-                    logger.info("The server takes events again.")
+                    logger.info("The server accepts events again.")
                 self._last_failure = ""
                 self._backoff.reset()
                 return verdicts
@@ -107,12 +110,16 @@ class Delivery:
         seconds = self._backoff.seconds_after(failure)
         if str(failure) != self._last_failure:
             self._last_failure = str(failure)
-            logger.warning("%s. Nothing is lost; asking again in %.0f s.", failure, seconds)
+            logger.warning("%s. Nothing is lost; retrying in %.0f s.", failure, seconds)
         if self._stop.wait(seconds):
-            raise Stopping("Told to stop.")
+            raise Stopping("Asked to stop.")
 
     def _set_aside(self, verdicts: Sequence[dict[str, Any]], batch: Sequence[_Line]) -> None:
-        """Keep rejected events on this machine, durably, before the place moves over them."""
+        """Keep rejected events on this machine.
+
+        Must be synced to disk before the cursor advances: the server did not store these events,
+        and the agent does not read them again.
+        """
         if not verdicts:
             return
         at = rfc3339(datetime.now(UTC))
@@ -134,7 +141,7 @@ class Delivery:
 
 
 def _batch(events: Sequence[Event], at: int, limit: int) -> Iterator[_Line]:
-    """Encode one batch: at least one event, at most `limit`, and no more bytes than a batch may have."""
+    """Encode at most `limit` events, within BATCH_BYTES, but always at least one."""
     size = 0
     for event in events[at : at + limit]:
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
@@ -145,7 +152,10 @@ def _batch(events: Sequence[Event], at: int, limit: int) -> Iterator[_Line]:
 
 
 def _check(verdicts: dict[str, Any], sent: int) -> None:
-    """Raise UnexpectedAnswer unless every event sent has its verdict: what is not spoken for was not taken."""
+    """Raise UnexpectedAnswer unless every event has a verdict.
+
+    Without this check, a proxy's 200 would advance the cursor over events that nothing stored.
+    """
     rejected = verdicts.get("rejected")
     accepted, duplicate = verdicts.get("accepted"), verdicts.get("duplicate")
     if (
@@ -153,9 +163,9 @@ def _check(verdicts: dict[str, Any], sent: int) -> None:
         or not isinstance(accepted, int)
         or not isinstance(duplicate, int)
     ):
-        raise UnexpectedAnswer("200, but not with Keyway's verdicts")
+        raise UnexpectedAnswer("200, but without Keyway's verdicts")
     if accepted + duplicate + len(rejected) != sent:
-        raise UnexpectedAnswer("200, but not with a verdict on every event")
+        raise UnexpectedAnswer("200, but without a verdict on every event")
 
 
 def _are_verdicts(rejected: object, sent: int) -> TypeGuard[list[dict[str, Any]]]:

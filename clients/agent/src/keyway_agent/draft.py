@@ -1,29 +1,32 @@
-"""An event in the making: what a record told, before it is known how it went on."""
+"""A draft event: what a log record says, before it is known whether the statement succeeded."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from keyway_agent.actions import Action
-from keyway_agent.classify import Name
+from keyway_agent.object_names import ObjectName
 from keyway_agent.record import Record
 
 
 class Phase(Enum):
-    """What a record is in the story of its session."""
+    """When a record is logged, relative to what it describes."""
 
-    STARTED = auto()  # told before it is done; it may fail yet
-    FINISHED = auto()  # told when it is over
-    FAILED = auto()  # the failure of something, often of what an earlier record told
+    STARTED = auto()  # before it ran; it may still fail
+    FINISHED = auto()  # after it succeeded
+    FAILED = auto()  # an error, usually of a statement logged by an earlier record
 
 
 @dataclass(slots=True)
 class Draft:
-    """`statement` is as logged. `audit_id` is pgAudit's number of the statement, several records may share it."""
+    """`statement` is as logged; `text` is the same without passwords.
+
+    `audit_id` is pgAudit's statement number, which several records may share.
+    """
 
     record: Record
     phase: Phase
     action: Action
-    name: Name = field(default_factory=Name)
+    name: ObjectName = field(default_factory=ObjectName)
     statement: str = field(default="", repr=False)
     text: str = field(default="", repr=False)
     succeeded: bool = True

@@ -1,4 +1,4 @@
-"""The event as Keyway takes it: its fields, their limits, and an id that depends on nothing but what happened."""
+"""Build the event that Keyway stores: its fields, their limits, and a deterministic id."""
 
 import hashlib
 import ipaddress
@@ -15,13 +15,13 @@ NAME_LIMIT = 256
 SHORT_LIMIT = 64
 TEXT_LIMIT = 65_536
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# How long a note may be, tried in turn until all of them fit.
+# Limits for each note, tried in turn until the notes fit together.
 _NOTE_LIMITS = (16_000, 4_000, 500)
-LOCAL = "local machine"  # SQL Server's words for a client without an address
+LOCAL = "local machine"  # SQL Server's term for a client without an address
 
 
 def build(draft: Draft, *, host: str, instance: str) -> Event:
-    """Turn what was told into an event. Whatever is too long is cut, and `additional_information` says so."""
+    """Turn a draft into an event. Over-long values are cut; `additional_information` notes it."""
     record = draft.record
     notes, text = draft.notes, draft.text
     if record.cut:
@@ -61,21 +61,27 @@ def build(draft: Draft, *, host: str, instance: str) -> Event:
 
 
 def event_id(happened_at: datetime, *parts: str) -> uuid.UUID:
-    """UUIDv8 (RFC 9562): the milliseconds first, so that ids sort by time; the rest is SHA-256 over time and `parts`.
+    """Return a UUIDv8 (RFC 9562): the milliseconds, then SHA-256 over the time and `parts`.
 
-    The same record gives the same id for ever: what is sent twice is one event.
+    The leading milliseconds make ids sort by time. The same record always gives the same id, so
+    the server stores it once however often it is sent.
     """
     milliseconds = (happened_at - _EPOCH) // timedelta(milliseconds=1)
     digest = hashlib.sha256()
     for part in (str(milliseconds), *parts):
         encoded = part.encode("utf-8", "surrogatepass")
+        # The length prefix keeps ("ab", "c") and ("a", "bc") apart: with a plain concatenation
+        # two different records could share an id, and the server would not store the second.
         digest.update(len(encoded).to_bytes(8) + encoded)
     rest = int.from_bytes(digest.digest()[:10]) & ~(0xF << 76) & ~(0b11 << 62)
     return uuid.UUID(int=(milliseconds & (1 << 48) - 1) << 80 | 8 << 76 | 0b10 << 62 | rest)
 
 
 def _client(peer: str) -> tuple[str, str]:
-    """The client's address and name. PostgreSQL writes ``host:port``, or ``[local]`` for a socket."""
+    """Return the client's address and host name.
+
+    PostgreSQL logs ``host:port``, or ``[local]`` for a Unix socket.
+    """
     if peer in {"", "[local]"}:
         return (LOCAL if peer else "", "")
     host = peer.rpartition(":")[0] or peer
@@ -87,7 +93,7 @@ def _client(peer: str) -> tuple[str, str]:
 
 
 def _notes(notes: dict[str, object]) -> str:
-    """JSON, always whole: what is too long in it is cut inside."""
+    """Serialize the notes. The result is always valid JSON: values are cut, never the text."""
     text = json.dumps(notes, ensure_ascii=False) if notes else ""
     for limit in _NOTE_LIMITS:
         if len(text) <= TEXT_LIMIT:

@@ -1,4 +1,4 @@
-"""The heartbeat: a thread of its own, so that a server that is slow to take events still hears of us."""
+"""The heartbeat thread. Separate, so that a slow delivery does not make the agent look dead."""
 
 import logging
 import threading
@@ -16,7 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeat(threading.Thread):
-    """Beats until `stop` is set. A refusal for good is handed to `refused`, which may come from this thread."""
+    """Send heartbeats until `stop` is set.
+
+    Calls `refused` on this thread if the server permanently refuses the key.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class Heartbeat(threading.Thread):
                 else 60.0
             )
         if self._last_failure:
-            logger.info("The server takes heartbeats again.")
+            logger.info("The server accepts heartbeats again.")
             self._last_failure = ""
         self._backoff.reset()
         self._configuration.note_version(answer.get("configuration_version"))
@@ -81,11 +84,12 @@ class Heartbeat(threading.Thread):
     def _log_failure(self, failure: Exception) -> None:
         if str(failure) != self._last_failure:
             self._last_failure = str(failure)
-            logger.warning("No heartbeat: %s.", failure)
+            logger.warning("Heartbeat failed: %s.", failure)
 
     def _note_rotation(self, *, is_rotating_out: bool) -> None:
         if is_rotating_out and not self._is_rotating_out:
             logger.warning(
-                "This key is being rotated out: put its successor into AgentApiKey and restart before it ends."
+                "This key is being rotated out. Set AgentApiKey to the new key and restart the"
+                " agent before the old one expires."
             )
         self._is_rotating_out = is_rotating_out

@@ -1,15 +1,17 @@
-"""What a log record tells of: a statement, a session's beginning or end, a failure, a change of the server itself."""
+"""Turn a log record into a draft: a statement, a login or logout, a failure, a server event."""
 
 import re
 
 from keyway_agent import actions, pgaudit
 from keyway_agent.actions import Action
-from keyway_agent.classify import Name, classify
+from keyway_agent.classify import classify
 from keyway_agent.draft import Draft, Phase
+from keyway_agent.object_names import ObjectName
 from keyway_agent.record import Record
 
 _STATEMENT = re.compile(
-    r"(?:duration: (?P<ms>[\d.]+) ms  )?(?:statement|execute (?P<fetch>fetch from )?(?P<prepared>.*?)): (?P<sql>.*)",
+    r"(?:duration: (?P<ms>[\d.]+) ms  )?"
+    r"(?:statement|execute (?P<fetch>fetch from )?(?P<prepared>.*?)): (?P<sql>.*)",
     re.DOTALL,
 )
 _END_OF_STATEMENT = re.compile(r"duration: [\d.]+ ms(?:  (?:parse|bind) .*)?", re.DOTALL)
@@ -30,19 +32,20 @@ _SEVERITIES = frozenset({"LOG", "INFO", "NOTICE", "WARNING", "ERROR", "FATAL", "
 
 
 def interpret(record: Record) -> Draft | None:
-    """Return what the record tells, None where that is nothing for an auditor."""
+    """Return the draft of a record, or None if it is not an audit event."""
     if record.failed:
         return _failure(record)
     if draft := pgaudit.read(record):
         return draft
-    # RAISE LOG can write any message, but never without a context: nobody forges a statement that way.
+    # RAISE LOG in a function can write any message, but PostgreSQL always logs a context with it.
+    # Without this check, any user could forge statements, logins and server events.
     if record.severity != "LOG" or record.context:
         return None
     return _of_session(record) if record.user else _of_server(record)
 
 
 def ends_statement(record: Record) -> bool:
-    """Whether the record shows that the session's statement before it went through, without telling of a new one."""
+    """Whether the record only shows that the session's previous statement succeeded."""
     return (
         record.severity == "LOG"
         and not record.context
@@ -51,7 +54,7 @@ def ends_statement(record: Record) -> bool:
 
 
 def is_in_english(record: Record) -> bool:
-    """Messages are told apart by their words: ``lc_messages`` must be C or English."""
+    """Whether the log is in English. Records are recognized by their wording (``lc_messages``)."""
     return record.severity in _SEVERITIES or record.severity.startswith("DEBUG")
 
 
@@ -70,7 +73,7 @@ def _of_session(record: Record) -> Draft | None:
             record,
             Phase.STARTED,
             actions.EXECUTE,
-            Name(object=match["function"]),
+            ObjectName(object=match["function"]),
             text=message,
             statement=message,
         )
@@ -98,7 +101,7 @@ def _of_server(record: Record) -> Draft | None:
             record,
             Phase.FINISHED,
             action,
-            Name(object=match["name"]),
+            ObjectName(object=match["name"]),
             notes={"message": record.message},
         )
     return None
@@ -122,13 +125,14 @@ def _failure(record: Record) -> Draft | None:
 
 
 def _draft(record: Record, phase: Phase, sql: str) -> Draft:
-    """The text's own words, unless the server's name for the command is weightier.
+    """Classify the text, unless the server's command tag outweighs it.
 
-    The name of a prepared statement stands before its text and is its client's to choose.
+    The client chooses a prepared statement's name, which precedes the text in the message. A name
+    such as ``x: SELECT 1 --`` would otherwise disguise a DELETE as a SELECT.
     """
     found = classify(sql)
     action = actions.weightier(found.action, _by_tag(record))
-    name = found.name if action is found.action else Name()
+    name = found.name if action is found.action else ObjectName()
     return Draft(record, phase, action, name, statement=sql, text=found.text)
 
 

@@ -1,4 +1,7 @@
-"""The files of a csvlog directory, known by what they begin with: names and inodes are used again, time stamps are not."""
+"""The csvlog files of a directory, identified by their first line.
+
+Names and inodes are reused; the time stamp, process and session at the start of a log are not.
+"""
 
 import hashlib
 import os
@@ -10,14 +13,14 @@ from keyway_agent.csvlog import RECORD_START
 from keyway_agent.errors import Unreadable
 from keyway_agent.log_time import LogClock
 
-# A first line has its time, process, session and line number in far fewer bytes.
+# The time, process, session and line number of a first line fit in far fewer bytes.
 _HEAD = 512
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """`identity` stays when the file grows or is renamed, and changes when it is emptied and written anew."""
+    """`identity` survives growth and renaming; it changes when the file is truncated and reused."""
 
     path: Path
     identity: str
@@ -26,7 +29,7 @@ class LogFile:
 
 
 def identify(head: bytes) -> str:
-    """The identity that the first bytes give, "" while a first line is not complete."""
+    """Return the identity that the first bytes give, or "" until the first line is complete."""
     line, newline, _ = head[:_HEAD].partition(b"\n")
     if not newline and len(line) < _HEAD:
         return ""
@@ -34,7 +37,8 @@ def identify(head: bytes) -> str:
 
 
 def _may_be_a_log(entry: os.DirEntry[str]) -> bool:
-    # No symbolic links: whoever can write here shall not choose what else we read.
+    # No symbolic links: a user who can write to this directory must not be able to make the agent
+    # read, and send, another file.
     return (
         ".csv" in entry.name
         and not entry.name.endswith(_COMPRESSED)
@@ -49,7 +53,10 @@ class LogDirectory:
         self._seen: dict[Path, tuple[tuple[int, int, int], LogFile | None]] = {}
 
     def files(self) -> list[LogFile]:
-        """Every csvlog here, oldest first, renamed ones too (``….csv.1``). Raises Unreadable when it cannot be read."""
+        """Return every csvlog, oldest first, renamed ones (``….csv.1``) included.
+
+        Raises Unreadable.
+        """
         try:
             entries = [Path(entry.path) for entry in os.scandir(self.path) if _may_be_a_log(entry)]
         except OSError as error:
@@ -57,14 +64,14 @@ class LogDirectory:
         seen = {path: self._look(path) for path in entries}
         self._seen = {path: sight for path, sight in seen.items() if sight}
         files = [file for _, file in self._seen.values() if file]
-        # A copy that log rotation makes has the identity of its original: one of them will do, the longer one.
+        # A copy made by log rotation has the identity of its original. Keep the longer of the two.
         longest = {
             file.identity: file for file in sorted(files, key=lambda file: (file.size, file.path))
         }
         return sorted(longest.values(), key=lambda file: (file.begins_at, file.path.name))
 
     def known(self) -> set[str]:
-        """The identities of the files that were here when they were listed last."""
+        """Return the identities of the files found by the last files()."""
         return {file.identity for _, file in self._seen.values() if file}
 
     def _look(self, path: Path) -> tuple[tuple[int, int, int], LogFile | None] | None:
@@ -77,7 +84,7 @@ class LogDirectory:
             with path.open("rb") as opened:
                 head = opened.read(_HEAD)
         except FileNotFoundError:
-            return None  # removed since it was listed
+            return None  # removed after it was listed
         except OSError as error:
             raise Unreadable(f"Source.Path: cannot read {path}: {error.strerror}.") from error
         identity = identify(head)

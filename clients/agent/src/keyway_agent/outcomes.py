@@ -1,8 +1,8 @@
-"""One event for one statement: what a record earlier, joined with the failure that a later record of its session tells.
+"""Join each statement with its failure, so that one statement becomes one event.
 
-PostgreSQL logs a statement before it runs it and an error when it fails, as two records. A draft is therefore
-held until its session goes on, or for WINDOW at most. What is joined depends on the log alone, never on when it
-was read: an agent that was killed and reads again makes the very same events.
+PostgreSQL logs a statement before running it and logs an error if it fails: two records. A draft is
+therefore held until its session logs something else, for at most WINDOW. The join depends only on
+the log, never on when it was read, so an agent that was killed produces the very same events again.
 """
 
 from collections import deque
@@ -15,17 +15,21 @@ from keyway_agent.draft import Draft, Phase
 from keyway_agent.interpretation import ends_statement, interpret
 from keyway_agent.record import Record, Span
 
-# A statement that fails later than this is told again, as a failure.
+# A statement that fails later than this gets a second event, for the failure.
 WINDOW = timedelta(seconds=2)
-# How late a record may be in the file by its own time.
+# How far records may be out of order, by their own time stamps.
 LATENESS = timedelta(seconds=1)
-# Bytes of log that are held at most, whatever is still open: whoever can flood the log must not fill our memory.
+# Most log bytes held for open statements. A database user who floods the log must not be able to
+# exhaust the agent's memory.
 HELD_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class Item:
-    """A record that was read. `draft` is None where there is nothing to tell; `failed_at` is the record joined to it."""
+    """A record that was read. `failed_at` is the failure joined to it.
+
+    `draft` is None if the record is not an event of its own.
+    """
 
     span: Span
     logged_at: datetime
@@ -36,9 +40,9 @@ class Item:
 
 @dataclass(slots=True)
 class Outcomes:
-    """Feed it records in the log's order; take the items that are settled, in the same order.
+    """Feed it records in log order; it yields settled items in the same order.
 
-    `joined` are the failures that an earlier life of this agent joined to what it has sent already.
+    `joined` holds failures that were already delivered with their statement before a restart.
     """
 
     joined: set[tuple[str, int]] = field(default_factory=set)
@@ -51,7 +55,7 @@ class Outcomes:
         return len(self._items)
 
     def skip(self, span: Span) -> None:
-        """Take bytes that are no record, so that the place moves over them in its turn."""
+        """Add bytes that are not a record, so that the cursor advances past them in order."""
         self._hold(Item(span, datetime.min.replace(tzinfo=UTC), None))
 
     def feed(self, record: Record) -> None:
@@ -67,7 +71,10 @@ class Outcomes:
             self._close(record.session)
 
     def settled(self, caught_up_at: datetime | None) -> Iterator[Item]:
-        """Yield what nothing can change any more. `caught_up_at`: when the whole log had been read, None if it has not."""
+        """Yield the items that later records can no longer change.
+
+        `caught_up_at` is when the whole log had been read, or None if it has not been.
+        """
         while self._items and self._is_settled(self._items[0], caught_up_at):
             item = self._items.popleft()
             self._bytes -= item.span.size
@@ -89,7 +96,7 @@ class Outcomes:
         self._bytes += item.span.size
 
     def _join(self, failure: Draft) -> bool:
-        """Turn what the failure is of into a failure. False when nothing that is held is meant by it."""
+        """Mark the failed statement's drafts as failed. Return False if none of them is held."""
         session, span = failure.record.session, failure.record.span
         if (span.file, span.start) in self.joined:
             self.joined.discard((span.file, span.start))
@@ -111,7 +118,10 @@ class Outcomes:
         return bool(meant)
 
     def _begin(self, draft: Draft, item: Item) -> None:
-        """A new statement ends the one before. pgAudit tells of one statement in several records."""
+        """Open a draft and close the previous statement of its session.
+
+        Records with the same pgAudit statement number stay open together.
+        """
         session = draft.record.session
         self._close(session, keeping=draft.audit_id)
         if draft.phase is Phase.STARTED:
@@ -135,14 +145,14 @@ class Outcomes:
 
 
 def _is_of(failure: Draft, earlier: Draft) -> bool:
-    """Whether the failure is that of what was earlier: the same text, or the same transaction where the log keeps no text."""
+    """Whether the failure belongs to the earlier draft: by text, or else by transaction."""
     error, record = failure.record, earlier.record
     if error.logged_at - record.logged_at > WINDOW:
         return False
     if failure.action is actions.LOGIN_FAILED or earlier.action is actions.LOGIN_SUCCEEDED:
         return failure.action is actions.LOGIN_FAILED and earlier.action is actions.LOGIN_SUCCEEDED
     if error.command_tag in {"PARSE", "BIND"}:
-        return False  # of the next one, which was never executed
+        return False  # of the next statement, which failed before it was executed and logged
     if failure.statement:
         return failure.statement == earlier.statement
     return bool(error.transaction) and error.transaction == record.transaction

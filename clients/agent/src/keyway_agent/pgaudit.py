@@ -1,26 +1,28 @@
-"""pgAudit's records: ``AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.t,"select …",<none>``."""
+"""Parse pgAudit records: ``AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.t,"select …",<none>``."""
 
 import re
 
 from keyway_agent import actions
 from keyway_agent.actions import Action
-from keyway_agent.classify import Name, classify, qualified_name
+from keyway_agent.classify import classify
 from keyway_agent.draft import Draft, Phase
+from keyway_agent.object_names import ObjectName, qualified_name
 from keyway_agent.record import Record
 
 _MARK = "AUDIT: "
 _TYPES = ("SESSION", "OBJECT")
-# pgAudit quotes a field with a comma, a quote or a line break in it.
+# pgAudit quotes a field that contains a comma, a quote or a line break.
 _FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^,]*+))(,|\Z)', re.DOTALL)
 _EMPTY_FIELDS = frozenset({"", "<none>", "<not logged>", "<previously logged>"})
-# One command for several actions.
+# Commands that stand for several actions.
 _AMBIGUOUS = frozenset({"ALTER", "GRANT", "REVOKE", "SET", "RESET"})
-# The context of a statement inside a function. A RAISE names its PL/pgSQL function first.
+# How the context of a statement inside a function begins. That of a RAISE begins with the name of
+# its PL/pgSQL function, so a function cannot forge an audit record.
 _INNER = ("SQL ", "PL/pgSQL assignment ")
 
 
 def read(record: Record) -> Draft | None:
-    """Return what a pgAudit record tells; None for any other, and for one that somebody's RAISE made up."""
+    """Return a pgAudit record's draft; None for other records and ones that a RAISE forged."""
     if not record.message.startswith(_MARK) or (
         record.context and not record.context.startswith(_INNER)
     ):
@@ -44,7 +46,7 @@ def read(record: Record) -> Draft | None:
     notes |= {"statement_id": statement_id, "substatement_id": substatement_id}
     more = {"object_type": object_type} | dict(zip(("parameters", "rows"), rest, strict=False))
     notes |= {name: value for name, value in more.items() if value not in _EMPTY_FIELDS}
-    name = qualified_name(object_name) if object_name else Name()
+    name = qualified_name(object_name) if object_name else ObjectName()
     draft = Draft(
         record, Phase.STARTED, _action(command, group), name, notes=notes, audit_id=statement_id
     )
@@ -60,7 +62,7 @@ def _action(command: str, group: str) -> Action:
 
 
 def _add_statement(draft: Draft, command: str, statement: str) -> None:
-    """pgAudit knows the command and the object; the text tells a password from an owner, and fills gaps."""
+    """Refine pgAudit's command and object by the text, for example ALTER to CHANGE PASSWORD."""
     found = classify(statement)
     draft.statement, draft.text = statement, found.text
     if command.partition(" ")[0] in _AMBIGUOUS and found.action is not actions.UNKNOWN:

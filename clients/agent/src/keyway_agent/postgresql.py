@@ -1,4 +1,4 @@
-"""The source that tails a PostgreSQL server's csvlog."""
+"""The source that tails a PostgreSQL server's csvlog directory."""
 
 import json
 import logging
@@ -30,7 +30,10 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """`zone` is the server's ``log_timezone``, `instance` its name in events. `from_end`: leave out what is there at first."""
+    """`zone` is the server's ``log_timezone``, `instance` its name in events.
+
+    `from_end` skips what the log already holds at the agent's first start.
+    """
 
     path: Path
     zone: str
@@ -39,7 +42,7 @@ class LogSettings:
 
 
 class CsvLog:
-    """Raises Unreadable when the log is not there to be read."""
+    """Read, join and deliver the log. Methods raise Unreadable if the log cannot be read."""
 
     def __init__(
         self,
@@ -60,6 +63,8 @@ class CsvLog:
         self._language_warned = False
 
     def read(self) -> Sequence[Entry]:
+        # Taken before the read, so that everything logged up to this time has been read. A later
+        # time could settle a statement as succeeded while its failure is being logged.
         started_at = self._now()
         found = self._tail.read()
         for each in found:
@@ -71,7 +76,7 @@ class CsvLog:
         self._cursor.save(existing=self._directory.known())
 
     def backlog(self) -> int:
-        """Bytes of log. Looks for itself, so that another thread may ask."""
+        """Return the undelivered bytes of log. Safe to call from another thread."""
         return sum(
             max(0, file.size - self._cursor.offsets.get(file.identity, 0))
             for file in self._overview.files()
@@ -87,7 +92,8 @@ class CsvLog:
             self._cursor.save(existing=set(files))
         elif gone := len(self._cursor.offsets.keys() - files.keys()):
             logger.warning(
-                "%d log files that were read before are gone. What was in them and not yet sent is lost.",
+                "%d log files that were read before are gone. Events in them that were not yet sent"
+                " are lost.",
                 gone,
             )
 
@@ -105,9 +111,9 @@ class CsvLog:
         self._outcomes.feed(record)
 
     def _set_aside(self, file: str, piece: Row | Torn, sample: bytes) -> None:
-        """Keep what cannot be read where somebody can look at it; everything after it goes on."""
+        """Record unreadable bytes for the operator and continue after them."""
         logger.warning(
-            "%d bytes of log are no record, torn by a full disk or a crash: see %s.",
+            "%d bytes of the log are not a record (a full disk or a crash cut it short). See %s.",
             piece.end - piece.start,
             UNREADABLE,
         )
@@ -124,7 +130,8 @@ class CsvLog:
         if not self._language_warned and not is_in_english(record):
             self._language_warned = True
             logger.error(
-                "The log is not in English, so that nothing can be told from it. Set lc_messages = 'C' on the server."
+                "The log is not in English, so the agent cannot recognize its records."
+                " Set lc_messages = 'C' on the server."
             )
 
     def _entry(self, item: Item) -> Entry:

@@ -1,4 +1,4 @@
-"""A record of the log with its columns named, and where it stands."""
+"""A log record with named columns and its position in the file."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from keyway_agent.log_time import LogClock
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A record's bytes: the file by its identity, from `start` to `end`."""
+    """A record's byte range, `start` to `end`. `file` is the file's identity."""
 
     file: str
     start: int
@@ -47,7 +47,8 @@ class Record:
 
 
 def read_record(row: Row, file: str, clock: LogClock) -> Record:
-    """Name the columns. NUL cannot be sent and stands for nothing in a log. Raises ValueError where the time is none."""
+    """Name a row's columns. Raises ValueError if its time is invalid."""
+    # NUL has no meaning in a log, and an event cannot carry it.
     columns = [column.replace("\0", "\ufffd") for column in row.columns]
     return Record(
         span=Span(file, row.start, row.end),

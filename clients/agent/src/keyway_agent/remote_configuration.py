@@ -1,4 +1,7 @@
-"""The server's orders as the agent has them: asked for with an ETag, kept for a start without a server."""
+"""The configuration an administrator set on the server: fetched with an ETag, cached on disk.
+
+The cached copy lets the agent start while the server is unreachable.
+"""
 
 import json
 import logging
@@ -15,7 +18,11 @@ NAME = "configuration.json"
 
 
 class RemoteConfiguration:
-    """`orders` are in force. The heartbeat's thread sets `changed`; only the main thread asks."""
+    """`current` is the configuration in force.
+
+    The heartbeat thread only sets `changed`; fetching and replacing `current` is left to the main
+    thread, so neither needs a lock.
+    """
 
     def __init__(self, server: Server, state: StateDirectory) -> None:
         self._server, self._state = server, state
@@ -26,15 +33,20 @@ class RemoteConfiguration:
         self._load_saved()
 
     def note_version(self, version: object) -> None:
-        """Take the version that the server has."""
+        """Note the version the server reports; a different one is fetched by the next refresh."""
         if version != self.current.version:
             self.changed.set()
 
     def refresh(self) -> None:
-        """Ask for the orders if they may have changed. Without an answer the old ones stay. Raises Refused."""
+        """Fetch the configuration if it may have changed. Raises Refused.
+
+        After any other failure the current one stays in force.
+        """
         if not self.changed.is_set():
             return
-        self.changed.clear()  # a heartbeat that finds them different still will set it again
+        # Clear before fetching: cleared afterwards, a change noted meanwhile would be lost. If
+        # the fetch fails, the next heartbeat sees the old version and sets it again.
+        self.changed.clear()
         try:
             answer = self._server.configuration(self._etag)
             if answer is None:
@@ -43,13 +55,13 @@ class RemoteConfiguration:
             self.current = read_configuration(content)
         except TemporaryFailure as failure:
             logger.warning(
-                "No configuration from the server (%s); going on with %s.",
+                "Cannot fetch the configuration (%s); continuing with %s.",
                 failure,
                 self._description(),
             )
         except (KeyError, TypeError, ValueError) as error:
             logger.error(
-                "The server's configuration cannot be understood (%r); going on with %s.",
+                "The server sent an invalid configuration (%r); continuing with %s.",
                 error,
                 self._description(),
             )
@@ -67,12 +79,12 @@ class RemoteConfiguration:
                     str(saved["etag"]),
                 )
         except (KeyError, TypeError, ValueError):
-            logger.warning("%s is damaged; asking the server again.", NAME)
+            logger.warning("%s is damaged; fetching the configuration again.", NAME)
 
     def _description(self) -> str:
         version = self.current.version
         return (
-            "the defaults: everything is sent"
+            "the defaults, which send everything"
             if version is None
             else f"configuration version {version}"
         )

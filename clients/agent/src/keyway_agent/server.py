@@ -1,4 +1,7 @@
-"""Keyway's agent API, spoken over one connection a request. The key leaves in one header and in no error."""
+"""Client of Keyway's agent API, with one connection per request.
+
+The key is sent in one header and never appears in an error.
+"""
 
 import gzip
 import http.client
@@ -24,20 +27,20 @@ class Answer:
     body: bytes = field(repr=False)
 
     def json(self) -> dict[str, Any]:
-        """Raises UnexpectedAnswer where the body is no JSON object."""
+        """Parse the body. Raises UnexpectedAnswer if it is not a JSON object."""
         try:
             content = json.loads(self.body)
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
             raise UnexpectedAnswer(
-                f"The server answered {self.status} with something that is not Keyway's. Is ServerUrl right?"
+                f"The server answered {self.status} without a JSON object. Check ServerUrl"
             )
         return content
 
 
 class Server:
-    """Every method raises one of keyway_agent.answers for what is not the answer hoped for."""
+    """Every method raises an error of keyway_agent.answers unless the request succeeds."""
 
     def __init__(self, settings: Settings) -> None:
         parts = urlsplit(settings.server_url)
@@ -50,7 +53,7 @@ class Server:
         return self._ask("GET", "/api/v1/whoami").json()
 
     def send(self, lines: bytes) -> dict[str, Any]:
-        """Send NDJSON; return the verdicts."""
+        """Send events as NDJSON and return the verdicts."""
         headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
         return self._ask(
             "POST", "/api/v1/agent/events", gzip.compress(lines, 6, mtime=0), headers
@@ -63,7 +66,7 @@ class Server:
         ).json()
 
     def configuration(self, etag: str) -> tuple[dict[str, Any], str] | None:
-        """Return the configuration and its ETag, None when it is still the one of `etag`."""
+        """Return the configuration and its ETag, or None if it still matches `etag`."""
         answer = self._ask(
             "GET", "/api/v1/agent/config", headers={"If-None-Match": etag} if etag else {}
         )
@@ -81,6 +84,8 @@ class Server:
             "User-Agent": f"keyway-agent/{__version__}",
             "Accept": "application/json",
         }
+        # http.client does not follow redirects, and it must stay so: following one would hand the
+        # key to whatever host the Location header names.
         connection = self._connection()
         try:
             connection.request(method, self._path + path, body, sent | (headers or {}))

@@ -1,4 +1,4 @@
-"""agent.json: what it may say, and clear words for what it may not."""
+"""Parse and validate agent.json."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ApiKey:
-    """The secret. Shows itself to reveal() alone."""
+    """The agent key. Only reveal() returns it; ``repr``, ``str`` and pickling do not."""
 
     __slots__ = ("_value",)
 
@@ -33,7 +33,7 @@ class ApiKey:
         return "ApiKey(***)"
 
     def __reduce__(self) -> str:
-        raise TypeError("An API key is not pickled.")
+        raise TypeError("An API key cannot be pickled.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Settings:
 
 
 def load(path: Path) -> Settings:
-    """Read the configuration file. Raises Misconfigured, never quoting a value that might be the key."""
+    """Read the configuration file. Raises Misconfigured, which never quotes a value."""
     try:
         mode = path.stat().st_mode
         content = path.read_text("utf-8")
@@ -65,20 +65,21 @@ def load(path: Path) -> Settings:
     if not mode & stat.S_IRWXO:
         return settings
     return _warned(
-        settings, f"{path} holds the key and is open to every user of this machine: chmod o= {path}"
+        settings,
+        f"{path} contains the key and is accessible to every user. Run: chmod o= {path}",
     )
 
 
 def parse(content: str) -> Settings:
-    """Raises Misconfigured."""
+    """Validate the file's text. Raises Misconfigured."""
     try:
         values = json.loads(content, object_pairs_hook=_once_each)
     except json.JSONDecodeError as error:
         raise Misconfigured(
-            f"The configuration is not JSON: {error.msg} in line {error.lineno}, column {error.colno}."
-        ) from None
+            f"The configuration is not JSON: {error.msg}, line {error.lineno} column {error.colno}."
+        ) from None  # the error's `doc` is the whole file, key included
     except RecursionError:
-        raise Misconfigured("The configuration is not JSON that anybody would write.") from None
+        raise Misconfigured("The configuration is not JSON: nested too deeply.") from None
     reader = _Reader(values, "")
     host = reader.text("Host", default=socket.gethostname())
     settings = Settings(
@@ -91,7 +92,7 @@ def parse(content: str) -> Settings:
     )
     reader.refuse_the_rest()
     if not 0 < len(host) <= HOST_LIMIT:
-        raise Misconfigured(f"Host: 1 to {HOST_LIMIT} characters.")
+        raise Misconfigured(f"Host: must have 1 to {HOST_LIMIT} characters.")
     return settings
 
 
@@ -101,7 +102,7 @@ def _source(reader: "_Reader", host: str) -> LogSettings | Simulation:
     if kind == CSVLOG:
         start = reader.text("StartAt", default="beginning")
         if start not in {"beginning", "end"}:
-            raise Misconfigured('Source.StartAt: "beginning" or "end".')
+            raise Misconfigured('Source.StartAt: must be "beginning" or "end".')
         source = LogSettings(
             path=Path(reader.text("Path")),
             zone=reader.text("TimeZone", default=""),
@@ -111,14 +112,14 @@ def _source(reader: "_Reader", host: str) -> LogSettings | Simulation:
     elif kind == SIMULATE:
         source = simulation(reader.number("EventsPerSecond", default=DEFAULT_RATE))
     else:
-        raise Misconfigured(f'Source.Type: "{CSVLOG}" or "{SIMULATE}".')
+        raise Misconfigured(f'Source.Type: must be "{CSVLOG}" or "{SIMULATE}".')
     reader.refuse_the_rest()
     return source
 
 
 def simulation(events_per_second: float) -> Simulation:
     if not 0 < events_per_second <= 1000:
-        raise Misconfigured("EventsPerSecond: more than 0, at most 1000.")
+        raise Misconfigured("EventsPerSecond: must be more than 0 and at most 1000.")
     return Simulation(events_per_second)
 
 
@@ -127,36 +128,36 @@ def _server_url(url: str, *, allow_plain: bool) -> str:
         parts = urlsplit(url)
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
-        raise Misconfigured("ServerUrl: not an address.") from None
+        # `from None`: the ValueError may quote the URL, which may hold a password.
+        raise Misconfigured("ServerUrl: not a valid URL.") from None
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname
         or not port_is_fine
         or not url.isascii()
     ):
-        raise Misconfigured("ServerUrl: an address such as https://keyway.example.")
+        raise Misconfigured("ServerUrl: must be a URL such as https://keyway.example.")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise Misconfigured("ServerUrl: scheme, host, port and path only.")
+        raise Misconfigured("ServerUrl: may have only a scheme, host, port and path.")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allow_plain:
         raise Misconfigured(
-            "ServerUrl: http would send the key in clear. Use https, or set AllowPlainHttp to true."
+            "ServerUrl: http would send the key in clear text. Use https, or set AllowPlainHttp to"
+            " true."
         )
     return url.rstrip("/")
 
 
 def _api_key(value: str) -> ApiKey:
-    # What cannot stand in a header would be quoted by the error that says so.
+    # Check here: http.client would quote an invalid header value, and so the key, in its error.
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise Misconfigured(
-            "AgentApiKey: not a key as Keyway shows it. Copy it whole, without spaces."
-        )
+        raise Misconfigured("AgentApiKey: not a valid key. Copy the whole key, without spaces.")
     return ApiKey(value)
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise Misconfigured("The configuration has a field twice.")
+        raise Misconfigured("The configuration contains a field twice.")
     return values
 
 
@@ -173,29 +174,30 @@ def _warned(settings: Settings, warning: str) -> Settings:
 
 
 class _Reader:
-    """Takes fields out of an object and knows which were left."""
+    """Reads fields of a JSON object and tracks which were not read."""
 
     def __init__(self, values: object, path: str) -> None:
         if not isinstance(values, Mapping):
-            raise Misconfigured(f"{path.rstrip('.') or 'The configuration'}: an object.")
+            raise Misconfigured(f"{path.rstrip('.') or 'The configuration'} must be an object.")
         self._values, self._path = dict(values), path
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._values.pop(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
-            raise Misconfigured(f"{self._path}{name}: {'missing' if value is None else 'a text'}.")
+            flaw = "missing" if value is None else "must be a non-empty string"
+            raise Misconfigured(f"{self._path}{name}: {flaw}.")
         return value
 
     def flag(self, name: str) -> bool:
         value = self._values.pop(name, False)
         if not isinstance(value, bool):
-            raise Misconfigured(f"{self._path}{name}: true or false.")
+            raise Misconfigured(f"{self._path}{name}: must be true or false.")
         return value
 
     def number(self, name: str, default: float) -> float:
         value = self._values.pop(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Misconfigured(f"{self._path}{name}: a number.")
+            raise Misconfigured(f"{self._path}{name}: must be a number.")
         return value
 
     def section(self, name: str) -> "_Reader":
@@ -203,4 +205,4 @@ class _Reader:
 
     def refuse_the_rest(self) -> None:
         if self._values:
-            raise Misconfigured(f"{self._path}{min(self._values)}: no such field.")
+            raise Misconfigured(f"{self._path}{min(self._values)}: unknown field.")

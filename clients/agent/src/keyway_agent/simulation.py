@@ -1,4 +1,4 @@
-"""A SQL Server that is not there: audit events such as a busy shop's would be, for the demo."""
+"""A simulated SQL Server for the demo, with the audit events of a busy shop."""
 
 import random
 import time
@@ -11,7 +11,7 @@ from keyway_agent.event import Event, event_id
 from keyway_agent.log_time import rfc3339
 from keyway_agent.source import Entry
 
-# With --once, a minute's worth of events is what is there.
+# Events available at the start, and all that --once sends.
 BACKLOG_SECONDS = 60
 _MOST_AT_ONCE = 5000
 
@@ -24,7 +24,7 @@ _SESSIONS = [
     ("etl", "etl", "SSIS", "ETL01", "10.20.0.31"),
 ]
 _Template = tuple[int, Action, str, str, str, str, float]
-# How often, what, database, schema, object, statement, how often it succeeds.
+# Weight, action, database, schema, object, statement, probability of success.
 _TEMPLATES: list[_Template] = [
     (
         30,
@@ -150,7 +150,7 @@ _WEIGHTS = [happening[0] for happening in _TEMPLATES]
 
 
 class SimulatedServer:
-    """Events at a rate, first a minute's worth. There is nothing to come back to, so nothing is remembered."""
+    """Yields events at a fixed rate, starting with a minute's worth. Keeps no state on disk."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class SimulatedServer:
         self._generated = 0
 
     def read(self) -> Sequence[Entry]:
-        """What is late is told with the time at which it would have happened."""
+        """Return the events due. Late ones carry the time at which they were due."""
         due = (
             int((self._clock() - self._started_at + BACKLOG_SECONDS) * self._rate) - self._generated
         )

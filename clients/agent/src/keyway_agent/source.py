@@ -1,4 +1,4 @@
-"""Where events come from."""
+"""The interface of event sources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,17 @@ from keyway_agent.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something of the source, in its order. `event` is None where there is nothing to send; it still moves the place on."""
+    """One entry read from a source. `receipt` is the source's own note of its position.
+
+    `event` is None if there is nothing to send; the entry still advances the source's position.
+    """
 
     event: Event | None
     receipt: object = field(repr=False)
 
     @property
     def size(self) -> int:
-        """Characters, roughly: what it takes of memory and of a batch."""
+        """The approximate size in characters, for bounding memory and batches."""
         return (
             500 + len(str(self.event["statement"])) + len(str(self.event["additional_information"]))
             if self.event
@@ -26,13 +29,16 @@ class Entry:
 
 class Source(Protocol):
     def read(self) -> Sequence[Entry]:
-        """Return what is next, [] when there is nothing just now. Raises Unreadable."""
+        """Return the next entries, [] if there are none yet. Raises Unreadable."""
 
     def delivered(self, entries: Sequence[Entry]) -> None:
-        """Remember durably that these, in the order given by read(), need not come again."""
+        """Record durably that these entries, in the order of read(), need not be read again."""
 
     def backlog(self) -> int:
-        """How much is not delivered yet, in the source's own measure. Asked by another thread. Raises Unreadable."""
+        """Return how much is undelivered, in the source's own unit. Raises Unreadable.
+
+        Called from the heartbeat thread.
+        """
 
     def is_exhausted(self) -> bool:
-        """Whether read() has given all there is, so that stopping now leaves nothing that could have been sent."""
+        """Whether read() has returned everything available, so that --once may stop."""

@@ -1,11 +1,11 @@
-"""Just enough of PostgreSQL's lexical rules to tell words, names, strings and comments apart."""
+"""A tokenizer for PostgreSQL: just enough to separate words, names, strings and comments."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-# Possessive quantifiers throughout: a hostile statement must not make matching slower than linear.
+# Possessive quantifiers throughout: without backtracking, matching is linear in a hostile text.
 _TOKEN = re.compile(
     r"""
     (?P<space>\s++|--[^\n]*+)
@@ -35,7 +35,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`text` is upper case for a word, the name itself for a quoted one, and as written otherwise."""
+    """`text` is upper-cased for a word, unquoted for a quoted name, and as written otherwise."""
 
     kind: Kind
     text: str
@@ -49,12 +49,15 @@ class Token:
 
     @property
     def name(self) -> str:
-        """As PostgreSQL folds it: unquoted names are lower case."""
+        """The name as PostgreSQL folds it: lower case unless quoted."""
         return self.text.lower() if self.kind is Kind.WORD else self.text
 
 
 def tokenize(sql: str) -> Iterator[Token]:
-    """Yield tokens without space, comments and numbers. `depth` counts open parentheses. Never raises."""
+    """Yield tokens, skipping space, comments and numbers. Never raises.
+
+    `depth` counts open parentheses.
+    """
     position = depth = 0
     while match := _TOKEN.match(sql, position):
         start, position = match.span()
@@ -78,7 +81,9 @@ def _unquoted(text: str) -> str:
 
 
 def _end_of_comment(sql: str, position: int) -> int:
-    """Comments nest in PostgreSQL: whoever ends at the first ``*/`` can be shown another statement than it runs."""
+    """Return the end of the comment that starts at `position`."""
+    # PostgreSQL nests comments. Ending at the first */ would let a text show the agent a harmless
+    # statement and run another.
     open_comments = 1
     while open_comments and (edge := _COMMENT_EDGE.search(sql, position)):
         open_comments += 1 if edge[0] == "/*" else -1
@@ -87,7 +92,7 @@ def _end_of_comment(sql: str, position: int) -> int:
 
 
 def statements(tokens: list[Token]) -> list[list[Token]]:
-    """Split at the semicolons outside of parentheses."""
+    """Split at semicolons outside parentheses."""
     found: list[list[Token]] = [[]]
     for token in tokens:
         if token.text == ";" and token.kind is Kind.MARK and token.depth == 0:
@@ -98,14 +103,19 @@ def statements(tokens: list[Token]) -> list[list[Token]]:
 
 
 def without_passwords(sql: str, tokens: list[Token]) -> str:
-    """Hide what follows PASSWORD, as SQL Server does: an audit trail must not become a store of credentials."""
+    """Mask the strings after PASSWORD and CONNECTION, as SQL Server does.
+
+    An audit trail must not become a store of credentials.
+    """
     hidden: list[Token] = []
-    secret_comes = False
+    follows_password = False
     for token in tokens:
-        if token.kind is Kind.STRING and secret_comes:
-            hidden.append(token)  # and any string right after it: PostgreSQL joins them
+        if token.kind is Kind.STRING and follows_password:
+            # follows_password stays set: PostgreSQL joins adjacent strings ('a'\n'b') into one, so
+            # masking only the first would leak the rest.
+            hidden.append(token)
         else:
-            secret_comes = token.kind is Kind.WORD and token.text in {"PASSWORD", "CONNECTION"}
+            follows_password = token.kind is Kind.WORD and token.text in {"PASSWORD", "CONNECTION"}
     pieces, end = [], 0
     for token in hidden:
         pieces += [sql[end : token.start], HIDDEN]

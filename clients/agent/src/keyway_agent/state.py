@@ -1,4 +1,4 @@
-"""What outlives the agent: one directory, one agent at a time, every file replaced whole or not at all."""
+"""The state directory: used by one agent at a time, with files replaced atomically."""
 
 import fcntl
 import os
@@ -10,9 +10,9 @@ from keyway_agent.errors import BrokenState, Misconfigured
 
 
 class StateDirectory:
-    """Made when it is missing. Raises Misconfigured when it cannot be used, or another agent uses it.
+    """Create and lock the directory. Raises Misconfigured if it is unusable or already in use.
 
-    Everything else raises BrokenState: a full disk, mostly.
+    All methods raise BrokenState, usually because of a full disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -22,12 +22,14 @@ class StateDirectory:
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Misconfigured(
-                f"StateDirectory: cannot write in {path}: {error.strerror}."
+                f"StateDirectory: cannot write to {path}: {error.strerror}."
             ) from error
+        # A lock of the open file, not a pid file: the kernel releases it however the agent dies,
+        # so a SIGKILL never leaves a stale lock behind.
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Misconfigured(f"StateDirectory: another agent is running with {path}.") from error
+            raise Misconfigured(f"StateDirectory: another agent is using {path}.") from error
 
     def release(self) -> None:
         os.close(self._lock)
@@ -38,7 +40,7 @@ class StateDirectory:
             return path.read_bytes() if path.exists() else None
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write durably: after a crash the file is as it was, or as it is to be."""
+        """Replace a file durably and atomically: a crash leaves either the old or the new one."""
         temporary = self.path / f".{name}.new"
         with self._reported():
             descriptor = os.open(
@@ -47,18 +49,22 @@ class StateDirectory:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
+                # Before the rename: renamed first, a crash could leave a truncated cursor.
                 os.fsync(descriptor)
             temporary.replace(self.path / name)
+            # The rename itself becomes durable only with the directory.
             self._sync()
 
     def append(self, name: str, content: bytes) -> None:
-        """Add to a file durably. A crash may leave the last line short, so a new one always starts a line."""
+        """Append lines to a file durably."""
         with self._reported():
             descriptor = os.open(
                 self.path / name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
             )
             with os.fdopen(descriptor, "ab") as file:
                 size = os.fstat(descriptor).st_size
+                # A crash may have cut the last line short. Without the line break, the next record
+                # would be joined to it and both would be unreadable.
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
                     file.write(b"\n")
                 file.write(content)
@@ -79,5 +85,5 @@ class StateDirectory:
             yield
         except OSError as error:
             raise BrokenState(
-                f"StateDirectory: {self.path}: {error.strerror}. What it holds is as it was."
+                f"StateDirectory: {self.path}: {error.strerror}. Its files are unchanged."
             ) from error

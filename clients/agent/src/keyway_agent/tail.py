@@ -1,4 +1,7 @@
-"""Following a csvlog directory: every whole record once, in order, over rotation, renaming, truncation and torn writes."""
+"""Tail a csvlog directory: every complete record once and in order.
+
+Survives rotation, renaming, truncation and torn writes.
+"""
 
 import logging
 import os
@@ -15,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
 _HEAD = 512
-# A record begins within so many bytes; searching in chunks must not cut one apart.
+# Longest match of RECORD_START. Chunks overlap by it so that none is split between two of them.
 _OVERLAP = 64
 _SAMPLE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """Bytes that are no record: a write that was cut short. `sample` is how they begin."""
+    """Bytes that are not a record: a write cut short. `sample` is their beginning."""
 
     start: int
     end: int
@@ -36,7 +39,7 @@ class Found:
 
 
 class Tail:
-    """`offsets` says how far each file has been read, by identity. A file that is not in it is read from its beginning."""
+    """`offsets` maps a file's identity to where reading resumes; other files are read from 0."""
 
     def __init__(self, directory: LogDirectory, offsets: Mapping[str, int]) -> None:
         self._directory = directory
@@ -45,7 +48,7 @@ class Tail:
         self._current: _OpenFile | None = None
 
     def read(self) -> list[Found]:
-        """Return some of what is new, [] when all of it has been given. Raises Unreadable."""
+        """Return some new pieces, or [] if there are none. Raises Unreadable."""
         try:
             return self._read()
         except OSError as error:
@@ -60,7 +63,9 @@ class Tail:
         for file in self._directory.files():
             if not self._has_news(file):
                 continue
-            # Once more what we leave: it may have been renamed or removed, and written to until a moment ago.
+            # Read the current file once more before leaving it. PostgreSQL may have written its
+            # last line between the read above and the listing. If the file was renamed or removed,
+            # it is not listed again and that line would be lost.
             if found := self._read_open():
                 return found
             self._open_next(file)
@@ -69,7 +74,7 @@ class Tail:
         return []
 
     def backlog(self) -> int:
-        """Bytes of whole records that are there and were not given yet."""
+        """Return the bytes not yet returned, leaving out a record that is still incomplete."""
         return sum(
             max(0, file.size - self._read_up_to(file.identity)) for file in self._directory.files()
         )
@@ -84,9 +89,11 @@ class Tail:
     def _read_open(self) -> list[Found]:
         if self._current is None:
             return []
+        # Before every read: PostgreSQL truncates and reuses files when log_filename has no date.
+        # Reading on at the old offset would start in the middle of another record.
         if not self._current.is_same_file():
             logger.warning(
-                "%s was emptied and written anew; what came into it after our last look is lost.",
+                "%s was truncated and reused. Records written to it after the last read are lost.",
                 self._current.path,
             )
             self._close_current()
@@ -96,7 +103,8 @@ class Tail:
         if found:
             self._offsets[identity] = found[-1].piece.end
         else:
-            self._scanned[identity] = size  # as it was before reading: what came since is news
+            # The size from before the read: bytes appended since then must still count as new.
+            self._scanned[identity] = size
         return found
 
     def _open_next(self, file: LogFile) -> None:
@@ -106,13 +114,13 @@ class Tail:
             self._current = _OpenFile(file.path, file.identity, self._offsets.get(file.identity, 0))
         except FileNotFoundError:
             self._scanned[file.identity] = file.size
-            logger.info("%s has been removed or renamed meanwhile.", file.path)
+            logger.info("%s was removed or renamed before it could be opened.", file.path)
 
     def _close_current(self) -> None:
         if self._current:
             if not self._current.ends_whole:
                 logger.warning(
-                    "%s ends in the middle of a record, which is read when the rest of it comes.",
+                    "%s ends with an incomplete record, which is read once it is complete.",
                     self._current.path,
                 )
             self._current.close()
@@ -122,6 +130,7 @@ class Tail:
 class _OpenFile:
     def __init__(self, path: Path, identity: str, offset: int) -> None:
         self.path, self.identity = path, identity
+        # O_NOFOLLOW: the listing skips symbolic links, but one may have replaced the file since.
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._restart_at(offset)
 
@@ -136,11 +145,11 @@ class _OpenFile:
         return os.fstat(self._descriptor).st_size
 
     def is_same_file(self) -> bool:
-        """Whether it is still the file that it was: PostgreSQL empties files whose names come round again."""
+        """Whether the open file still begins with the same record, so was not truncated."""
         return identify(os.pread(self._descriptor, _HEAD, 0)) == self.identity
 
     def read(self) -> list[Row | Torn]:
-        """Return whole records, [] at the end of the file."""
+        """Return complete records, or [] at the end of the file."""
         pieces: list[Row | Torn] = []
         while not pieces and (data := os.pread(self._descriptor, _CHUNK, self._scanner.position)):
             pieces += self._scanner.feed(data)
@@ -149,7 +158,7 @@ class _OpenFile:
         return pieces
 
     def _resync(self, start: int, pieces: list[Row | Torn]) -> bool:
-        """Go on at what looks like the next record. False when there is none yet."""
+        """Skip to what looks like the next record. Return False if there is none yet."""
         end = self._next_record_start(start + 1)
         if end is None:
             self._restart_at(start)
