@@ -81,6 +81,7 @@ def test_the_package_has_what_it_needs_and_nothing_else(installation: Path) -> N
     assert [path.name for path in modules.iterdir() if not path.name.startswith(".")] == ["@keyway"]
     package = modules / "@keyway" / "sdk"
     assert {path.name for path in package.iterdir()} == {
+        "LICENSE",
         "package.json",
         "README.md",
         "src",

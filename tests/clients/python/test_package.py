@@ -1,4 +1,4 @@
-"""The SDK builds, and what is built works without the folder it was built from."""
+"""The SDK builds, and the built packages work without the source folder."""
 
 import re
 import subprocess
@@ -37,11 +37,21 @@ def test_the_wheel_has_the_package_and_its_types_and_nothing_else(built: Path) -
     assert {name for name in names if ".dist-info/" not in name} == modules | {"keyway/py.typed"}
 
 
+def test_wheel_carries_its_license(built: Path) -> None:
+    [wheel] = built.glob("keyway_sdk-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [license] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
+        [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        assert archive.read(license) == (SDK / "LICENSE").read_bytes()
+        assert b"License-Expression: Apache-2.0\n" in archive.read(metadata)
+
+
 def test_the_source_distribution_has_what_it_takes_to_build_again(built: Path) -> None:
     [source] = built.glob("keyway_sdk-*.tar.gz")
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "src/keyway/__init__.py", "src/keyway/py.typed"} <= names
+    needed = {"pyproject.toml", "README.md", "LICENSE"}
+    assert needed | {"src/keyway/__init__.py", "src/keyway/py.typed"} <= names
     assert not [
         name for name in names if name.endswith(".pyc") or name.startswith(("tests", "dist"))
     ]
@@ -53,7 +63,7 @@ def test_the_wheel_works_where_only_its_dependencies_are(built: Path, tmp_path: 
     python = tmp_path / "venv" / "bin" / "python"
     [site] = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     zipfile.ZipFile(wheel).extractall(site)
-    for name in dependencies("httpx2"):
+    for name in dependencies():
         for found in Path(sysconfig.get_path("purelib")).glob(f"{name}*"):
             (site / found.name).symlink_to(found)
     program = (
@@ -74,9 +84,8 @@ def test_the_only_dependency_is_the_http_client() -> None:
     assert [re.split(r"[<>=~]", each)[0] for each in project["dependencies"]] == ["httpx2"]
 
 
-def dependencies(name: str) -> set[str]:
-    """What must be installed for `name`, as importable names, itself included."""
-    assert name == "httpx2"
+def dependencies() -> set[str]:
+    """Return the importable names of the HTTP client and everything it needs."""
     return {
         "httpx2",
         "httpcore2",
