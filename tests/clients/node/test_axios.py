@@ -29,7 +29,7 @@ const client = axios.create({
 """
 
 
-def test_the_documents_axios_example_lists(keyway: KeywayServer, axios: Path) -> None:
+def test_axios_example_of_the_document_works(keyway: KeywayServer, axios: Path) -> None:
     secret = keyway.key(
         kind="public", environment="live", organization=keyway.user("alice")["organization"]
     )["secret"]

@@ -49,11 +49,11 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", TESTS)
-def test_the_sdk_alone(name: str) -> None:
+def test_sdk_by_itself(name: str) -> None:
     programs.run(programs.node(), "--test", HERE / name, cwd=HERE)
 
 
-def test_the_sdk_with_a_live_keyway(server: KeywayServer, managing_key: str) -> None:
+def test_sdk_against_a_live_keyway(server: KeywayServer, managing_key: str) -> None:
     environment = {
         "KEYWAY_BASE_URL": server.url,
         "SEED": json.dumps(server.seed),
@@ -76,7 +76,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_package_has_what_it_needs_and_nothing_else(installation: Path) -> None:
+def test_package_contains_only_what_it_needs(installation: Path) -> None:
     modules = installation / "node_modules"
     assert [path.name for path in modules.iterdir() if not path.name.startswith(".")] == ["@keyway"]
     package = modules / "@keyway" / "sdk"
@@ -98,7 +98,7 @@ def test_the_package_has_what_it_needs_and_nothing_else(installation: Path) -> N
         ("program.cjs", 'const { Client, Keyway } = require("@keyway/sdk");'),
     ],
 )
-def test_the_package_is_imported_and_required(
+def test_package_can_be_imported_and_required(
     server: KeywayServer, installation: Path, name: str, opening: str
 ) -> None:
     program = (
@@ -113,12 +113,12 @@ def test_the_package_is_imported_and_required(
 
 
 @pytest.mark.slow
-def test_the_declarations_say_what_the_sources_are() -> None:
+def test_type_declarations_match_the_sources() -> None:
     programs.run(programs.node(), _tsc(), "-p", PACKAGE, cwd=PACKAGE)
 
 
 @pytest.mark.slow
-def test_the_package_is_typed_for_import_and_require(installation: Path) -> None:
+def test_package_is_typed_for_import_and_require(installation: Path) -> None:
     """The lines with @ts-expect-error hold that what is wrong is refused."""
     names = ("use.mts", "use.cts")
     for name in names:
@@ -142,13 +142,13 @@ def _tsc() -> Path:
 
 
 @pytest.mark.parametrize("folder", [PACKAGE, HERE / "axios"])
-def test_locks_name_no_registry(folder: Path) -> None:
+def test_lock_files_name_no_registry(folder: Path) -> None:
     text = (folder / "package-lock.json").read_text()
     assert '"integrity"' in text
     assert '"resolved"' not in text
 
 
-def test_the_readme_runs(server: KeywayServer, managing_key: str, tmp_path: Path) -> None:
+def test_readme_code_runs(server: KeywayServer, managing_key: str, tmp_path: Path) -> None:
     (tmp_path / "node_modules" / "@keyway").mkdir(parents=True)
     (tmp_path / "node_modules" / "@keyway" / "sdk").symlink_to(PACKAGE)
     for number, block in enumerate(blocks("js")):
@@ -161,7 +161,7 @@ def test_the_readme_runs(server: KeywayServer, managing_key: str, tmp_path: Path
         assert programs.run(programs.node(), program, cwd=tmp_path, **environment)
 
 
-def test_the_readme_names_every_option_and_error() -> None:
+def test_readme_documents_every_option_and_error() -> None:
     declared = (PACKAGE / "types" / "index.d.ts").read_text()
     options = re.search(r"interface KeywayOptions \{(.*?)\n\}", declared, re.DOTALL)
     assert options

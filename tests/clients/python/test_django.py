@@ -94,7 +94,7 @@ def ask(
 
 
 @pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
-def test_whom_keyway_lets_in_is_let_in(caller: Client, address: str) -> None:
+def test_verified_key_reaches_the_view(caller: Client, address: str) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         answer = ask(caller, server.url, address)
         [received] = server.received
@@ -121,7 +121,7 @@ def test_whom_keyway_lets_in_is_let_in(caller: Client, address: str) -> None:
         (503, "unavailable", {"Retry-After": "3"}),
     ],
 )
-def test_whom_keyway_refuses_is_refused_alike(
+def test_denial_is_relayed_to_the_caller(
     caller: Client, address: str, status: int, code: str, headers: dict[str, str]
 ) -> None:
     with ScriptedServer(denial(status, code, **headers)) as server:
@@ -132,7 +132,7 @@ def test_whom_keyway_refuses_is_refused_alike(
 
 
 @pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
-def test_no_key_is_401_with_a_challenge(caller: Client, address: str) -> None:
+def test_missing_key_is_401_with_a_challenge(caller: Client, address: str) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         answer = ask(caller, server.url, address, None)
         assert server.received == []
@@ -141,7 +141,7 @@ def test_no_key_is_401_with_a_challenge(caller: Client, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["/plain", "/async", "/rest"])
-def test_an_access_token_is_let_in_and_never_beside_a_key(caller: Client, address: str) -> None:
+def test_access_token_is_accepted_but_not_beside_a_key(caller: Client, address: str) -> None:
     with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
         assert ask(caller, server.url, address, None, token=TOKEN).json()["key"] == "app_1"
         assert server.received[0].headers["authorization"] == f"Bearer {TOKEN}"
@@ -149,7 +149,7 @@ def test_an_access_token_is_let_in_and_never_beside_a_key(caller: Client, addres
         assert len(server.received) == 1
 
 
-def test_somebody_elses_bearer_is_left_to_the_authentication_that_knows_it(caller: Client) -> None:
+def test_other_bearer_tokens_reach_the_next_authentication(caller: Client) -> None:
     class Theirs(BaseAuthentication):
         def authenticate(self, request: Request) -> tuple[Any, str]:
             return KeyHolder(
@@ -170,25 +170,25 @@ def test_somebody_elses_bearer_is_left_to_the_authentication_that_knows_it(calle
         assert len(server.received) == 1
 
 
-def test_the_decorators_refusal_is_a_problem_that_is_not_stored(caller: Client) -> None:
+def test_decorator_answers_an_uncacheable_problem(caller: Client) -> None:
     with ScriptedServer(denial(401, "expired_key")) as server:
         answer = ask(caller, server.url, "/plain")
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_key_needs_no_csrf_token(caller: Client) -> None:
+def test_key_needs_no_csrf_token(caller: Client) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         assert ask(caller, server.url, "/plain", method="post").json()["method"] == "POST"
 
 
-def test_the_decorator_demands_its_scope_of_keyway(caller: Client) -> None:
+def test_decorator_sends_its_scope_to_keyway(caller: Client) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         ask(caller, server.url, "/plain")
         assert server.received[0].path == "/api/v1/verify?scope=read%3Aaudit-activity"
 
 
-def test_a_key_without_the_scope_is_403_in_rest_framework(caller: Client) -> None:
+def test_key_without_the_scope_is_403_in_rest_framework(caller: Client) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         assert ask(caller, server.url, "/rest").status_code == 200
         refused = ask(caller, server.url, "/policies")
@@ -199,7 +199,7 @@ def test_a_key_without_the_scope_is_403_in_rest_framework(caller: Client) -> Non
     assert "write:policies" in refused.json()["detail"]
 
 
-def test_a_person_without_a_key_does_not_pass_for_one_with_every_scope() -> None:
+def test_user_without_a_key_has_no_scope() -> None:
     class Somebody:
         auth = None
         user = KeyHolder

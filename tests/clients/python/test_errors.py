@@ -36,7 +36,7 @@ OF_THEIR_OWN = {
 
 
 @pytest.mark.parametrize("code", sorted(PROBLEMS))
-def test_every_code_of_keyway_has_its_family(code: str) -> None:
+def test_every_error_code_maps_to_its_class(code: str) -> None:
     reply = problem(PROBLEMS[code].status, code, "Why.", headers={"X-Request-Id": "abc12345"})
     headers = {name.lower(): value for name, value in reply.headers.items()}
     error = error_in(Answer(reply.status, headers, reply.content))
@@ -51,14 +51,14 @@ def test_every_code_of_keyway_has_its_family(code: str) -> None:
     assert str(error) == f"{reply.status} {code}: Why. (request abc12345)"
 
 
-def test_validation_tells_its_fields(connect: Connect) -> None:
+def test_validation_error_lists_its_fields(connect: Connect) -> None:
     refusal = problem(422, "validation_failed", errors={"name": ["Too long."], "scopes": "None."})
     with ScriptedServer(refusal) as server, pytest.raises(keyway.ValidationFailed) as refused:
         connect(server.url).keys.create("CI", scopes=[])
     assert refused.value.errors == {"name": ["Too long."], "scopes": ["None."]}
 
 
-def test_a_batch_of_which_nothing_was_accepted_says_why(connect: Connect) -> None:
+def test_refused_batch_lists_its_reasons(connect: Connect) -> None:
     rejected = [{"index": 0, "code": "missing_field", "detail": "…"}]
     refusal = problem(422, "invalid_batch", rejected=rejected)
     with ScriptedServer(refusal) as server, pytest.raises(keyway.BatchRefused) as refused:
@@ -78,7 +78,7 @@ HTML = b"<html><body><h1>Forbidden</h1></body></html>"
         (520, keyway.ServerError),
     ],
 )
-def test_a_proxys_page_is_an_error_of_its_status_without_its_words(
+def test_proxy_page_maps_to_its_status_without_its_text(
     connect: Connect, status: int, family: type[keyway.ApiError]
 ) -> None:
     with (
@@ -103,7 +103,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize(("body", "kind"), BODIES.values(), ids=BODIES)
-def test_a_yes_that_is_not_keyways_is_an_error(connect: Connect, body: bytes, kind: str) -> None:
+def test_foreign_success_answer_is_an_error(connect: Connect, body: bytes, kind: str) -> None:
     with (
         ScriptedServer(Reply(200, body, {"Content-Type": kind})) as server,
         pytest.raises(keyway.UnexpectedAnswer),
@@ -114,13 +114,13 @@ def test_a_yes_that_is_not_keyways_is_an_error(connect: Connect, body: bytes, ki
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"code": 7, "detail": []}', b"[" * 100_000, b"\xff"]
 )
-def test_a_problem_that_is_none_is_an_error_of_its_status(connect: Connect, body: bytes) -> None:
+def test_malformed_problem_maps_to_its_status(connect: Connect, body: bytes) -> None:
     reply = Reply(404, body, {"Content-Type": "application/problem+json"})
     with ScriptedServer(reply) as server, pytest.raises(keyway.NotFound):
         connect(server.url).whoami()
 
 
-def test_what_is_said_in_a_problem_cannot_break_a_line_of_a_log(connect: Connect) -> None:
+def test_problem_text_fits_one_log_line(connect: Connect) -> None:
     refusal = problem(403, "forbid\nden", "No.\r\nALERT all is well\x1b[2J" + "x" * 10_000)
     with ScriptedServer(refusal) as server, pytest.raises(keyway.PermissionDenied) as refused:
         connect(server.url).whoami()
@@ -128,7 +128,7 @@ def test_what_is_said_in_a_problem_cannot_break_a_line_of_a_log(connect: Connect
     assert len(str(refused.value)) < 1500
 
 
-def test_fields_that_this_version_does_not_know_are_passed_over(connect: Connect) -> None:
+def test_unknown_fields_are_ignored(connect: Connect) -> None:
     told = {
         "organization": {"id": "o", "name": "n", "slug": "s", "new": 1},
         "scopes": ["a"],
@@ -149,7 +149,7 @@ def test_fields_that_this_version_does_not_know_are_passed_over(connect: Connect
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_errors_survive_being_pickled(error: Any) -> None:
+def test_errors_can_be_pickled(error: Any) -> None:
     for same in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
         assert type(same) is type(error)
         assert (str(same), vars(same), same.args) == (str(error), vars(error), error.args)

@@ -48,7 +48,7 @@ def ask() -> Iterator[Ask]:
         yield lambda app, address, headers: portal.call(partial(call, app, address, headers))
 
 
-def test_whom_keyway_lets_in_is_let_in(ask: Ask) -> None:
+def test_verified_key_reaches_the_view(ask: Ask) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         answer = ask(
             application(server.url),
@@ -69,7 +69,7 @@ def test_whom_keyway_lets_in_is_let_in(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("as_problem", [False, True], ids=["FastAPI's own way", "as problems"])
-def test_whom_keyway_refuses_is_refused_alike(ask: Ask, as_problem: bool) -> None:
+def test_denial_is_relayed_to_the_caller(ask: Ask, as_problem: bool) -> None:
     with ScriptedServer(denial(429, "rate_limited", **{"Retry-After": "9"})) as server:
         app = application(server.url)
         if as_problem:
@@ -82,7 +82,7 @@ def test_whom_keyway_refuses_is_refused_alike(ask: Ask, as_problem: bool) -> Non
     assert answer.headers["Content-Type"].startswith("application/problem+json") is as_problem
 
 
-def test_no_key_is_401_with_a_challenge(ask: Ask) -> None:
+def test_missing_key_is_401_with_a_challenge(ask: Ask) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         answer = ask(application(server.url), "/reports/7", {})
         assert server.received == []
@@ -92,7 +92,7 @@ def test_no_key_is_401_with_a_challenge(ask: Ask) -> None:
     )
 
 
-def test_two_keys_are_both_told_so_that_keyway_refuses_them(ask: Ask) -> None:
+def test_repeated_key_headers_are_forwarded_together(ask: Ask) -> None:
     with ScriptedServer(denial(400, "several_credentials")) as server:
         answer = ask(
             application(server.url), "/reports/7", [("X-API-Key", KEY), ("X-API-Key", "sk_live_2")]
@@ -101,7 +101,7 @@ def test_two_keys_are_both_told_so_that_keyway_refuses_them(ask: Ask) -> None:
     assert answer.status_code == 400
 
 
-def test_an_access_token_is_let_in_and_never_beside_a_key(ask: Ask) -> None:
+def test_access_token_is_accepted_but_not_beside_a_key(ask: Ask) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
         app = application(server.url)
@@ -112,7 +112,7 @@ def test_an_access_token_is_let_in_and_never_beside_a_key(ask: Ask) -> None:
         assert len(server.received) == 1
 
 
-def test_the_applications_openapi_names_both_ways_of_which_one_is_enough(ask: Ask) -> None:
+def test_openapi_lists_key_and_token_as_alternatives(ask: Ask) -> None:
     schema = application("https://keyway.example").openapi()
     schemes = schema["components"]["securitySchemes"]
     assert schemes["KeywayKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}

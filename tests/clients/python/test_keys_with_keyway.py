@@ -43,7 +43,7 @@ def issued(bob: Any) -> Iterator[sdk.IssuedKey]:
         bob.keys.revoke(issued)
 
 
-def test_an_issued_key_works_until_it_is_revoked(
+def test_issued_key_works_until_revoked(
     bob: Any, issued: sdk.IssuedKey, connect: Connect, keyway: KeywayServer
 ) -> None:
     holder = connect(keyway.url, api_key=issued.secret)
@@ -63,7 +63,7 @@ def test_an_issued_key_works_until_it_is_revoked(
     assert again.value.code == "already_revoked"
 
 
-def test_what_was_ordered_is_issued(bob: Any) -> None:
+def test_issued_key_matches_the_request(bob: Any) -> None:
     order = {"description": "d", "environment": "test", "allowed_cidrs": ["192.0.2.0/24"]}
     key = bob.keys.create("Ordered", scopes=["read:audit-activity"], expires_in_days=None, **order)
     try:
@@ -85,7 +85,7 @@ def test_what_was_ordered_is_issued(bob: Any) -> None:
         bob.keys.revoke(key)
 
 
-def test_the_same_idempotency_key_issues_one_key_whose_secret_is_shown_once(bob: Any) -> None:
+def test_idempotency_key_issues_one_key_and_one_secret(bob: Any) -> None:
     name = str(uuid.uuid4())
     first = bob.keys.create("Once", scopes=["read:audit-activity"], idempotency_key=name)
     again = bob.keys.create("Once", scopes=["read:audit-activity"], idempotency_key=name)
@@ -96,7 +96,7 @@ def test_the_same_idempotency_key_issues_one_key_whose_secret_is_shown_once(bob:
     bob.keys.revoke(first)
 
 
-def test_a_rotated_key_has_another_secret(
+def test_rotated_key_has_a_new_secret(
     bob: Any, issued: sdk.IssuedKey, connect: Connect, keyway: KeywayServer
 ) -> None:
     kept = bob.keys.rotate(issued, grace=timedelta(hours=1))

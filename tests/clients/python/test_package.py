@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_has_the_package_and_its_types_and_nothing_else(built: Path) -> None:
+def test_wheel_contains_exactly_the_typed_package(built: Path) -> None:
     [wheel] = built.glob("keyway_sdk-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {str(path.relative_to(SDK / "src")) for path in (SDK / "src").rglob("*.py")}
@@ -46,7 +46,7 @@ def test_wheel_carries_its_license(built: Path) -> None:
         assert b"License-Expression: Apache-2.0\n" in archive.read(metadata)
 
 
-def test_the_source_distribution_has_what_it_takes_to_build_again(built: Path) -> None:
+def test_source_distribution_can_be_built(built: Path) -> None:
     [source] = built.glob("keyway_sdk-*.tar.gz")
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -57,7 +57,7 @@ def test_the_source_distribution_has_what_it_takes_to_build_again(built: Path) -
     ]
 
 
-def test_the_wheel_works_where_only_its_dependencies_are(built: Path, tmp_path: Path) -> None:
+def test_wheel_works_with_only_its_dependencies(built: Path, tmp_path: Path) -> None:
     [wheel] = built.glob("keyway_sdk-*.whl")
     venv.create(tmp_path / "venv", symlinks=True)
     python = tmp_path / "venv" / "bin" / "python"
@@ -79,7 +79,7 @@ def test_the_wheel_works_where_only_its_dependencies_are(built: Path, tmp_path: 
     assert told.stdout.split() == [keyway.__version__, str(site / "keyway" / "__init__.py")]
 
 
-def test_the_only_dependency_is_the_http_client() -> None:
+def test_http_client_is_the_only_dependency() -> None:
     project = tomllib.loads((SDK / "pyproject.toml").read_text())["project"]
     assert [re.split(r"[<>=~]", each)[0] for each in project["dependencies"]] == ["httpx2"]
 

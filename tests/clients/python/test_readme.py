@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"^```python ?(\w*)\n(.*?)^```", README, re.MULTILINE | re.D
 
 
 @pytest.mark.server
-def test_the_readmes_code_runs(
+def test_readme_code_runs(
     keyway: KeywayServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bob = keyway.user("bob")
@@ -40,7 +40,7 @@ def test_the_readmes_code_runs(
     assert str(namespace["secret"]) not in told
 
 
-def test_the_readme_names_every_error() -> None:
+def test_readme_documents_every_error() -> None:
     errors = {
         name
         for name, each in vars(sdk).items()

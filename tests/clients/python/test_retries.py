@@ -46,20 +46,20 @@ def limited(after: str = "0") -> Any:
     [busy(), limited(), problem(502, "x"), HangUp()],
     ids=["503", "429", "502", "hang-up"],
 )
-def test_a_call_that_may_be_repeated_is_repeated(connect: Connect, refusal: Any) -> None:
+def test_idempotent_call_is_retried(connect: Connect, refusal: Any) -> None:
     with ScriptedServer(refusal, refusal, ok(WHOAMI)) as server:
         assert connect(server.url).whoami().organization.slug == "acme"
         assert len(server.received) == 3
 
 
-def test_it_is_not_repeated_more_often_than_told(connect: Connect) -> None:
+def test_retries_stop_at_max_retries(connect: Connect) -> None:
     with ScriptedServer(busy()) as server:
         with pytest.raises(Unavailable):
             connect(server.url, max_retries=1).whoami()
         assert len(server.received) == 2
 
 
-def test_a_server_that_asks_for_too_long_a_wait_is_not_waited_for(connect: Connect) -> None:
+def test_retry_after_beyond_max_wait_raises_at_once(connect: Connect) -> None:
     with ScriptedServer(limited("3600")) as server:
         began = time.monotonic()
         with pytest.raises(RateLimited) as refused:
@@ -69,18 +69,18 @@ def test_a_server_that_asks_for_too_long_a_wait_is_not_waited_for(connect: Conne
         assert len(server.received) == 1
 
 
-def test_nobody_is_home(connect: Connect) -> None:
+def test_unreachable_server_raises_connection_failed(connect: Connect) -> None:
     with pytest.raises(ConnectionFailed) as failed:
         connect(f"http://127.0.0.1:{free_port()}", max_retries=1).whoami()
     assert failed.value.status == 0
 
 
-def test_an_answer_that_takes_too_long_is_told_apart(connect: Connect) -> None:
+def test_slow_answer_raises_timed_out(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimedOut):
         connect(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05, max_retries=0).whoami()
 
 
-def test_create_is_repeated_under_one_idempotency_key(connect: Connect) -> None:
+def test_create_is_retried_with_one_idempotency_key(connect: Connect) -> None:
     with ScriptedServer(HangUp(), busy(), ok(ISSUED)) as server:
         issued = connect(server.url).keys.create("CI", scopes=[])
         assert issued.secret.reveal() == ISSUED["key"]
@@ -88,7 +88,7 @@ def test_create_is_repeated_under_one_idempotency_key(connect: Connect) -> None:
         assert len({received.body for received in server.received}) == 1
 
 
-def test_two_creates_have_two_idempotency_keys(connect: Connect) -> None:
+def test_each_create_has_its_own_idempotency_key(connect: Connect) -> None:
     with ScriptedServer(ok(ISSUED)) as server:
         client = connect(server.url)
         client.keys.create("CI", scopes=[])
@@ -107,7 +107,7 @@ def test_two_creates_have_two_idempotency_keys(connect: Connect) -> None:
     ],
     ids=["hang-up", "503 that says when", "503", "502"],
 )
-def test_a_rotation_is_not_repeated_when_it_may_have_been_done(
+def test_rotation_that_may_have_happened_is_not_retried(
     connect: Connect, loss: Any, error: type[Exception]
 ) -> None:
     with ScriptedServer(loss, ok(ISSUED)) as server:
@@ -116,34 +116,34 @@ def test_a_rotation_is_not_repeated_when_it_may_have_been_done(
         assert len(server.received) == 1
 
 
-def test_a_rotation_that_was_never_sent_is_repeated_and_the_error_says_so(
+def test_rotation_that_was_never_sent_is_retried(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "keyway")
     with pytest.raises(ConnectionFailed) as failed:
         connect(f"http://127.0.0.1:{free_port()}", max_retries=2).keys.rotate("key_1")
     assert failed.value.never_sent
-    assert caplog.text.count("again in") == 2
+    assert caplog.text.count("retrying in") == 2
     with ScriptedServer(HangUp()) as server, pytest.raises(ConnectionFailed) as failed:
         connect(server.url, max_retries=0).keys.rotate("key_1")
     assert not failed.value.never_sent
 
 
-def test_a_rotation_that_was_refused_for_its_rate_is_repeated(connect: Connect) -> None:
+def test_rate_limited_rotation_is_retried(connect: Connect) -> None:
     with ScriptedServer(limited(), ok(ISSUED)) as server:
         assert connect(server.url).keys.rotate("key_1", grace=timedelta(hours=1)).secret
         assert [json.loads(received.body) for received in server.received] == [{"grace": 3600}] * 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500])
-def test_what_is_refused_is_not_repeated(connect: Connect, status: int) -> None:
+def test_refused_call_is_not_retried(connect: Connect, status: int) -> None:
     with ScriptedServer(problem(status, "some_code")) as server:
         with pytest.raises(Exception, match="some_code"):
             connect(server.url).whoami()
         assert len(server.received) == 1
 
 
-def test_a_redirect_is_not_followed_with_the_key(connect: Connect) -> None:
+def test_redirect_is_not_followed(connect: Connect) -> None:
     with ScriptedServer(ok({})) as elsewhere:
         away = problem(307, "", headers={"Location": f"{elsewhere.url}/api/v1/whoami"})
         with ScriptedServer(away) as server, pytest.raises(UnexpectedAnswer):
@@ -180,7 +180,7 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: floa
 
 
 @given(st.integers(0, 30), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1000)))
-def test_a_pause_is_never_shorter_than_asked_and_otherwise_bounded(
+def test_pause_honors_retry_after_and_is_otherwise_bounded(
     attempt: int, jitter: float, told: float | None
 ) -> None:
     seconds = pause(Unavailable("", retry_after=told), attempt, jitter)
@@ -196,7 +196,7 @@ def test_a_pause_is_never_shorter_than_asked_and_otherwise_bounded(
     st.lists(st.floats(0, 1), min_size=21, max_size=21),
     st.sampled_from(["", "3"]),
 )
-def test_all_pauses_together_stay_within_the_longest_wait(
+def test_total_pauses_stay_within_the_longest_wait(
     most: int, longest: float, jitters: list[float], after: str
 ) -> None:
     call = Call("GET", "/", lambda answer: answer)

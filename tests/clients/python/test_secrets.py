@@ -21,7 +21,7 @@ from tests.clients.python.test_retries import ISSUED
 ISSUED_SECRET = ISSUED["key"]
 
 
-def test_a_secret_shows_itself_to_reveal_alone() -> None:
+def test_secret_is_hidden_except_by_reveal() -> None:
     secret = Secret(KEY)
     shown = [
         repr(secret),
@@ -42,7 +42,7 @@ def test_a_secret_shows_itself_to_reveal_alone() -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_secret_is_not_pickled_nor_what_holds_one(protocol: int) -> None:
+def test_secret_and_its_holders_cannot_be_pickled(protocol: int) -> None:
     with (
         Client(api_key=KEY, base_url="https://keyway.example") as client,
         ScriptedServer(ok(ISSUED)) as server,
@@ -54,14 +54,14 @@ def test_a_secret_is_not_pickled_nor_what_holds_one(protocol: int) -> None:
                 pickle.dumps(holder, protocol)
 
 
-def test_an_issued_key_shows_all_but_its_secret(connect: Connect) -> None:
+def test_issued_key_hides_its_secret(connect: Connect) -> None:
     with ScriptedServer(ok(ISSUED)) as server:
         issued: IssuedKey = connect(server.url).keys.create("CI", scopes=[])
     assert issued.secret.reveal() == ISSUED_SECRET
     assert ISSUED_SECRET not in f"{issued} {issued!r} {asdict(issued)}"
 
 
-def test_a_replayed_create_has_no_secret_and_says_the_way_out(connect: Connect) -> None:
+def test_replayed_create_advises_to_rotate(connect: Connect) -> None:
     replayed = {name: value for name, value in ISSUED.items() if name != "key"} | {
         "secret_shown": True
     }
@@ -84,7 +84,7 @@ TROUBLES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_neither_errors_nor_logs_tell_the_key(
+def test_errors_and_logs_hide_the_key(
     connect: Connect, trouble: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -100,7 +100,7 @@ def test_neither_errors_nor_logs_tell_the_key(
     assert KEY not in "".join(repr(vars(record)) for record in caplog.records)
 
 
-def test_a_verifiers_denial_and_logs_do_not_tell_the_callers_key(
+def test_verifier_hides_the_callers_key(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -114,7 +114,7 @@ def test_a_verifiers_denial_and_logs_do_not_tell_the_callers_key(
     assert KEY not in caplog.text
 
 
-def test_a_secret_in_the_place_of_an_id_goes_into_no_address(connect: Connect) -> None:
+def test_secret_passed_as_an_id_is_never_sent(connect: Connect) -> None:
     with ScriptedServer(ok(ISSUED)) as server:
         client = connect(server.url)
         calls: list[Callable[[str], Any]] = [

@@ -9,7 +9,7 @@ from tests.clients.python.scripted import ScriptedServer, ok
 WHOAMI = {"organization": None, "scopes": []}
 
 
-def test_a_client_reads_its_key_and_server_from_the_environment(
+def test_client_reads_key_and_server_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with ScriptedServer(ok(WHOAMI)) as server:
@@ -21,7 +21,7 @@ def test_a_client_reads_its_key_and_server_from_the_environment(
     assert (received.path, received.headers["x-api-key"]) == ("/api/v1/whoami", KEY)
 
 
-def test_arguments_go_before_the_environment(
+def test_arguments_override_the_environment(
     monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
     monkeypatch.setenv("KEYWAY_API_KEY", "sk_live_other")
@@ -31,7 +31,7 @@ def test_arguments_go_before_the_environment(
         assert server.received[0].headers["x-api-key"] == KEY
 
 
-def test_a_token_goes_into_authorization_and_no_key_beside_it(
+def test_token_is_sent_in_authorization_without_a_key(
     monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
     monkeypatch.setenv("KEYWAY_API_KEY", KEY)
@@ -43,7 +43,7 @@ def test_a_token_goes_into_authorization_and_no_key_beside_it(
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_nothing_given_is_said_clearly(kind: type[Client], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_settings_are_named(kind: type[Client], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Misconfigured, match="KEYWAY_API_KEY"):
         kind(base_url="https://keyway.example")
     with pytest.raises(Misconfigured, match="KEYWAY_BASE_URL"):
@@ -55,7 +55,7 @@ def test_nothing_given_is_said_clearly(kind: type[Client], monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "key", ["", "  ", "sk_live_a b", "sk_live_ä", "sk_live_\r\nX-Evil: 1", "sk_live_\x00"]
 )
-def test_a_key_that_cannot_stand_in_a_header_is_refused_unquoted(key: str) -> None:
+def test_malformed_key_is_refused_without_being_quoted(key: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         Client(api_key=key, base_url="https://keyway.example")
     assert "sk_live" not in str(refused.value)
@@ -79,7 +79,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("url", WRONG)
-def test_only_https_and_loopback_are_taken(url: str) -> None:
+def test_other_urls_are_refused(url: str) -> None:
     for make in (lambda: Client(api_key=KEY, base_url=url), lambda: Verifier(base_url=url)):
         with pytest.raises(Misconfigured) as refused:
             make()
@@ -95,19 +95,19 @@ def test_only_https_and_loopback_are_taken(url: str) -> None:
         "http://[::1]:8000",
     ],
 )
-def test_https_and_loopback_are_taken(url: str) -> None:
+def test_https_and_loopback_are_accepted(url: str) -> None:
     Client(api_key=KEY, base_url=url).close()
     Verifier(base_url=url).close()
 
 
-def test_plain_http_is_for_whoever_says_so() -> None:
+def test_plain_http_is_allowed_on_request() -> None:
     for kind in (Client, AsyncClient):
         kind(api_key=KEY, base_url="http://keyway.internal", allow_plain_http=True)
     for kind in (Verifier, AsyncVerifier):
         kind(base_url="http://keyway.internal", allow_plain_http=True)
 
 
-def test_a_proxy_of_the_environment_does_not_see_what_goes_to_loopback(
+def test_loopback_requests_bypass_environment_proxies(
     monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
     with ScriptedServer(ok(WHOAMI)) as proxy, ScriptedServer(ok(WHOAMI)) as server:

@@ -36,7 +36,7 @@ def refusal(verifier: Any, presented: Any, **demands: str) -> Denied:
     return denied.value
 
 
-def test_keyways_yes_is_an_identity(verifier: Connect) -> None:
+def test_204_yields_an_identity(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         identity = verifier(server.url).verify(KEY)
     assert (identity.key_id, identity.organization_id, identity.owner_id) == (
@@ -53,7 +53,7 @@ def bearing(token: str, **facts: Any) -> Incoming:
     return Incoming(authorization=f"Bearer {token}", **facts)
 
 
-def test_an_access_token_is_forwarded_as_a_token_and_is_its_applications(verifier: Connect) -> None:
+def test_access_token_is_forwarded_and_yields_its_application(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
         identity = verifier(server.url).verify(bearing(TOKEN))
         [received] = server.received
@@ -62,7 +62,7 @@ def test_an_access_token_is_forwarded_as_a_token_and_is_its_applications(verifie
     assert "x-api-key" not in received.headers
 
 
-def test_a_key_and_a_token_at_once_are_refused_and_neither_is_forwarded(verifier: Connect) -> None:
+def test_key_beside_a_token_is_denied_without_a_request(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         asking = verifier(server.url)
         assert asking.verify(Incoming(KEY)).key_id
@@ -89,7 +89,7 @@ def test_a_key_and_a_token_at_once_are_refused_and_neither_is_forwarded(verifier
         "",
     ],
 )
-def test_what_is_somebody_elses_is_not_shown_to_keyway(
+def test_foreign_authorization_is_not_forwarded(
     verifier: Connect, authorization: str
 ) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
@@ -103,7 +103,7 @@ def test_what_is_somebody_elses_is_not_shown_to_keyway(
 @pytest.mark.parametrize(
     "token", ["oat_ä", "oat_a b", "oat_a\r\nX-API-Key: b", "oat_" + "x" * 5000]
 )
-def test_what_can_be_no_token_is_refused_without_asking(verifier: Connect, token: str) -> None:
+def test_malformed_token_is_denied_without_a_request(verifier: Connect, token: str) -> None:
     with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
         denied = refusal(verifier(server.url), bearing(token))
         assert server.received == []
@@ -111,7 +111,7 @@ def test_what_can_be_no_token_is_refused_without_asking(verifier: Connect, token
     assert denied.headers["WWW-Authenticate"] == 'Bearer realm="Keyway", error="invalid_token"'
 
 
-def test_a_token_shows_in_nothing(verifier: Connect, caplog: pytest.LogCaptureFixture) -> None:
+def test_token_is_hidden_everywhere(verifier: Connect, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "keyway")
     assert TOKEN not in repr(bearing(TOKEN))
     with ScriptedServer(
@@ -127,7 +127,7 @@ def test_admin_covers_every_scope(verifier: Connect) -> None:
         assert verifier(server.url).verify(KEY).has_scope("write:policies")
 
 
-def test_the_demands_and_the_request_are_forwarded_without_its_query(verifier: Connect) -> None:
+def test_requirements_and_request_are_forwarded_without_query(verifier: Connect) -> None:
     incoming = Incoming(
         key=KEY,
         method="PUT",
@@ -175,7 +175,7 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("status", "code", "headers"), REFUSALS, ids=[code for _, code, _ in REFUSALS]
 )
-def test_keyways_refusal_is_passed_on(
+def test_keyways_denial_is_relayed(
     verifier: Connect, status: int, code: str, headers: dict[str, str]
 ) -> None:
     with ScriptedServer(denial(status, code, **headers, **{"Set-Cookie": "a=b"})) as server:
@@ -209,18 +209,18 @@ NOT_A_YES = {
 
 
 @pytest.mark.parametrize("reply", NOT_A_YES.values(), ids=NOT_A_YES)
-def test_everything_else_is_a_no_that_says_try_again(verifier: Connect, reply: Any) -> None:
+def test_any_other_answer_denies_with_503(verifier: Connect, reply: Any) -> None:
     with ScriptedServer(reply) as server:
         denied = refusal(verifier(server.url), KEY)
     assert (denied.status, denied.code) == (503, "unavailable")
     assert denied.headers == {"Cache-Control": "no-store", "Retry-After": "1"}
 
 
-def test_a_keyway_that_is_gone_is_a_no(verifier: Connect) -> None:
+def test_unreachable_keyway_denies(verifier: Connect) -> None:
     assert refusal(verifier(f"http://127.0.0.1:{free_port()}"), KEY).status == 503
 
 
-def test_a_keyway_that_does_not_answer_in_time_is_a_no_and_is_not_asked_twice(
+def test_timeout_denies_without_a_second_attempt(
     verifier: Connect,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -234,12 +234,12 @@ def test_a_keyway_that_does_not_answer_in_time_is_a_no_and_is_not_asked_twice(
         assert time.monotonic() - began < 30
 
 
-def test_a_connection_that_was_closed_meanwhile_is_replaced(verifier: Connect) -> None:
+def test_closed_connection_is_replaced(verifier: Connect) -> None:
     with ScriptedServer(HangUp(), Reply(204, b"", YES)) as server:
         assert verifier(server.url).verify(KEY).key_id == "key_1"
 
 
-def test_connections_are_kept(verifier: Connect) -> None:
+def test_connections_are_reused(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         asking = verifier(server.url)
         for _ in range(5):
@@ -247,7 +247,7 @@ def test_connections_are_kept(verifier: Connect) -> None:
         assert len({received.port for received in server.received}) == 1
 
 
-def test_nothing_is_remembered_of_a_key(verifier: Connect) -> None:
+def test_verifier_caches_nothing(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES), denial(401, "revoked_key")) as server:
         asking = verifier(server.url)
         assert asking.verify(KEY)
@@ -257,7 +257,7 @@ def test_nothing_is_remembered_of_a_key(verifier: Connect) -> None:
 @pytest.mark.parametrize(
     "key", ["", " ", "sk live", "sk_live_ä", "a\r\nX-Keyway-Key: b", "a\x00", "\udcff", "x" * 5000]
 )
-def test_what_can_be_no_key_is_refused_without_asking(verifier: Connect, key: str) -> None:
+def test_malformed_key_is_denied_without_a_request(verifier: Connect, key: str) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         denied = refusal(verifier(server.url), key)
         assert server.received == []
@@ -265,7 +265,7 @@ def test_what_can_be_no_key_is_refused_without_asking(verifier: Connect, key: st
     assert "WWW-Authenticate" in denied.headers
 
 
-def test_no_key_is_refused_without_asking(verifier: Connect) -> None:
+def test_missing_key_is_denied_without_a_request(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         assert refusal(verifier(server.url), None).code == "missing_key"
         assert server.received == []
@@ -277,7 +277,7 @@ class TestWithKeyway:
     def asking(self, verifier: Connect, keyway: KeywayServer) -> Iterator[Any]:
         return verifier(keyway.url)
 
-    def test_a_good_key_is_whose_it_is(self, asking: Any, keyway: KeywayServer) -> None:
+    def test_valid_key_yields_its_owner(self, asking: Any, keyway: KeywayServer) -> None:
         key = keyway.key(kind="public", environment="live")
         identity = asking.verify(
             Secret(key["secret"]),
@@ -289,7 +289,7 @@ class TestWithKeyway:
         assert identity.owner_id == key["owner"]
         assert identity.scopes == frozenset(key["scopes"])
 
-    def test_an_access_token_is_taken_and_each_demand_of_it_kept(
+    def test_access_token_must_meet_each_requirement(
         self, asking: Any, keyway: KeywayServer
     ) -> None:
         token, application = keyway.access_token("read:audit-activity")
@@ -313,7 +313,7 @@ class TestWithKeyway:
             'Bearer realm="Keyway", error="invalid_token"',
         )
 
-    def test_each_demand_is_kept(self, asking: Any, keyway: KeywayServer) -> None:
+    def test_key_must_meet_each_requirement(self, asking: Any, keyway: KeywayServer) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
         assert asking.verify(secret)
         assert refusal(asking, secret, scope="write:agent-events").code == "insufficient_scope"
@@ -321,13 +321,13 @@ class TestWithKeyway:
         assert refusal(asking, secret, organization="globex").code == "wrong_organization"
         assert refusal(asking, Incoming(secret, organization="globex")).code == "wrong_organization"
 
-    def test_a_demand_that_keyway_does_not_know_lets_nobody_in(
+    def test_unknown_requirement_denies_everyone(
         self, asking: Any, keyway: KeywayServer
     ) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
         assert refusal(asking, secret, scope="read:typo").status == 503
 
-    def test_a_changed_letter_and_two_keys_are_refused(
+    def test_altered_key_and_two_keys_are_denied(
         self, asking: Any, keyway: KeywayServer
     ) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]

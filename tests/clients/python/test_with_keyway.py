@@ -43,7 +43,7 @@ def test_whoami(reader: Any, keyway: KeywayServer) -> None:
     assert {limit.limit for limit in me.limits} >= {"key"}
 
 
-def test_activity_is_walked_over_its_pages(reader: Any) -> None:
+def test_activity_is_iterated_over_pages(reader: Any) -> None:
     until = datetime.now(UTC) - timedelta(hours=1)
     once = list(reader.activity.list(until=until, limit=1000))
     again = list(islice(reader.activity.list(until=until, limit=7), 23))
@@ -53,7 +53,7 @@ def test_activity_is_walked_over_its_pages(reader: Any) -> None:
     assert all(earlier.event_time <= later.event_time for later, earlier in pairwise(once))
 
 
-def test_filters_are_asked_for(reader: Any) -> None:
+def test_filters_are_sent(reader: Any) -> None:
     failed = list(islice(reader.activity.list(success=False), 5))
     assert failed
     assert not any(event.succeeded for event in failed)
@@ -63,7 +63,7 @@ def test_filters_are_asked_for(reader: Any) -> None:
     assert refused.value.code == "invalid_parameter"
 
 
-def test_events_are_sent_once_however_often(agent: Any, reader: Any) -> None:
+def test_resent_events_are_stored_once(agent: Any, reader: Any) -> None:
     event = an_event(object_name=f"t{uuid.uuid4().hex}", statement="SELECT 'ä'")
     assert agent.agent.send_events([event]).accepted == 1
     outcome = agent.agent.send_events([event, {**asdict(event), "event_id": "nonsense"}])
@@ -79,26 +79,26 @@ def test_events_are_sent_once_however_often(agent: Any, reader: Any) -> None:
     assert told == asdict(replace(event, event_time=stored.event_time))
 
 
-def test_a_batch_of_which_nothing_is_accepted_is_an_error(agent: Any) -> None:
+def test_batch_with_no_accepted_event_is_an_error(agent: Any) -> None:
     with pytest.raises(sdk.BatchRefused) as refused:
         agent.agent.send_events([{"event_id": "nonsense"}])
     assert refused.value.rejected[0]["index"] == 0
 
 
-def test_configuration_is_fetched_once_a_version(agent: Any) -> None:
+def test_unchanged_configuration_is_none(agent: Any) -> None:
     configuration = agent.agent.config()
     assert configuration.version >= 1
     assert agent.agent.config(configuration.etag) is None
     assert agent.agent.config('"0"') == configuration
 
 
-def test_a_heartbeat_is_answered(agent: Any) -> None:
+def test_heartbeat_is_answered(agent: Any) -> None:
     answer = agent.agent.heartbeat("sdk-host", "1.0", configuration_version=1, queue_depth=3)
     assert answer.heartbeat_interval_seconds > 0
     assert answer.rotating_out is False
 
 
-def test_the_other_kind_of_key_is_told_so(agent: Any, reader: Any) -> None:
+def test_key_of_the_wrong_kind_is_denied(agent: Any, reader: Any) -> None:
     for call in (lambda: list(agent.activity.list()), reader.agent.config):
         with pytest.raises(sdk.PermissionDenied) as refused:
             call()

@@ -1,4 +1,8 @@
-"""Keyway from Python: ``Client`` and ``AsyncClient`` to manage and read, ``Verifier`` and ``AsyncVerifier`` to take keys."""
+"""Keyway SDK for Python.
+
+``Client`` and ``AsyncClient`` call the API. ``Verifier`` and ``AsyncVerifier`` verify the keys that
+callers present to your own service.
+"""
 
 from keyway.client import AsyncClient, Client
 from keyway.errors import (

@@ -1,4 +1,4 @@
-"""The two clients. What they can do is listed here; what it is, is in keyway.calls."""
+"""The two clients. keyway.calls documents each method."""
 
 import os
 from types import TracebackType
@@ -65,10 +65,12 @@ class AsyncAgent(AsyncResource):
 
 
 class Client(Resource):
-    """Keyway, for threads. Reads KEYWAY_API_KEY and KEYWAY_BASE_URL where nothing else is given; raises Misconfigured.
+    """Synchronous client, safe to share between threads.
 
-    `token` is a user's or an OAuth token. `timeout` is in seconds, for connecting, sending and each wait for data.
-    A call is made at most `max_retries` times more, with at most `max_wait` seconds of waiting in between.
+    Defaults to KEYWAY_API_KEY and KEYWAY_BASE_URL. `token` is a user token or an OAuth access
+    token. `timeout` is in seconds and applies separately to connecting, sending and each read. A
+    call is retried at most `max_retries` times, waiting at most `max_wait` seconds in total.
+    Raises Misconfigured.
     """
 
     whoami = Sends(credential.whoami)
@@ -109,7 +111,7 @@ class Client(Resource):
 
 
 class AsyncClient(AsyncResource):
-    """Client, for tasks of asyncio or trio. It takes the same arguments."""
+    """Asynchronous client, for asyncio and trio. Takes the same arguments as Client."""
 
     whoami = AsyncSends(credential.whoami)
 

@@ -1,4 +1,8 @@
-"""From JSON to dataclasses. What Keyway may add later is passed over; what is missing has its default or is an error."""
+"""Decode JSON into dataclasses.
+
+Unknown fields are ignored, so that Keyway may add some. A missing field takes its default or is an
+error.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,11 +20,11 @@ T = TypeVar("T")
 
 
 class _Mismatch(Exception):
-    """Never quotes the value."""
+    """The JSON does not fit the dataclass. Never quotes the value: it may be a secret."""
 
 
 def reader(shape: type[T]) -> Callable[[Answer], T]:
-    """Make what reads an answer's JSON as `shape`, and raises UnexpectedAnswer."""
+    """Return a function that decodes an answer into `shape` or raises UnexpectedAnswer."""
 
     def read(answer: Answer) -> T:
         found: T = _fit(shape, body(answer), answer)
@@ -30,7 +34,7 @@ def reader(shape: type[T]) -> Callable[[Answer], T]:
 
 
 def page_reader(shape: type[T]) -> Callable[[Answer], Page[T]]:
-    """Make what reads ``{"data": [shape, …], "next_cursor": …}``."""
+    """Return a function that decodes ``{"data": [shape, …], "next_cursor": …}``."""
 
     def read(answer: Answer) -> Page[T]:
         content = body(answer)
@@ -41,7 +45,7 @@ def page_reader(shape: type[T]) -> Callable[[Answer], Page[T]]:
 
 
 def body(answer: Answer) -> dict[str, Any]:
-    """Read a JSON object. Raises UnexpectedAnswer."""
+    """Parse a JSON object. Raises UnexpectedAnswer."""
     try:
         content = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -50,7 +54,7 @@ def body(answer: Answer) -> dict[str, Any]:
         return content
     raise unexpected(
         answer,
-        "The answer is not JSON as Keyway's is. Is the base URL right, and is something in between?",
+        "The answer is not a JSON object. Check the base URL, and any proxy in between.",
     )
 
 
@@ -59,7 +63,8 @@ def _fit(shape: Any, value: object, answer: Answer) -> Any:
         return _read(shape, value)
     except _Mismatch as error:
         wrong = str(error)
-    raise unexpected(answer, f"The answer is not as Keyway's are: {wrong}.")
+    # Raised outside the except clause: its context would hold frames with the value.
+    raise unexpected(answer, f"The answer does not have the expected fields: {wrong}.")
 
 
 def _read(shape: Any, value: object) -> Any:
@@ -118,4 +123,4 @@ def _from_text(parse: Callable[[str], Any], value: object) -> Any:
 def _is(kind: Any, value: object) -> Any:
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    raise _Mismatch(f"{type(value).__name__} in the place of {kind.__name__}")
+    raise _Mismatch(f"expected {kind.__name__}, got {type(value).__name__}")

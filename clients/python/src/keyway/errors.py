@@ -1,11 +1,11 @@
-"""What can go wrong, one class a family. `code` is Keyway's own name for it and never changes its meaning."""
+"""Error classes, one per family. `code` is Keyway's stable error code."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 class KeywayError(Exception):
-    """The base of all. `code` is "" and `status` 0 where Keyway did not answer."""
+    """Base class of all errors. `code` is "" and `status` is 0 if Keyway did not answer."""
 
     code = ""
     status = 0
@@ -20,24 +20,24 @@ class KeywayError(Exception):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        told = " ".join(part for part in (str(self.status or ""), self.code) if part)
+        prefix = " ".join(part for part in (str(self.status or ""), self.code) if part)
         request = f" (request {self.request_id})" if self.request_id else ""
-        return f"{told}: {self.detail}{request}" if told else f"{self.detail}{request}"
+        return f"{prefix}: {self.detail}{request}" if prefix else f"{self.detail}{request}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.__dict__)
 
 
 class Misconfigured(KeywayError, ValueError):
-    """The client was not told what it needs, or something it cannot use."""
+    """A setting or an argument is missing or invalid. Nothing was sent."""
 
 
 class SecretNotShown(KeywayError):
-    """The secret was in an answer that got lost; Keyway shows it once. Rotate the key to get another."""
+    """The answer that contained the secret was lost. Rotate the key to get a new one."""
 
 
 class ConnectionFailed(KeywayError):
-    """No answer came. Unless `never_sent`, what was asked may have been done."""
+    """No answer arrived. Unless `never_sent`, the call may have been carried out."""
 
     code = "connection_failed"
 
@@ -47,13 +47,13 @@ class ConnectionFailed(KeywayError):
 
 
 class TimedOut(ConnectionFailed):
-    """No answer came in time."""
+    """No answer arrived in time."""
 
     code = "timed_out"
 
 
 class ApiError(KeywayError):
-    """An answer that says no. `members` are what the problem tells beside the usual."""
+    """An error response. `members` holds the problem's additional members (RFC 9457)."""
 
     def __init__(
         self,
@@ -71,38 +71,38 @@ class ApiError(KeywayError):
 
 
 class UnexpectedAnswer(ApiError):
-    """An answer that is not Keyway's, such as a redirect or a page of HTML, or that lacks what it must have."""
+    """A response that is not Keyway's (a redirect, an HTML page) or that lacks required fields."""
 
     code = "unexpected_answer"
 
 
 class AuthenticationError(ApiError):
-    """401: no credential, or one that is wrong, expired, paused or revoked."""
+    """401: the credential is missing, wrong, expired, paused or revoked."""
 
 
 class PermissionDenied(ApiError):
-    """403: the credential is good, and not for this."""
+    """403: the credential is valid but does not permit this call."""
 
 
 class NotFound(ApiError):
-    """404: there is nothing here, or it is another organization's."""
+    """404: the object does not exist or belongs to another organization."""
 
 
 class Conflict(ApiError):
-    """409 and reused idempotency keys: it is not as the call supposes, such as revoked already."""
+    """409, or a reused idempotency key: the state forbids the call, such as `already_revoked`."""
 
 
 class InvalidRequest(ApiError):
-    """Any other 4xx: Keyway cannot do what the call says, however often it is said."""
+    """Any other 4xx: the request is invalid. Repeating it does not help."""
 
 
 class ValidationFailed(InvalidRequest):
-    """422 `validation_failed`. `errors` has sentences by field."""
+    """422 `validation_failed`. `errors` maps each field to its messages."""
 
     @property
     def errors(self) -> dict[str, list[str]]:
-        told = self.members.get("errors")
-        fields = told if isinstance(told, dict) else {}
+        found = self.members.get("errors")
+        fields = found if isinstance(found, dict) else {}
         return {
             str(name): [str(each) for each in _listed(sentences)]
             for name, sentences in fields.items()
@@ -110,7 +110,7 @@ class ValidationFailed(InvalidRequest):
 
 
 class BatchRefused(InvalidRequest):
-    """422 `invalid_batch`: no event was accepted. `rejected` says why, event by event."""
+    """422 `invalid_batch`: no event was accepted. `rejected` gives the reason for each."""
 
     @property
     def rejected(self) -> list[dict[str, Any]]:
@@ -120,15 +120,18 @@ class BatchRefused(InvalidRequest):
 
 
 class RateLimited(ApiError):
-    """429. `retry_after` is in seconds."""
+    """429: too many requests. `retry_after` is in seconds."""
 
 
 class ServerError(ApiError):
-    """5xx: Keyway failed."""
+    """5xx: an error in Keyway."""
 
 
 class Unavailable(ServerError):
-    """502, 503, 504: no answer just now, though a change may have been made. `retry_after` is in seconds, where it is known."""
+    """502, 503 or 504: temporarily unavailable. The call may still have been carried out.
+
+    `retry_after` is in seconds, or None if the answer did not give it.
+    """
 
 
 def _listed(value: object) -> Sequence[Any]:

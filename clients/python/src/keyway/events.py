@@ -1,4 +1,4 @@
-"""What agents tell, and what is read of it. Fields are named as in SQL Server's audit record."""
+"""Audit events, sent by agents and read back. Fields are named as in SQL Server's audit record."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An audit event to send. `event_id` is a UUID of the sender's: sending it twice stores it once."""
+    """An audit event to send. `event_id` is a UUID the sender chose; resending it is idempotent."""
 
     event_id: str
     event_time: datetime
@@ -30,7 +30,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent(Event):
-    """An event in Keyway: `id` is ``evt_…``."""
+    """An event stored by Keyway. `id` is ``evt_…``."""
 
     id: str
     received_at: datetime
@@ -38,7 +38,7 @@ class StoredEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """`index` is the event's place in the batch."""
+    """Why an event was rejected. `index` is its position in the batch, from 0."""
 
     index: int
     code: str
@@ -48,7 +48,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """`duplicate` were stored before. `rejected` will not be accepted by sending them again."""
+    """`duplicate` counts events stored before. `rejected` ones stay rejected if sent again."""
 
     accepted: int
     duplicate: int
@@ -57,7 +57,7 @@ class BatchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfiguration:
-    """What an agent is to collect. `etag` says to the next call which version is known."""
+    """What an agent should collect. Pass `etag` to the next call to skip an unchanged version."""
 
     version: int
     heartbeat_interval_seconds: int
@@ -70,7 +70,7 @@ class AgentConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatAnswer:
-    """`rotating_out`: the secret presented is being replaced; take the new one soon."""
+    """`rotating_out`: the presented secret has been replaced and expires soon."""
 
     configuration_version: int
     heartbeat_interval_seconds: int

@@ -1,4 +1,7 @@
-"""Keys and access tokens for FastAPI: a dependency that answers with the caller's Identity, and shows up in the OpenAPI."""
+"""Verify keys and access tokens in FastAPI: a dependency that returns the caller's Identity.
+
+It also appears in the application's OpenAPI document.
+"""
 
 from typing import Annotated, Any
 
@@ -11,7 +14,7 @@ from keyway.verifier import AsyncVerifier
 
 
 class KeyRefused(HTTPException):
-    """FastAPI answers it as it answers every HTTPException; `answer_problems` makes it a problem of RFC 9457."""
+    """A denial. FastAPI answers it like any HTTPException; see `answer_problems` for RFC 9457."""
 
     def __init__(self, denied: Denied) -> None:
         super().__init__(
@@ -21,7 +24,7 @@ class KeyRefused(HTTPException):
 
 
 class _Token(SecurityBase):
-    """The other way to present a credential, for the application's OpenAPI."""
+    """Documents the second way to present a credential in the application's OpenAPI."""
 
     def __init__(self) -> None:
         self.model = HTTPBearer(description="An access token of Keyway's OAuth.")
@@ -32,7 +35,10 @@ class _Token(SecurityBase):
 
 
 class RequireKey(SecurityBase):
-    """``Annotated[Identity, Depends(RequireKey(verifier, scope="read:reports"))]``: a key, or an application's access token."""
+    """Dependency that requires a valid key or access token.
+
+    ``Annotated[Identity, Depends(RequireKey(verifier, scope="read:reports"))]``
+    """
 
     def __init__(
         self,
@@ -43,7 +49,11 @@ class RequireKey(SecurityBase):
         organization: str | None = None,
     ) -> None:
         self._verifier = verifier
-        self._demands = {"scope": scope, "environment": environment, "organization": organization}
+        self._requirements = {
+            "scope": scope,
+            "environment": environment,
+            "organization": organization,
+        }
         self.model = APIKey.model_validate({"in": APIKeyIn.header, "name": "X-API-Key"})
         self.scheme_name = "KeywayKey"
 
@@ -51,20 +61,25 @@ class RequireKey(SecurityBase):
         self, request: Request, _: Annotated[None, Depends(_Token())] = None
     ) -> Identity:
         try:
-            return await self._verifier.verify(incoming(request), **self._demands)
+            return await self._verifier.verify(incoming(request), **self._requirements)
         except Denied as error:
-            denied = error
+            denied = error  # raised below, without this one as its context
         raise KeyRefused(denied)
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Answer refused keys with ``application/problem+json``, as Keyway does."""
+    """Answer denials with ``application/problem+json``, as Keyway does."""
     app.add_exception_handler(KeyRefused, _problem)
 
 
 def incoming(request: Request) -> Incoming:
-    """`client_ip` is the peer's: let the server (uvicorn's --proxy-headers) put the caller's address there."""
+    """Describe the request for the verifier.
+
+    `client_ip` is the peer's address. Behind proxies, configure the server (uvicorn's
+    ``--proxy-headers``) to put the caller's address there.
+    """
     headers = request.headers
+    # Join repeated headers: Keyway must see both credentials to refuse them (several_credentials).
     return Incoming(
         key=",".join(headers.getlist("x-api-key")) if "x-api-key" in headers else None,
         authorization=",".join(headers.getlist("authorization")),

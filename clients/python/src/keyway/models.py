@@ -1,4 +1,4 @@
-"""What Keyway tells of credentials and keys. Times have a zone; ids start with what they are of."""
+"""Credentials, keys and usage as Keyway returns them. Times are time-zone aware."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,7 +22,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`remaining` of `quota` requests in any `window_seconds` are left."""
+    """A rate limit: of `quota` requests per `window_seconds`, `remaining` are left."""
 
     limit: str
     quota: int
@@ -33,7 +33,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whoami:
-    """What the presented credential is: a key, or the token of an application, which has `application_id` and no `key_id`."""
+    """The presented credential. `key_id` is set for a key, `application_id` for an access token."""
 
     organization: Organization | None
     scopes: tuple[str, ...]
@@ -49,7 +49,10 @@ class Whoami:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A key, without its secret. `status` is active, expiring, paused, inactive, expired or revoked."""
+    """A key without its secret.
+
+    `status` is active, expiring, paused, inactive, expired or revoked.
+    """
 
     id: str
     name: str
@@ -74,33 +77,33 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedKey(Key):
-    """No request that starts after `effective_at` is judged by what the key was before."""
+    """Every request that starts after `effective_at` sees the change."""
 
     effective_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedKey(Key):
-    """A key as it is answered once: `key` is its secret.
+    """A newly issued key. `key` is its secret, which Keyway shows only once.
 
-    `key` is None where an earlier attempt of the same call issued the key and its answer was lost.
+    `key` is None if an earlier attempt of this call issued the key and its answer was lost.
     """
 
     key: Secret | None = None
 
     @property
     def secret(self) -> Secret:
-        """Raises SecretNotShown where Keyway did not show it."""
+        """The key's secret. Raises SecretNotShown if this answer does not contain it."""
         if self.key is None:
             raise SecretNotShown(
-                f"{self.id} was issued, and the answer that showed its secret was lost. Rotate the key."
+                f"{self.id} was issued, but the answer with its secret was lost. Rotate the key."
             )
         return self.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotatedKey(IssuedKey):
-    """`old_key_expires_at` is when the secret before this one ends, None where it has ended already."""
+    """`old_key_expires_at` is when the previous secret expires, or None if it already has."""
 
     effective_at: datetime | None = None
     old_key_expires_at: datetime | None = None
@@ -108,7 +111,7 @@ class RotatedKey(IssuedKey):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """The receipt: no request that starts after `effective_at` is accepted."""
+    """Receipt of a revocation: no request that starts after `effective_at` is accepted."""
 
     id: str
     revoked_at: datetime
@@ -157,7 +160,7 @@ class SecretUsage:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """When requests went unrecorded."""
+    """A period in which some requests were not recorded."""
 
     since: datetime
     until: datetime
@@ -165,7 +168,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a key was used for. Days are UTC's, newest first."""
+    """A key's usage statistics. Days are in UTC, newest first."""
 
     key_id: str
     key_name: str

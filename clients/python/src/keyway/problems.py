@@ -1,4 +1,4 @@
-"""From an answer to the error it means: RFC 9457 problems, and whatever proxies say in their place."""
+"""Map responses to errors: RFC 9457 problems, and responses of proxies in between."""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ _MOST_SECONDS = 10**9
 
 
 def error_in(outcome: Answer | Failure) -> KeywayError | None:
-    """Find what went wrong; None where nothing did."""
+    """Return the error that an outcome represents, or None if it succeeded."""
     if isinstance(outcome, Failure):
         return (TimedOut if outcome.is_timeout else ConnectionFailed)(
             outcome.what, never_sent=outcome.never_sent
@@ -56,7 +56,8 @@ def error_in(outcome: Answer | Failure) -> KeywayError | None:
     code, detail = printable(problem.get("code")), printable(problem.get("detail"))
     return _class(outcome.status, code)(
         detail
-        or f"An answer without Keyway's explanation ({outcome.status}). Is the base URL right, is something in between?",
+        or f"{outcome.status} without Keyway's error details."
+        " Check the base URL, and any proxy in between.",
         code=code,
         status=outcome.status,
         request_id=request_id(outcome),
@@ -74,7 +75,10 @@ def request_id(answer: Answer) -> str:
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:
-    """Read Retry-After (RFC 9110, 10.2.3): seconds, or a date, which is compared with the answer's own clock if it has one."""
+    """Parse Retry-After (RFC 9110, 10.2.3), which is seconds or a date.
+
+    A date is relative to the answer's own Date header if there is one: the clocks may differ.
+    """
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
         return float(min(int(value[:12]), _MOST_SECONDS))
@@ -85,7 +89,7 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
 
 
 def printable(text: object) -> str:
-    """Fit for one line of a log, whoever wrote it."""
+    """Make untrusted text safe for one log line: printable and at most 500 characters."""
     return (
         "".join(character if character.isprintable() else " " for character in text[:500])
         if isinstance(text, str)

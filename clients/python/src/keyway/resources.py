@@ -1,4 +1,4 @@
-"""A call is described once, in keyway.calls; here it becomes a method of either client."""
+"""Turn the call builders of keyway.calls into methods of the sync and async clients."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who asks, over which connections, how insistently."""
+    """The connections, credential and retry policy of a client."""
 
     connections: Connections
     credential: Credential
@@ -49,7 +49,7 @@ class AsyncResource:
 
 
 class Sends(Generic[P, T]):
-    """A method that sends the call that `build` makes of its arguments."""
+    """Descriptor of a method that sends the call `build` makes from its arguments."""
 
     def __init__(self, build: Callable[P, Call[T]]) -> None:
         self._build = build
@@ -63,7 +63,7 @@ class Sends(Generic[P, T]):
 
 
 class AsyncSends(Generic[P, T]):
-    """As Sends, awaited."""
+    """Like Sends, for async clients."""
 
     def __init__(self, build: Callable[P, Call[T]]) -> None:
         self._build = build
@@ -77,7 +77,7 @@ class AsyncSends(Generic[P, T]):
 
 
 class Walks(Generic[P, T]):
-    """A method that iterates over a list, fetching a page when it comes to it."""
+    """Descriptor of a method that iterates over a list and fetches pages on demand."""
 
     def __init__(self, build: Callable[P, Listing[T]]) -> None:
         self._build = build
@@ -91,7 +91,7 @@ class Walks(Generic[P, T]):
 
 
 class AsyncWalks(Generic[P, T]):
-    """As Walks, for ``async for``."""
+    """Like Walks, for ``async for``."""
 
     def __init__(self, build: Callable[P, Listing[T]]) -> None:
         self._build = build

@@ -1,4 +1,4 @@
-"""When a call is made again, and after how long. A generator: it says what to do next, and a client does it."""
+"""Retry policy. A generator yields the next step, and the sync or async client carries it out."""
 
 import logging
 import random
@@ -25,7 +25,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """At most so many more attempts, and at most so many seconds of waiting between them in all."""
+    """`most` is the number of retries, `longest_wait` their total waiting time in seconds."""
 
     most: int = 3
     longest_wait: float = 60.0
@@ -37,27 +37,27 @@ Exchange = Generator[Call[T] | Pause, Answer | Failure | None, T]
 def exchange(
     call: Call[T], retries: Retries, jitter: Callable[[], float] = random.random
 ) -> Exchange[T]:
-    """Yield the call to make or the pause to take, be sent the outcome of the call; return what the answer says.
+    """Yield a call to send or a pause to take; receive the call's outcome; return its result.
 
-    Raises KeywayError. `jitter` gives numbers from 0 to 1.
+    Raises KeywayError. `jitter` returns numbers from 0 to 1.
     """
     waited = 0.0
     for attempt in range(retries.most + 1):
         outcome = yield call
-        assert outcome is not None  # noqa: S101  a call has an outcome
+        assert outcome is not None  # noqa: S101  sent for every call
         error = error_in(outcome)
         if error is None and isinstance(outcome, Answer):
             return call.read(outcome)
-        assert error is not None  # noqa: S101  a failure is an error
+        assert error is not None  # noqa: S101  every Failure is an error
         seconds = pause(error, attempt, jitter())
         if (
             attempt == retries.most
-            or not may_repeat(call, error)
+            or not may_retry(call, error)
             or waited + seconds > retries.longest_wait
         ):
             raise error
         logger.info(
-            "%s %s: %s; again in %.2f s",
+            "%s %s: %s; retrying in %.2f s",
             call.method,
             call.path,
             error.code or error.status,
@@ -68,9 +68,11 @@ def exchange(
     raise AssertionError("unreachable")
 
 
-def may_repeat(call: Call[T], error: KeywayError) -> bool:
-    """A 429 was certainly not done, nor was what never left. What was not answered otherwise, or by a 503, may have been, with
-    Retry-After or without, so it must bear being done twice.
+def may_retry(call: Call[T], error: KeywayError) -> bool:
+    """Whether a failed call may be sent again.
+
+    A 429, and a call that was never sent, were certainly not carried out. Any other lost answer,
+    and a 503 even with Retry-After, may have been, so the call must be idempotent.
     """
     if isinstance(error, ConnectionFailed):
         return call.is_idempotent or error.never_sent
@@ -78,7 +80,10 @@ def may_repeat(call: Call[T], error: KeywayError) -> bool:
 
 
 def pause(error: KeywayError, attempt: int, jitter: float) -> float:
-    """Exponential, a random half of it; on top of what the server asks for, never less."""
+    """Return the seconds to wait: exponential, half of it random.
+
+    If the server sent Retry-After, wait that long plus jitter, never less.
+    """
     most = min(FIRST_SECONDS * 2**attempt, MOST_SECONDS)
-    told = error.retry_after if isinstance(error, RateLimited | Unavailable) else None
-    return most * (1 + jitter) / 2 if told is None else told + FIRST_SECONDS * jitter
+    retry_after = error.retry_after if isinstance(error, RateLimited | Unavailable) else None
+    return most * (1 + jitter) / 2 if retry_after is None else retry_after + FIRST_SECONDS * jitter

@@ -1,11 +1,11 @@
-"""What must not be shown: shows itself to `reveal()` alone."""
+"""A wrapper that keeps secrets out of logs, errors and pickles."""
 
 import hmac
 from typing import Any, NoReturn
 
 
 class Secret:
-    """A key or a token. Neither `repr`, `str`, formatting, logging nor pickling gives it away."""
+    """A key or token. Only `reveal()` returns it; `repr`, `str`, formatting and pickling do not."""
 
     __slots__ = ("_value",)
 
@@ -29,10 +29,10 @@ class Secret:
         return hash(self._value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Secret":
-        return self  # dataclasses.asdict copies
+        return self  # dataclasses.asdict makes deep copies
 
     def __copy__(self) -> "Secret":
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A secret is not pickled.")
+        raise TypeError("A secret cannot be pickled.")

@@ -1,4 +1,4 @@
-"""Which Keyway, presenting what: from arguments first, then from KEYWAY_API_KEY and KEYWAY_BASE_URL."""
+"""Resolve server and credential from arguments, then KEYWAY_API_KEY and KEYWAY_BASE_URL."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from keyway.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`url` has no slash at its end."""
+    """`url` has no trailing slash."""
 
     url: str
 
@@ -22,7 +22,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What is presented: a key in X-API-Key, or a token as Authorization: Bearer."""
+    """A key, sent in X-API-Key, or a token, sent as Authorization: Bearer."""
 
     secret: Secret
     is_token: bool = False
@@ -34,30 +34,30 @@ class Credential:
         return "X-API-Key", self.secret.reveal()
 
     def conceal(self, body: bytes) -> bytes:
-        """Take out what something in between may have echoed."""
+        """Mask the secret in an error body: a proxy or debug page may echo the request."""
         return body.replace(self.secret.reveal().encode(), b"***")
 
 
 def credential(
     api_key: str | Secret | None, token: str | Secret | None, environ: Mapping[str, str]
 ) -> Credential:
-    """Raises Misconfigured."""
+    """Return the credential to present. Raises Misconfigured."""
     if api_key is not None and token is not None:
-        raise Misconfigured("Give api_key or token, not both.")
+        raise Misconfigured("Pass api_key or token, not both.")
     if token is not None:
-        return Credential(_presentable("token", token), is_token=True)
+        return Credential(_presentable("The token", token), is_token=True)
     found = api_key if api_key is not None else environ.get("KEYWAY_API_KEY")
     if found is None:
-        raise Misconfigured("No credential: give api_key= or token=, or set KEYWAY_API_KEY.")
+        raise Misconfigured("No credential. Pass api_key= or token=, or set KEYWAY_API_KEY.")
     return Credential(_presentable("The key", found))
 
 
 def server(base_url: str | None, environ: Mapping[str, str], *, allow_plain_http: bool) -> Server:
-    """Raises Misconfigured, which does not quote the address: it may hold a password."""
+    """Return the server. Raises Misconfigured, never quoting the URL: it may hold a password."""
     url = base_url or environ.get("KEYWAY_BASE_URL")
     if not url:
         raise Misconfigured(
-            "No server: give base_url=, or set KEYWAY_BASE_URL, such as https://keyway.example."
+            "No server. Pass base_url= or set KEYWAY_BASE_URL, such as https://keyway.example."
         )
     try:
         parts = urlsplit(url)
@@ -70,12 +70,12 @@ def server(base_url: str | None, environ: Mapping[str, str], *, allow_plain_http
         or parts.scheme not in {"http", "https"}
         or not (url.isascii() and url.isprintable())
     ):
-        raise Misconfigured("The base URL is an address such as https://keyway.example.")
+        raise Misconfigured("The base URL must be a URL such as https://keyway.example.")
     if parts.username or parts.password or parts.query or parts.fragment or " " in url:
-        raise Misconfigured("The base URL has a scheme, a host, and at most a port and a path.")
+        raise Misconfigured("The base URL may have only a scheme, host, port and path.")
     if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
         raise Misconfigured(
-            "http would send the credential in clear. Use https, or say allow_plain_http=True."
+            "http would send the credential in clear text. Use https or pass allow_plain_http=True."
         )
     return Server(url.rstrip("/"))
 
@@ -88,14 +88,15 @@ def is_loopback(host: str) -> bool:
 
 
 def is_presentable(text: str) -> bool:
-    """Whether it can stand in a header as it is. What cannot would be quoted by the error that says so."""
+    """Whether the text is a valid header value.
+
+    Check before sending: the HTTP client's own error would quote the secret.
+    """
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _presentable(name: str, given: str | Secret) -> Secret:
     secret = given if isinstance(given, Secret) else Secret(given.strip())
     if not is_presentable(secret.reveal()):
-        raise Misconfigured(
-            f"{name} is empty, or not as Keyway shows it. Copy it whole, without spaces."
-        )
+        raise Misconfigured(f"{name} is empty or malformed. Copy all of it, without spaces.")
     return secret

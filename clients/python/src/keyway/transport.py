@@ -1,4 +1,4 @@
-"""The only part that touches the network: it carries calls and waits, as the generators of keyway.retries tell it."""
+"""The only module that touches the network. It carries out the steps of keyway.retries."""
 
 import time
 from collections.abc import Generator
@@ -15,14 +15,14 @@ from keyway.wire import Answer, Call, Failure, address
 
 T = TypeVar("T")
 
-# There was no connection that the call could have left by.
+# No connection was established, so the call cannot have been sent.
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 _HEADERS = {"User-Agent": f"keyway-python/{__version__}", "Accept": "application/json"}
 
 
 class Connections:
-    """A pool for threads."""
+    """A connection pool for threads."""
 
     def __init__(self, server: Server, *, timeout: float) -> None:
         self._server = server
@@ -56,7 +56,7 @@ class Connections:
 
 
 class AsyncConnections:
-    """A pool for tasks, of asyncio or trio."""
+    """A connection pool for asyncio and trio tasks."""
 
     def __init__(self, server: Server, *, timeout: float) -> None:
         self._server = server
@@ -90,7 +90,10 @@ class AsyncConnections:
 
 
 class _Presented(httpx2.Auth):
-    """Puts the credential into the request as it leaves, so that nothing that is shown or kept has it."""
+    """Adds the credential to the request just before it is sent.
+
+    A default header would be part of the client's state, which logs and error reports may show.
+    """
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
@@ -104,7 +107,8 @@ class _Presented(httpx2.Auth):
 
 
 def _options(server: Server, timeout: float) -> dict[str, Any]:
-    # Of the environment's proxies, one for http would see in clear what goes to loopback.
+    # Plain http is for loopback: a proxy from the environment would see the credential in clear
+    # text. Redirects are not followed: one would hand the credential to another host.
     return {
         "headers": _HEADERS,
         "timeout": timeout,
@@ -123,7 +127,7 @@ def _request(server: Server, call: Call[Any]) -> dict[str, Any]:
 
 
 def _answer(response: httpx2.Response, credential: Credential) -> Answer:
-    """Keep no request: its headers have the credential."""
+    """Copy what is needed. The response also holds the request, and so the credential."""
     body = response.content if response.is_success else credential.conceal(response.content)
     return Answer(
         response.status_code,
@@ -133,10 +137,10 @@ def _answer(response: httpx2.Response, credential: Credential) -> Answer:
 
 
 def _failure(error: httpx2.RequestError, credential: Credential) -> Failure:
-    """Keep no exception: it has the request."""
-    told = credential.conceal(str(error).encode(errors="replace")).decode()
+    """Copy the message. The exception also holds the request, and so the credential."""
+    detail = credential.conceal(str(error).encode(errors="replace")).decode()
     return Failure(
-        f"Keyway cannot be reached: {printable(told) or type(error).__name__}",
+        f"Keyway cannot be reached: {printable(detail) or type(error).__name__}",
         is_timeout=isinstance(error, httpx2.TimeoutException),
         never_sent=isinstance(error, _NEVER_SENT),
     )

@@ -1,4 +1,4 @@
-"""What a service asks Keyway about a request it got, and what the answer means. Pure: keyway.verifier asks."""
+"""Build the verification call for a request and interpret the answer. Pure: no network access."""
 
 import json
 import logging
@@ -11,27 +11,28 @@ from keyway.problems import error_in, printable
 from keyway.retries import Exchange
 from keyway.secret import Secret
 from keyway.settings import Credential, is_presentable
-from keyway.wire import Answer, Call, Failure, given
+from keyway.wire import Answer, Call, Failure, without_none
 
 logger = logging.getLogger("keyway")
 
 PATH = "/api/v1/verify"
 RETRY_AFTER_SECONDS = 1
-# What Keyway sends to be passed on to the caller.
-_PASSED_ON = ("WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy")
+# Keyway's response headers that are meant for the caller.
+_RELAYED_HEADERS = ("WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy")
 _CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="Keyway"'}
 _TOKEN_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Keyway", error="invalid_token"'}
 _TOKEN_PREFIX = "oat_"  # noqa: S105
-_MOST_CREDENTIAL = 512
-_MOST_TEXT = 2048
+_MAX_CREDENTIAL = 512
+_MAX_TEXT = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What of an incoming request Keyway is told. `key` is what came in X-API-Key, None where nothing did.
+    """The parts of an incoming request that verification needs.
 
-    Where the header came several times, `key` is all of them, joined by commas: Keyway refuses that. `authorization` is that
-    header, of which Keyway is told nothing but an access token of its own: what else stands there is somebody else's.
+    `key` is the X-API-Key header, or None if it is absent. If it was sent several times, join the
+    values with commas, which Keyway refuses. `authorization` is the Authorization header. Only a
+    Keyway access token in it is forwarded: any other credential belongs to another system.
     """
 
     key: str | Secret | None = field(default=None, repr=False)
@@ -44,7 +45,7 @@ class Incoming:
 
     @property
     def token(self) -> str | None:
-        """The access token that Keyway's OAuth handed out, as it came in ``Authorization: Bearer``."""
+        """The Keyway access token presented in ``Authorization: Bearer``, if any."""
         scheme, _, token = (self.authorization or "").strip().partition(" ")
         token = token.strip()
         return token if scheme.lower() == "bearer" and token.startswith(_TOKEN_PREFIX) else None
@@ -55,8 +56,8 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
-    """What is asked of the credential beyond its being good. `organization` is ``org_…`` or a slug."""
+class Requirements:
+    """What a valid credential must also satisfy. `organization` is ``org_…`` or a slug."""
 
     scope: str | None = None
     environment: str | None = None
@@ -65,9 +66,10 @@ class Demands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose key or token it is and what it may do, at the moment it was asked. Not to be kept: it may be revoked the next.
+    """The owner and permissions of a key or token at the time of verification.
 
-    A key has a `key_id`; an access token has the `application_id` of whose it is.
+    Do not cache it: the credential may be revoked at any moment. `key_id` is set for a key,
+    `application_id` for an access token.
     """
 
     key_id: str | None = None
@@ -84,7 +86,7 @@ class Identity:
 
 
 class Denied(Exception):
-    """The request is refused: answer it with `status`, `headers` and `body`. `code` says why."""
+    """The request is denied. Respond with `status`, `headers` and `body`. `code` is the reason."""
 
     def __init__(
         self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
@@ -98,7 +100,7 @@ class Denied(Exception):
 
     @property
     def problem(self) -> dict[str, Any]:
-        """RFC 9457."""
+        """The denial as an RFC 9457 problem."""
         return {
             "type": "about:blank",
             "status": self.status,
@@ -112,14 +114,16 @@ class Denied(Exception):
         return json.dumps(self.problem).encode()
 
 
-def ask(incoming: Incoming, demands: Demands) -> tuple[Call[Identity], Credential]:
-    """Raises Denied for what need not be asked: no credential, two, or what can be none."""
+def prepare(incoming: Incoming, requirements: Requirements) -> tuple[Call[Identity], Credential]:
+    """Build the call. Raises Denied at once if the credential is missing, double or malformed."""
     credential = _credential(incoming)
-    asked = given(
-        scope=demands.scope, environment=demands.environment, organization=demands.organization
+    query = without_none(
+        scope=requirements.scope,
+        environment=requirements.environment,
+        organization=requirements.organization,
     )
     return Call(
-        "GET", PATH, _identity, query=tuple(asked.items()), headers=_told(incoming)
+        "GET", PATH, _identity, query=tuple(query.items()), headers=_forwarded_headers(incoming)
     ), credential
 
 
@@ -142,74 +146,80 @@ def _credential(incoming: Incoming) -> Credential:
 
 
 def _may_be_sent(text: str) -> bool:
-    return is_presentable(text) and len(text) <= _MOST_CREDENTIAL
+    return is_presentable(text) and len(text) <= _MAX_CREDENTIAL
 
 
-def inquiry(call: Call[Identity]) -> Exchange[Identity]:
-    """Yield the call, again at once where its connection turned out to be closed. Raises Denied for all but Keyway's yes.
+def verification_exchange(call: Call[Identity]) -> Exchange[Identity]:
+    """Yield the call and return the identity. Raises Denied for any outcome but Keyway's 204.
 
-    When Keyway does not answer, the answer is no.
+    Fails closed: if Keyway does not answer, the request is denied.
     """
     outcome = yield call
+    # A pooled connection may have been closed meanwhile, so try once more. Not after a timeout: it
+    # would double the caller's wait.
     if isinstance(outcome, Failure) and not outcome.is_timeout:
         outcome = yield call
     if isinstance(outcome, Answer) and outcome.status == 204:
         return call.read(outcome)
     error = error_in(outcome) if outcome else None
-    if isinstance(outcome, Answer) and error and _is_the_callers(outcome, error):
-        raise Denied(error.status, error.code, error.detail, _passed_on(outcome))
-    logger.error("A key could not be verified: %s", error or "the answer is not Keyway's")
+    if isinstance(outcome, Answer) and error and _is_callers_fault(outcome, error):
+        raise Denied(error.status, error.code, error.detail, _relayed_headers(outcome))
+    logger.error("Cannot verify a key: %s", error or "the answer did not come from Keyway")
     raise _unavailable(outcome)
 
 
-def _is_the_callers(answer: Answer, error: KeywayError) -> bool:
-    """Whether Keyway itself refused, for a cause that the caller can remove; other causes are this service's, or a proxy's."""
+def _is_callers_fault(answer: Answer, error: KeywayError) -> bool:
+    """Whether Keyway itself denied the credential, for a reason the caller can fix.
+
+    A 401 of a proxy, and Keyway's 400 for this service's own mistake, become a 503 instead.
+    """
     is_keyways = error.code != "" and answer.headers.get("x-keyway-denial") == error.code
     return is_keyways and (error.status in {401, 403, 429} or error.code == "several_credentials")
 
 
-def _told(incoming: Incoming) -> dict[str, str]:
-    told = {
+def _forwarded_headers(incoming: Incoming) -> dict[str, str]:
+    facts = {
         "X-Original-Method": incoming.method,
-        # A query may hold what is nobody's business.
+        # Without the query string, which may contain secrets of this service.
         "X-Original-URI": incoming.uri.partition("?")[0].partition("#")[0],
         "X-Forwarded-For": incoming.client_ip,
         "User-Agent": incoming.user_agent,
     }
-    headers = {name: _fit(value) for name, value in told.items() if value}
+    headers = {name: _header_safe(value) for name, value in facts.items() if value}
     if incoming.organization is None:
         return headers
-    # One that is there and empty is still not the key's.
-    return headers | {"X-Organization-Id": _fit(incoming.organization)}
+    # Forward an empty header too: it names an organization, and not the key's.
+    return headers | {"X-Organization-Id": _header_safe(incoming.organization)}
 
 
-def _passed_on(answer: Answer) -> dict[str, str]:
+def _relayed_headers(answer: Answer) -> dict[str, str]:
     return {
         title: answer.headers[title.lower()]
-        for title in _PASSED_ON
+        for title in _RELAYED_HEADERS
         if title.lower() in answer.headers
     }
 
 
 def _identity(answer: Answer) -> Identity:
-    told = {
+    facts = {
         name: printable(answer.headers.get(f"x-keyway-{name}"))
         for name in ("organization", "kind", "environment")
     }
     key, application = (
         answer.headers.get(f"x-keyway-{name}") or None for name in ("key", "application")
     )
-    if not all(told.values()) or (key is None) == (application is None):
+    if not all(facts.values()) or (key is None) == (application is None):
         logger.error(
-            "A key could not be verified: 204, without saying whose it is. Is the base URL Keyway's?"
+            "Cannot verify a key: the 204 does not say whose it is. Check that the base URL is"
+            " Keyway's."
         )
         raise _unavailable(answer)
     return Identity(
         key_id=key,
         application_id=application,
-        organization_id=told["organization"],
-        kind=told["kind"],
-        environment=told["environment"],
+        organization_id=facts["organization"],
+        kind=facts["kind"],
+        environment=facts["environment"],
         scopes=frozenset(answer.headers.get("x-keyway-scopes", "").split()),
         owner_id=answer.headers.get("x-keyway-owner") or None,
     )
@@ -223,6 +233,6 @@ def _unavailable(outcome: Answer | Failure | None) -> Denied:
     )
 
 
-def _fit(text: str) -> str:
-    """What a stranger wrote, fit to stand in a header."""
-    return "".join(each if " " <= each <= "~" else "?" for each in text[:_MOST_TEXT]).strip()
+def _header_safe(text: str) -> str:
+    """Make untrusted text safe for a header: printable ASCII, at most 2,048 characters."""
+    return "".join(each if " " <= each <= "~" else "?" for each in text[:_MAX_TEXT]).strip()

@@ -1,4 +1,7 @@
-"""For services that take keys: whose key is this, may it? Asked of Keyway at every request, and never remembered."""
+"""Verify the keys that callers present to your service.
+
+Every request is checked with Keyway. Nothing is cached, so a revocation takes effect at once.
+"""
 
 import os
 from types import TracebackType
@@ -7,7 +10,7 @@ from typing import Self
 from keyway import settings
 from keyway.secret import Secret
 from keyway.transport import AsyncConnections, Connections
-from keyway.verification import Demands, Identity, Incoming, ask, inquiry
+from keyway.verification import Identity, Incoming, Requirements, prepare, verification_exchange
 
 TIMEOUT_SECONDS = 5.0
 
@@ -15,7 +18,10 @@ Presented = Incoming | Secret | str | None
 
 
 class Verifier:
-    """For threads. Reads KEYWAY_BASE_URL where no `base_url` is given. Make one and keep it: it keeps its connections."""
+    """Synchronous verifier, safe to share between threads. Defaults to KEYWAY_BASE_URL.
+
+    Create one and reuse it: it pools its connections.
+    """
 
     def __init__(
         self,
@@ -35,12 +41,14 @@ class Verifier:
         environment: str | None = None,
         organization: str | None = None,
     ) -> Identity:
-        """Ask about a request, or only about the key that came with it.
+        """Verify a request, or just the key it presents.
 
-        Raises Denied: with Keyway's refusal, or with 503 when Keyway cannot be asked.
+        Raises Denied, with Keyway's denial or with 503 if Keyway does not answer.
         """
-        call, credential = ask(_incoming(presented), Demands(scope, environment, organization))
-        return self._connections.run(inquiry(call), credential)
+        call, credential = prepare(
+            _incoming(presented), Requirements(scope, environment, organization)
+        )
+        return self._connections.run(verification_exchange(call), credential)
 
     def close(self) -> None:
         self._connections.close()
@@ -58,7 +66,7 @@ class Verifier:
 
 
 class AsyncVerifier:
-    """For tasks of asyncio or trio; otherwise as Verifier."""
+    """Asynchronous verifier, for asyncio and trio. Takes the same arguments as Verifier."""
 
     def __init__(
         self,
@@ -78,9 +86,11 @@ class AsyncVerifier:
         environment: str | None = None,
         organization: str | None = None,
     ) -> Identity:
-        """As Verifier.verify."""
-        call, credential = ask(_incoming(presented), Demands(scope, environment, organization))
-        return await self._connections.run(inquiry(call), credential)
+        """Like Verifier.verify."""
+        call, credential = prepare(
+            _incoming(presented), Requirements(scope, environment, organization)
+        )
+        return await self._connections.run(verification_exchange(call), credential)
 
     async def aclose(self) -> None:
         await self._connections.close()

@@ -1,4 +1,4 @@
-"""What goes out and what comes back, as values: the part that knows neither sockets nor clocks."""
+"""Requests and responses as values, independent of sockets and clocks."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` by lower-case name."""
+    """A response. `headers` has lower-case names."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,7 +25,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer came. `is_timeout`: it took too long. Unless `never_sent`, it may have been done all the same."""
+    """No answer arrived. Unless `never_sent`, the call may still have been carried out."""
 
     what: str
     is_timeout: bool = False
@@ -34,9 +34,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request, and how its answer is read. It knows neither the server nor the credential.
+    """A request and the decoder of its answer. Independent of server and credential.
 
-    `is_idempotent`: doing it twice does what doing it once does, so that it is repeated where its answer was lost.
+    An idempotent call is retried when its answer is lost.
     """
 
     method: str
@@ -56,13 +56,13 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A list that is fetched page by page. `page` makes the call for the page at a cursor, "" being the first."""
+    """A list fetched page by page. `page` builds the call for a cursor; "" is the first page."""
 
     page: Callable[[str], Call[Page[T]]]
 
 
 def address(base: str, call: Call[Any]) -> str:
-    """The whole URL."""
+    """Return the full URL of a call."""
     query = "&".join(
         f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query
     )
@@ -73,13 +73,13 @@ def as_json(content: object) -> bytes:
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode()
 
 
-def moment(at: datetime) -> str:
-    """RFC 3339. Raises Misconfigured for a time without a zone: it would be another moment on another machine."""
+def rfc3339(at: datetime) -> str:
+    """Format as RFC 3339. Raises Misconfigured for a naive time, whose meaning is ambiguous."""
     if at.tzinfo is None:
-        raise Misconfigured("A time needs its zone.")
+        raise Misconfigured("Times must be time-zone aware.")
     return at.isoformat()
 
 
-def given(**fields: Any) -> dict[str, Any]:
-    """Leave out what is None."""
+def without_none(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}

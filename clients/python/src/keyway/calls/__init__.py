@@ -1,1 +1,1 @@
-"""Every call of the API, made of what was asked: no sockets, no clocks. The clients send them."""
+"""Builders of API calls. Pure: no sockets and no clocks. The clients send what they build."""

@@ -22,9 +22,10 @@ def list_activity(
     q: str | None = None,
     limit: int | None = None,
 ) -> Listing[StoredEvent]:
-    """Iterate over events, newest first, fetching `limit` (at most 1,000) at a time.
+    """Iterate over events, newest first, fetching pages of `limit` (at most 1,000).
 
-    From `since` on and before `until`; the other filters match exactly, `q` anywhere in the texts.
+    `since` is inclusive, `until` exclusive. `q` searches the text fields; the other filters match
+    exactly.
     """
     return listing(
         _PATH,

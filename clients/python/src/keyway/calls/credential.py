@@ -4,5 +4,5 @@ from keyway.wire import Call
 
 
 def whoami() -> Call[Whoami]:
-    """Say what the presented credential is: organization, kind, environment, scopes, expiry, limits."""
+    """Return the presented credential: organization, kind, environment, scopes, expiry, limits."""
     return Call("GET", "/api/v1/whoami", reader(Whoami))

@@ -1,4 +1,4 @@
-"""`/api/v1/api-keys`. A key is given by its id or by what a call answered."""
+"""`/api/v1/api-keys`. Calls take a key's id or a Key that another call returned."""
 
 import re
 import uuid
@@ -11,7 +11,7 @@ from keyway.calls.listing import listing
 from keyway.decoding import reader
 from keyway.errors import Misconfigured
 from keyway.models import ChangedKey, IssuedKey, Key, Revocation, RotatedKey, Usage
-from keyway.wire import JSON, Call, Listing, as_json, given, moment
+from keyway.wire import JSON, Call, Listing, as_json, rfc3339, without_none
 
 _PATH = "/api/v1/api-keys"
 _ID = re.compile(r"key_[0-9A-Za-z]{1,64}")
@@ -19,11 +19,11 @@ _AS_JSON: Final = {"Content-Type": JSON}
 
 
 @dataclass(frozen=True, slots=True)
-class _AsKeywayHasIt:
-    """Leave it to Keyway; None says never."""
+class _ServerDefault:
+    """Marks an expiry left to Keyway's default, because None means that the key never expires."""
 
 
-DEFAULT: Final = _AsKeywayHasIt()
+DEFAULT: Final = _ServerDefault()
 
 
 def create(
@@ -31,7 +31,7 @@ def create(
     *,
     scopes: Sequence[str],
     description: str | None = None,
-    expires_in_days: int | _AsKeywayHasIt | None = DEFAULT,
+    expires_in_days: int | _ServerDefault | None = DEFAULT,
     expires_at: datetime | None = None,
     environment: str | None = None,
     organization_id: str | None = None,
@@ -39,24 +39,25 @@ def create(
     kind: str | None = None,
     idempotency_key: str | None = None,
 ) -> Call[IssuedKey]:
-    """Issue a key; its secret is in the answer and never again.
+    """Issue a key. Only this answer contains its secret.
 
-    It ends `expires_in_days` after now (30, 60, 90, 180 or 365; None is never; 90 where nothing is said), or at
-    `expires_at`. Safe to repeat: each call has an idempotency key, its own or the one given.
+    The key expires after `expires_in_days` (30, 60, 90, 180 or 365; None for never; 90 by default)
+    or at `expires_at`. Idempotent: each call sends an idempotency key, `idempotency_key` or a
+    generated one.
     """
-    if expires_at is not None and not isinstance(expires_in_days, _AsKeywayHasIt):
-        raise Misconfigured("Give expires_in_days or expires_at, not both.")
-    order = given(
+    if expires_at is not None and not isinstance(expires_in_days, _ServerDefault):
+        raise Misconfigured("Pass expires_in_days or expires_at, not both.")
+    order = without_none(
         name=name,
         description=description,
         scopes=_texts("scopes", scopes),
-        expires_at=moment(expires_at) if expires_at else None,
+        expires_at=rfc3339(expires_at) if expires_at else None,
         environment=environment,
         organization_id=organization_id,
         allowed_cidrs=_texts("allowed_cidrs", allowed_cidrs),
         kind=kind,
     )
-    if not isinstance(expires_in_days, _AsKeywayHasIt):
+    if not isinstance(expires_in_days, _ServerDefault):
         order["expires_in_days"] = expires_in_days
     headers = _AS_JSON | {
         "Idempotency-Key": _header("idempotency_key", idempotency_key or str(uuid.uuid4()))
@@ -74,9 +75,9 @@ def list_keys(
     q: str | None = None,
     limit: int | None = None,
 ) -> Listing[Key]:
-    """Iterate over the keys that can be seen, fetching `limit` (at most 100) at a time.
+    """Iterate over the keys visible to the credential, fetching pages of `limit` (at most 100).
 
-    `owner` is "me" or ``usr_…``; `q` is a part of the name.
+    `owner` is "me" or ``usr_…``. `q` searches the name.
     """
     return listing(
         _PATH,
@@ -92,7 +93,7 @@ def list_keys(
 
 
 def get(key: str | Key) -> Call[Key]:
-    """Show one key."""
+    """Return one key."""
     return Call("GET", _path(key), reader(Key))
 
 
@@ -104,8 +105,8 @@ def update(
     scopes: Sequence[str] | None = None,
     allowed_cidrs: Sequence[str] | None = None,
 ) -> Call[ChangedKey]:
-    """Change what is given, leave the rest."""
-    changes = given(
+    """Change the given fields and leave the others."""
+    changes = without_none(
         name=name,
         description=description,
         scopes=_texts("scopes", scopes),
@@ -115,9 +116,10 @@ def update(
 
 
 def rotate(key: str | Key, *, grace: timedelta | float = 0) -> Call[RotatedKey]:
-    """Give the key another secret. The old one ends after `grace` (in seconds; at most seven days), at once by default.
+    """Issue a new secret for the key.
 
-    Not repeated when its answer is lost: a second rotation would end the old secret's grace.
+    The old secret stays valid for `grace` (seconds or a timedelta, at most seven days; 0 by
+    default). Not retried when its answer is lost: a second rotation would end that grace period.
     """
     seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
     body = as_json({"grace": int(seconds)})
@@ -132,7 +134,7 @@ def rotate(key: str | Key, *, grace: timedelta | float = 0) -> Call[RotatedKey]:
 
 
 def revoke(key: str | Key, *, reason: str | None = None) -> Call[Revocation]:
-    """End the key for good. A second time is a Conflict with the code `already_revoked`."""
+    """Revoke the key permanently. Revoking it again raises Conflict with code `already_revoked`."""
     if reason is None:
         return Call("DELETE", _path(key), reader(Revocation))
     return Call(
@@ -141,25 +143,25 @@ def revoke(key: str | Key, *, reason: str | None = None) -> Call[Revocation]:
 
 
 def usage(key: str | Key) -> Call[Usage]:
-    """Tell what the key was used for."""
+    """Return the key's usage statistics."""
     return Call("GET", f"{_path(key)}/usage", reader(Usage))
 
 
 def _path(key: str | Key) -> str:
     identifier = key.id if isinstance(key, Key) else key
-    # A secret in the place of an id would be written into every log that addresses go to.
+    # Check here: a secret passed by mistake would end up in every log that records URLs.
     if not _ID.fullmatch(identifier):
-        raise Misconfigured("A key is named by its id, key_….")
+        raise Misconfigured("Pass a key's id, key_….")
     return f"{_PATH}/{identifier}"
 
 
 def _texts(name: str, texts: Sequence[str] | None) -> list[str] | None:
     if isinstance(texts, str):
-        raise Misconfigured(f"{name} is a list.")
+        raise Misconfigured(f"{name} must be a list.")
     return None if texts is None else list(texts)
 
 
 def _header(name: str, value: str) -> str:
     if not (value.isascii() and value.isprintable() and len(value) <= 255):
-        raise Misconfigured(f"{name} is at most 255 printable ASCII characters.")
+        raise Misconfigured(f"{name} must be at most 255 printable ASCII characters.")
     return value

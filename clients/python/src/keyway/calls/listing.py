@@ -1,17 +1,17 @@
-"""Lists that are fetched page by page, following cursors."""
+"""Lists fetched page by page, following cursors."""
 
 from datetime import datetime
 from typing import TypeVar
 
 from keyway.decoding import page_reader
-from keyway.wire import Call, Listing, Page, moment
+from keyway.wire import Call, Listing, Page, rfc3339
 
 T = TypeVar("T")
 
 
 def listing(path: str, shape: type[T], **filters: str | int | bool | datetime | None) -> Listing[T]:
-    """Filters that are None are left out."""
-    wanted = tuple((name, _spell(value)) for name, value in filters.items() if value is not None)
+    """Build a listing. Filters that are None are omitted."""
+    wanted = tuple((name, _to_text(value)) for name, value in filters.items() if value is not None)
 
     def page(cursor: str) -> Call[Page[T]]:
         query = (*wanted, ("cursor", cursor)) if cursor else wanted
@@ -20,7 +20,7 @@ def listing(path: str, shape: type[T], **filters: str | int | bool | datetime | 
     return Listing(page)
 
 
-def _spell(value: object) -> str:
+def _to_text(value: object) -> str:
     if isinstance(value, datetime):
-        return moment(value)
+        return rfc3339(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

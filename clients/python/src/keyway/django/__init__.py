@@ -1,6 +1,7 @@
-"""Keys and access tokens for Django's own views. For Django REST framework there is keyway.django.rest.
+"""Verify keys and access tokens in plain Django views.
 
-KEYWAY_BASE_URL of Django's settings, or else of the environment, says where Keyway is.
+For Django REST framework, use keyway.django.rest. Set KEYWAY_BASE_URL in Django's settings or in
+the environment.
 """
 
 import inspect
@@ -20,7 +21,7 @@ View = Callable[..., Any]
 
 @cache
 def verifier() -> Verifier:
-    """One for the process. It connects when it is first asked, so that workers may be forked before."""
+    """Return the process's verifier. It connects on first use, so a server may fork before that."""
     return Verifier(
         base_url=getattr(settings, "KEYWAY_BASE_URL", None),
         allow_plain_http=getattr(settings, "KEYWAY_ALLOW_PLAIN_HTTP", False),
@@ -30,9 +31,9 @@ def verifier() -> Verifier:
 def require_key(
     *, scope: str | None = None, environment: str | None = None, organization: str | None = None
 ) -> Callable[[View], View]:
-    """Let in whom Keyway lets in; their Identity is ``request.keyway``. For sync and async views.
+    """Require a valid key or token; its Identity becomes ``request.keyway``.
 
-    Cookies play no part in it, so the view is exempt from CSRF's check.
+    Decorates sync and async views. Cookies do not authenticate, so the view is CSRF-exempt.
     """
 
     def ask(request: HttpRequest) -> HttpResponse | None:
@@ -64,13 +65,17 @@ def require_key(
 
 
 def identity_of(request: HttpRequest) -> Identity:
-    """Whose key or token `require_key` let in."""
+    """Return the identity that `require_key` verified."""
     identity: Identity = request.keyway  # type: ignore[attr-defined]
     return identity
 
 
 def incoming(request: HttpRequest) -> Incoming:
-    """`client_ip` is REMOTE_ADDR: let the server put the caller's address there if there are proxies in front."""
+    """Describe the request for the verifier.
+
+    `client_ip` is REMOTE_ADDR. Behind proxies, configure the server to put the caller's address
+    there.
+    """
     return Incoming(
         key=request.META.get("HTTP_X_API_KEY"),
         authorization=request.META.get("HTTP_AUTHORIZATION"),
@@ -83,7 +88,7 @@ def incoming(request: HttpRequest) -> Incoming:
 
 
 def answer(denied: Denied) -> HttpResponse:
-    """The refusal as ``application/problem+json``."""
+    """Return the denial as ``application/problem+json``."""
     return HttpResponse(
         denied.body, "application/problem+json", denied.status, headers=dict(denied.headers)
     )

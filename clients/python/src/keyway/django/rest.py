@@ -1,4 +1,4 @@
-"""Keys and access tokens for Django REST framework."""
+"""Verify keys and access tokens in Django REST framework."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from keyway.verification import Denied, Identity
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """What ``request.user`` is: who has the key or the token, and is in no table of this service."""
+    """``request.user``: the holder of the key or token. Not a user of this service's database."""
 
     identity: Identity
 
@@ -31,30 +31,30 @@ class KeyHolder:
 
 
 class KeyRefused(APIException):
-    """Answered with the denial's status, code and headers."""
+    """A denial. The response has its status, code and headers."""
 
     def __init__(self, denied: Denied) -> None:
         self.status_code = denied.status
         super().__init__({"detail": denied.detail, "code": denied.code}, denied.code)
-        # The two that Django REST framework's handler asks exceptions for.
+        # Django REST framework's exception handler reads these two attributes.
         self.auth_header = denied.headers.get("WWW-Authenticate")
         after = denied.headers.get("Retry-After", "")
         self.wait = int(after) if after.isdecimal() else None
 
 
 class KeywayAuthentication(BaseAuthentication):
-    """``request.user`` is a KeyHolder, ``request.auth`` the Identity.
+    """Set ``request.user`` to a KeyHolder and ``request.auth`` to the Identity.
 
-    A request with neither X-API-Key nor an access token of Keyway's is left to others.
-
-    Subclass to set `environment` or `organization`.
+    Requests with neither X-API-Key nor a Keyway access token are left to the other authentication
+    classes. Subclass to set `environment` or `organization`.
     """
 
     environment: str | None = None
     organization: str | None = None
 
     def authenticate(self, request: Request) -> tuple[Any, Identity] | None:
-        presented = incoming(request._request)  # noqa: SLF001  the request that came, which Request hides
+        # DRF documents no way to the HttpRequest that its Request wraps.
+        presented = incoming(request._request)  # noqa: SLF001
         if not presented.is_for_keyway:
             return None
         try:
@@ -62,7 +62,7 @@ class KeywayAuthentication(BaseAuthentication):
                 presented, environment=self.environment, organization=self.organization
             )
         except Denied as error:
-            denied = error
+            denied = error  # raised below, without this one as its context
         else:
             return KeyHolder(identity), identity
         raise KeyRefused(denied)
@@ -72,16 +72,18 @@ class KeywayAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """``permission_classes = [HasScope("read:reports")]``: only keys and tokens with this scope."""
+    """Require a scope: ``permission_classes = [HasScope("read:reports")]``."""
 
     code = "insufficient_scope"
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
-        self.message = f"The key does not have the scope that this call needs: {scope}."
+        self.message = f"This call requires the scope {scope}."
 
     def __call__(self) -> "HasScope":
-        return self  # Django REST framework calls what it takes for a class
+        # DRF instantiates permission classes by calling them. An instance that returns itself can
+        # carry the scope.
+        return self
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, Identity) and request.auth.has_scope(self.scope)
