@@ -1,4 +1,4 @@
-/** The little of Node that the sources use; its real types would be a second dependency. */
+/** The few parts of Node that the sources use. @types/node would be a second dependency. */
 declare const process: { env: Record<string, string | undefined> };
 
 declare module "node:crypto" {

@@ -14,7 +14,7 @@ const BY_CODE = new Map([
   ["idempotency_key_reused", errors.IdempotencyKeyReusedError],
 ]);
 
-/** A code that this version does not know still has the class of its status. @type {Map<number, ErrorClass>} */
+/** The class for codes that this version does not know. @type {Map<number, ErrorClass>} */
 const BY_STATUS = new Map([
   [401, errors.AuthenticationError],
   [403, errors.PermissionDeniedError],
@@ -35,12 +35,12 @@ function errorClass(code, status) {
 }
 
 /**
- * Read an answer, or throw the error that it tells of.
+ * Decode a response, or throw the error that it represents.
  *
- * No error carries the answer's text or the parser's message: both quote what may be an issued secret.
+ * Errors never include the body or the parser's message: both may quote an issued secret.
  *
  * @param {Response} response
- * @param {string} text its body
+ * @param {string} text the body
  * @returns {{status: number, body: any}}
  */
 function readAnswer(response, text) {
@@ -86,8 +86,8 @@ function isProblem(body) {
 
 /** @param {number} status */
 function describe(status) {
-  if (status >= 300 && status < 400) return `A redirect (${status}) was answered, and not followed: it would carry the key away.`;
-  return `What was answered (${status}) is not Keyway's. Is there a proxy before it, and is the base URL right?`;
+  if (status >= 300 && status < 400) return `The server answered with a redirect (${status}). It was not followed, to protect the key.`;
+  return `The answer (${status}) did not come from Keyway. Check the base URL, and any proxy in between.`;
 }
 
 module.exports = { NOT_MODIFIED, readAnswer };

@@ -4,7 +4,7 @@ const { Activity, Agent, Keys } = require("./resources.js");
 const { readSettings } = require("./settings.js");
 const { Transport } = require("./transport.js");
 
-/** A Keyway, as one credential sees it. */
+/** Client of one Keyway server with one credential. */
 class Keyway {
   #transport;
 

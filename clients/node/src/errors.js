@@ -1,6 +1,6 @@
 "use strict";
 
-/** What every error of the SDK is. Its text comes from the answer, never from what was sent. */
+/** Base class of all errors. Its text comes from the response, never from the request. */
 class KeywayError extends Error {
   /**
    * @param {string} code
@@ -30,7 +30,7 @@ class ConfigurationError extends KeywayError {
   }
 }
 
-/** No answer came, so that it is unknown whether the call was carried out, unless `neverSent`. */
+/** No answer arrived. Unless `neverSent`, the call may have been carried out. */
 class ConnectionError extends KeywayError {
   /**
    * @param {string} detail
@@ -46,11 +46,11 @@ class ConnectionError extends KeywayError {
 class TimeoutError extends ConnectionError {
   /** @param {number} timeout in milliseconds */
   constructor(timeout) {
-    super(`There was no answer within ${timeout} ms.`, false, "timeout");
+    super(`No answer within ${timeout} ms.`, false, "timeout");
   }
 }
 
-/** Something answered that does not speak as Keyway does: a proxy's page, a redirect, half an answer. */
+/** The response is not Keyway's: a proxy's page, a redirect, an incomplete body. */
 class UnexpectedAnswerError extends KeywayError {
   /**
    * @param {string} detail

@@ -1,4 +1,4 @@
-// One implementation for import and require, so that instanceof holds across both.
+// import and require share one implementation, so that instanceof works across both.
 import sdk from "./index.js";
 
 export const {

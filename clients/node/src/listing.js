@@ -3,7 +3,7 @@
 const { KeywayError } = require("./errors.js");
 
 /**
- * One page, as the API answers it; iterating goes through its `data`.
+ * One page of a list. Iterates over its `data`.
  *
  * @template T
  */
@@ -21,7 +21,7 @@ class Page {
 }
 
 /**
- * A list that is fetched as it is read: `for await` goes through all of it, `await` and `page()` fetch the first page.
+ * A list fetched on demand. `for await` iterates over all pages; `await` and `page()` fetch the first one.
  *
  * @template T
  * @implements {PromiseLike<Page<T>>}
@@ -35,7 +35,7 @@ class Listing {
   }
 
   /**
-   * @param {string} [cursor] `next_cursor` of the page before
+   * @param {string} [cursor] the previous page's `next_cursor`
    * @returns {Promise<Page<T>>}
    */
   async page(cursor) {
@@ -48,8 +48,9 @@ class Listing {
     do {
       const page = await this.page(cursor);
       yield page;
+      // A server that repeats a cursor would otherwise keep this loop running forever.
       if (cursor !== undefined && page.next_cursor === cursor) {
-        throw new KeywayError("unexpected_answer", "The next page is the same page again.");
+        throw new KeywayError("unexpected_answer", "The server returned the same cursor twice.");
       }
       cursor = page.next_cursor ?? undefined;
     } while (cursor !== undefined);

@@ -11,17 +11,17 @@ const { Secret } = require("./secret.js");
  */
 
 /**
- * The address of a key. What is no id never gets into one: addresses are logged, and it may be a secret.
+ * Return the path of a key. Rejects anything but an id: URLs are logged, and it may be a secret.
  *
  * @param {string} id
  */
 function pathOf(id, below = "") {
-  if (typeof id !== "string" || !/^key_[0-9a-z]{26}$/.test(id)) throw new TypeError("An id of a key is asked for: key_….");
+  if (typeof id !== "string" || !/^key_[0-9a-z]{26}$/.test(id)) throw new TypeError("Pass a key's id, key_….");
   return `api-keys/${id}${below}`;
 }
 
 /**
- * Hide the secret in an answer that may have one.
+ * Wrap the secret of an answer in a Secret, or set it to null if there is none.
  *
  * @param {{body: any}} answer
  */
@@ -43,7 +43,7 @@ class Keys {
    * @returns {Promise<import('../types').CreatedKey>}
    */
   async create(order, { idempotencyKey = randomUUID(), ...options } = {}) {
-    if (!/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) throw new TypeError("An idempotency key is 1 to 255 printable ASCII characters.");
+    if (!/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) throw new TypeError("An idempotency key must be 1 to 255 printable ASCII characters.");
     const headers = { "Idempotency-Key": idempotencyKey };
     return withSecret(
       await this.#transport.send({ method: "POST", path: "api-keys", body: order, headers, idempotent: true }, options),
@@ -80,10 +80,10 @@ class Keys {
   }
 
   /**
-   * Not idempotent: a second rotation would end the old secret, whose grace callers count on.
+   * Not idempotent: a second rotation would end the old secret's grace period, which callers rely on.
    *
    * @param {string} id
-   * @param {{grace?: number}} [rotation] seconds for which the old secret stays good
+   * @param {{grace?: number}} [rotation] seconds for which the old secret stays valid
    * @param {CallOptions} [options]
    * @returns {Promise<import('../types').RotatedKey>}
    */
@@ -140,7 +140,7 @@ class Agent {
   }
 
   /**
-   * Idempotent by each event's id.
+   * Idempotent: events are identified by their `event_id`.
    *
    * @param {readonly import('../types').AgentEvent[]} events
    * @param {CallOptions} [options]
@@ -153,7 +153,7 @@ class Agent {
 
   /**
    * @param {CallOptions & {knownVersion?: number}} [options]
-   * @returns {Promise<import('../types').AgentConfiguration | null>} null where `knownVersion` is still in force
+   * @returns {Promise<import('../types').AgentConfiguration | null>} null if `knownVersion` is still in force
    */
   async config({ knownVersion, ...options } = {}) {
     /** @type {Record<string, string>} */

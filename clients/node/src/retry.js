@@ -7,7 +7,7 @@ const LONGEST_PAUSE = 8000;
 const DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
 /**
- * Tell whether a call that failed like this may be made again without being carried out twice.
+ * Whether a failed call may be retried without the risk of being carried out twice.
  *
  * @param {unknown} error
  * @param {boolean} idempotent
@@ -17,12 +17,12 @@ function isWorthRetrying(error, idempotent) {
   if (!(error instanceof KeywayError)) return false;
   if (error instanceof ConnectionError) return idempotent || error.neverSent;
   if (error.status === 429) return true;
-  // With Retry-After too, a 503 may come after the change was made.
+  // Even a 503 with Retry-After may arrive after the change was made.
   return idempotent && error.status !== null && error.status >= 502 && error.status <= 504;
 }
 
 /**
- * How long to wait, in milliseconds: never less than the server told, and never in step with other clients.
+ * Return the milliseconds to wait: Retry-After plus a random backoff, so that clients do not retry in step.
  *
  * @param {number} attempt counted from 0
  * @param {number | null} retryAfter in seconds
@@ -34,15 +34,15 @@ function pauseBefore(attempt, retryAfter, random = Math.random) {
 }
 
 /**
- * Read Retry-After (RFC 9110, 10.2.3) into seconds. A date is compared with the server's own clock where it tells it.
+ * Parse Retry-After (RFC 9110, 10.2.3) into seconds. A date is relative to the server's Date header if there is one.
  *
  * @param {{get(name: string): string | null}} headers
- * @returns {number | null} null where there is none or it cannot be understood
+ * @returns {number | null} null if the header is missing or invalid
  */
 function readRetryAfter(headers) {
   const text = headers.get("retry-after")?.trim() ?? "";
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  // Date.parse takes nearly anything, "-1" too.
+  // Date.parse accepts nearly anything, even "-1".
   const at = DATE.test(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(at)) return null;
   const now = Date.parse(headers.get("date") ?? "") || Date.now();

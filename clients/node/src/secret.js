@@ -2,7 +2,7 @@
 
 const HIDDEN = "[secret]";
 
-/** Carries a secret past logs: only `reveal()` shows it. */
+/** Keeps a secret out of logs. Only `reveal()` returns it. */
 class Secret {
   #value;
 

@@ -6,16 +6,16 @@ const { Secret } = require("./secret.js");
 const VERSION = require("../package.json").version;
 
 /**
- * Complete the options from the environment, and refuse what cannot work before anything is sent. No value is quoted.
+ * Complete the options from the environment and validate them. Errors never quote a value: it may be a secret.
  *
  * @param {import('../types').KeywayOptions} options
  */
 function readSettings(options) {
   const { apiKey, token, baseUrl = process.env.KEYWAY_BASE_URL, fetch = globalThis.fetch, ...others } = options;
   const { timeout = 30_000, maxRetries = 4, maxWait = 60_000, ...unknown } = others;
-  const [stranger] = Object.keys(unknown);
-  if (stranger !== undefined) throw new ConfigurationError("There is an option that the SDK does not know.");
-  if (typeof fetch !== "function") throw new ConfigurationError("fetch is not a function.");
+  // Not quoted: the unknown name may itself be a key.
+  if (Object.keys(unknown).length > 0) throw new ConfigurationError("Unknown option.");
+  if (typeof fetch !== "function") throw new ConfigurationError("fetch must be a function.");
   return {
     root: readRoot(baseUrl),
     ...readCredential(apiKey, token),
@@ -28,17 +28,17 @@ function readSettings(options) {
 
 /** @param {string | undefined} baseUrl */
 function readRoot(baseUrl) {
-  if (!baseUrl) throw new ConfigurationError("Give baseUrl, or set KEYWAY_BASE_URL: where is your Keyway?");
+  if (!baseUrl) throw new ConfigurationError("No server. Pass baseUrl or set KEYWAY_BASE_URL.");
   let url;
   try {
     url = new URL(baseUrl);
   } catch {
-    throw new ConfigurationError("The base URL is not a URL.");
+    throw new ConfigurationError("The base URL is not a valid URL.");
   }
-  if (!/^https?:$/.test(url.protocol)) throw new ConfigurationError("The base URL starts with https:// or http://.");
-  // fetch would refuse a user and password by quoting them.
-  if (url.username || url.password) throw new ConfigurationError("The base URL carries no user and no password.");
-  if (url.search || url.hash) throw new ConfigurationError("The base URL has no query and no fragment.");
+  if (!/^https?:$/.test(url.protocol)) throw new ConfigurationError("The base URL must start with https:// or http://.");
+  // Checked here because the error of fetch would quote the user and password.
+  if (url.username || url.password) throw new ConfigurationError("The base URL must not contain a user or password.");
+  if (url.search || url.hash) throw new ConfigurationError("The base URL must not contain a query or fragment.");
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}/api/v1/`;
 }
 
@@ -48,14 +48,14 @@ function readRoot(baseUrl) {
  * @returns {{credential: string, headers: Record<string, string>}}
  */
 function readCredential(apiKey, token) {
-  if (apiKey !== undefined && token !== undefined) throw new ConfigurationError("Give apiKey or token, not both.");
+  if (apiKey !== undefined && token !== undefined) throw new ConfigurationError("Pass apiKey or token, not both.");
   const headers = { "User-Agent": `keyway-sdk-node/${VERSION}`, Accept: "application/json" };
   if (token !== undefined) {
     const credential = readSecret("token", token);
     return { credential, headers: { ...headers, Authorization: `Bearer ${credential}` } };
   }
   const key = apiKey ?? process.env.KEYWAY_API_KEY;
-  if (!key) throw new ConfigurationError("Give apiKey, or set KEYWAY_API_KEY.");
+  if (!key) throw new ConfigurationError("No credential. Pass apiKey or token, or set KEYWAY_API_KEY.");
   const credential = readSecret("apiKey", key);
   return { credential, headers: { ...headers, "X-API-Key": credential } };
 }
@@ -66,9 +66,9 @@ function readCredential(apiKey, token) {
  */
 function readSecret(name, given) {
   const value = given instanceof Secret ? given.reveal() : given;
-  // fetch would refuse it as a header's value by quoting it.
+  // Checked here because the error of fetch would quote an invalid header value.
   if (typeof value !== "string" || !/^[\x21-\x7e]+$/.test(value)) {
-    throw new ConfigurationError(`${name} is not a text of printable ASCII. Is there a line break at its end?`);
+    throw new ConfigurationError(`${name} must be a string of printable ASCII. Check for a trailing line break.`);
   }
   return value;
 }
@@ -79,9 +79,9 @@ function readSecret(name, given) {
  * @param {number} least
  */
 function readNumber(name, value, least) {
-  // Above 2^31-1 timers fire at once.
+  // Timers longer than 2^31-1 ms fire at once.
   if (typeof value !== "number" || !(value >= least) || value > 2 ** 31 - 1) {
-    throw new ConfigurationError(`${name} is a number from ${least}.`);
+    throw new ConfigurationError(`${name} must be a number from ${least} to 2147483647.`);
   }
   return value;
 }

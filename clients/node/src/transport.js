@@ -9,14 +9,14 @@ const { readNumber } = require("./settings.js");
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
 /**
- * A call of the API. `path` is below /api/v1/; a call is idempotent if it may be carried out twice with the effect of once.
+ * A call of the API. `path` is relative to /api/v1/.
  *
  * @typedef {{method: string, path: string, idempotent: boolean, query?: object, body?: unknown,
  *   headers?: Record<string, string>}} Call
  * @typedef {import('../types').CallOptions} CallOptions
  */
 
-/** Sends calls and tries them again. The credential is in a private field, which nothing that inspects objects reads. */
+/** Sends and retries calls. The credential is in a private field, which no inspection of the object shows. */
 class Transport {
   #settings;
 
@@ -54,7 +54,7 @@ class Transport {
    * @param {AbortSignal} [signal]
    */
   async #attempt(call, timeout, signal) {
-    // AbortSignal.any came with Node 20.
+    // Not AbortSignal.any, which requires Node 20.
     const controller = new AbortController();
     const { fetch } = this.#settings;
     const address = this.#address(call);
@@ -93,7 +93,7 @@ class Transport {
    */
   #init({ method, body, headers = {} }, signal) {
     const all = { ...this.#settings.headers, ...headers };
-    // Following a redirect would hand X-API-Key to wherever it leads.
+    // Following a redirect would send X-API-Key to another host.
     if (body === undefined) return { method, headers: all, signal, redirect: "manual" };
     return {
       method,
@@ -104,7 +104,7 @@ class Transport {
     };
   }
 
-  /** A proxy may put the request into its error, headers and all. @param {string} text */
+  /** Mask the credential: a proxy may echo the request's headers in its error page. @param {string} text */
   #censored(text) {
     return text.replaceAll(this.#settings.credential, HIDDEN);
   }
@@ -116,13 +116,13 @@ function asText(value) {
 }
 
 /**
- * Tell of a failure by its code alone: its message, its cause and what hangs on them may quote the request.
+ * Convert a failure, keeping only its code: its message and cause may quote the request.
  *
  * @param {any} error
  */
 function asConnectionError(error) {
   const code = [error?.cause?.code, error?.code].find((text) => /^[A-Z][A-Z_]{2,39}$/.test(text));
-  return new ConnectionError(`There was no answer (${code ?? "unknown cause"}).`, NEVER_SENT.has(code));
+  return new ConnectionError(`No answer (${code ?? "unknown cause"}).`, NEVER_SENT.has(code));
 }
 
 module.exports = { Transport };

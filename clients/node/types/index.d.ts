@@ -1,27 +1,27 @@
 /**
- * What travels is named as the API names it (snake_case: answers, filters, bodies); what stays in Node is camelCase (options,
- * properties of errors). Times are RFC 3339 texts; where one is given, a Date will do.
+ * Fields that are sent or received keep the API's snake_case names (answers, filters, bodies). Options and error properties are
+ * camelCase. Times are RFC 3339 strings; parameters also accept a Date.
  */
 
 export interface KeywayOptions {
   /** Default: KEYWAY_API_KEY. */
   apiKey?: string | Secret;
-  /** A user's token, instead of a key. */
+  /** A user token, instead of a key. */
   token?: string | Secret;
-  /** Where Keyway is, without /api/v1. Default: KEYWAY_BASE_URL. */
+  /** Keyway's URL, without /api/v1. Default: KEYWAY_BASE_URL. */
   baseUrl?: string;
-  /** Milliseconds for one attempt, its answer read. Default: 30,000. */
+  /** Milliseconds for one attempt, including reading the answer. Default: 30,000. */
   timeout?: number;
   /** Attempts after the first. Default: 4. */
   maxRetries?: number;
-  /** Milliseconds that a call waits between its attempts, all in all. Default: 60,000. */
+  /** Total milliseconds that a call may wait between its attempts. Default: 60,000. */
   maxWait?: number;
-  /** Instead of Node's own. It is handed the credential among the headers. */
+  /** Replaces Node's fetch. Its headers contain the credential. */
   fetch?: typeof globalThis.fetch;
 }
 
 export interface CallOptions {
-  /** Ends the call, its waiting included; it rejects with the signal's reason. */
+  /** Aborts the call, including its waits. The call rejects with the signal's reason. */
   signal?: AbortSignal;
   timeout?: number;
   maxRetries?: number;
@@ -32,13 +32,13 @@ export declare class Keyway {
   readonly keys: Keys;
   readonly activity: Activity;
   readonly agent: Agent;
-  /** What the presented credential is. */
+  /** Return the presented credential: organization, kind, environment, scopes, expiry, limits. */
   whoami(options?: CallOptions): Promise<Whoami>;
 }
 
 export { Keyway as Client };
 
-/** Shows itself as `[secret]` to whatever prints, inspects or serializes it. */
+/** Appears as `[secret]` when printed, inspected or serialized. */
 export declare class Secret {
   constructor(value: string);
   reveal(): string;
@@ -47,12 +47,12 @@ export declare class Secret {
 }
 
 export interface Keys {
-  /** Safe to repeat: an Idempotency-Key is made for each call, and each of its attempts has it. */
+  /** Idempotent: each call generates an Idempotency-Key, which all its attempts share. */
   create(order: KeyOrder, options?: CallOptions & { idempotencyKey?: string }): Promise<CreatedKey>;
   list(filters?: KeyFilters, options?: CallOptions): Listing<ApiKey>;
   get(id: string, options?: CallOptions): Promise<ApiKey>;
   update(id: string, changes: KeyChanges, options?: CallOptions): Promise<UpdatedKey>;
-  /** `grace`: seconds for which the old secret stays good. Default: 0. */
+  /** `grace`: seconds for which the old secret stays valid. Default: 0. */
   rotate(id: string, rotation?: { grace?: number }, options?: CallOptions): Promise<RotatedKey>;
   revoke(id: string, revocation?: { reason?: string }, options?: CallOptions): Promise<Revocation>;
   usage(id: string, options?: CallOptions): Promise<Usage>;
@@ -64,17 +64,17 @@ export interface Activity {
 }
 
 export interface Agent {
-  /** 1 to 10,000 events. Safe to repeat: an event is known by its id. */
+  /** Send 1 to 10,000 events. Idempotent: events are identified by `event_id`. */
   sendEvents(events: readonly AgentEvent[], options?: CallOptions): Promise<BatchOutcome>;
-  /** Null where `knownVersion` is the version in force. */
+  /** Null if `knownVersion` is still in force. */
   config(options?: CallOptions & { knownVersion?: number }): Promise<AgentConfiguration | null>;
   heartbeat(heartbeat: Heartbeat, options?: CallOptions): Promise<HeartbeatAnswer>;
 }
 
-/** `for await` goes through all of it, page by page; `await` and `page()` fetch the first page. */
+/** `for await` iterates over all pages; `await` and `page()` fetch the first one. */
 export declare class Listing<T> implements AsyncIterable<T>, PromiseLike<Page<T>> {
   private constructor();
-  /** `cursor`: `next_cursor` of the page before. */
+  /** `cursor`: the previous page's `next_cursor`. */
   page(cursor?: string): Promise<Page<T>>;
   pages(): AsyncGenerator<Page<T>, void, undefined>;
   [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined>;
@@ -88,7 +88,7 @@ export declare class Page<T> implements Iterable<T> {
   private constructor();
   data: T[];
   next_cursor: string | null;
-  /** Where the API counts: of keys, not of activity. */
+  /** The number of keys in the whole list. Not available for activity. */
   total?: number;
   [Symbol.iterator](): Iterator<T>;
 }
@@ -133,12 +133,12 @@ export interface KeyDetails {
   /** At most 500 characters. */
   description?: string;
   environment?: Environment;
-  /** Needed where the caller is at home in several organizations. */
+  /** Required if the caller is a member of several organizations. */
   organization_id?: string;
   allowed_cidrs?: readonly string[];
 }
 
-/** Without an expiry, a key is good for 90 days; `expires_in_days: null` is for ever. Agent keys are issued by admins. */
+/** Keys expire after 90 days by default; with `expires_in_days: null`, never. Only admins can issue agent keys. */
 export type KeyOrder = KeyDetails &
   ({ kind?: "public"; scopes: readonly string[] } | { kind: "agent"; scopes?: undefined }) &
   (
@@ -147,8 +147,8 @@ export type KeyOrder = KeyDetails &
   );
 
 /**
- * `key` is null where the answer is a replay: the key was made by an earlier request with the same Idempotency-Key, which was
- * answered with the secret. If that answer was lost, rotate the key.
+ * `key` is null if an earlier request with the same Idempotency-Key issued the key. Only the answer to that request contains the
+ * secret. If it was lost, rotate the key.
  */
 export type CreatedKey = (ApiKey & { key: Secret; secret_shown?: false }) | (ApiKey & { key: null; secret_shown: true });
 
@@ -182,9 +182,9 @@ export interface KeyFilters {
   organization_id?: string;
   /** `me`, or `usr_…`. */
   owner?: string;
-  /** A part of the name. */
+  /** Part of the name. */
   q?: string;
-  /** Keys on a page, 1 to 100. */
+  /** Keys per page, 1 to 100. */
   limit?: number;
 }
 
@@ -211,14 +211,14 @@ export interface Usage {
     total_requests: number;
     requests_24h: number;
   }[];
-  /** When requests went unrecorded. */
+  /** Periods in which some requests were not recorded. */
   incomplete: { since: string; until: string }[];
 }
 
 export interface Whoami {
-  /** Null for an application's token. */
+  /** Null for an access token. */
   key_id: string | null;
-  /** `app_…` whose token this is; null for a key. */
+  /** The application (`app_…`) of an access token; null for a key. */
   application_id: string | null;
   name: string;
   kind: Kind;
@@ -236,7 +236,7 @@ export interface Whoami {
   }[];
 }
 
-/** What is left out does not matter; texts are matched exactly, but for `q`. */
+/** All filters are optional. `q` searches the text fields; the others match exactly. */
 export interface ActivityFilters {
   since?: string | Date;
   until?: string | Date;
@@ -247,7 +247,7 @@ export interface ActivityFilters {
   success?: boolean;
   client_ip?: string;
   q?: string;
-  /** Events on a page, 1 to 1,000. */
+  /** Events per page, 1 to 1,000. */
   limit?: number;
 }
 
@@ -268,7 +268,7 @@ export interface EventDetails {
 }
 
 export interface AgentEvent extends EventDetails {
-  /** A UUID that stays with the event however often it is sent. */
+  /** A UUID. Send the same one when you resend the event. */
   event_id: string;
   event_time: string | Date;
   host: string;
@@ -304,7 +304,7 @@ export interface AgentConfiguration {
   version: number;
   heartbeat_interval_seconds: number;
   batch_size: number;
-  /** Empty collects all. */
+  /** Action ids to collect; empty for all. */
   actions: string[];
   include_objects: string[];
   exclude_objects: string[];
@@ -333,26 +333,26 @@ export interface ErrorFacts {
 
 export declare class KeywayError extends Error {
   constructor(code: string, detail: string, facts?: ErrorFacts);
-  /** Stable; one of those in Keyway's error table, or `not_configured`, `no_answer`, `timeout`, `unexpected_answer`. */
+  /** Stable. A code of Keyway's error table, or `not_configured`, `no_answer`, `timeout` or `unexpected_answer`. */
   readonly code: string;
   readonly detail: string;
-  /** Null where there was no answer. */
+  /** Null if there was no answer. */
   readonly status: number | null;
-  /** What to ask the operator for: it is in Keyway's log. */
+  /** Identifies the request in Keyway's log. Quote it to the operator. */
   readonly requestId: string | null;
   /** Seconds. */
   readonly retryAfter: number | null;
-  /** Sentences by field. */
+  /** Messages by field. */
   readonly errors: Record<string, string[]> | null;
   /** The whole answer (RFC 9457). */
   readonly problem: Record<string, unknown> | null;
 }
 
-/** The options do not make a client; nothing was sent. */
+/** An option is missing or invalid. Nothing was sent. */
 export declare class ConfigurationError extends KeywayError {
   constructor(detail: string);
 }
-/** No answer came: unless `neverSent`, the call may have been carried out. */
+/** No answer arrived. Unless `neverSent`, the call may have been carried out. */
 export declare class ConnectionError extends KeywayError {
   constructor(detail: string, neverSent: boolean, code?: string);
   readonly neverSent: boolean;
@@ -360,7 +360,7 @@ export declare class ConnectionError extends KeywayError {
 export declare class TimeoutError extends ConnectionError {
   constructor(timeout: number);
 }
-/** Something answered that is not Keyway: a proxy's page, a redirect. Its status is not Keyway's judgement. */
+/** The response is not Keyway's: a proxy's page, a redirect. Its status says nothing about the key. */
 export declare class UnexpectedAnswerError extends KeywayError {
   constructor(detail: string, facts: ErrorFacts);
 }
@@ -374,7 +374,7 @@ export declare class NotFoundError extends KeywayError {}
 /** 409 */
 export declare class ConflictError extends KeywayError {}
 export declare class AlreadyRevokedError extends ConflictError {}
-/** What is wrong with the call itself: 400, 413, 415… */
+/** The request is invalid: 400, 413, 415… */
 export declare class BadRequestError extends KeywayError {}
 /** 422; see `errors`. */
 export declare class ValidationError extends BadRequestError {}

@@ -7,7 +7,7 @@ import { KEY, KEY_ID, serving } from "./server.mjs";
 const required = createRequire(import.meta.url)("../../../clients/node/src/index.js");
 const good = { body: { data: [], next_cursor: null } };
 
-test("import and require give the same classes, Client among them", () => {
+test("import and require return the same classes", () => {
   assert.deepEqual(Object.keys(sdk).sort(), Object.keys(required).sort());
   for (const name of Object.keys(sdk)) assert.equal(sdk[name], required[name]);
   assert.equal(sdk.Client, sdk.Keyway);
@@ -19,7 +19,7 @@ const CALLS = {
     (client) => client.keys.create({ name: "n", scopes: ["read:logs"], expires_at: new Date(0) }),
     "POST", "/api-keys", '{"name":"n","scopes":["read:logs"],"expires_at":"1970-01-01T00:00:00.000Z"}',
   ],
-  "create for ever": [(client) => client.keys.create({ name: "n", scopes: [], expires_in_days: null }), "POST", "/api-keys", '{"name":"n","scopes":[],"expires_in_days":null}'],
+  "create without expiry": [(client) => client.keys.create({ name: "n", scopes: [], expires_in_days: null }), "POST", "/api-keys", '{"name":"n","scopes":[],"expires_in_days":null}'],
   list: [(client) => client.keys.list({ status: "active", owner: "me", q: "a b&c", kind: undefined }).page(), "GET", "/api-keys?status=active&owner=me&q=a+b%26c", ""],
   get: [(client) => client.keys.get(KEY_ID), "GET", `/api-keys/${KEY_ID}`, ""],
   update: [(client) => client.keys.update(KEY_ID, { scopes: [] }), "PATCH", `/api-keys/${KEY_ID}`, '{"scopes":[]}'],
@@ -49,7 +49,7 @@ for (const [name, [call, method, path, body]] of Object.entries(CALLS)) {
     }));
 }
 
-test("a token goes into Authorization, and then the environment's key stays at home", () =>
+test("a token is sent in Authorization, without the environment's key", () =>
   serving([good], async ({ client, requests }) => {
     process.env.KEYWAY_API_KEY = KEY;
     await client({ apiKey: undefined, token: "t.o.k" }).whoami();
@@ -58,7 +58,7 @@ test("a token goes into Authorization, and then the environment's key stays at h
     assert.equal(requests[0].headers["x-api-key"], undefined);
   }));
 
-test("new Keyway() reads KEYWAY_API_KEY and KEYWAY_BASE_URL, and says which is missing", () =>
+test("new Keyway() reads the environment and names a missing variable", () =>
   serving([good], async ({ url, requests }) => {
     assert.throws(() => new sdk.Keyway(), /KEYWAY_BASE_URL/);
     process.env.KEYWAY_BASE_URL = `${url}/below/`;
@@ -70,7 +70,7 @@ test("new Keyway() reads KEYWAY_API_KEY and KEYWAY_BASE_URL, and says which is m
     assert.equal(requests[0].url, "/below/api/v1/whoami");
   }));
 
-test("a configuration that is still in force is null", () =>
+test("an unchanged configuration is null", () =>
   serving([{ status: 304 }], async ({ client, requests }) => {
     assert.equal(await client().agent.config({ knownVersion: 3 }), null);
     assert.equal(requests[0].headers["if-none-match"], '"3"');
@@ -78,7 +78,7 @@ test("a configuration that is still in force is null", () =>
 
 const page = (data, next_cursor) => ({ body: { data, next_cursor, total: 3 } });
 
-test("for await goes through every page, an empty one too, and asks for no page before it is read", () =>
+test("for await reads every page, empty ones too, and only on demand", () =>
   serving([page([1, 2], "b"), page([], "c"), page([3], null)], async ({ client, requests }) => {
     const listing = client().keys.list({ limit: 2 });
     assert.equal(requests.length, 0);
@@ -91,7 +91,7 @@ test("for await goes through every page, an empty one too, and asks for no page 
     assert.deepEqual(requests.map(({ url }) => url.split("?")[1]), ["limit=2", "limit=2&cursor=b", "limit=2&cursor=c"]);
   }));
 
-test("await, as in the document, gives the first page; page(cursor) another", () =>
+test("await returns the first page, page(cursor) another one", () =>
   serving([page([1, 2], "b"), page([3], null)], async ({ client, requests }) => {
     const keys = await client().keys.list();
     assert.deepEqual([...keys], [1, 2]);
@@ -100,19 +100,19 @@ test("await, as in the document, gives the first page; page(cursor) another", ()
     assert.equal(requests.length, 2);
   }));
 
-test("leaving the loop ends the reading", () =>
+test("breaking out of the loop fetches no further page", () =>
   serving([page([1], "b")], async ({ client, requests }) => {
     for await (const _ of client().keys.list()) break;
     assert.equal(requests.length, 1);
   }));
 
-test("a server that leads back to the same page is not followed for ever", () =>
+test("a repeated cursor does not loop forever", () =>
   serving([page([1], "b")], async ({ client, requests }) => {
     await assert.rejects(async () => { for await (const _ of client().keys.list()); }, { code: "unexpected_answer" });
     assert.equal(requests.length, 2);
   }));
 
-test("an error while listing is thrown where it is read", () =>
+test("a page's error is thrown when the page is read", () =>
   serving([page([1], "b"), { status: 500, body: "" }], async ({ client }) => {
     const seen = [];
     await assert.rejects(async () => { for await (const key of client().keys.list()) seen.push(key); }, { status: 500 });

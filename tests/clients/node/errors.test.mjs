@@ -35,7 +35,7 @@ for (const [status, code, name] of FAMILIES) {
     }));
 }
 
-test("the errors of fields and what else the problem tells are there", () =>
+test("an error has the field errors and the whole problem", () =>
   whoami(problem(422, "validation_failed", { errors: { name: ["Too long."] }, rejected: [{ index: 0 }] }), (error) => {
     assert.deepEqual(error.errors, { name: ["Too long."] });
     assert.deepEqual(error.problem.rejected, [{ index: 0 }]);
@@ -45,14 +45,14 @@ for (const [name, answer] of Object.entries({
   "a proxy's page with 401": { status: 401, body: "<h1>Login</h1>" },
   "a proxy's page with 502": { status: 502, body: "<h1>Bad Gateway</h1>" },
   "a page with 200": { status: 200, body: "<h1>Welcome to the hotel</h1>" },
-  "JSON that is no problem": { status: 403, body: { error: "denied" } },
-  "half of JSON": { status: 200, headers: { "Content-Type": "application/json" }, body: '{"a": ' },
+  "JSON that is not a problem": { status: 403, body: { error: "denied" } },
+  "incomplete JSON": { status: 200, headers: { "Content-Type": "application/json" }, body: '{"a": ' },
   "a list": { status: 200, body: [1] },
   null: { status: 200, body: null },
   "an empty body": { status: 500, headers: { "Content-Type": "application/problem+json" }, body: "" },
-  "a code that is no text": problem(400, 7),
+  "a code that is not a string": problem(400, 7),
 })) {
-  test(`${name} is an UnexpectedAnswerError, whatever its status`, () =>
+  test(`${name} is an UnexpectedAnswerError`, () =>
     whoami(answer, (error) => {
       assert.equal(error.constructor, sdk.UnexpectedAnswerError);
       assert.deepEqual([error.code, error.status], ["unexpected_answer", answer.status]);
@@ -60,7 +60,7 @@ for (const [name, answer] of Object.entries({
     }));
 }
 
-test("a redirect is not followed: the key stays here", () =>
+test("a redirect is not followed", () =>
   serving([{}], async ({ url, requests }) => {
     for (const status of [301, 302, 307, 308]) {
       await whoami({ status, headers: { Location: `${url}/elsewhere` }, body: "" }, (error) => {
@@ -71,7 +71,7 @@ test("a redirect is not followed: the key stays here", () =>
     assert.equal(requests.length, 0);
   }));
 
-test("what is no id of a key never gets into an address", () =>
+test("anything but a key's id is refused before it is sent", () =>
   serving([{}], async ({ client, requests }) => {
     const { keys } = client();
     for (const id of ["", ".", "..", "key_../whoami", "sk_live_tUsLbcdefghijklmnopqrstuv4wZ2AB", undefined, `${KEY_ID}/rotate`]) {
@@ -86,7 +86,7 @@ test("what is no id of a key never gets into an address", () =>
     assert.equal(requests.length, 0);
   }));
 
-test("an idempotency key that cannot be a header is refused before anything is sent", () =>
+test("a malformed idempotency key is refused before it is sent", () =>
   serving([{}], async ({ client, requests }) => {
     for (const idempotencyKey of ["", "é", "a\nb", "x".repeat(256)]) {
       await assert.rejects(client().keys.create({ name: "n", scopes: [] }, { idempotencyKey }), TypeError);

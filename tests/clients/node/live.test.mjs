@@ -1,4 +1,4 @@
-/** What the SDK and a running Keyway make of each other. The address and the seed come from test_node_sdk.py. */
+/** The SDK against a running Keyway. test_node_sdk.py passes its URL and seed. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
@@ -17,14 +17,14 @@ const agent = new Keyway({ apiKey: secretOf({ kind: "agent", environment: "test"
 const manager = new Keyway({ apiKey: process.env.MANAGING_KEY });
 const ci = new Keyway({ apiKey: secretOf({ kind: "public", environment: "test" }) });
 
-test("whoami tells what the credential is", async () => {
+test("whoami describes the credential", async () => {
   const me = await reader.whoami();
   assert.deepEqual([me.kind, me.environment, me.owner.email], ["public", "live", alice.email]);
   assert.deepEqual(me.scopes, ["read:audit-activity"]);
   assert.equal((await agent.whoami()).owner, null);
 });
 
-test("a secret that is wrong in one character is refused by code", async () => {
+test("a secret with one wrong character is refused", async () => {
   const secret = secretOf({ kind: "public", environment: "live", owner: alice.id });
   const wrong = secret.slice(0, -1) + (secret.endsWith("A") ? "B" : "A");
   const error = await new Keyway({ apiKey: wrong }).whoami().catch((thrown) => thrown);
@@ -33,7 +33,7 @@ test("a secret that is wrong in one character is refused by code", async () => {
   assert.match(error.requestId, /^[0-9a-f]{32}$/);
 });
 
-test("activity is read through every page, each event once, newest first", async () => {
+test("activity lists each event once, newest first", async () => {
   const events = [];
   const pages = [];
   for await (const page of reader.activity.list({ limit: 1000 }).pages()) {
@@ -47,7 +47,7 @@ test("activity is read through every page, each event once, newest first", async
   assert.deepEqual(times, times.toSorted ? times.toSorted((a, b) => b - a) : [...times].sort((a, b) => b - a));
 });
 
-test("filters reach the server as it understands them", async () => {
+test("the server understands the filters", async () => {
   const newest = (await reader.activity.list({ limit: 1 })).data[0];
   const since = new Date(Date.parse(newest.event_time) - 86_400_000);
   let count = 0;
@@ -67,7 +67,7 @@ const event = () => ({
   event_id: randomUUID(), event_time: new Date(), host: "sql-test-01", action_id: "SL", succeeded: true, statement: "SELECT 'ü'",
 });
 
-test("an agent beats, takes its configuration and sends events, which are read exactly once", async () => {
+test("an agent's heartbeat, configuration and events work", async () => {
   const { configuration_version } = await agent.agent.heartbeat({ host: "sql-test-01", version: "1.0.0", queue_depth: 0 });
   const configuration = await agent.agent.config();
   assert.equal(configuration.version, configuration_version);
@@ -84,7 +84,7 @@ test("an agent beats, takes its configuration and sends events, which are read e
   assert.equal(seen[0].statement, "SELECT 'ü'");
 });
 
-test("a batch of which nothing could be stored says why", () =>
+test("a refused batch lists its reasons", () =>
   assert.rejects(agent.agent.sendEvents([{ ...event(), action_id: "" }]), (error) => {
     assert.ok(error instanceof ValidationError);
     assert.equal(error.code, "invalid_batch");
@@ -92,14 +92,14 @@ test("a batch of which nothing could be stored says why", () =>
     return true;
   }));
 
-test("keys of the other kind are refused by code", async () => {
+test("keys of the wrong kind are refused", async () => {
   await assert.rejects(reader.agent.config(), (error) => error instanceof PermissionDeniedError && error.code === "wrong_key_type");
   await assert.rejects(agent.activity.list().page(), PermissionDeniedError);
 });
 
 const order = { name: "Made by the SDK", scopes: ["read:audit-activity"], expires_in_days: 30 };
 
-test("a key is created, works, is edited, rotates and is revoked", async () => {
+test("a key can be created, used, edited, rotated and revoked", async () => {
   const created = await manager.keys.create({ ...order, description: "d", allowed_cidrs: ["127.0.0.0/8"] });
   assert.deepEqual([created.name, created.description, created.kind, created.owner.email], [order.name, "d", "public", alice.email]);
   assert.deepEqual(created.allowed_cidrs, ["127.0.0.0/8"]);
@@ -123,7 +123,7 @@ test("a key is created, works, is edited, rotates and is revoked", async () => {
   assert.equal((await manager.keys.get(created.id)).revoke_reason, "Done");
 });
 
-test("the same Idempotency-Key makes one key, whose secret is shown once", async () => {
+test("one Idempotency-Key issues one key and one secret", async () => {
   const idempotencyKey = randomUUID();
   const first = await manager.keys.create(order, { idempotencyKey });
   const again = await manager.keys.create(order, { idempotencyKey });
@@ -131,7 +131,7 @@ test("the same Idempotency-Key makes one key, whose secret is shown once", async
   await assert.rejects(manager.keys.create({ ...order, name: "Other" }, { idempotencyKey }), IdempotencyKeyReusedError);
 });
 
-test("keys are listed through every page, filtered as the server understands it", async () => {
+test("keys are listed over pages, with filters", async () => {
   const name = `Paged ${randomUUID()}`;
   const made = [];
   for (const number of [1, 2, 3]) made.push(await manager.keys.create({ ...order, name: `${name} ${number}` }));
@@ -143,7 +143,7 @@ test("keys are listed through every page, filtered as the server understands it"
   assert.equal((await manager.keys.usage(made[0].id)).key_name, `${name} 1`);
 });
 
-test("what may not be is refused by its class", async () => {
+test("refusals have their class", async () => {
   await assert.rejects(manager.keys.create({ ...order, name: "" }), (error) => {
     assert.ok(error instanceof ValidationError);
     assert.deepEqual(Object.keys(error.errors), ["name"]);

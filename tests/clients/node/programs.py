@@ -1,4 +1,4 @@
-"""Node, npm, and what npm installs for tests: each set of packages once, as its lock file pins it."""
+"""Run Node and npm. Each set of npm packages is installed once, as its lock file pins it."""
 
 import fcntl
 import hashlib
@@ -26,13 +26,13 @@ def npm() -> str:
 
 
 def installed(folder: Path) -> Path:
-    """Bring what `folder`'s package.json and package-lock.json ask for; return the folder that has the node_modules."""
+    """Install the packages of the folder's lock file; return the folder with node_modules."""
     files = [folder / "package.json", folder / "package-lock.json"]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     place = ROOT / "var" / "npm" / f"{folder.name}-{digest}"
     place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes would write over each other's files
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test processes would overwrite each other
         if not (place / "complete").exists():
             for file in files:
                 shutil.copy(file, place)
@@ -42,8 +42,8 @@ def installed(folder: Path) -> Path:
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """Run to the end and return what was printed. What failed is told as the program told it."""
-    # A variable of npm's or of a Keyway of somebody's own would change what is tested.
+    """Run a command and return its output. A failure shows the program's own output."""
+    # Settings of the developer's own npm or Keyway must not affect the tests.
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -71,12 +71,12 @@ def _run_npm(*arguments: str, cwd: Path) -> None:
 def _program(name: str, package: str) -> str:
     path = shutil.which(name)
     if path is None:
-        _missing(f"No {name} here: apt-get install {package}")
+        _missing(f"{name} is not installed. Run: apt-get install {package}")
     return path
 
 
 def _missing(message: str) -> NoReturn:
-    """A skip that says how to get it, a failure under CI=true."""
+    """Skip with the message, or fail if CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)

@@ -8,21 +8,21 @@ const { pauseBefore, readRetryAfter } = createRequire(import.meta.url)("../../..
 const EVENT = { event_id: "0", event_time: new Date(0), host: "h", action_id: "SL", succeeded: true };
 const good = { body: { ok: true } };
 
-// Most of the time is spent waiting: side by side.
+// Concurrent, because these tests mostly wait.
 describe("retries", { concurrency: true }, () => {
-  test("429 and 503 are tried again until there is an answer", () =>
+  test("429 and 503 are retried until the call succeeds", () =>
     serving([busy, away, good], async ({ client, requests }) => {
       assert.deepEqual(await client().whoami(), { ok: true });
       assert.equal(requests.length, 3);
     }));
 
-  test("Retry-After is waited for, in seconds", () =>
+  test("retries wait for Retry-After, in seconds", () =>
     serving([problem(429, "rate_limited", {}, { "Retry-After": "1" }), good], async ({ client, requests }) => {
       await client().whoami();
       assert.ok(requests[1].at - requests[0].at >= 990);
     }));
 
-  test("retries end, and the error says how long to wait", () =>
+  test("the error after the last retry has retryAfter", () =>
     serving([busy], async ({ client, requests }) => {
       await assert.rejects(client({ maxRetries: 2 }).whoami(), (error) => {
         assert.ok(error instanceof RateLimitedError);
@@ -32,7 +32,7 @@ describe("retries", { concurrency: true }, () => {
       assert.equal(requests.length, 3);
     }));
 
-  test("a wait beyond maxWait is not begun", () =>
+  test("a wait beyond maxWait is not started", () =>
     serving([problem(503, "unavailable", {}, { "Retry-After": "3600" })], async ({ client, requests }) => {
       await assert.rejects(client().whoami(), (error) => error instanceof UnavailableError && error.retryAfter === 3600);
       assert.equal(requests.length, 1);
@@ -44,7 +44,7 @@ describe("retries", { concurrency: true }, () => {
       assert.ok(requests.length <= 2);
     }));
 
-  test("a refusal is not tried again", () =>
+  test("a refusal is not retried", () =>
     serving([problem(401, "revoked_key"), good], async ({ client, requests }) => {
       await assert.rejects(client().whoami(), { code: "revoked_key" });
       assert.equal(requests.length, 1);
@@ -60,7 +60,7 @@ describe("retries", { concurrency: true }, () => {
     "agent.sendEvents": (client) => client.agent.sendEvents([EVENT]),
     "agent.heartbeat": (client) => client.agent.heartbeat({ host: "h", version: "1" }),
   })) {
-    test(`${name} is idempotent: a lost connection is tried again`, () =>
+    test(`${name} is retried after a lost connection`, () =>
       serving([hangUp, { body: { data: [], next_cursor: null } }], async ({ client, requests }) => {
         await call(client());
         assert.equal(requests.length, 2);
@@ -68,7 +68,7 @@ describe("retries", { concurrency: true }, () => {
       }));
   }
 
-  test("every attempt of a create has one Idempotency-Key, and every create its own", () =>
+  test("all attempts of a create share its Idempotency-Key", () =>
     serving([hangUp, busy, good], async ({ client, requests }) => {
       const order = { name: "n", scopes: ["read:audit-activity"] };
       await client().keys.create(order);
@@ -79,13 +79,13 @@ describe("retries", { concurrency: true }, () => {
       assert.notEqual(keys[3], keys[0]);
     }));
 
-  test("a rotation whose answer was lost is not made a second time", () =>
+  test("a rotation whose answer was lost is not retried", () =>
     serving([hangUp, good], async ({ client, requests }) => {
       await assert.rejects(client().keys.rotate(KEY_ID), (error) => error instanceof ConnectionError && !error.neverSent);
       assert.equal(requests.length, 1);
     }));
 
-  test("a rotation is tried again after a 429, and at no 503, 502 or 504: it may have been made", async () => {
+  test("a rotation is retried after 429, not after 502, 503 or 504", async () => {
     await serving([busy, busy, good], async ({ client, requests }) => {
       await client().keys.rotate(KEY_ID);
       assert.equal(requests.length, 3);
@@ -99,13 +99,13 @@ describe("retries", { concurrency: true }, () => {
     }
   });
 
-  test("a gateway's 502 and 504 are a lost connection to idempotent calls", () =>
+  test("an idempotent call is retried after 502 and 504", () =>
     serving([{ status: 502, body: "<h1>" }, { status: 504, body: "" }, good], async ({ client, requests }) => {
       await client().whoami();
       assert.equal(requests.length, 3);
     }));
 
-  test("where nobody listens, even a rotation may be tried again: it was never sent", async () => {
+  test("a rotation that was never sent is retried", async () => {
     let attempts = 0;
     const counting = (...request) => {
       attempts += 1;
@@ -119,7 +119,7 @@ describe("retries", { concurrency: true }, () => {
     assert.equal(attempts, 3);
   });
 
-  test("an attempt ends at its timeout, while headers or the body are missing", async () => {
+  test("the timeout covers both headers and body", async () => {
     const silent = () => {};
     const halting = (_, response) => response.writeHead(200, { "Content-Type": "application/json" }).write("{");
     for (const answer of [silent, halting]) {
@@ -130,7 +130,7 @@ describe("retries", { concurrency: true }, () => {
     }
   });
 
-  test("half an answer is a lost connection", () =>
+  test("an incomplete answer is retried", () =>
     serving(
       [(request, response) => {
         response.writeHead(200, { "Content-Type": "application/json", "Content-Length": "100" }).write("{");
@@ -142,7 +142,7 @@ describe("retries", { concurrency: true }, () => {
       },
     ));
 
-  test("an AbortSignal ends a call before, during and between attempts, with its own reason", async () => {
+  test("a signal aborts before, during and between attempts", async () => {
     const reason = new Error("enough");
     await serving([good], async ({ client, requests }) => {
       await assert.rejects(client().whoami({ signal: AbortSignal.abort(reason) }), reason);
@@ -165,7 +165,7 @@ describe("retries", { concurrency: true }, () => {
     });
   });
 
-  test("pauses grow, are drawn at random, and are never shorter than told", () => {
+  test("pauses grow, are random, and honor Retry-After", () => {
     assert.deepEqual([0, 1, 2, 9].map((attempt) => pauseBefore(attempt, null, () => 1)), [500, 1000, 2000, 8000]);
     assert.equal(pauseBefore(3, null, () => 0), 0);
     assert.equal(pauseBefore(0, 7, () => 0), 7000);
@@ -173,7 +173,7 @@ describe("retries", { concurrency: true }, () => {
     assert.ok(new Set(Array.from({ length: 50 }, () => pauseBefore(0, 1))).size > 40);
   });
 
-  test("Retry-After is read as seconds or as a date by the server's clock; nonsense is none", () => {
+  test("Retry-After is seconds, or a date by the server's clock", () => {
     const read = (after, date) => readRetryAfter(new Headers({ ...(after && { "Retry-After": after }), ...(date && { Date: date }) }));
     assert.equal(read("120"), 120);
     assert.equal(read("Wed, 21 Oct 2015 07:28:30 GMT", "Wed, 21 Oct 2015 07:28:00 GMT"), 30);

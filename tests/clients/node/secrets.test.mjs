@@ -9,7 +9,7 @@ const ISSUED = "sk_live_ISSUEDdefghijklmnopqrstuv4wZ2AB";
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c3JfMDEifQ.c2lnbmF0dXJl";
 const WHOLE = { depth: Infinity, showHidden: true, showProxy: true, getters: true, maxStringLength: null, maxArrayLength: null };
 
-/** All the ways in which things get into logs. */
+/** Every way in which a value could be logged. */
 function printed(thing) {
   const own = typeof thing === "object" ? Reflect.ownKeys(thing).map((name) => inspect(thing[name], WHOLE)) : [];
   const error = thing instanceof Error ? [thing.message, thing.stack, `${thing}`] : [];
@@ -22,20 +22,20 @@ function assertHidden(thing, ...secrets) {
 
 const failure = (call) => call.then(() => assert.fail("it succeeded"), (error) => error);
 
-test("these ways do show what is not hidden", () => {
+test("assertHidden finds a secret that is not hidden", () => {
   assert.throws(() => assertHidden({ at: { some: { depth: { below: KEY } } } }));
   assert.throws(() => assertHidden(Object.defineProperty({}, "hidden", { value: TOKEN, enumerable: false })));
   assert.throws(() => assertHidden(new Error(KEY)));
 });
 
-test("a client does not show its key or token", () => {
+test("a client hides its key or token", () => {
   for (const credential of [{ apiKey: KEY }, { apiKey: new Secret(KEY) }, { token: TOKEN }]) {
     const client = new Keyway({ baseUrl: "http://127.0.0.1:9", ...credential });
     for (const part of [client, client.keys, client.activity, client.agent, client.keys.list(), client.whoami]) assertHidden(part);
   }
 });
 
-test("a Secret shows its value to reveal() alone", () => {
+test("only reveal() returns a Secret's value", () => {
   const secret = new Secret(ISSUED);
   assertHidden(secret);
   assertHidden({ deep: [secret] });
@@ -44,7 +44,7 @@ test("a Secret shows its value to reveal() alone", () => {
   assert.equal(secret.reveal(), ISSUED);
 });
 
-test("issued and rotated secrets arrive as Secrets, and a replay tells that it has none", async () => {
+test("issued and rotated secrets are Secrets; a replay has none", async () => {
   const key = { id: KEY_ID, name: "n" };
   await serving([{ body: { ...key, key: ISSUED } }], async ({ client, requests }) => {
     const created = await client().keys.create({ name: "n", scopes: [] });
@@ -61,14 +61,14 @@ test("issued and rotated secrets arrive as Secrets, and a replay tells that it h
   });
 });
 
-test("an answer cut short does not show the secret in it", async () => {
+test("the error of an incomplete answer hides its secret", async () => {
   const text = `{"id": "${KEY_ID}", "key": "${ISSUED}" oops`;
   await serving([{ headers: { "Content-Type": "application/json" }, body: text }], async ({ client }) => {
     assertHidden(await failure(client().keys.rotate(KEY_ID)));
   });
 });
 
-test("a server that sends the request back in its error does not get the key into ours", async () => {
+test("an echoed request does not put the key into the error", async () => {
   const echo = (request, response) => {
     const sent = JSON.stringify(request.headers);
     const { body, headers } = problem(400, "bad_request", { detail: sent, errors: { headers: [sent] }, echoed: request.headers });
@@ -83,7 +83,7 @@ test("a server that sends the request back in its error does not get the key int
   }
 });
 
-test("a fetch that fails with the request in its error does not get the key into ours", async () => {
+test("a fetch error with the request in it does not leak the key", async () => {
   const leaking = async (url, init) => {
     throw Object.assign(new Error(`failed: ${JSON.stringify(init.headers)}`), { config: init, code: init.headers["X-API-Key"], cause: { init } });
   };
@@ -93,7 +93,7 @@ test("a fetch that fails with the request in its error does not get the key into
   assertHidden(error);
 });
 
-test("options that cannot work are refused without being quoted", () => {
+test("invalid options are refused without being quoted", () => {
   const baseUrl = "http://127.0.0.1:9";
   const wrong = [
     KEY,
@@ -117,7 +117,7 @@ test("options that cannot work are refused without being quoted", () => {
   }
 });
 
-test("a program that dies of an error, and one that prints its client, write no secret", async () => {
+test("a crashing program and a printed client show no secret", async () => {
   const index = new URL("../../../clients/node/src/index.mjs", import.meta.url);
   const program = `
     const { Keyway } = await import(${JSON.stringify(index.href)});

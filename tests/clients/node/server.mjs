@@ -1,4 +1,4 @@
-/** A small real HTTP server that answers as it is told, and the SDK's client of it. */
+/** An HTTP server that answers by script, and an SDK client for it. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { Keyway } from "../../../clients/node/src/index.mjs";
@@ -7,8 +7,8 @@ export const KEY = "sk_live_tUsLbcdefghijklmnopqrstuv4wZ2AB";
 export const KEY_ID = "key_01jd0000000000000000000000";
 
 /**
- * Each answer is used once, the last one for ever: `{status, headers, body}`, or a function that gets the raw pair.
- * `use` gets `{url, requests, client}`; `client(options)` makes one with this server's address.
+ * Sends the answers in order and repeats the last one. An answer is `{status, headers, body}` or a function of the raw request and
+ * response. Calls `use` with `{url, requests, client}`; `client(options)` creates a client of this server.
  */
 export async function serving(answers, use) {
   const requests = [];

@@ -1,4 +1,4 @@
-"""The AgentAuri document, "Example: Node.js Integration": its code with the real axios, against a real Keyway."""
+"""The Node.js example of the AgentAuri document, run with real axios against a real Keyway."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""clients/node: its own tests under Node, beside a live Keyway; as the package that npm makes of it; as its README says."""
+"""The Node SDK: its tests under Node, against a live Keyway, as an npm package, and its README."""
 
 import json
 import re
@@ -22,14 +22,14 @@ README = (PACKAGE / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KeywayServer]:
-    """One of its own: the tests send events and issue keys."""
+    """Start a separate server, because the tests send events and issue keys."""
     with KeywayServer() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def managing_key(server: KeywayServer) -> str:
-    """A key of alice's that may manage keys, and what it grants."""
+    """Issue a key of alice's with the scope to manage keys."""
     alice = server.user("alice")
     login = {"email": alice["email"], "password": alice["password"]}
     token = requests.post(f"{server.url}/api/v1/auth/login", json=login, timeout=20).json()[
@@ -64,7 +64,7 @@ def test_sdk_against_a_live_keyway(server: KeywayServer, managing_key: str) -> N
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty folder into which the packed SDK was installed, with nothing fetched from anywhere."""
+    """Install the packed SDK offline into an empty folder."""
     packed, folder = tmp_path_factory.mktemp("packed"), tmp_path_factory.mktemp("installed")
     name = programs.run(
         programs.npm(), "pack", "--silent", "--pack-destination", packed, cwd=PACKAGE
@@ -106,10 +106,10 @@ def test_package_can_be_imported_and_required(
     )
     (installation / name).write_text(program)
     secret = server.key(kind="agent", environment="live")["secret"]
-    told = programs.run(
+    printed = programs.run(
         programs.node(), name, cwd=installation, KEYWAY_BASE_URL=server.url, KEYWAY_API_KEY=secret
     )
-    assert told == "agent true\n"
+    assert printed == "agent true\n"
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_type_declarations_match_the_sources() -> None:
 
 @pytest.mark.slow
 def test_package_is_typed_for_import_and_require(installation: Path) -> None:
-    """The lines with @ts-expect-error hold that what is wrong is refused."""
+    """The @ts-expect-error lines check that incorrect use does not compile."""
     names = ("use.mts", "use.cts")
     for name in names:
         shutil.copy(HERE / "use.mts", installation / name)
@@ -154,7 +154,7 @@ def test_readme_code_runs(server: KeywayServer, managing_key: str, tmp_path: Pat
     for number, block in enumerate(blocks("js")):
         program = tmp_path / f"block{number}.mjs"
         program.write_text(block)
-        # The agent's is test data, for another test counts the live events.
+        # A test-environment key for the agent block: another test counts the live events.
         agent = server.key(kind="agent", environment="test")["secret"]
         secret = agent if "agent }" in block else managing_key
         environment = {"KEYWAY_BASE_URL": server.url, "KEYWAY_API_KEY": secret}

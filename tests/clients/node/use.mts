@@ -9,23 +9,23 @@ export async function use(signal: AbortSignal): Promise<string> {
   for await (const event of client.activity.list({ since: new Date(), success: false })) show(event);
 
   const created = await client.keys.create({ name: "n", scopes: ["read:audit-activity"], expires_in_days: 30 });
-  // @ts-expect-error a replay has no secret, so that one has to look
+  // @ts-expect-error a replay has no secret, so `key` may be null
   created.key.reveal();
   if (created.key === null) return created.secret_shown ? "rotate it" : "";
   const secret: string = created.key.reveal();
   await client.keys.create({ name: "n", scopes: [], expires_at: new Date(), allowed_cidrs: ["10.0.0.0/8"] });
-  // @ts-expect-error one of the two
+  // @ts-expect-error only one of the two expiries
   await client.keys.create({ name: "n", scopes: [], expires_at: new Date(), expires_in_days: 30 });
   await client.keys.create({ name: "n", kind: "agent" });
   // @ts-expect-error agent keys have the scopes of their kind
   await client.keys.create({ name: "n", kind: "agent", scopes: ["read:audit-activity"] });
-  // @ts-expect-error not a choice
+  // @ts-expect-error not one of the choices
   await client.keys.create({ name: "n", scopes: [], expires_in_days: 31 });
 
   const { effective_at } = await client.keys.update(created.id, { scopes: [] });
   const rotated = await client.keys.rotate(created.id, { grace: 3600 });
   const config = await client.agent.config({ knownVersion: 1 });
-  // @ts-expect-error null where nothing changed
+  // @ts-expect-error null if unchanged
   config.version;
   try {
     await client.keys.revoke(created.id, { reason: "Leaked" });
