@@ -1,1 +1,1 @@
-"""What Keyway costs, beside what others cost, measured in one run: ``python -m benchmarks`` or ``make bench``."""
+"""Measure Keyway and its peers in one run: ``make bench`` or ``python -m benchmarks``."""

@@ -1,7 +1,8 @@
-"""One run, one table: ``python -m benchmarks``; ``--help`` tells of smaller runs.
+"""Measure Keyway and its peers in one run and print one table. See ``--help`` for smaller runs.
 
-Everything is on one throwaway PostgreSQL: Keyway as its users get it (scope checked, limits on, usage recorded and drained,
-trail on), and a stock Django project with its peers, each behind the same gunicorn with the same workers.
+Everything uses one throwaway PostgreSQL: Keyway with its default features on (scope check, limits,
+usage recorded and drained, trail) and a stock Django project with the peers. Both run behind the
+same gunicorn with the same workers.
 """
 
 import argparse
@@ -29,7 +30,7 @@ USED = 16
 
 
 class Bench:
-    """The databases, filled, and what was found. `lines` are the tables of rates, `figures` what was asked for."""
+    """The filled databases and the results: `lines` of the rates table, and `figures`."""
 
     def __init__(self, postgres: PostgresServer, options: argparse.Namespace) -> None:
         self.options = options
@@ -38,10 +39,10 @@ class Bench:
             connection.execute("CREATE DATABASE peers")
         manage(KEYWAY, self.keyway, "migrate", "--verbosity", "0")
         manage(PEERS, self.peers, "migrate", "--run-syncdb", "--verbosity", "0")
-        told = manage(
+        printed = manage(
             KEYWAY, self.keyway, "benchmarks.seed_keyway", str(options.credentials), str(USED)
         )
-        self.secrets: dict[str, Any] = json.loads(told)
+        self.secrets: dict[str, Any] = json.loads(printed)
         self.headers = json.loads(
             manage(PEERS, self.peers, "benchmarks.seed_peers", str(options.credentials), str(USED))
         )
@@ -89,16 +90,16 @@ def rates(bench: Bench) -> None:
 
 
 def verification(bench: Bench) -> None:
-    told = json.loads(
+    measured = json.loads(
         manage(KEYWAY, bench.keyway, "benchmarks.in_process", bench.secrets["public"][0])
     )
     bench.figures += [
-        Figure("warm verification in process", told["microseconds"], "µs", most=60),
-        Figure("queries of 100 warm verifications", told["warm"][0], most=0),
-        Figure("queries of a cold one", told["cold"][0], most=1),
-        Figure("Argon2id runs of a cold one", told["cold"][1], most=1),
-        Figure("queries of 1,000 forged secrets", told["forged"][0], most=0),
-        Figure("Argon2id runs of 1,000 forged secrets", told["forged"][1], most=0),
+        Figure("warm verification in process", measured["microseconds"], "µs", most=60),
+        Figure("queries of 100 warm verifications", measured["warm"][0], most=0),
+        Figure("queries of a cold verification", measured["cold"][0], most=1),
+        Figure("Argon2id runs of a cold verification", measured["cold"][1], most=1),
+        Figure("queries of 1,000 forged secrets", measured["forged"][0], most=0),
+        Figure("Argon2id runs of 1,000 forged secrets", measured["forged"][1], most=0),
     ]
 
 
@@ -112,10 +113,10 @@ def forged(bench: Bench) -> None:
         with flood.Flood(keyway, 0):
             full = flood.p99(flood.good(keyway, secret, seconds=20))
     bench.figures += [
-        Figure("p99 of good traffic, 50 requests/s, alone", idle, "ms"),
-        Figure("the same beside 1,000 forged secrets a second, ÷ alone", beside / idle, most=2),
+        Figure("p99 of valid traffic, 50 requests/s, without a flood", idle, "ms"),
+        Figure("the same during 1,000 forged secrets per second ÷ without", beside / idle, most=2),
         Figure(
-            "the same beside forged secrets as fast as four connections get answers, ÷ alone",
+            "the same during forged secrets at full speed over four connections ÷ without",
             full / idle,
             most=2,
         ),
@@ -138,16 +139,16 @@ def events(bench: Bench) -> None:
 
 def pages(bench: Bench) -> None:
     options = bench.options
-    told = json.loads(
+    seeded = json.loads(
         manage(
             KEYWAY, bench.keyway, "benchmarks.history", str(options.events), str(options.requests)
         )
     )
     with bench.serve_keyway() as keyway:
         depths = reading.activity(
-            keyway, bench.secrets["public"][0], told["cursors"], times=options.times
+            keyway, bench.secrets["public"][0], seeded["cursors"], times=options.times
         )
-        usage = reading.usage(keyway, told["large"], told["small"], times=options.times)
+        usage = reading.usage(keyway, seeded["large"], seeded["small"], times=options.times)
     first = depths.pop("page one")
     bench.figures += [
         Figure(f"activity, page one of {options.events:,} events", first, "ms", most=20),
@@ -162,28 +163,33 @@ def pages(bench: Bench) -> None:
             most=50,
         ),
         Figure(
-            "the same ÷ those of a key with a thousandth", usage["large"] / usage["small"], most=1.5
+            "the same ÷ a key with a thousandth of the requests",
+            usage["large"] / usage["small"],
+            most=1.5,
         ),
     ]
 
 
 SECTIONS: dict[str, Callable[[Bench], None]] = {
-    "rates": rates, "verification": verification, "forged": forged, "events": events, "pages": pages,
-}  # fmt: skip
+    "rates": rates,
+    "verification": verification,
+    "forged": forged,
+    "events": events,
+    "pages": pages,
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--credentials", type=int, default=100_000, help="of each kind")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5, help="of each subject in each round")
-    parser.add_argument("--events", type=int, default=10_000_000, help="of activity")
-    parser.add_argument("--requests", type=int, default=10_000_000, help="made with one key")
-    parser.add_argument("--times", type=int, default=100, help="that each page is asked for")
-    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))
-    parser.add_argument(
-        "--write", type=Path, help="put the tables into this file, below its line of dashes"
-    )
+    add = parser.add_argument
+    add("--credentials", type=int, default=100_000, help="stored credentials of each kind")
+    add("--rounds", type=int, default=5, help="rounds of measurement")
+    add("--seconds", type=int, default=5, help="seconds per subject and round")
+    add("--events", type=int, default=10_000_000, help="stored activity events")
+    add("--requests", type=int, default=10_000_000, help="stored requests of one key")
+    add("--times", type=int, default=100, help="requests of each page")
+    add("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS), help="sections to run")
+    add("--write", type=Path, help="write the tables into this file, below its line of dashes")
     options = parser.parse_args()
     load.need()
     with PostgresServer() as postgres:

@@ -1,4 +1,4 @@
-"""Good callers beside a flood of forged secrets: what it costs them."""
+"""Measure how a flood of forged secrets slows down valid callers."""
 
 import secrets
 import string
@@ -18,12 +18,12 @@ GOOD_PER_SECOND = 50
 
 
 def forged() -> str:
-    """Of the right shape, and tagged by nobody."""
+    """Return a secret of the right shape with an invalid tag."""
     return "sk_live_" + "".join(secrets.choice(_BASE62) for _ in range(32))
 
 
 def good(keyway: Server, secret: str, *, seconds: float) -> list[float]:
-    """Milliseconds of each of fifty requests a second, from when each was due."""
+    """Send 50 requests per second and return the milliseconds from when each was due."""
     connection = HTTPConnection("127.0.0.1", keyway.port, timeout=30)
     taken = []
     began = time.perf_counter()
@@ -35,7 +35,7 @@ def good(keyway: Server, secret: str, *, seconds: float) -> list[float]:
         answer.read()
         taken.append((time.perf_counter() - due) * 1000)
         if answer.status != 204:
-            sys.exit(f"a good key was answered {answer.status} beside the flood")
+            sys.exit(f"A valid key was answered {answer.status} during the flood.")
     return taken
 
 
@@ -44,7 +44,7 @@ def p99(taken: list[float]) -> float:
 
 
 class Flood:
-    """Use as a context manager: forged secrets at `rate` a second, 0 for as fast as they are answered."""
+    """Context manager that sends `rate` forged secrets per second; 0 for as fast as possible."""
 
     def __init__(self, keyway: Server, rate: int) -> None:
         self._keyway, self._rate = keyway, rate
@@ -70,7 +70,8 @@ class Flood:
                 else ""
             )
             script.write_text(SCRIPT % lines + pause)
-            # A flood comes from elsewhere. Here it shares two cores with whom it floods, so it takes what they leave it.
+            # A real flood has its own processors. Here it shares two cores with the servers, so it
+            # runs at the lowest priority and uses only what they leave.
             wrk = ["nice", "-n", "19", "wrk", "-t1", "-c4", "-d600s", "-s", str(script)]
             command = [*wrk, f"{self._keyway.url}/api/v1/verify"]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

@@ -1,4 +1,7 @@
-"""Verification by itself: ``python -m benchmarks.in_process SECRET`` prints microseconds, queries and Argon2id runs."""
+"""Measure verification without HTTP: ``python -m benchmarks.in_process SECRET``.
+
+Print microseconds, queries and Argon2id runs.
+"""
 
 import json
 import sys
@@ -28,31 +31,31 @@ def count_argon2() -> None:
         hashed += 1
         return original(*arguments, **named)  # type: ignore[arg-type]
 
-    PasswordHasher.verify = counted  # type: ignore[method-assign]
+    PasswordHasher.verify = counted  # type: ignore[assignment, method-assign]
 
 
 def cost(presented: list[str], *, accepted: bool) -> tuple[int, int]:
-    """Queries and Argon2id runs of verifying each once."""
+    """Verify each secret once and return the number of queries and Argon2id runs."""
     before = hashed
     with CaptureQueriesContext(connection) as queries:
         for text in presented:
             if isinstance(verify(text, now=timezone.now()), Credential) is not accepted:
-                sys.exit("a secret was not judged as it should be")
+                sys.exit("A secret was not accepted or denied as expected.")
     return len(queries), hashed - before
 
 
 def main(secret: str) -> None:
     count_argon2()
     cold = cost([secret], accepted=True)
-    # Within one lease.
+    # All within one lease.
     warm = cost([secret] * 100, accepted=True)
     best = min(_time(secret) for _ in range(ROUNDS))
-    strangers = cost([forged() for _ in range(1000)], accepted=False)
-    print(json.dumps({"cold": cold, "warm": warm, "microseconds": best, "forged": strangers}))
+    unknown = cost([forged() for _ in range(1000)], accepted=False)
+    print(json.dumps({"cold": cold, "warm": warm, "microseconds": best, "forged": unknown}))
 
 
 def _time(secret: str) -> float:
-    """Microseconds each, the reading again at the end of a lease included."""
+    """Return the microseconds per verification, including the renewal of leases."""
     began = time.perf_counter()
     for _ in range(EACH):
         verify(secret, now=timezone.now())

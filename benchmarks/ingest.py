@@ -1,4 +1,4 @@
-"""Events a second over HTTP, in batches: Keyway beside a DRF serializer with bulk_create, on one worker each."""
+"""Measure batch ingest over HTTP: Keyway and a DRF serializer with bulk_create, one worker each."""
 
 import json
 import multiprocessing
@@ -14,7 +14,7 @@ from benchmarks.servers import Server
 from config.lib.ids import uuid7
 
 BATCH = 1000
-# As many as the worker has threads, so that one that waits for the database leaves it others.
+# As many as the worker has threads, so that the worker stays busy while one waits for the database.
 AGENTS = 8
 _STATEMENTS = [
     "SELECT * FROM dbo.Orders WHERE customer_id = @id AND status <> 'void'",
@@ -46,7 +46,7 @@ def event(at: datetime, number: int, host: str) -> dict[str, Any]:
 
 
 def bodies(count: int) -> list[bytes]:
-    """What one agent sends, of its own host."""
+    """Return the batches of one agent, all of one host."""
     at, host = datetime.now(UTC), f"db{random.randrange(10**6)}.acme.example"
     return [
         json.dumps([event(at, number, host) for number in range(BATCH)]).encode()
@@ -57,23 +57,24 @@ def bodies(count: int) -> list[bytes]:
 def send(
     port: int, path: str, headers: dict[str, str], batches: int, start: Any, done: Any
 ) -> None:
-    """One agent, in a process of its own. Its batches are made before the clock starts."""
+    """Act as one agent, in its own process. Batches are created before the clock starts."""
     ready = bodies(batches)
     connection = HTTPConnection("127.0.0.1", port, timeout=120)
     start.wait()
     for body in ready:
         connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
         answer = connection.getresponse()
-        told = json.loads(answer.read())
-        if answer.status != 200 or told["accepted"] != BATCH:
-            done.put(f"{path} answered {answer.status}: {told}")
+        outcome = json.loads(answer.read())
+        if answer.status != 200 or outcome["accepted"] != BATCH:
+            done.put(f"{path} answered {answer.status}: {outcome}")
             return
     done.put("")
 
 
 def rate(server: Server, path: str, headers: Sequence[dict[str, str]], *, batches: int) -> float:
-    """Events a second, of as many agents at once as there are headers."""
-    start, done = multiprocessing.Barrier(len(headers) + 1), multiprocessing.Queue()
+    """Return events per second, with one concurrent agent per entry of `headers`."""
+    start = multiprocessing.Barrier(len(headers) + 1)
+    done: multiprocessing.Queue[str] = multiprocessing.Queue()
     agents = [
         multiprocessing.Process(target=send, args=(server.port, path, each, batches, start, done))
         for each in headers
@@ -94,7 +95,7 @@ def rate(server: Server, path: str, headers: Sequence[dict[str, str]], *, batche
 def measure(
     keyway: Server, peers: Server, secrets: Sequence[str], *, rounds: int
 ) -> tuple[float, float]:
-    """Median events a second of Keyway and of the peer, in turns."""
+    """Return the median events per second of Keyway and the peer, measured in turns."""
     ours, theirs = [], []
     headers = [{"X-API-Key": secret} for secret in secrets[:AGENTS]]
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""Load from a process of its own: wrk, whose cost is small beside any of the servers."""
+"""Generate load with wrk, a separate process that costs little next to any of the servers."""
 
 import json
 import shutil
@@ -24,16 +24,18 @@ request = function()
   return requests[turn]
 end
 done = function(summary, latency)
-  local bad = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
-  io.write(string.format('\\n{"requests": %%d, "microseconds": %%d, "refused": %%d, "broken": %%d, "p50": %%d, "p99": %%d}\\n',
-    summary.requests, summary.duration, summary.errors.status, bad, latency:percentile(50), latency:percentile(99)))
+  local errors = summary.errors
+  local broken = errors.connect + errors.read + errors.write + errors.timeout
+  io.write(string.format('\\n{"requests": %%d, "microseconds": %%d, "refused": %%d, ' ..
+    '"broken": %%d, "p50": %%d, "p99": %%d}\\n', summary.requests, summary.duration, errors.status,
+    broken, latency:percentile(50), latency:percentile(99)))
 end
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`rate` is in requests a second, `p50` and `p99` in milliseconds."""
+    """`rate` is in requests per second, `p50` and `p99` are in milliseconds."""
 
     rate: float
     p50: float
@@ -43,7 +45,7 @@ class Reading:
 
 def need() -> None:
     if shutil.which("wrk") is None:
-        sys.exit("The bench drives its servers with wrk. Get it: apt-get install wrk")
+        sys.exit("The benchmark requires wrk. Run: apt-get install wrk")
 
 
 def drive(
@@ -54,7 +56,10 @@ def drive(
     connections: int = 8,
     is_refused: bool = False,
 ) -> Reading:
-    """Ask for `url` as fast as `connections` can, with each of the header lines in turn. Ends the bench at any error."""
+    """Request `url` as fast as `connections` allow, with each header line in turn.
+
+    Exits the benchmark on any error.
+    """
     with tempfile.TemporaryDirectory() as folder:
         lines, script = Path(folder) / "headers", Path(folder) / "load.lua"
         lines.write_text("".join(f"{header}\n" for header in headers or ["X-Nothing: here"]))
@@ -71,8 +76,8 @@ def drive(
             url,
         ]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    told = json.loads(printed.strip().splitlines()[-1])
-    if told["broken"] or bool(told["refused"]) != is_refused:
-        sys.exit(f"{url} did not answer as it should: {told}")
-    rate = told["requests"] / told["microseconds"] * 1e6
-    return Reading(rate, told["p50"] / 1000, told["p99"] / 1000, told["refused"])
+    result = json.loads(printed.strip().splitlines()[-1])
+    if result["broken"] or bool(result["refused"]) != is_refused:
+        sys.exit(f"{url} did not answer as expected: {result}")
+    rate = result["requests"] / result["microseconds"] * 1e6
+    return Reading(rate, result["p50"] / 1000, result["p99"] / 1000, result["refused"])

@@ -1,4 +1,4 @@
-"""Milliseconds of pages that must not grow with what is behind them: activity at any depth, a key's statistics."""
+"""Measure pages whose time must not grow with the data: activity at any depth, a key's usage."""
 
 import json
 import statistics
@@ -9,15 +9,16 @@ from urllib.parse import urlencode
 
 from benchmarks.servers import PASSWORD, Server
 
-# How much of the activity is newer than the page.
+# The fraction of the activity that is newer than the page.
 DEPTHS = (0.01, 0.1, 0.5, 0.9, 0.99)
 
 
 def activity(
     keyway: Server, secret: str, cursors: Sequence[str], *, times: int
 ) -> dict[str, float]:
-    """Median milliseconds of a page of 100, by how deep it is; the pages asked for in turns."""
-    pages = {"page one": {}} | {
+    """Return the median milliseconds of a page of 100 at each depth, measured in turns."""
+    first: dict[str, dict[str, str]] = {"page one": {}}
+    pages = first | {
         f"at {depth:.0%}": {"cursor": cursor} for depth, cursor in zip(DEPTHS, cursors, strict=True)
     }
     paths = {

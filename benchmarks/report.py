@@ -1,4 +1,4 @@
-"""What was measured, as a table for people, with what was asked of it."""
+"""Format the measurements and their targets as Markdown tables."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from benchmarks.load import Reading
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`most` or `least` is what was asked for; neither, where it is told for its own sake."""
+    """A measured figure. `least` or `most` is its target; without one it is informational."""
 
     name: str
     value: float
@@ -28,16 +28,17 @@ class Figure:
         )
 
     def row(self) -> str:
-        asked = (
+        target = (
             f"≥ {self.least:,g}"
             if self.least is not None
             else f"≤ {self.most:,g}"
             if self.most is not None
             else ""
         )
-        verdict = ("yes" if self.is_reached else "**no**") if asked else ""
+        verdict = ("yes" if self.is_reached else "**no**") if target else ""
         digits = 0 if self.value >= 1000 else 2
-        return f"| {self.name} | {self.value:,.{digits}f}{f' {self.unit}' if self.unit else ''} | {asked} | {verdict} |"
+        value = f"{self.value:,.{digits}f} {self.unit}".rstrip()
+        return f"| {self.name} | {value} | {target} | {verdict} |"
 
 
 def machine() -> str:
@@ -46,11 +47,12 @@ def machine() -> str:
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
         "unknown",
     )
-    return f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}"
+    return f"{os.cpu_count()} cores ({model}), {system}, Python {platform.python_version()}"
 
 
 def rates(readings: Mapping[str, Reading]) -> list[str]:
-    lines = ["| asked | requests/s | p50 ms | p99 ms |", "|---|--:|--:|--:|"]
+    lines = ["| subject | requests/s | p50 ms | p99 ms |", "|---|--:|--:|--:|"]
     return lines + [
         f"| {name} | {r.rate:,.0f} | {r.p50:.2f} | {r.p99:.2f} |" for name, r in readings.items()
     ]
@@ -58,7 +60,7 @@ def rates(readings: Mapping[str, Reading]) -> list[str]:
 
 def figures(taken: Sequence[Figure]) -> list[str]:
     return [
-        "| figure | measured | asked for | reached |",
+        "| figure | measured | target | met |",
         "|---|--:|--:|:-:|",
         *(figure.row() for figure in taken),
     ]
@@ -68,6 +70,7 @@ def head() -> list[str]:
     command = ["git", "rev-parse", "--short", "HEAD"]
     revision = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return [
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} at {revision} with `make bench`: {machine()}, PostgreSQL with fsync off,",
-        "everything on one machine, the load included. All figures are of one run; rates are medians over rounds in turns.",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} at {revision} with `make bench`: {machine()},",
+        "PostgreSQL with fsync off, everything on one machine, including the load generator. All",
+        "figures are from one run. Rates are medians over rounds in which the subjects take turns.",
     ]

@@ -1,4 +1,4 @@
-"""Whose key is this? Keyway's two ways of being asked beside its peers', in turns, on the same server and database."""
+"""Measure authentication over HTTP: Keyway's two endpoints and its peers, measured in turns."""
 
 import statistics
 import time
@@ -37,12 +37,13 @@ def subjects(
     ]
 
 
-def measure(asked: Sequence[Subject], *, rounds: int, seconds: int) -> dict[str, Reading]:
-    """Median over rounds of each figure by itself. One short round before them warms everything."""
-    readings: dict[str, list[Reading]] = {subject.name: [] for subject in asked}
+def measure(measured: Sequence[Subject], *, rounds: int, seconds: int) -> dict[str, Reading]:
+    """Return the median of each figure over all rounds, after one short warm-up round."""
+    readings: dict[str, list[Reading]] = {subject.name: [] for subject in measured}
     for number in range(rounds + 1):
-        for subject in asked:
-            # What was not answered when the one before stopped is still being worked on; Argon2 takes longest.
+        for subject in measured:
+            # The servers still work on requests that the previous load left unanswered. Argon2
+            # takes longest.
             time.sleep(SETTLE_SECONDS)
             reading = load.drive(subject.url, subject.headers, seconds=seconds if number else 2)
             if number:

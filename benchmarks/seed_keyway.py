@@ -1,4 +1,7 @@
-"""Fill Keyway's database: ``python -m benchmarks.seed_keyway COUNT USED`` prints the secrets of the keys that are used."""
+"""Fill Keyway's database: ``python -m benchmarks.seed_keyway COUNT USED``.
+
+Print the secrets of the keys that the benchmark presents.
+"""
 
 import json
 import secrets
@@ -24,7 +27,10 @@ SYSTEM = Actor.system("bench")
 
 
 def fill(organization: Organization, owner: Membership, count: int) -> None:
-    """Keys that nobody presents: what an index has to be searched for. Their proofs prove nothing."""
+    """Create keys that are never presented, to give the index a realistic size.
+
+    Their proofs match no secret.
+    """
     for kind in Kind:
         is_public = kind is Kind.PUBLIC
         template = {
@@ -59,7 +65,7 @@ def main(count: int, used: int) -> None:
     tenants.add_member(organization=organization, user=alice, role=Role.OWNER, by=SYSTEM)
     owner = Membership.objects.get(user=alice)
     fill(organization, owner, count)
-    told: dict[str, list[str]] = {"public": [], "agent": [], "keys": []}
+    used_keys: dict[str, list[str]] = {"public": [], "agent": [], "keys": []}
     for number in range(used):
         public = services.issue_public_key(
             owner=owner, order=Order(name=f"used {number}"), scopes=[SCOPE], by=SYSTEM
@@ -70,10 +76,10 @@ def main(count: int, used: int) -> None:
             by=SYSTEM,
             created_by=alice,
         )
-        told["public"].append(public.plaintext.reveal())
-        told["agent"].append(agent.plaintext.reveal())
-        told["keys"].append(str(public.key.pk))
-    print(json.dumps(told | {"organization": str(organization.pk)}))
+        used_keys["public"].append(public.plaintext.reveal())
+        used_keys["agent"].append(agent.plaintext.reveal())
+        used_keys["keys"].append(str(public.key.pk))
+    print(json.dumps(used_keys | {"organization": str(organization.pk)}))
 
 
 if __name__ == "__main__":

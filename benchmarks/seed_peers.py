@@ -1,4 +1,7 @@
-"""Fill the peers' database: ``python -m benchmarks.seed_peers COUNT USED`` prints the header lines of those that are used."""
+"""Fill the peers' database: ``python -m benchmarks.seed_peers COUNT USED``.
+
+Print the header lines of the credentials that the benchmark presents.
+"""
 
 import json
 import secrets
@@ -20,7 +23,7 @@ BATCH = 5000
 
 
 def fill(count: int) -> None:
-    """Rows that nobody presents: what an index has to be searched for."""
+    """Create credentials that are never presented, to give the index a realistic size."""
     users = User.objects.bulk_create(
         (User(username=f"user-{n}") for n in range(count)), batch_size=BATCH
     )

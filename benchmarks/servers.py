@@ -1,4 +1,4 @@
-"""The servers that are measured: the same gunicorn, with the same workers, for Keyway and for its peers."""
+"""Start the measured servers: the same gunicorn and workers for Keyway and for its peers."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ KEYWAY = {
     "KEYWAY_SIGNING_KEYS": generate(),
     "KEYWAY_URL": "http://127.0.0.1",
     "ALLOWED_HOSTS": "127.0.0.1",
-    # As they are, but for their height: a limit that is never met is judged and counted all the same.
+    # Too high to be reached. The limits are still checked and counted on every request.
     "KEYWAY_LIMIT_KEY": "90000000/m",
     "KEYWAY_LIMIT_ORGANIZATION": "90000000/m",
 }
@@ -42,7 +42,7 @@ def environment(settings: dict[str, str], database_url: str) -> dict[str, str]:
 
 
 def manage(settings: dict[str, str], database_url: str, *arguments: str) -> str:
-    """Run a command of Django's, or a module of ours when it is named with a dot. Returns what it printed."""
+    """Run a management command, or a module if the name has a dot, and return its output."""
     command = ["-m", *arguments] if "." in arguments[0] else ["-m", "django", *arguments]
     done = subprocess.run(
         [sys.executable, *command],
@@ -58,7 +58,7 @@ def manage(settings: dict[str, str], database_url: str, *arguments: str) -> str:
 
 
 class Server:
-    """Use as a context manager; `url` is where it listens."""
+    """Context manager that runs a server. `url` is its address."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""A stock Django project with the peers in it: what somebody gets who follows their documentation."""
+"""A stock Django project with the peers, set up as their documentation says."""

@@ -1,15 +1,21 @@
+from typing import ClassVar
+
 from django.db import models
 
 
 class Argon2Key(models.Model):
-    """What many write for themselves: a prefix to find the row, Argon2 at every request."""
+    """A common hand-written scheme: a prefix finds the row, and each request runs Argon2."""
+
+    objects: ClassVar[models.Manager["Argon2Key"]] = models.Manager()
 
     prefix = models.CharField(max_length=16, unique=True)
     proof = models.CharField(max_length=128)
 
 
 class Event(models.Model):
-    """The columns of Keyway's activity event, with the indexes its pages need."""
+    """The columns of Keyway's activity event, with the indexes that its pages need."""
+
+    objects: ClassVar[models.Manager["Event"]] = models.Manager()
 
     event_id = models.UUIDField()
     organization_id = models.UUIDField()

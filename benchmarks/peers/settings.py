@@ -1,4 +1,4 @@
-"""As `startproject` makes them, with what the peers' documentation adds; PostgreSQL through the same pool as Keyway's."""
+"""The settings of `startproject`, the peers' documented additions, and Keyway's database pool."""
 
 import environ
 
@@ -32,6 +32,6 @@ DATABASES = {"default": env.db("DATABASE_URL", default="sqlite://:memory:")}
 DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 3}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-# No browsable API, as in production, and as Keyway: choosing among renderers takes time.
+# No browsable API, as in production and in Keyway: negotiating a renderer takes time.
 REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""One view for each way of asking whose key it is. All answer the same body, as long as Keyway's whoami."""
+"""One view for each way of authenticating. All answer the same body, as long as Keyway's whoami."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
 
 class Events(Open):
-    """Ingest as DRF's documentation has it: a serializer for many, then bulk_create."""
+    """Ingest as DRF's documentation describes it: a serializer with many=True, then bulk_create."""
 
     def post(self, request: Request) -> Response:
         serializer = EventSerializer(data=request.data, many=True)
