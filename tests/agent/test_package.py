@@ -28,9 +28,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_carries_its_license(built: Path) -> None:
     [wheel] = built.glob("keyway_agent-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        [license] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
+        [path] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
         [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
-        assert archive.read(license) == (AGENT / "LICENSE").read_bytes()
+        assert archive.read(path) == (AGENT / "LICENSE").read_bytes()
         assert b"License-Expression: Apache-2.0\n" in archive.read(metadata)
 
 

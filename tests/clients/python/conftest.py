@@ -1,4 +1,7 @@
-"""The SDK is a package of its own: tests read it from where it lies. Each rule is held by both of its clients."""
+"""The SDK is a separate package, imported from its source folder.
+
+Fixtures run each test with the sync and the async client.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +16,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 SDK = Path(__file__).resolve().parents[3] / "clients" / "python"
 sys.path.insert(0, str(SDK / "src"))
 
-from keyway import AsyncClient, AsyncVerifier, Client, Verifier  # noqa: E402  found where the line above points
+from keyway import AsyncClient, AsyncVerifier, Client, Verifier  # noqa: E402  needs the path above
 
 KEY = "sk_live_" + "TestsTestsTestsTestsTestsTests12"
 
@@ -21,13 +24,13 @@ Connect = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KEYWAY_API_KEY", "KEYWAY_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
 class Awaited:
-    """An asynchronous client that is used as a synchronous one."""
+    """Wraps an async client so that tests can call it synchronously."""
 
     def __init__(self, target: Any, portal: BlockingPortal) -> None:
         self._target, self._portal = target, portal
@@ -55,7 +58,7 @@ def _awaited(made: Any) -> Iterator[Awaited]:
 
 @pytest.fixture(params=["sync", "async"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Make a client of either kind: ``connect(url, api_key=…)``."""
+    """Return a factory for clients of either kind: ``connect(url, api_key=…)``."""
     with ExitStack() as stack:
 
         def make(url: str, **options: Any) -> Any:
@@ -69,7 +72,7 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 @pytest.fixture(params=["sync", "async"])
 def verifier(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Make a verifier of either kind: ``verifier(url)``."""
+    """Return a factory for verifiers of either kind: ``verifier(url)``."""
     with ExitStack() as stack:
 
         def make(url: str, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A server that answers by a script, and keeps what it was sent: what a real Keyway does not do on demand."""
+"""An HTTP server that answers by script and records requests, for what a real Keyway never does."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class HangUp:
-    """Take the request, and close the connection without a word."""
+    """Read the request, then close the connection without an answer."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
-    port: int  # of the caller: another one is another connection
+    port: int  # the caller's, which identifies the connection
 
 
 def ok(content: Any, **headers: str) -> Reply:
@@ -56,7 +56,10 @@ def problem(
 
 
 class ScriptedServer:
-    """``with ScriptedServer(problem(503, "unavailable"), ok({})) as server: server.url``. The last reply is repeated."""
+    """Sends `replies` in order and repeats the last one.
+
+    ``with ScriptedServer(problem(503, "unavailable"), ok({})) as server: server.url``
+    """
 
     def __init__(self, *replies: Reply | HangUp) -> None:
         self.received: list[Received] = []
@@ -69,7 +72,7 @@ class ScriptedServer:
             def handle_any(self) -> None:
                 owner.answer(self)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  the names that http.server looks for
+            do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  http.server's names
 
             def log_message(self, *_: object) -> None:
                 pass

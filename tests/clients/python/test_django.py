@@ -1,4 +1,4 @@
-"""Keys in other people's Django: the decorator, and what Django REST framework is given."""
+"""The Django decorator and the Django REST framework classes, in a project that is not Keyway's."""
 
 import asyncio
 import json
@@ -43,10 +43,11 @@ async def plain_async(request: HttpRequest) -> HttpResponse:
 
 class Reports(APIView):
     authentication_classes = [KeywayAuthentication]
-    permission_classes = [IsAuthenticated, HasScope("read:audit-activity")]
+    permission_classes: list[Any] = [IsAuthenticated, HasScope("read:audit-activity")]
 
     def get_exception_handler(self) -> Any:
-        return exception_handler  # other people's Django, not Keyway's, whose settings these tests run with
+        # DRF's default one. These tests run with Keyway's settings, which name Keyway's.
+        return exception_handler
 
     def get(self, request: Request) -> Response:
         return Response({"key": request.user.pk})
@@ -66,7 +67,7 @@ urlpatterns = [
 
 @pytest.fixture
 def caller() -> Iterator[Client]:
-    """A caller of a service that checks CSRF and knows nothing of Keyway's own middleware."""
+    """Return a client of a service that checks CSRF and has none of Keyway's middleware."""
     verifier.cache_clear()
     with override_settings(
         ROOT_URLCONF=__name__, MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"]
@@ -99,11 +100,11 @@ def test_verified_key_reaches_the_view(caller: Client, address: str) -> None:
         answer = ask(caller, server.url, address)
         [received] = server.received
     assert (answer.status_code, answer.json()["key"]) == (200, "key_1")
-    told = {
+    forwarded = {
         name: received.headers[name]
         for name in ("x-api-key", "x-original-method", "x-original-uri", "x-forwarded-for")
     }
-    assert told == {
+    assert forwarded == {
         "x-api-key": KEY,
         "x-original-method": "GET",
         "x-original-uri": address,
@@ -200,11 +201,12 @@ def test_key_without_the_scope_is_403_in_rest_framework(caller: Client) -> None:
 
 
 def test_user_without_a_key_has_no_scope() -> None:
-    class Somebody:
+    class SessionRequest:
         auth = None
         user = KeyHolder
 
-    assert not HasScope("read:audit-activity").has_permission(Somebody(), None)  # type: ignore[arg-type]
+    permission = HasScope("read:audit-activity")
+    assert not permission.has_permission(SessionRequest(), None)  # type: ignore[arg-type]
 
 
 @pytest.mark.server

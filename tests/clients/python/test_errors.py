@@ -1,4 +1,4 @@
-"""Every refusal is an error of its family, with Keyway's code, whatever stands between."""
+"""Every error response raises the class of its family, with Keyway's code, also behind proxies."""
 
 import copy
 import pickle
@@ -28,7 +28,7 @@ FAMILIES = {
     500: keyway.ServerError,
     503: keyway.Unavailable,
 }
-OF_THEIR_OWN = {
+OWN_CLASS = {
     "validation_failed": keyway.ValidationFailed,
     "invalid_batch": keyway.BatchRefused,
     "idempotency_key_reused": keyway.Conflict,
@@ -40,7 +40,7 @@ def test_every_error_code_maps_to_its_class(code: str) -> None:
     reply = problem(PROBLEMS[code].status, code, "Why.", headers={"X-Request-Id": "abc12345"})
     headers = {name.lower(): value for name, value in reply.headers.items()}
     error = error_in(Answer(reply.status, headers, reply.content))
-    assert type(error) is OF_THEIR_OWN.get(code, FAMILIES[reply.status])
+    assert type(error) is OWN_CLASS.get(code, FAMILIES[reply.status])
     assert error
     assert (error.code, error.status, error.detail, error.request_id) == (
         code,
@@ -97,8 +97,8 @@ BODIES = {
     "deep": (b"[" * 100_000, "application/json"),
     "not utf-8": (b'{"scopes": "\xff"}', "application/json"),
     "nothing": (b"", "application/json"),
-    "without what it must have": (b"{}", "application/json"),
-    "of other types": (b'{"organization": 7, "scopes": []}', "application/json"),
+    "without required fields": (b"{}", "application/json"),
+    "of wrong types": (b'{"organization": 7, "scopes": []}', "application/json"),
 }
 
 
@@ -129,12 +129,12 @@ def test_problem_text_fits_one_log_line(connect: Connect) -> None:
 
 
 def test_unknown_fields_are_ignored(connect: Connect) -> None:
-    told = {
+    body = {
         "organization": {"id": "o", "name": "n", "slug": "s", "new": 1},
         "scopes": ["a"],
         "new": {"deep": []},
     }
-    with ScriptedServer(ok(told)) as server:
+    with ScriptedServer(ok(body)) as server:
         assert connect(server.url).whoami().scopes == ("a",)
 
 

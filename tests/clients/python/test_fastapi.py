@@ -1,4 +1,4 @@
-"""Keys in a FastAPI application."""
+"""The FastAPI adapter."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -24,12 +24,12 @@ def application(url: str) -> Any:
     app = fastapi.FastAPI()
     reader = adapter.RequireKey(AsyncVerifier(base_url=url), scope="read:audit-activity")
 
-    @app.get("/reports/{number}")
     async def reports(
         number: int, identity: Annotated[Identity, fastapi.Depends(reader)]
     ) -> dict[str, Any]:
         return {"number": number, "key": identity.key_id or identity.application_id}
 
+    app.get("/reports/{number}")(reports)
     return app
 
 
@@ -58,8 +58,8 @@ def test_verified_key_reaches_the_view(ask: Ask) -> None:
         [received] = server.received
     assert answer.json() == {"number": 7, "key": "key_1"}
     assert received.path == "/api/v1/verify?scope=read%3Aaudit-activity"
-    told = {name: value for name, value in received.headers.items() if name.startswith("x-")}
-    assert told == {
+    forwarded = {name: value for name, value in received.headers.items() if name.startswith("x-")}
+    assert forwarded == {
         "x-api-key": KEY,
         "x-original-method": "GET",
         "x-original-uri": "/reports/7",
@@ -68,7 +68,7 @@ def test_verified_key_reaches_the_view(ask: Ask) -> None:
     }
 
 
-@pytest.mark.parametrize("as_problem", [False, True], ids=["FastAPI's own way", "as problems"])
+@pytest.mark.parametrize("as_problem", [False, True], ids=["FastAPI's format", "problem"])
 def test_denial_is_relayed_to_the_caller(ask: Ask, as_problem: bool) -> None:
     with ScriptedServer(denial(429, "rate_limited", **{"Retry-After": "9"})) as server:
         app = application(server.url)

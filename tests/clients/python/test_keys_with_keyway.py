@@ -1,4 +1,4 @@
-"""Keys managed with the SDK, at a real Keyway."""
+"""Key management with the SDK, against a real Keyway."""
 
 import uuid
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def tokens(keyway: KeywayServer) -> dict[str, str]:
-    """User tokens by name. One sign-in each: sign-ins are limited."""
+    """User tokens by name. Each user signs in once, because sign-ins are rate limited."""
 
     def token(name: str) -> str:
         user = keyway.user(name)

@@ -40,9 +40,9 @@ def test_wheel_contains_exactly_the_typed_package(built: Path) -> None:
 def test_wheel_carries_its_license(built: Path) -> None:
     [wheel] = built.glob("keyway_sdk-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        [license] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
+        [path] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
         [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
-        assert archive.read(license) == (SDK / "LICENSE").read_bytes()
+        assert archive.read(path) == (SDK / "LICENSE").read_bytes()
         assert b"License-Expression: Apache-2.0\n" in archive.read(metadata)
 
 
@@ -72,11 +72,11 @@ def test_wheel_works_with_only_its_dependencies(built: Path, tmp_path: Path) -> 
         "keyway.Verifier(base_url='https://keyway.example').close();"
         "assert not {'django', 'fastapi', 'rest_framework', 'requests'} & set(sys.modules)"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [python, "-I", "-W", "error", "-c", program], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.split() == [keyway.__version__, str(site / "keyway" / "__init__.py")]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [keyway.__version__, str(site / "keyway" / "__init__.py")]
 
 
 def test_http_client_is_the_only_dependency() -> None:

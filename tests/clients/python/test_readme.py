@@ -1,4 +1,4 @@
-"""The README's code runs as written, from top to bottom, against a real Keyway."""
+"""The README's code runs unchanged, from top to bottom, against a real Keyway."""
 
 import importlib.util
 import re
@@ -31,13 +31,13 @@ def test_readme_code_runs(
         if not needs or importlib.util.find_spec(needs):
             exec(compile(code, "README.md", "exec", dont_inherit=True), namespace)
         if client := namespace.pop("client", None):
-            client.close()  # a program ends there
+            client.close()  # as at the end of a program
     namespace["verifier"].close()
-    told = capsys.readouterr().out
-    assert "Acme live ('read:audit-activity',)" in told
-    assert "invalid_key" in told
-    assert "No request is accepted after 2" in told
-    assert str(namespace["secret"]) not in told
+    printed = capsys.readouterr().out
+    assert "Acme live ('read:audit-activity',)" in printed
+    assert "invalid_key" in printed
+    assert "No request is accepted after 2" in printed
+    assert str(namespace["secret"]) not in printed
 
 
 def test_readme_documents_every_error() -> None:

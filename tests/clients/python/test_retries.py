@@ -1,4 +1,4 @@
-"""When a call is made again: as Retry-After says, only where it is harmless, and not for ever."""
+"""Retries honor Retry-After, happen only where they are safe, and are bounded."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ from tests.clients.python.scripted import HangUp, ScriptedServer, ok, problem
 from tests.servers.keyway import free_port
 
 WHOAMI = {"organization": {"id": "org_1", "name": "Acme", "slug": "acme"}, "scopes": []}
-KEY = {
+KEY: dict[str, Any] = {
     "id": "key_1",
     "name": "CI",
     "kind": "public",
@@ -105,7 +105,7 @@ def test_each_create_has_its_own_idempotency_key(connect: Connect) -> None:
         (problem(503, "unavailable"), Unavailable),
         (problem(502, ""), Unavailable),
     ],
-    ids=["hang-up", "503 that says when", "503", "502"],
+    ids=["hang-up", "503 with Retry-After", "503", "502"],
 )
 def test_rotation_that_may_have_happened_is_not_retried(
     connect: Connect, loss: Any, error: type[Exception]
@@ -161,7 +161,7 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
         ({"retry-after": " 0 "}, 0.0),
         ({"retry-after": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90.0),
         ({"retry-after": format_datetime(NOW - timedelta(days=1), usegmt=True)}, 0.0),
-        # The server's clock is an hour ahead of ours: its own date is what its other date is meant by.
+        # The server's clock is an hour ahead, so its Retry-After is relative to its own Date.
         (
             {
                 "retry-after": format_datetime(NOW + timedelta(hours=1, seconds=5), usegmt=True),
@@ -181,13 +181,13 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: floa
 
 @given(st.integers(0, 30), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1000)))
 def test_pause_honors_retry_after_and_is_otherwise_bounded(
-    attempt: int, jitter: float, told: float | None
+    attempt: int, jitter: float, asked: float | None
 ) -> None:
-    seconds = pause(Unavailable("", retry_after=told), attempt, jitter)
-    if told is None:
+    seconds = pause(Unavailable("", retry_after=asked), attempt, jitter)
+    if asked is None:
         assert FIRST_SECONDS / 2 <= seconds <= MOST_SECONDS
     else:
-        assert told <= seconds <= told + FIRST_SECONDS
+        assert asked <= seconds <= asked + FIRST_SECONDS
 
 
 @given(

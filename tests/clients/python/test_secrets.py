@@ -1,4 +1,4 @@
-"""A secret leaves in one header. It is in nothing that is shown, logged, raised, or kept."""
+"""A secret is sent in one header and appears in no repr, log, error or pickle."""
 
 import copy
 import json
@@ -94,7 +94,7 @@ def test_errors_and_logs_hide_the_key(
             client.whoami()
         assert server.received[0].headers["x-api-key"] == KEY
         assert KEY not in repr(client) + repr(vars(client))
-    assert_not_told(raised.value, KEY)
+    assert_hidden(raised.value, KEY)
     assert caplog.records
     assert KEY not in caplog.text
     assert KEY not in "".join(repr(vars(record)) for record in caplog.records)
@@ -109,7 +109,7 @@ def test_verifier_hides_the_callers_key(
             incoming = Incoming(KEY)
             with pytest.raises(Denied) as raised:
                 verifier.verify(incoming)
-        assert_not_told(raised.value, KEY)
+        assert_hidden(raised.value, KEY)
         assert KEY not in repr(incoming) + repr(raised.value.headers) + raised.value.body.decode()
     assert KEY not in caplog.text
 
@@ -131,17 +131,17 @@ def test_secret_passed_as_an_id_is_never_sent(connect: Connect) -> None:
         assert server.received == []
 
 
-def assert_not_told(error: BaseException, secret: str) -> None:
-    """Neither in what is printed of it, nor in what a collector of errors takes from its frames."""
-    told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-    assert secret not in told
+def assert_hidden(error: BaseException, secret: str) -> None:
+    """Check the error's text and, as an error tracker would collect them, its frames' locals."""
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    assert secret not in shown
     assert secret.encode() not in pickle.dumps(error)
     assert error.__cause__ is None
     assert error.__context__ is None
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if _is_the_sdks(frame):
+        if _is_sdk_frame(frame):
             assert secret not in repr(frame.f_locals), frame
 
 
-def _is_the_sdks(frame: FrameType) -> bool:
+def _is_sdk_frame(frame: FrameType) -> bool:
     return "/clients/python/src/" in frame.f_code.co_filename

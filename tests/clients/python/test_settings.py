@@ -1,4 +1,6 @@
-"""Which Keyway, presenting what; and no credential goes anywhere in clear by accident."""
+"""Settings from arguments and environment. No credential is sent in clear text by accident."""
+
+from typing import Any
 
 import pytest
 from keyway import AsyncClient, AsyncVerifier, Client, Misconfigured, Secret, Verifier
@@ -6,7 +8,7 @@ from keyway import AsyncClient, AsyncVerifier, Client, Misconfigured, Secret, Ve
 from tests.clients.python.conftest import KEY, Connect
 from tests.clients.python.scripted import ScriptedServer, ok
 
-WHOAMI = {"organization": None, "scopes": []}
+WHOAMI: dict[str, Any] = {"organization": None, "scopes": []}
 
 
 def test_client_reads_key_and_server_from_the_environment(
@@ -103,8 +105,8 @@ def test_https_and_loopback_are_accepted(url: str) -> None:
 def test_plain_http_is_allowed_on_request() -> None:
     for kind in (Client, AsyncClient):
         kind(api_key=KEY, base_url="http://keyway.internal", allow_plain_http=True)
-    for kind in (Verifier, AsyncVerifier):
-        kind(base_url="http://keyway.internal", allow_plain_http=True)
+    for verifier in (Verifier, AsyncVerifier):
+        verifier(base_url="http://keyway.internal", allow_plain_http=True)
 
 
 def test_loopback_requests_bypass_environment_proxies(

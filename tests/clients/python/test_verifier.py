@@ -1,8 +1,7 @@
-"""A service asks Keyway about each key it is shown. Everything that is not Keyway's yes is a no."""
+"""A service verifies each presented key with Keyway. Any answer but Keyway's 204 denies."""
 
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,9 +29,9 @@ def denial(status: int, code: str, **headers: str) -> Reply:
     return problem(status, code, headers={"X-Keyway-Denial": code, **headers})
 
 
-def refusal(verifier: Any, presented: Any, **demands: str) -> Denied:
+def refusal(verifier: Any, presented: Any, **requirements: str) -> Denied:
     with pytest.raises(Denied) as denied:
-        verifier.verify(presented, **demands)
+        verifier.verify(presented, **requirements)
     return denied.value
 
 
@@ -49,13 +48,13 @@ def test_204_yields_an_identity(verifier: Connect) -> None:
     assert not identity.has_scope("write:policies")
 
 
-def bearing(token: str, **facts: Any) -> Incoming:
+def with_token(token: str, **facts: Any) -> Incoming:
     return Incoming(authorization=f"Bearer {token}", **facts)
 
 
 def test_access_token_is_forwarded_and_yields_its_application(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
-        identity = verifier(server.url).verify(bearing(TOKEN))
+        identity = verifier(server.url).verify(with_token(TOKEN))
         [received] = server.received
     assert (identity.application_id, identity.key_id, identity.owner_id) == ("app_1", None, "usr_1")
     assert received.headers["authorization"] == f"Bearer {TOKEN}"
@@ -64,15 +63,15 @@ def test_access_token_is_forwarded_and_yields_its_application(verifier: Connect)
 
 def test_key_beside_a_token_is_denied_without_a_request(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
-        asking = verifier(server.url)
-        assert asking.verify(Incoming(KEY)).key_id
+        client = verifier(server.url)
+        assert client.verify(Incoming(KEY)).key_id
         server.received.clear()
         for both in (
-            bearing(TOKEN, key=KEY),
-            bearing(TOKEN, key=""),
-            bearing(f"{TOKEN},Bearer {TOKEN}"),
+            with_token(TOKEN, key=KEY),
+            with_token(TOKEN, key=""),
+            with_token(f"{TOKEN},Bearer {TOKEN}"),
         ):
-            denied = refusal(asking, both)
+            denied = refusal(client, both)
             assert (denied.status, denied.code) == (400, "several_credentials")
         assert server.received == []
 
@@ -89,14 +88,12 @@ def test_key_beside_a_token_is_denied_without_a_request(verifier: Connect) -> No
         "",
     ],
 )
-def test_foreign_authorization_is_not_forwarded(
-    verifier: Connect, authorization: str
-) -> None:
+def test_foreign_authorization_is_not_forwarded(verifier: Connect, authorization: str) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
-        asking = verifier(server.url)
-        assert refusal(asking, Incoming(authorization=authorization)).code == "missing_key"
+        client = verifier(server.url)
+        assert refusal(client, Incoming(authorization=authorization)).code == "missing_key"
         assert server.received == []
-        assert asking.verify(Incoming(KEY, authorization=authorization)).key_id == "key_1"
+        assert client.verify(Incoming(KEY, authorization=authorization)).key_id == "key_1"
         assert "authorization" not in server.received[0].headers
 
 
@@ -105,7 +102,7 @@ def test_foreign_authorization_is_not_forwarded(
 )
 def test_malformed_token_is_denied_without_a_request(verifier: Connect, token: str) -> None:
     with ScriptedServer(Reply(204, b"", YES_TO_TOKEN)) as server:
-        denied = refusal(verifier(server.url), bearing(token))
+        denied = refusal(verifier(server.url), with_token(token))
         assert server.received == []
     assert (denied.status, denied.code) == (401, "invalid_token")
     assert denied.headers["WWW-Authenticate"] == 'Bearer realm="Keyway", error="invalid_token"'
@@ -113,12 +110,12 @@ def test_malformed_token_is_denied_without_a_request(verifier: Connect, token: s
 
 def test_token_is_hidden_everywhere(verifier: Connect, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "keyway")
-    assert TOKEN not in repr(bearing(TOKEN))
+    assert TOKEN not in repr(with_token(TOKEN))
     with ScriptedServer(
         problem(401, "revoked_key", TOKEN, headers={"X-Keyway-Denial": "revoked_key"}), HangUp()
     ) as server:
         for _ in range(2):
-            denied = refusal(verifier(server.url), bearing(TOKEN))
+            denied = refusal(verifier(server.url), with_token(TOKEN))
             assert TOKEN not in f"{denied} {denied.body!r} {caplog.text}"
 
 
@@ -145,12 +142,12 @@ def test_requirements_and_request_are_forwarded_without_query(verifier: Connect)
         received.path
         == "/api/v1/verify?scope=read%3Areports&environment=live&organization=acme%26scope%3D"
     )
-    told = {
+    forwarded = {
         name: value
         for name, value in received.headers.items()
         if name.startswith("x-") or name == "user-agent"
     }
-    assert told == {
+    assert forwarded == {
         "x-api-key": KEY,
         "x-original-method": "PUT",
         "x-original-uri": "/reports/7",
@@ -185,14 +182,14 @@ def test_keyways_denial_is_relayed(
     assert denied.headers == {"Cache-Control": "no-store", **headers}
 
 
-NOT_A_YES = {
+NOT_A_204 = {
     "200": ok({}),
-    "204 of somebody else": Reply(204, b""),
+    "204 without headers": Reply(204, b""),
     "204 without key or application": Reply(
         204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Key"}
     ),
     "204 with both": Reply(204, b"", YES | {"X-Keyway-Application": "app_1"}),
-    "204 without whose": Reply(
+    "204 without organization": Reply(
         204, b"", {k: v for k, v in YES.items() if k != "X-Keyway-Organization"}
     ),
     "304": Reply(304, b"", YES),
@@ -200,7 +197,7 @@ NOT_A_YES = {
     "a proxy's 401": Reply(401, b"<html>", {"Content-Type": "text/html"}),
     "a 403 without the denial's header": problem(403, "insufficient_scope"),
     "404": problem(404, "not_found"),
-    "our own mistake": denial(400, "invalid_parameter"),
+    "the service's own mistake": denial(400, "invalid_parameter"),
     "500": denial(500, "internal_error"),
     "503": denial(503, "unavailable"),
     "502": Reply(502, b"<html>"),
@@ -208,7 +205,7 @@ NOT_A_YES = {
 }
 
 
-@pytest.mark.parametrize("reply", NOT_A_YES.values(), ids=NOT_A_YES)
+@pytest.mark.parametrize("reply", NOT_A_204.values(), ids=NOT_A_204)
 def test_any_other_answer_denies_with_503(verifier: Connect, reply: Any) -> None:
     with ScriptedServer(reply) as server:
         denied = refusal(verifier(server.url), KEY)
@@ -241,17 +238,17 @@ def test_closed_connection_is_replaced(verifier: Connect) -> None:
 
 def test_connections_are_reused(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
-        asking = verifier(server.url)
+        client = verifier(server.url)
         for _ in range(5):
-            asking.verify(KEY)
+            client.verify(KEY)
         assert len({received.port for received in server.received}) == 1
 
 
 def test_verifier_caches_nothing(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES), denial(401, "revoked_key")) as server:
-        asking = verifier(server.url)
-        assert asking.verify(KEY)
-        assert refusal(asking, KEY).code == "revoked_key"
+        client = verifier(server.url)
+        assert client.verify(KEY)
+        assert refusal(client, KEY).code == "revoked_key"
 
 
 @pytest.mark.parametrize(
@@ -274,12 +271,12 @@ def test_missing_key_is_denied_without_a_request(verifier: Connect) -> None:
 @pytest.mark.server
 class TestWithKeyway:
     @pytest.fixture
-    def asking(self, verifier: Connect, keyway: KeywayServer) -> Iterator[Any]:
+    def client(self, verifier: Connect, keyway: KeywayServer) -> Any:
         return verifier(keyway.url)
 
-    def test_valid_key_yields_its_owner(self, asking: Any, keyway: KeywayServer) -> None:
+    def test_valid_key_yields_its_owner(self, client: Any, keyway: KeywayServer) -> None:
         key = keyway.key(kind="public", environment="live")
-        identity = asking.verify(
+        identity = client.verify(
             Secret(key["secret"]),
             scope="read:audit-activity",
             environment="live",
@@ -290,11 +287,11 @@ class TestWithKeyway:
         assert identity.scopes == frozenset(key["scopes"])
 
     def test_access_token_must_meet_each_requirement(
-        self, asking: Any, keyway: KeywayServer
+        self, client: Any, keyway: KeywayServer
     ) -> None:
         token, application = keyway.access_token("read:audit-activity")
-        identity = asking.verify(
-            bearing(token), scope="read:audit-activity", environment="live", organization="acme"
+        identity = client.verify(
+            with_token(token), scope="read:audit-activity", environment="live", organization="acme"
         )
         assert (identity.application_id, identity.key_id, identity.owner_id) == (
             application,
@@ -302,34 +299,32 @@ class TestWithKeyway:
             None,
         )
         assert identity.scopes == {"read:audit-activity"}
-        weak = refusal(asking, bearing(token), scope="read:databases")
+        weak = refusal(client, with_token(token), scope="read:databases")
         assert (weak.code, weak.headers["WWW-Authenticate"]) == (
             "insufficient_scope", 'Bearer realm="Keyway", error="insufficient_scope"',
         )  # fmt: skip
-        assert refusal(asking, bearing(token, organization="globex")).code == "wrong_organization"
-        wrong = refusal(asking, bearing(f"{token[:-1]}{'0' if token[-1] != '0' else '1'}"))
+        assert (
+            refusal(client, with_token(token, organization="globex")).code == "wrong_organization"
+        )
+        wrong = refusal(client, with_token(f"{token[:-1]}{'0' if token[-1] != '0' else '1'}"))
         assert (wrong.status, wrong.headers["WWW-Authenticate"]) == (
             401,
             'Bearer realm="Keyway", error="invalid_token"',
         )
 
-    def test_key_must_meet_each_requirement(self, asking: Any, keyway: KeywayServer) -> None:
+    def test_key_must_meet_each_requirement(self, client: Any, keyway: KeywayServer) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
-        assert asking.verify(secret)
-        assert refusal(asking, secret, scope="write:agent-events").code == "insufficient_scope"
-        assert refusal(asking, secret, environment="test").code == "wrong_environment"
-        assert refusal(asking, secret, organization="globex").code == "wrong_organization"
-        assert refusal(asking, Incoming(secret, organization="globex")).code == "wrong_organization"
+        assert client.verify(secret)
+        assert refusal(client, secret, scope="write:agent-events").code == "insufficient_scope"
+        assert refusal(client, secret, environment="test").code == "wrong_environment"
+        assert refusal(client, secret, organization="globex").code == "wrong_organization"
+        assert refusal(client, Incoming(secret, organization="globex")).code == "wrong_organization"
 
-    def test_unknown_requirement_denies_everyone(
-        self, asking: Any, keyway: KeywayServer
-    ) -> None:
+    def test_unknown_requirement_denies_everyone(self, client: Any, keyway: KeywayServer) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
-        assert refusal(asking, secret, scope="read:typo").status == 503
+        assert refusal(client, secret, scope="read:typo").status == 503
 
-    def test_altered_key_and_two_keys_are_denied(
-        self, asking: Any, keyway: KeywayServer
-    ) -> None:
+    def test_altered_key_and_two_keys_are_denied(self, client: Any, keyway: KeywayServer) -> None:
         secret = keyway.key(kind="public", environment="live")["secret"]
-        assert refusal(asking, secret.swapcase()).code == "invalid_key"
-        assert refusal(asking, f"{secret},{secret}").code == "several_credentials"
+        assert refusal(client, secret.swapcase()).code == "invalid_key"
+        assert refusal(client, f"{secret},{secret}").code == "several_credentials"

@@ -73,10 +73,10 @@ def test_resent_events_are_stored_once(agent: Any, reader: Any) -> None:
         [1],
     )
     [stored] = reader.activity.list(object=event.object_name)
-    told = {
+    sent = {
         name: value for name, value in asdict(stored).items() if name not in ("id", "received_at")
     }
-    assert told == asdict(replace(event, event_time=stored.event_time))
+    assert sent == asdict(replace(event, event_time=stored.event_time))
 
 
 def test_batch_with_no_accepted_event_is_an_error(agent: Any) -> None:
