@@ -82,41 +82,28 @@ def row(number: int, message: str, **columns: str) -> bytes:
     ``row(3, "…", log="ERROR", tag="BIND", query="…")``
     """
     at = f"2026-11-21 04:{number // 60:02}:{number % 60:02}.000 UTC"
-    usual = {
-        "session": "6b01.1",
-        "tag": "SELECT",
-        "transaction": "3/4",
-        "log": "LOG",
-        "detail": "",
-        "context": "",
-        "query": "",
+    values = {
+        0: at,
+        1: "alice",
+        2: "shop",
+        3: "1",
+        4: "10.0.0.1:5",
+        5: columns.get("session", "6b01.1"),
+        6: str(number),
+        7: columns.get("tag", "SELECT"),
+        8: f"{at[:19]} UTC",
+        9: columns.get("transaction", "3/4"),
+        10: "0",
+        11: columns.get("log", "LOG"),
+        12: "00000",
+        13: message,
+        14: columns.get("detail", ""),
+        18: columns.get("context", ""),
+        19: columns.get("query", ""),
+        22: "app",
+        23: "client backend",
+        25: "0",
     }
-    facts = usual | columns
-    head = [
-        at,
-        "alice",
-        "shop",
-        "1",
-        "10.0.0.1:5",
-        facts["session"],
-        str(number),
-        facts["tag"],
-        f"{at[:19]} UTC",
-    ]
-    body = [
-        facts["transaction"],
-        "0",
-        facts["log"],
-        "00000",
-        message,
-        facts["detail"],
-        "",
-        "",
-        "",
-        facts["context"],
-    ]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(
-        [*head, *body, facts["query"], "", "", "app", "client backend", "", "0"]
-    )
+    csv.writer(text, lineterminator="\n").writerow([values.get(i, "") for i in range(26)])
     return text.getvalue().encode()

@@ -20,7 +20,7 @@ from rest_framework.views import APIView, exception_handler
 
 from tests.clients.python.conftest import KEY
 from tests.clients.python.scripted import Reply, ScriptedServer
-from tests.clients.python.test_verifier import TOKEN, YES, YES_TO_TOKEN, denial
+from tests.clients.python.verdicts import TOKEN, YES, YES_TO_TOKEN, denial
 from tests.servers.keyway import KeywayServer
 
 CHALLENGE = 'ApiKey realm="Keyway"'

@@ -11,7 +11,7 @@ from keyway import AsyncVerifier, Identity
 
 from tests.clients.python.conftest import KEY
 from tests.clients.python.scripted import Reply, ScriptedServer
-from tests.clients.python.test_verifier import TOKEN, YES, YES_TO_TOKEN, denial
+from tests.clients.python.verdicts import TOKEN, YES, YES_TO_TOKEN, denial
 from tests.servers.keyway import KeywayServer
 
 fastapi = pytest.importorskip("fastapi")

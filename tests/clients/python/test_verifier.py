@@ -5,34 +5,12 @@ import time
 from typing import Any
 
 import pytest
-from keyway import Denied, Incoming, Secret
+from keyway import Incoming
 
 from tests.clients.python.conftest import KEY, Connect
 from tests.clients.python.scripted import HangUp, Reply, ScriptedServer, ok, problem
-from tests.servers.keyway import KeywayServer, free_port
-
-YES = {
-    "X-Keyway-Organization": "org_1",
-    "X-Keyway-Key": "key_1",
-    "X-Keyway-Kind": "public",
-    "X-Keyway-Environment": "live",
-    "X-Keyway-Scopes": "read:audit-activity read:reports",
-    "X-Keyway-Owner": "usr_1",
-}
-YES_TO_TOKEN = {name: value for name, value in YES.items() if name != "X-Keyway-Key"} | {
-    "X-Keyway-Application": "app_1"
-}
-TOKEN = "oat_" + "TestsTestsTestsTestsTestsTestsTestsTestsTests1234"
-
-
-def denial(status: int, code: str, **headers: str) -> Reply:
-    return problem(status, code, headers={"X-Keyway-Denial": code, **headers})
-
-
-def refusal(verifier: Any, presented: Any, **requirements: str) -> Denied:
-    with pytest.raises(Denied) as denied:
-        verifier.verify(presented, **requirements)
-    return denied.value
+from tests.clients.python.verdicts import TOKEN, YES, YES_TO_TOKEN, denial, refusal, with_token
+from tests.servers.keyway import free_port
 
 
 def test_204_yields_an_identity(verifier: Connect) -> None:
@@ -46,10 +24,6 @@ def test_204_yields_an_identity(verifier: Connect) -> None:
     assert (identity.kind, identity.environment) == ("public", "live")
     assert identity.has_scope("read:reports")
     assert not identity.has_scope("write:policies")
-
-
-def with_token(token: str, **facts: Any) -> Incoming:
-    return Incoming(authorization=f"Bearer {token}", **facts)
 
 
 def test_access_token_is_forwarded_and_yields_its_application(verifier: Connect) -> None:
@@ -266,65 +240,3 @@ def test_missing_key_is_denied_without_a_request(verifier: Connect) -> None:
     with ScriptedServer(Reply(204, b"", YES)) as server:
         assert refusal(verifier(server.url), None).code == "missing_key"
         assert server.received == []
-
-
-@pytest.mark.server
-class TestWithKeyway:
-    @pytest.fixture
-    def client(self, verifier: Connect, keyway: KeywayServer) -> Any:
-        return verifier(keyway.url)
-
-    def test_valid_key_yields_its_owner(self, client: Any, keyway: KeywayServer) -> None:
-        key = keyway.key(kind="public", environment="live")
-        identity = client.verify(
-            Secret(key["secret"]),
-            scope="read:audit-activity",
-            environment="live",
-            organization="acme",
-        )
-        assert (identity.key_id, identity.organization_id) == (key["id"], key["organization"])
-        assert identity.owner_id == key["owner"]
-        assert identity.scopes == frozenset(key["scopes"])
-
-    def test_access_token_must_meet_each_requirement(
-        self, client: Any, keyway: KeywayServer
-    ) -> None:
-        token, application = keyway.access_token("read:audit-activity")
-        identity = client.verify(
-            with_token(token), scope="read:audit-activity", environment="live", organization="acme"
-        )
-        assert (identity.application_id, identity.key_id, identity.owner_id) == (
-            application,
-            None,
-            None,
-        )
-        assert identity.scopes == {"read:audit-activity"}
-        weak = refusal(client, with_token(token), scope="read:databases")
-        assert (weak.code, weak.headers["WWW-Authenticate"]) == (
-            "insufficient_scope", 'Bearer realm="Keyway", error="insufficient_scope"',
-        )  # fmt: skip
-        assert (
-            refusal(client, with_token(token, organization="globex")).code == "wrong_organization"
-        )
-        wrong = refusal(client, with_token(f"{token[:-1]}{'0' if token[-1] != '0' else '1'}"))
-        assert (wrong.status, wrong.headers["WWW-Authenticate"]) == (
-            401,
-            'Bearer realm="Keyway", error="invalid_token"',
-        )
-
-    def test_key_must_meet_each_requirement(self, client: Any, keyway: KeywayServer) -> None:
-        secret = keyway.key(kind="public", environment="live")["secret"]
-        assert client.verify(secret)
-        assert refusal(client, secret, scope="write:agent-events").code == "insufficient_scope"
-        assert refusal(client, secret, environment="test").code == "wrong_environment"
-        assert refusal(client, secret, organization="globex").code == "wrong_organization"
-        assert refusal(client, Incoming(secret, organization="globex")).code == "wrong_organization"
-
-    def test_unknown_requirement_denies_everyone(self, client: Any, keyway: KeywayServer) -> None:
-        secret = keyway.key(kind="public", environment="live")["secret"]
-        assert refusal(client, secret, scope="read:typo").status == 503
-
-    def test_altered_key_and_two_keys_are_denied(self, client: Any, keyway: KeywayServer) -> None:
-        secret = keyway.key(kind="public", environment="live")["secret"]
-        assert refusal(client, secret.swapcase()).code == "invalid_key"
-        assert refusal(client, f"{secret},{secret}").code == "several_credentials"
