@@ -25,7 +25,8 @@ from apikeys.models import Key
 from apikeys.services import Order
 from audit.trail.actor import Actor
 from audit.models import ActivityEvent
-from tenants import agents, services as tenants
+from tenants import services as tenants
+from tenants.agents import services as agents
 from tenants.models import Agent, Organization
 by = Actor.system("tests")
 for line in sys.stdin:
