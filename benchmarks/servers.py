@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from config.lib.signing_keys import generate
-from tests.servers.keyway import free_port
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60
@@ -68,7 +68,9 @@ class Server:
         *,
         workers: int,
         threads: int = 4,
+        root: Path = ROOT,
     ) -> None:
+        self._root = root.resolve()
         self._folder = tempfile.TemporaryDirectory(prefix="keyway-bench-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -79,21 +81,17 @@ class Server:
             "KEYWAY_THREADS": str(threads),
             "KEYWAY_SPOOL": str(Path(self._folder.name) / "spool"),
             "KEYWAY_STATIC_ROOT": self._folder.name,
+            "PYTHONPATH": str(self._root),
         }
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "-c",
-            "config/serving/gunicorn.py",
-            self._application,
-        ]
+        python = self._root / ".venv" / "bin" / "python"
+        (configuration,) = self._root.glob("config/**/gunicorn.py")
+        command = [str(python), "-m", "gunicorn", "-c", str(configuration), self._application]
         log = (Path(self._folder.name) / "log").open("wb")
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            command, cwd=self._root, env=self._environment, stdout=log, stderr=log
         )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
