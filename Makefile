@@ -3,7 +3,7 @@
 # make bench  measure Keyway beside its peers; writes docs/performance.md
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lint quick sqlite browsers postgresql tools install install-dev
+.PHONY: help run test check bench lint lint-static quick sqlite browsers postgresql tools install install-dev
 
 PYTHON ?= python3
 # uv is taken from the PATH or put under var/; the machine's own Python is never changed.
@@ -37,7 +37,7 @@ var/uv/bin/uv:
 	@echo "Installing uv under var/uv"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target var/uv uv
 
-lint: install-dev
+lint: install-dev lint-static
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) djlint --quiet --lint templates
@@ -47,6 +47,20 @@ lint: install-dev
 	$(RUN) lint-imports --no-cache
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) python manage.py makemigrations --check --dry-run
 	@$(RUN) python -m tests.deploy_check
+
+# keyway.js and the CSS. npm installs the linter once for each version of its lock file.
+BIOME := var/npm/lint/node_modules/.bin/biome
+lint-static: tools
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory --silent $(BIOME) && $(BIOME) lint --config-path=.ci/lint --error-on-warnings static; \
+	else \
+		echo "Skipped: lint-static needs npm"; \
+	fi
+
+$(BIOME): .ci/lint/package-lock.json
+	@mkdir -p var/npm/lint && cp .ci/lint/package.json .ci/lint/package-lock.json var/npm/lint
+	@npm ci --no-audit --no-fund --ignore-scripts --loglevel=error --prefix var/npm/lint
+	@touch $@
 
 # Every rule that needs no server, browser, second database or patience; of a rule told in many cases, any two.
 quick: install-dev

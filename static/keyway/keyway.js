@@ -3,6 +3,7 @@
  * Handlers sit on the document, so markup that arrives later needs no set-up beyond enhance().
  */
 (() => {
+  // biome-ignore lint/suspicious/noRedundantUseStrict: the page loads a classic script, not a module.
   "use strict";
 
   // Menus ------------------------------------------------------------------------------------------
@@ -73,12 +74,13 @@
     if (!button) return;
     const source = document.querySelector(button.dataset.copy);
     const label = button.querySelector("[data-copy-label]") ?? button;
-    const before = (button.dataset.label ??= label.textContent);
+    button.dataset.label ??= label.textContent;
+    const before = button.dataset.label;
     const copied = await copy(source);
     if (!copied) selectText(source);
     else button.focus();
     label.textContent = copied ? "Copied" : "Press Ctrl+C";
-    announce(button, copied ? "Copied to the clipboard" : "Copying is blocked here: press Ctrl+C");
+    announce(button, copied ? "Copied to the clipboard" : "Couldn’t copy. Press Ctrl+C.");
     setTimeout(() => { label.textContent = before; }, 4000);
   });
 
@@ -202,7 +204,7 @@
       if (options.method === "post") changed = true;
       show(new DOMParser().parseFromString(await response.text(), "text/html"), response.url);
     } catch {
-      announce(title, "That did not work: the server could not be reached.");
+      announce(title, "Couldn’t reach the server.");
       if (!dialog.open) location.assign(url);
       else body.prepend(problem());
     } finally {
@@ -213,7 +215,7 @@
   const problem = () => {
     const alert = document.createElement("p");
     alert.className = "alert alert-danger messages";
-    alert.textContent = "The server could not be reached. Nothing may have happened: look before you try again.";
+    alert.textContent = "Couldn’t reach the server. Your change may or may not have been saved. Check before you try again.";
     return alert;
   };
 
