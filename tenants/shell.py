@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+import config
 from tenants.access import Access, everywhere
 from tenants.decorators import LAST_ORGANIZATION
 from tenants.roles import Permission
@@ -47,7 +48,10 @@ class Shell:
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Context processor. Lazy: a page that shows no shell asks the database nothing."""
-    return {"shell": SimpleLazyObject(lambda: _build(request))}
+    return {
+        "shell": SimpleLazyObject(lambda: _build(request)),
+        "keyway_version": config.__version__,
+    }
 
 
 def _build(request: HttpRequest) -> Shell | None:

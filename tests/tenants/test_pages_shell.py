@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
+import config
 from audit.models import TrailEntry
 from tenants import services as tenants
 from tenants.models import Organization, Theme, User
@@ -49,6 +51,12 @@ def test_a_page_comes_in_the_theme_its_reader_chose(
     User.objects.filter(pk=bob.pk).update(theme=theme)
     html = client_of(bob).get("/o/acme/").content.decode()
     assert f'<html lang="en" dir="ltr" data-theme="{theme}">' in html
+
+
+def test_footer_names_the_version_to_signed_in_people_only(acme: Organization, bob: User) -> None:
+    footer = f"Keyway {config.__version__}</footer>"
+    assert footer in client_of(bob).get("/o/acme/").content.decode()
+    assert config.__version__ not in Client().get("/accounts/login/").content.decode()
 
 
 def links(html: str) -> set[str]:
