@@ -54,6 +54,11 @@ def begin_request(meta: Mapping[str, Any], *, is_proxied: bool) -> str:
     return identifier
 
 
+def request_id() -> str:
+    """Return the id of the current request, or an empty string outside one."""
+    return _request_id.get()
+
+
 def about(subject: _Subject | None) -> None:
     """What is logged from here on, within this request, is about a key and its organization."""
     _subject.set(subject)

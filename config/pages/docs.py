@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -35,4 +37,17 @@ class ReferenceView(SpectacularSwaggerSplitView):
 
 @require_safe
 def errors(request: HttpRequest) -> HttpResponse:
-    return render(request, "docs/errors.html", {"problems": PROBLEMS})
+    problems = [
+        (code, problem, _with_code_marked(problem.detail)) for code, problem in PROBLEMS.items()
+    ]
+    return render(request, "docs/errors.html", {"problems": problems})
+
+
+def _with_code_marked(text: str) -> SafeString:
+    """Escape the text and turn each `word` in backticks into a <code> element."""
+    parts = enumerate(text.split("`"))
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in parts),
+    )

@@ -11,6 +11,10 @@ from config.lib import problems
 from config.lib.addresses import API
 from config.lib.errors import Unavailable
 from config.lib.problems import ApiProblem
+from apikeys.verify.hashing import PoolFull
+from config.lib.errors import TrailUnavailable
+from config.lib import logs
+from config.serving.handler import API
 
 RETRY_AFTER_SECONDS = 2
 
@@ -37,4 +41,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
         response = render(None, "503.html", status=503)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
-    return render(None, "500.html", status=500)
+    return render(None, "500.html", {"request_id": logs.request_id()}, status=500)
