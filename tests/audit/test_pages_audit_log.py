@@ -68,6 +68,29 @@ def exported(client: Client, **query: str) -> str:
     return b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
 
 
+def test_details_show_lists_and_empty_values_in_words(acme: Organization, auditor: Client) -> None:
+    record(
+        acme,
+        scopes=["read:a", "read:<b>"],
+        allowed_cidrs=[],
+        expires_at=None,
+        count=0,
+        is_paused=False,
+        changes={"networks": ["10.0.0.0/8", "10.1.0.0/16"], "label": ""},
+    )
+    html = auditor.get(PAGE).content.decode()
+    for name, shown in (
+        ("scopes", "read:a, read:&lt;b&gt;"),
+        ("allowed_cidrs", '<span class="muted">none</span>'),
+        ("expires_at", '<span class="muted">none</span>'),
+        ("count", "0"),
+        ("is_paused", "no"),
+    ):
+        assert f"<dt>{name}</dt><dd>{shown}</dd>" in html, name
+    assert '<span class="muted">networks</span> 10.0.0.0/8, 10.1.0.0/16</span>' in html
+    assert '<span class="muted">label</span> <span class="muted">none</span>' in html
+
+
 def test_only_those_who_read_the_trail_see_the_audit_log(
     alice: User, bob: User, mallory: User, staff: User, auditor: Client
 ) -> None:

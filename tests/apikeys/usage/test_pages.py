@@ -17,6 +17,7 @@ from apikeys.services import Issued
 from apikeys.usage.statistics import Bar, Figures, Window
 from apikeys.views.usage_chart import Chart, round_up
 from tenants.models import User
+from tests.apikeys.test_rotation import rotate
 from tests.apikeys.usage.conftest import Drain
 from tests.apikeys.usage.test_statistics import NOW, use
 from tests.conftest import api, client_of
@@ -62,13 +63,24 @@ def test_what_was_sent_is_shown(
     api(agent_key).get("/api/v1/whoami")
     drain()
     html = shown(client_of(bob).get(address(public_key)))
-    assert "7 requests: 5 answered, 0 errors, 2 denied." in html
+    assert "7 requests: 5 successful, 0 errors, 2 denied." in html
     # Of all days: one may have ended while they were sent.
     assert [sum(column) for column in zip(*table(html), strict=True)] == [5, 0, 2, 7]
     assert '<code>GET /api/v1/whoami</code><span class="number">5</span>' in html
     assert 'wrong_key_type</code></a><span class="number">2</span>' in html
     assert html.count("export &lt;1.0&gt;") == 7
     assert "<1.0>" not in html
+
+
+@pytest.mark.parametrize(
+    ("grace", "badge"), [(timedelta(hours=1), "Works until"), (timedelta(0), "Retired")]
+)
+def test_rotated_out_secret_is_retired_only_after_its_grace(
+    public_key: Issued, bob: User, grace: timedelta, badge: str
+) -> None:
+    rotate(public_key, grace)
+    html = shown(client_of(bob).get(address(public_key)))
+    assert [word for word in ("Works until", "Retired") if word in html] == [badge]
 
 
 @pytest.mark.parametrize("window", Window)
@@ -116,7 +128,7 @@ def test_a_range_that_does_not_exist_is_the_usual_one(
 def test_a_key_that_was_never_used_has_axes_and_says_so(public_key: Issued, bob: User) -> None:
     html = shown(client_of(bob).get(address(public_key)))
     assert '<p class="chart-nothing muted">No requests</p>' in html
-    assert "Nothing has presented this key yet." in html
+    assert "No requests have used this key yet." in html
     assert "chart-axis" in html
 
 
@@ -125,11 +137,11 @@ def test_hours_are_in_the_time_zone_of_whoever_looks_and_days_in_utc(
 ) -> None:
     User.objects.filter(pk=bob.pk).update(time_zone="Asia/Kolkata")
     client = client_of(bob)
-    assert "By the hour, in Asia/Kolkata" in (
+    assert "Hourly, Asia/Kolkata" in (
         hours := shown(client.get(address(public_key), {"range": "24h"}))
     )
     assert re.findall(r"<li>(\d\d:30)</li>", hours)
-    assert "By the day, in UTC" in shown(client.get(address(public_key), {"range": "30d"}))
+    assert "Daily, UTC" in shown(client.get(address(public_key), {"range": "30d"}))
 
 
 def test_a_gap_is_told_where_it_falls_into_the_range(public_key: Issued, bob: User) -> None:
