@@ -97,7 +97,7 @@ class DetailsForm(forms.Form):
 
 class NewApplicationForm(NonceForm, DetailsForm):
     purpose = forms.ChoiceField(
-        label="What it is",
+        label="Type",
         choices=[
             (Purpose.WEB, "Web application: runs on a server, acts for people who allow it"),
             (

@@ -165,7 +165,7 @@ def test_deleting_warns_about_use_and_offers_to_pause(alice: User, agent_key: Is
         "Delete API key",
         "Production SQL 01 Agent",
         agent_key.plaintext.mask,
-        "2\xa0minutes ago: still in use",
+        "Used 2\xa0minutes ago",
     ):
         assert words in html
     assert page(agent_key.key, "pause") in html

@@ -200,7 +200,7 @@ def test_an_auditor_is_told_why_there_are_no_keys(carol: User, method: str) -> N
     assert response.status_code == 403
     assert "Your role does not allow creating API keys" in response.content.decode()
     profile = client_of(carol).get("/profile/").content.decode()
-    assert "You cannot create API keys" in profile
+    assert "You can’t create API keys" in profile
     assert "New API Key" not in profile
 
 

@@ -67,16 +67,17 @@ def test_revoking_names_the_key_and_warns_when_it_was_just_used(
     bob: User, public_key: Issued
 ) -> None:
     client = client_of(bob)
-    assert "still in use" not in client.get(page(public_key.key, "revoke")).content.decode()
+    assert "still using this key" not in client.get(page(public_key.key, "revoke")).content.decode()
     Key.objects.update(last_used_at=timezone.now() - timedelta(minutes=2), last_used_ip="10.1.2.3")
     html = client.get(page(public_key.key, "revoke")).content.decode()
-    assert "Last used 2\xa0minutes ago: still in use" in html
+    assert "Used 2\xa0minutes ago" in html
+    assert "still using this key" in html
     for words in (
         "SIEM Integration",
         "read:audit-activity",
         "10.1.2.3",
         "Pause it instead",
-        "cannot be undone",
+        "can’t be undone",
     ):
         assert words in html
 
@@ -88,9 +89,7 @@ def test_a_second_revocation_says_so_and_is_not_trailed(bob: User, public_key: I
     response = client.post(page(public_key.key, "revoke"), follow=True)
     assert "revoked already" in response.content.decode()
     assert TrailEntry.objects.count() == before
-    assert (
-        "There is nothing left to do" in client.get(page(public_key.key, "revoke")).content.decode()
-    )
+    assert "is already revoked" in client.get(page(public_key.key, "revoke")).content.decode()
 
 
 def test_a_reason_that_cannot_be_shown_is_refused(bob: User, public_key: Issued) -> None:

@@ -186,13 +186,13 @@ def test_a_cursor_of_another_question_is_refused_kindly(acme: Organization, read
     for address in (f"{following}&actor=svc", f"?cursor={forged}", "?cursor=x"):
         response = reader.get(PAGE + address)
         assert response.status_code == 200
-        assert "This page link does not hold any more" in response.content.decode()
+        assert "This link is no longer valid" in response.content.decode()
 
 
 def test_nothing_yet_and_nothing_fits_are_told_apart(
     acme: Organization, alice: User, reader: Client
 ) -> None:
-    assert "No activity yet" in reader.get(PAGE).content.decode()
+    assert "No database activity yet" in reader.get(PAGE).content.decode()
     assert "/o/acme/agents/api-keys/new/" not in reader.get(PAGE).content.decode()
     assert "/o/acme/agents/api-keys/new/" in client_of(alice).get(PAGE).content.decode()
     happened(acme)

@@ -72,7 +72,7 @@ def question(client_id: str, callback: str) -> str:
 
 
 def sign_in_on_the_way(page: Page, user: dict[str, Any]) -> None:
-    page.get_by_label("E-mail").fill(user["email"])
+    page.get_by_label("Email").fill(user["email"])
     page.get_by_label("Password", exact=True).fill(user["password"])
     page.get_by_role("button", name="Sign in").click()
 
@@ -127,8 +127,8 @@ def test_a_person_signs_in_allows_an_application_and_takes_it_back(
     page.goto("/profile/")
     row = page.get_by_role("table", name="Connected applications").get_by_role("row", name=name)
     expect(row.get_by_text("Read Audit Activity")).to_be_visible()
-    row.get_by_role("link", name="Withdraw").click()
-    page.get_by_role("button", name="Withdraw access").click()
+    row.get_by_role("link", name="Revoke").click()
+    page.get_by_role("button", name="Revoke access").click()
     expect(page.get_by_text(f"Disconnected {name}")).to_be_visible()
     expect(row).to_have_count(0)
     for path in ("/api/v1/verify", "/api/v1/whoami", "/api/v1/public/audit-activity"):

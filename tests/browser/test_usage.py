@@ -60,9 +60,9 @@ def test_what_a_script_sends_is_seen_on_the_page_of_its_key(
     send(server, secret, 25)
     reload_until(page, lambda: page.locator(".stat-value").nth(2).inner_text() == "25")
     expect(page.get_by_role("img", name="Requests with")).to_have_accessible_description(
-        "25 requests: 25 answered, 0 errors, 0 denied. The table below has every figure."
+        "25 requests: 25 successful, 0 errors, 0 denied. The table below has every figure."
     )
-    page.get_by_text("Show the figures as a table").click()
+    page.get_by_text("Show data as a table").click()
     assert visitor.violations() == []
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
@@ -90,7 +90,7 @@ def test_ranges_change_inside_the_dialog_and_the_way_back_is_there(visit: Visit)
     expect(dialog.get_by_role("link", name="30 days")).to_have_attribute("aria-current", "page")
     expect(dialog.get_by_text("By the day, in UTC")).to_be_visible()
     assert visitor.violations() == []
-    dialog.get_by_role("link", name="To the keys").click()
+    dialog.get_by_role("link", name="Back to API keys").click()
     expect(dialog.get_by_role("link", name="Create Key")).to_be_visible()
 
 

@@ -80,7 +80,7 @@ class Visitor:
         """Sign in as a seeded person, at the sign-in page, with their password."""
         user = self.server.user(name)
         self.page.goto("/accounts/login/")
-        self.page.get_by_label("E-mail").fill(user["email"])
+        self.page.get_by_label("Email").fill(user["email"])
         self.page.get_by_label("Password", exact=True).fill(user["password"])
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(lambda url: "/accounts/login/" not in url)

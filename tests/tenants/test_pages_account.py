@@ -53,7 +53,7 @@ def test_nobody_registers_alone() -> None:
         "/accounts/signup/",
         {"email": "eve@example.com", "password1": PASSWORD, "password2": PASSWORD},
     )
-    assert "Accounts are made for you" in response.content.decode()
+    assert "Keyway is invite-only" in response.content.decode()
     assert User.objects.count() == before
 
 
@@ -129,7 +129,7 @@ def test_staff_take_the_second_factor_of_who_lost_it_away_once_and_it_is_trailed
 
 def test_the_other_sessions_can_be_ended(bob: User, carol: User) -> None:
     here, there, bystander = client_of(bob), client_of(bob), client_of(carol)
-    assert "Sign out the others" in drawn(here, "sessions")
+    assert "Sign out all other sessions" in drawn(here, "sessions")
     assert there.get("/o/acme/").status_code == 200
     here.post("/accounts/sessions/")
     assert there.get("/o/acme/").status_code == 302

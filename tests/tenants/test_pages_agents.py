@@ -133,7 +133,7 @@ def test_many_organizations_are_searched_and_paged(staff: User, acme: Organizati
     found = client.get(f"{TENANTS}?q=ACME").context["instances"]
     assert [instance.organization for instance in found] == [acme]
     nothing = client.get(f"{TENANTS}?q=%3Cscript%3E%00").content.decode()
-    assert "No organization matches" in nothing
+    assert "No organizations match" in nothing
     assert "&lt;script&gt;" in nothing
     assert client.get(f"{TENANTS}?page=x\0").status_code == 200
 
@@ -163,7 +163,7 @@ def test_agents_are_filtered_by_health(acme: Organization, alice: User) -> None:
 def test_without_agents_the_page_says_how_to_connect_one(alice: User, carol: User) -> None:
     html = client_of(alice).get("/o/acme/agents/").content.decode()
     for words in (
-        "No agent has connected yet",
+        "No agents connected yet",
         "AgentApiKey",
         "/o/acme/agents/api-keys/new/",
         "/docs/api/",

@@ -71,7 +71,7 @@ def test_the_form_shows_what_is_in_force(acme: Organization, alice: User) -> Non
     assert 'value="IN">' in html
     assert "VACUUM</textarea>" in html
     assert "a.b.c\nd.e.f</textarea>" in html
-    assert "Version 2 in force" in html
+    assert '<span class="badge badge-info">Version 2</span>' in html
 
 
 @pytest.mark.parametrize(

@@ -85,12 +85,12 @@ def test_a_member_is_told_of_their_own_keys_only(
     html = client_of(bob).get(PAGE).content.decode()
     assert figures(bob) == {"Your active keys": "1", "Keys expiring": "1", "Events": "0"}
     assert "Script of Bob" in html
-    for hidden in ("Agent of Acme", "Script of Alice", "Latest changes", "First steps"):
+    for hidden in ("Agent of Acme", "Script of Alice", "Recent changes", "Get started"):
         assert hidden not in html
     everything = client_of(alice).get(PAGE).content.decode()
     assert all(
         told in everything
-        for told in ("Agent of Acme", "Script of Alice", "Script of Bob", "Latest changes")
+        for told in ("Agent of Acme", "Script of Alice", "Script of Bob", "Recent changes")
     )
 
 
@@ -99,8 +99,8 @@ def test_the_first_steps_are_ticked_by_what_is_there(
 ) -> None:
     def walked() -> int:
         html = client_of(alice).get(PAGE).content.decode()
-        assert ("First steps" in html) == ("of 4 done" in html)
-        return html.count("step-done") if "First steps" in html else 4
+        assert ("Get started" in html) == ("of 4 done" in html)
+        return html.count("step-done") if "Get started" in html else 4
 
     assert walked() == 0
     key = issue_agent_key()
@@ -141,5 +141,5 @@ def test_the_way_in_leads_to_the_organization_open_last(
 def test_the_way_in_leads_everybody_somewhere(acme: Organization, staff: User) -> None:
     nobody = User.objects.create_user("nobody@nowhere.example", PASSWORD)
     assert client_of(staff).get("/").headers["Location"] == "/administration/tenant-agents/"
-    assert "You do not belong to an organization yet" in client_of(nobody).get("/").content.decode()
+    assert "You don’t belong to an organization yet" in client_of(nobody).get("/").content.decode()
     assert Client().get("/").headers["Location"].startswith("/accounts/login/")

@@ -43,7 +43,7 @@ def listed(browser: Client) -> str:
 def test_each_sees_the_programs_that_signed_in_as_them_and_when_they_last_refreshed(
     bob: User, carol: User
 ) -> None:
-    assert "No program is signed in as you" in listed(client_of(bob))
+    assert "No programs signed in" in listed(client_of(bob))
     pair = program(bob, "ledger/2 <script>")
     program(carol, "carols/1")
     html = listed(client_of(bob))
@@ -73,7 +73,7 @@ def test_what_has_ended_is_not_listed(bob: User) -> None:
     bob.save()
     bob.set_password(PASSWORD)
     bob.save()
-    assert "No program is signed in as you" in listed(client_of(bob))
+    assert "No programs signed in" in listed(client_of(bob))
 
 
 def test_ending_one_is_true_when_it_is_answered_and_leaves_the_others(

@@ -37,7 +37,7 @@ def test_the_profile_shows_what_somebody_allowed_and_no_one_elses(
     program.tokens(client_of(bob))
     mallorys.tokens(client_of(mallory))
     page = client_of(bob).get("/profile/").content.decode()
-    for words in ("Ledger", "Acme, live data", "Read Audit Activity", "Withdraw"):
+    for words in ("Ledger", "Acme, live data", "Read Audit Activity", "Revoke"):
         assert words in page
     assert "Globex importer" not in page
     assert "Globex importer" in client_of(mallory).get("/profile/").content.decode()
@@ -62,7 +62,7 @@ def test_withdrawing_ends_its_tokens_and_only_those_of_the_person(
 ) -> None:
     told, bystander = program.tokens(client_of(bob)), program.tokens(client_of(alice))
     browser = client_of(bob)
-    assert "Withdraw what you allowed" in browser.get(address(program.application)).content.decode()
+    assert "Revoke the access of" in browser.get(address(program.application)).content.decode()
     assert outcome(told["access_token"]) == (200, "")
     assert browser.post(address(program.application)).status_code == 302
     assert outcome(told["access_token"]) == (401, "invalid_token")

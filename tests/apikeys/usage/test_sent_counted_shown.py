@@ -179,7 +179,7 @@ def assert_shown(html: str, exported: list[dict[str, str]], script: Script) -> N
     denied = sum(script.denials.values())
     ok, errors = script.sent - script.errors, script.errors - denied
     assert sums == {"requests": script.sent, "ok": ok, "errors": errors, "denied": denied}
-    assert f"{script.sent} requests: {ok} answered, {errors} errors, {denied} denied." in html
+    assert f"{script.sent} requests: {ok} successful, {errors} errors, {denied} denied." in html
     for reason, times in script.denials.items():
         assert re.search(rf'{reason}</code></a><span class="number">{times}<', html), reason
     for endpoint, times in script.endpoints.items():
