@@ -1,6 +1,6 @@
 /*
  * Progressive enhancement only: every page works without this file.
- * Handlers sit on the document, so markup that arrives later needs no set-up beyond enhance().
+ * Handlers are attached to the document, so markup that a dialog loads later only needs enhance().
  */
 (() => {
   // biome-ignore lint/suspicious/noRedundantUseStrict: the page loads a classic script, not a module.
@@ -56,7 +56,7 @@
     getSelection().addRange(range);
   };
 
-  // On a plain-http host of a local network there is no navigator.clipboard at all.
+  // navigator.clipboard is missing on plain-http hosts of a local network, so fall back to execCommand.
   const copy = async (source) => {
     try {
       await navigator.clipboard.writeText(source.value ?? source.textContent);
@@ -108,11 +108,11 @@
   });
   addEventListener("pagehide", () => wipe());
   addEventListener("pageshow", (event) => {
-    // Out of the back/forward cache comes a page whose secret was wiped: ask for it afresh, by GET.
+    // The back/forward cache restores a page whose secret was wiped. Reload it with a GET.
     if (event.persisted && document.querySelector("[data-reveal]")) location.replace(location.href);
   });
 
-  // Capture: the field is empty before anything else, the dialog's loader included, sees the form.
+  // Capture phase: wipe the field before any other handler, such as the dialog's, reads the form.
   document.addEventListener("submit", (event) => {
     if (event.target.matches("[data-reveal-done]")) wipe(event.target.closest("[data-reveal]") ?? document);
   }, true);
@@ -140,7 +140,7 @@
     else location.assign(url);
   };
 
-  /* The page beneath was answered again, with its messages: put it in place, so that none is lost. */
+  /* Replace <main> with the reloaded page's, so that its messages are not lost. */
   const replaceMain = (page) => {
     document.querySelector("main").replaceWith(page.querySelector("main"));
     changed = false;
@@ -151,7 +151,7 @@
     target.focus();
   };
 
-  /* Where the opener of the dialog stands now that its page was drawn again. */
+  /* Find the dialog's opener in the replaced <main>, to return the focus to it. */
   const sameAs = (old) => {
     const href = (old?.matches("summary") ? old.parentElement.querySelector("a[data-dialog]") : old)?.getAttribute("href");
     const link = href && document.querySelector(`main a[data-dialog][href="${CSS.escape(href)}"]`);
@@ -197,7 +197,7 @@
       const response = await fetch(url, { ...options, credentials: "same-origin" });
       const landed = new URL(response.url);
       if (landed.origin !== location.origin || landed.pathname.startsWith("/accounts/")) {
-        // Signing in again takes the whole page and comes back to the same address.
+        // Re-authentication needs the whole page. It returns to the same address.
         leave(response.redirected ? response.url : url);
         return;
       }
@@ -224,7 +224,7 @@
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-dialog]");
     const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
-    // Where data-dialog is "inside", the link loads in place in an open dialog and is followed on a page.
+    // data-dialog="inside" loads the link in the open dialog, and is a plain link on a page.
     const here = link && (link.dataset.dialog !== "inside" || dialog.contains(link));
     if (here && plain && typeof dialog.showModal === "function") {
       event.preventDefault();
@@ -241,7 +241,7 @@
   dialog.addEventListener("cancel", (event) => {
     if (refused()) event.preventDefault();
   });
-  // Browsers let a second Escape past a refused cancel; this one does not reach them.
+  // Browsers close the dialog on a second Escape even if cancel was prevented, so stop the key itself.
   dialog.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && refused()) event.preventDefault();
   });
