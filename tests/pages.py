@@ -1,4 +1,4 @@
-"""What tests of pages share: reading a form's nonce, growing a sign-in old, counting queries by what they ask."""
+"""Helpers for tests of pages: nonces, secrets, aged sign-ins and query counts."""
 
 import re
 from collections import Counter
@@ -14,28 +14,28 @@ RECORDS = "account_authentication_methods"
 
 
 def nonce_of(response: Any) -> str:
-    """The nonce that a form was served with."""
+    """Return the nonce of the form on the page."""
     found = re.search(r'name="nonce" value="([^"]+)"', response.content.decode())
     assert found, response.content.decode()
     return found[1]
 
 
 def secret_of(response: Any) -> str:
-    """The secret that a reveal shows."""
+    """Return the secret on a reveal page."""
     found = re.search(r'value="([as]k_(?:live|test)_[0-9A-Za-z]{32})"', response.content.decode())
     assert found, response.content.decode()
     return found[1]
 
 
 def grow_old(client: Client, seconds: float) -> None:
-    """Make the session's sign-in as old as if it had happened `seconds` earlier."""
+    """Move the session's sign-in `seconds` into the past."""
     session = client.session
     session[RECORDS] = [{**record, "at": record["at"] - seconds} for record in session[RECORDS]]
     session.save()
 
 
 def tables_asked(work: Callable[[], HttpResponse]) -> Counter[str]:
-    """Run `work` and count its SELECTs by the table they read first."""
+    """Run `work` and count its SELECTs by the first table they read."""
     with CaptureQueriesContext(
         connection,
     ) as captured:

@@ -1,4 +1,4 @@
-"""Tenant Agents → Manage API Keys: who may do what with an organization's agent keys, and what it changes."""
+"""Tenant Agents → Manage API Keys: roles, forms and effects on an organization's agent keys."""
 
 from datetime import timedelta
 from typing import Any

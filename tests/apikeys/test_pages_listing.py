@@ -1,4 +1,4 @@
-"""The lists of keys: which key is in which selection, in what order, and at what cost."""
+"""The key lists: filters, order and query counts."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -31,7 +31,7 @@ SELECTED_BY = {
 
 
 def bare_key(owner: Membership | None, organization: Organization, **facts: Any) -> Key:
-    """A key without a secret: lists do not ask for one."""
+    """Create a key without a secret. Lists do not need one."""
     kind, scopes = ("public", ["read:audit-activity"]) if owner else ("agent", [])
     return Key.objects.create(
         organization=organization,

@@ -1,4 +1,4 @@
-"""Profile → New API Key: what the form takes, what it refuses, and who may send it."""
+"""Profile → New API Key: valid and invalid input, and the roles that can create keys."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ NEW = "/profile/api-keys/new/"
 
 
 def fields(client: Client, **changes: Any) -> dict[str, Any]:
-    """A form filled in correctly, with a nonce of its own."""
+    """Return valid form data with a fresh nonce."""
     return {
         "name": "SIEM Integration",
         "scopes": ["read:audit-activity"],

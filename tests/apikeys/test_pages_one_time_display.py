@@ -1,4 +1,4 @@
-"""A secret is in exactly one response, and one form makes one key."""
+"""A secret appears in exactly one response, and one form creates one key."""
 
 import json
 import threading
@@ -39,7 +39,7 @@ def filled(client: Client, address: str, **changes: Any) -> dict[str, Any]:
 
 
 def windows(secret: str) -> set[str]:
-    """Every stretch of 12 characters; the prefix is in every mask and tells nothing."""
+    """Return every run of 12 characters after the prefix, which every mask shows anyway."""
     body = secret.split("_", 2)[2]
     return {body[i : i + 12] for i in range(len(body) - 11)}
 

@@ -1,4 +1,4 @@
-"""Profile → Revoke, pause and resume; and labels that mean harm."""
+"""Profile → Revoke, Pause and Resume, and hostile labels."""
 
 from datetime import timedelta
 

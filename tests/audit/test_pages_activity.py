@@ -1,4 +1,4 @@
-"""The Activity page: what is asked for is what is shown, each event once, and nothing of anybody else's."""
+"""Database activity shows each matching event once, and no event of another organization."""
 
 import itertools
 import re
@@ -48,7 +48,7 @@ def reader(bob: User) -> Client:
 
 
 def shown(html: str) -> list[str]:
-    """Ids of the events on a page, in order."""
+    """Return the ids of the events on a page, in order."""
     return re.findall(r'href="/o/acme/activity/(evt_[0-9a-z]+)/', html)
 
 
@@ -71,7 +71,7 @@ def ids(events: list[ActivityEvent]) -> list[str]:
 
 
 def test_paging_shows_each_event_once_while_more_arrive(acme: Organization, reader: Client) -> None:
-    # Many share a moment, so that the id has to decide.
+    # Many events share a time, so the id decides their order.
     events = [
         happened(acme, at=NOON - timedelta(seconds=number // 7))
         for number in range(2 * PAGE_SIZE + 20)
@@ -140,10 +140,9 @@ def test_times_are_read_and_shown_in_the_zone_of_who_looks(
     bob.save()
     happened(acme)
     html = reader.get(PAGE, {"since": "2026-11-20T17:30"}).content.decode()
-    assert (
-        '<time datetime="2026-11-20T12:00:00Z" title="2026-11-20 12:00:00 UTC">20 Nov 2026, 17:30:00</time>'
-        in html
-    )
+    title = "2026-11-20 12:00:00 UTC"
+    assert f'title="{title}">20 Nov 2026, 17:30:00</time>' in html
+    assert f'<time datetime="2026-11-20T12:00:00Z" title="{title}">' in html
     assert not shown(reader.get(PAGE, {"since": "2026-11-20T17:31"}).content.decode())
 
 
@@ -204,9 +203,14 @@ def test_nothing_yet_and_nothing_fits_are_told_apart(
 def test_hostile_facts_are_shown_as_text(acme: Organization, reader: Client) -> None:
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     event = happened(
-        acme, action_name=hostile, statement=hostile, server_principal_name=hostile, object_name=hostile, host=hostile,
+        acme,
+        action_name=hostile,
+        statement=hostile,
+        server_principal_name=hostile,
+        object_name=hostile,
+        host=hostile,
         additional_information=hostile,
-    )  # fmt: skip
+    )
     for address in (
         PAGE,
         f"{PAGE}{encode('evt', event.event_id)}/",
@@ -248,6 +252,6 @@ def test_only_members_read_activity(
     happened(acme)
     assert shown(reader.get(PAGE).content.decode())
     assert client_of(mallory).get(PAGE).status_code == 404
-    # Staff look after every tenant's agents, not its data.
+    # Staff manage every organization's agents, not its data.
     assert client_of(staff).get(PAGE).status_code == 403
     assert Client().get(PAGE).headers["Location"].startswith("/accounts/login/")

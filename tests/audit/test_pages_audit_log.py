@@ -1,4 +1,4 @@
-"""The Audit Log page and its exports: who may, what is shown, and that taking it away is told too."""
+"""The Audit log page and its exports: access, content, and the record of each export."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def auditor(carol: User) -> Client:
 
 
 def shown(html: str) -> list[int]:
-    """Sequence numbers on a page, in order."""
+    """Return the sequence numbers on a page, in order."""
     return [
         int(number.replace(",", ""))
         for number in re.findall(r'title="Hash [0-9a-f]{64}">([\d,]+) ', html)

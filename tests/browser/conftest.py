@@ -19,7 +19,7 @@ def server() -> Iterator[KeywayServer]:
 
 @pytest.fixture
 def visit(browser: Browser, server: KeywayServer) -> Iterator[Visit]:
-    """``visit("alice", javascript=False)`` is alice signed in; ``visit()`` a stranger."""
+    """``visit("alice", javascript=False)`` signs alice in; ``visit()`` signs in no one."""
     with ExitStack() as stack:
 
         def visit(name: str = "", **context: Any) -> Visitor:

@@ -1,4 +1,4 @@
-"""Take the pictures of README and docs afresh: ``python -m tests.browser.pictures``."""
+"""Retake the pictures of README and docs: ``python -m tests.browser.pictures``."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What people do, each journey with JavaScript and without."""
+"""User journeys, each with and without JavaScript."""
 
 import time
 from collections.abc import Callable
@@ -25,10 +25,12 @@ def refusal(server: KeywayServer, secret: str) -> tuple[int, str]:
 
 
 def take(page: Page, confirm: str = "I have saved this key") -> str:
-    """Read the secret that is shown, confirm, and go on."""
+    """Return the secret on the page, confirm that it is saved, and continue."""
     secret = page.locator("input[data-secret]").input_value()
     page.get_by_role("button", name="Done").click()
-    assert page.locator("input[data-secret]").count() == 1  # the gate holds: not confirmed yet
+    assert (
+        page.locator("input[data-secret]").count() == 1
+    )  # Done does nothing before the checkbox is ticked
     page.get_by_label(confirm).check()
     page.get_by_role("button", name="Done").click()
     expect(page.locator("input[data-secret]")).to_have_count(0)
@@ -98,7 +100,7 @@ def test_going_back_to_the_page_of_the_secret_does_not_show_it_again(
     page.get_by_role("button", name="Create").click()
     secret = take(page)
     assert secret not in page.content()
-    with suppress(Error):  # the browser kept nothing of it: ERR_CACHE_MISS
+    with suppress(Error):  # ERR_CACHE_MISS: the browser did not store the page
         page.go_back()
     page.wait_for_timeout(300)
     assert secret not in page.content()
@@ -168,7 +170,7 @@ def test_each_role_meets_its_limits(visit: Visit, who: str, path: str, status: i
 
 @pytest.fixture
 def totp() -> Callable[[str], str]:
-    """Codes as an authenticator app makes them (RFC 6238: SHA-1, 30 s, 6 digits)."""
+    """Generate codes as an authenticator app does (RFC 6238: SHA-1, 30 s, 6 digits)."""
 
     def code(secret: str) -> str:
         while time.time() % 30 > 15:  # it is sent by hand, and refused when its half minute is over
@@ -181,7 +183,7 @@ def totp() -> Callable[[str], str]:
 def test_somebody_sets_up_a_second_factor_and_signs_in_with_it(
     browser: Browser, totp: Callable[[str], str]
 ) -> None:
-    # On a server of its own: the others' carol signs in with her password alone.
+    # A separate server, because other tests sign carol in with her password alone.
     with KeywayServer() as server, Visitor(browser, server) as visitor:
         set_up_and_sign_in(visitor.sign_in("carol"), server, totp)
 

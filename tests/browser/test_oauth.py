@@ -1,4 +1,4 @@
-"""An application is registered, allowed, used and taken back in a real browser, with JavaScript and without."""
+"""An application is registered, authorized, used and revoked in a real browser."""
 
 import base64
 import hashlib
@@ -22,12 +22,15 @@ VERIFIER = "v" * 64
 CHALLENGE = (
     base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 )
-BACK = b'<!doctype html><html lang="en"><title>Back</title><link rel="icon" href="data:,"><h1>Back at the application</h1>'
+BACK = (
+    b'<!doctype html><html lang="en"><title>Back</title>'
+    b'<link rel="icon" href="data:,"><h1>Back at the application</h1>'
+)
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 class Callback(BaseHTTPRequestHandler):
-    """The application's own page."""
+    """The application's callback page."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -49,7 +52,7 @@ def callback() -> Iterator[str]:
 
 
 def register(page: Page, name: str, callback: str) -> tuple[str, str]:
-    """An admin registers the application; return its client id and secret."""
+    """Register the application as an admin. Return its client id and secret."""
     page.goto("/o/acme/applications/")
     page.get_by_role("link", name="New application").first.click()
     page.get_by_label("Name").fill(name)
@@ -65,9 +68,14 @@ def register(page: Page, name: str, callback: str) -> tuple[str, str]:
 
 def question(client_id: str, callback: str) -> str:
     asked = {
-        "response_type": "code", "client_id": client_id, "redirect_uri": callback, "scope": "read:audit-activity",
-        "state": "s-1", "code_challenge": CHALLENGE, "code_challenge_method": "S256",
-    }  # fmt: skip
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": callback,
+        "scope": "read:audit-activity",
+        "state": "s-1",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
     return f"/oauth/authorize?{urlencode(asked)}"
 
 
@@ -78,10 +86,10 @@ def sign_in_on_the_way(page: Page, user: dict[str, Any]) -> None:
 
 
 def answer(visitor: Visitor, decision: str, callback: str) -> dict[str, str]:
-    """Decide; what the application gets back."""
+    """Allow or deny. Return the query parameters that the application receives."""
     visitor.page.get_by_role("button", name=decision).click()
     visitor.page.wait_for_url(lambda url: url.startswith(callback))
-    # Going to the application is what this journey is about.
+    # The redirect to the application is expected here.
     visitor.complaints = [
         line for line in visitor.complaints if line.partition(": ")[2].partition("?")[0] != callback
     ]
@@ -176,7 +184,7 @@ def test_the_pages_of_an_application_pass_axe_and_fit(
         bob.page.get_by_role("button", name=name).bounding_box() for name in ("Allow", "Deny")
     )
     assert allow
-    assert deny  # neither is made more of than the other
+    assert deny  # Allow is not styled more prominently than Deny
     assert (allow["width"], allow["height"]) == (deny["width"], deny["height"])
     redeem(server, client, answer(bob, "Allow", callback)["code"], callback)
     found["profile"] = look(bob, "/profile/")

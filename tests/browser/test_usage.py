@@ -1,4 +1,4 @@
-"""Sent N, counted N, shown N: a script at work, seen by its owner in a browser."""
+"""The usage page counts exactly the requests that a script sent."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ def send(server: KeywayServer, secret: str, times: int) -> None:
 
 
 def reload_until(page: Page, holds: Callable[[], bool]) -> None:
-    """What was recorded is drained within about a second."""
+    """Reload until `holds`. Recorded requests are drained within about a second."""
     for _ in range(DRAINED_MS // 500):
         page.reload()
         if holds():

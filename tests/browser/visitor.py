@@ -1,4 +1,4 @@
-"""A person at a browser: signs in, looks, clicks; and notices what a page must not do."""
+"""A person at a browser. Fails a test for console errors and requests to other hosts."""
 
 import os
 import shutil
@@ -77,7 +77,7 @@ class Visitor:
             assert self.complaints == []
 
     def sign_in(self, name: str) -> "Visitor":
-        """Sign in as a seeded person, at the sign-in page, with their password."""
+        """Sign in as a seeded user with their password, on the sign-in page."""
         user = self.server.user(name)
         self.page.goto("/accounts/login/")
         self.page.get_by_label("Email").fill(user["email"])

@@ -1,4 +1,4 @@
-"""Sign-in, second factor and sessions: allauth's pages in Keyway's design, without what Keyway does not offer."""
+"""Sign-in, second factor and sessions: allauth's pages in Keyway's design."""
 
 import re
 import time
@@ -13,8 +13,17 @@ from audit.trail.actions import Action
 from tenants.models import User
 from tests.conftest import PASSWORD, client_of
 
-SIGNED_OUT = ("login", "signup", "password/reset", "password/reset/done", "password/reset/key/done", "inactive",
-              "confirm-email", "confirm-email/abc", "password/reset/key/1-abc")  # fmt: skip
+SIGNED_OUT = (
+    "login",
+    "signup",
+    "password/reset",
+    "password/reset/done",
+    "password/reset/key/done",
+    "password/reset/key/1-abc",
+    "inactive",
+    "confirm-email",
+    "confirm-email/abc",
+)
 SIGNED_IN = ("logout", "reauthenticate", "password/change", "2fa", "sessions")
 
 

@@ -40,9 +40,16 @@ def beat(
 def event(organization: Organization, *, hours_ago: float, environment: str = "live") -> None:
     now = timezone.now()
     ActivityEvent.objects.create(
-        organization_id=organization.pk, environment=environment, event_id=uuid7(), received_at=now, host="h", action_id="SL",
-        event_time=now - timedelta(hours=hours_ago), succeeded=True, digest=b"0" * 16,
-    )  # fmt: skip
+        organization_id=organization.pk,
+        environment=environment,
+        event_id=uuid7(),
+        received_at=now,
+        host="h",
+        action_id="SL",
+        event_time=now - timedelta(hours=hours_ago),
+        succeeded=True,
+        digest=b"0" * 16,
+    )
 
 
 def test_a_row_tells_health_keys_events_and_the_last_heartbeat(

@@ -1,4 +1,4 @@
-"""The agent configuration page: validated, versioned, and never saved over somebody else's version unseen."""
+"""The agent configuration page: validation, versions and conflicting edits."""
 
 from typing import Any
 

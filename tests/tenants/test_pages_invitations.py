@@ -1,4 +1,4 @@
-"""Administration → Members → Add member: people Keyway knows, and people it does not know yet."""
+"""Administration → Members → Add member, for people with and without an account."""
 
 from typing import Any
 

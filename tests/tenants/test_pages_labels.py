@@ -1,4 +1,4 @@
-"""Which text may stand as a name: what shows is all there is."""
+"""Names contain no invisible or misleading characters."""
 
 import pytest
 from hypothesis import given

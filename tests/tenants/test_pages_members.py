@@ -1,4 +1,4 @@
-"""Administration → Members: who may change whom, and what becomes of their keys."""
+"""Administration → Members: which roles can change which members, and what happens to keys."""
 
 from datetime import timedelta
 

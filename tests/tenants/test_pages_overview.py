@@ -1,4 +1,4 @@
-"""The overview tells what is there, to each role what it may know; ``/`` leads to it."""
+"""The overview shows each role only what it can read, and ``/`` leads to it."""
 
 import re
 import uuid
@@ -21,7 +21,7 @@ PAGE = "/o/acme/"
 
 
 def figures(user: User) -> dict[str, str]:
-    """Label and value of each figure on Acme's overview."""
+    """Return the figures of Acme's overview by label."""
     html = client_of(user).get(PAGE).content.decode()
     found = re.findall(
         r'stat-label">([^<]+)</span>\s*<span class="stat-value">([\d,]+)(?:<[^>]+> / ([\d,]+))?',
@@ -39,9 +39,16 @@ def seen(organization: Organization, issued: Issued, host: str, *, seconds_ago: 
 def happened(organization: Organization, *, hours_ago: float, environment: str = "live") -> None:
     at = timezone.now() - timedelta(hours=hours_ago)
     ActivityEvent.objects.create(
-        organization_id=organization.pk, environment=environment, event_id=uuid.uuid4(), event_time=at, received_at=at,
-        host="sql-prod-01", action_id="SL", succeeded=True, digest=b"0" * 16,
-    )  # fmt: skip
+        organization_id=organization.pk,
+        environment=environment,
+        event_id=uuid.uuid4(),
+        event_time=at,
+        received_at=at,
+        host="sql-prod-01",
+        action_id="SL",
+        succeeded=True,
+        digest=b"0" * 16,
+    )
 
 
 def test_every_figure_is_counted(

@@ -1,4 +1,4 @@
-"""The Profile page: what a person changes about themselves, and what they see."""
+"""The Profile page: personal details, and what the page shows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sessions: the programs that signed in as me, and the end of one of them."""
+"""Sessions: the programs signed in as a user, and signing one of them out."""
 
 import re
 from datetime import timedelta

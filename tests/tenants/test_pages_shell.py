@@ -1,4 +1,4 @@
-"""What every page has around it, and what no template may hold: nothing inline, nothing from elsewhere."""
+"""The shell around every page. No template has inline code or foreign resources."""
 
 import re
 from pathlib import Path

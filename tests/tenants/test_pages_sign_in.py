@@ -1,4 +1,4 @@
-"""Whoever gives or takes power has signed in within five minutes, and loses nothing by being asked to."""
+"""Sensitive changes need a sign-in within five minutes, and keep the form's input."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NEW = "/profile/api-keys/new/"
 
 @pytest.fixture
 def addresses(bob: User, agent_key: Issued, public_key_of_alice: Issued) -> list[str]:
-    """Every page that gives or takes power."""
+    """Return every page that grants or revokes access."""
     mine, agents = (
         f"/profile/api-keys/{public_key_of_alice.key.public_id}",
         "/o/acme/agents/api-keys",
@@ -45,7 +45,7 @@ def public_key_of_alice(alice: User, issue_public_key: Any) -> Issued:
 
 
 def sign_in_again(client: Client, response: Any) -> Any:
-    """Give the password on the page that a response leads to, and follow to where that leads."""
+    """Follow the redirect, enter the password, and follow the next redirect."""
     return client.post(response["Location"], {"password": PASSWORD}, follow=True)
 
 

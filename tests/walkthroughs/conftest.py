@@ -1,4 +1,7 @@
-"""What several documents need. Servers are of the session: pytest puts tests with a browser together across modules."""
+"""Fixtures shared by the walkthroughs.
+
+Servers have session scope, because pytest groups browser tests across modules.
+"""
 
 import json
 import time
@@ -9,8 +12,8 @@ import pytest
 
 from tests.servers.keyway import KeywayServer
 
-# `api-keys:manage` of the AgentAuri document is Keyway's own manage:api-keys (DESIGN: verb:resource). The others are the
-# product's: an operator registers them.
+# Keyway names the document's `api-keys:manage` manage:api-keys (DESIGN: verb:resource). An
+# operator registers the other scopes, which belong to the product.
 AGENTAURI_SCOPES = (
     "triggers:read",
     "triggers:write",
@@ -22,7 +25,7 @@ AGENTAURI_SCOPES = (
 
 @pytest.fixture(scope="session")
 def agentauri_keyway() -> Iterator[KeywayServer]:
-    """A Keyway as it comes, with the product's scopes."""
+    """A Keyway with default settings and the product's scopes."""
     registered = [
         {"name": name, "title": name, "description": f"{name} of AgentAuri"}
         for name in AGENTAURI_SCOPES
@@ -32,7 +35,7 @@ def agentauri_keyway() -> Iterator[KeywayServer]:
 
 
 def eventually(claim: Callable[[], object], seconds: float = 120) -> Any:
-    """Return what `claim` says once it says something true."""
+    """Return the first truthy value of `claim`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := claim():

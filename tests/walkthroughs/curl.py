@@ -1,4 +1,4 @@
-"""The curl lines of the documents, run by a shell as they stand there."""
+"""Run the curl lines of the documents in a shell, unchanged."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email.parser import Parser
 from typing import Any
 
-# So that the lines need no options of ours: the answer with its head, and nothing of a progress bar.
+# Print headers and no progress bar, without adding options to the document's lines.
 TELLING = 'curl() { command curl --silent --show-error --include "$@"; }\n'
 
 
@@ -26,7 +26,7 @@ class Answer:
 
 
 def curl(line: str, *, where: dict[str, str]) -> Answer:
-    """Run the line with each text of `where` replaced: hosts, credentials and ids, which all have to be in it."""
+    """Run the line with each key of `where` replaced. Every key must be in the line."""
     for written, real in where.items():
         assert written in line
         line = line.replace(written, real)

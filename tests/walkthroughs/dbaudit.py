@@ -1,4 +1,4 @@
-"""The lines and programs of the DB Audit document, as they stand there; the SDKs have Keyway's names."""
+"""The commands and programs of the DB Audit document. Only the SDK names are Keyway's."""
 
 USE_KEY = r"""curl -X GET "https://api.dbaudit.ai/v1/databases" \
 -H "Authorization: Bearer YOUR_API_KEY" \
@@ -57,7 +57,8 @@ const client = new Keyway();
 const activity = await client.activity.list();
 console.log(activity.data[0].id);
 """
-# Each is refused when it does not wait, and then gets through as it comes: implement exponential backoff and retry.
+# "Implement exponential backoff and retry": the first client never retries and is denied;
+# the second retries by default and gets through.
 PATIENT_PYTHON = """
 import keyway
 hasty, patient = keyway.Client(max_retries=0), keyway.Client()

@@ -1,5 +1,7 @@
-"""What a document is about: the product, which has resources, knows nothing of keys and asks Keyway about every request;
-and an application of somebody's, to which a browser comes back.
+"""Stand-ins for the systems around Keyway in the documents.
+
+A product that has resources but no keys, and asks Keyway about every request; and a third-party
+application to which the browser returns after consent.
 """
 
 import json
@@ -16,7 +18,7 @@ TOLD = ("Content-Type", "WWW-Authenticate", "Retry-After")
 
 @contextmanager
 def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
-    """Run one whose `resources` are paths and the scope that each needs; gives its address."""
+    """Run a product and yield its URL. `resources` maps each path to the scope it needs."""
 
     class Product(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -44,7 +46,7 @@ def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     with _running(Product) as url:
         yield url
@@ -52,7 +54,7 @@ def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
 
 @contextmanager
 def application() -> Iterator[str]:
-    """Run one that says only that the browser is back; gives its address."""
+    """Run an application that shows a page to the returning browser. Yields its URL."""
 
     class Application(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -60,11 +62,12 @@ def application() -> Iterator[str]:
             self.send_header("Content-Type", "text/html")
             self.end_headers()
             self.wfile.write(
-                b"<!doctype html><title>Back</title><link rel=icon href=data:,><h1>Back at the application</h1>"
+                b"<!doctype html><title>Back</title><link rel=icon href=data:,>"
+                b"<h1>Back at the application</h1>"
             )
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     with _running(Application) as url:
         yield url

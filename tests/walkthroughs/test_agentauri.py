@@ -1,6 +1,6 @@
-"""The AgentAuri document, "API Keys", acted out step by step: the headings below are its own.
+"""The AgentAuri document, "API Keys", step by step, under the document's own headings.
 
-Its lines and programs stand here as they stand there. Only hosts, tokens and ids are put in.
+Its commands and programs run unchanged. Only hosts, tokens and ids are filled in.
 """
 
 import json
@@ -76,7 +76,7 @@ def server(agentauri_keyway: KeywayServer) -> KeywayServer:
 
 @pytest.fixture(scope="session")
 def agentauri(server: KeywayServer) -> Iterator[str]:
-    """The product itself, with its triggers."""
+    """The product, with its triggers."""
     with product(server.url, {"/api/v1/triggers": "triggers:read"}) as url:
         yield url
 
@@ -93,7 +93,7 @@ def token(server: KeywayServer) -> str:
 
 
 class Shell:
-    """Somebody with the document, a shell and a token."""
+    """A reader of the document with a shell and a token."""
 
     def __init__(self, server: KeywayServer, token: str) -> None:
         self.server = server
@@ -167,7 +167,7 @@ def test_available_scopes(shell: Shell, server: KeywayServer, agentauri: str) ->
     )
     assert gone.status_code == 200
 
-    # The document's own name for it is no scope here: it is refused, never granted in silence.
+    # The document's name for this scope is unknown here. It is denied, never ignored.
     other = shell.run(
         ordered.replace("manage:api-keys", "api-keys:manage"),
         org_123=server.user("alice")["organization"],
@@ -194,7 +194,7 @@ def test_listing_api_keys(shell: Shell, server: KeywayServer, agentauri: str) ->
 
 
 def used(shell: Shell, key_id: str) -> Any:
-    """The key in the list, once its use was drained into it."""
+    """Return the key from the list, once its usage has been drained."""
     return eventually(
         lambda: next(
             (
@@ -265,7 +265,7 @@ def test_audit_logging(
         page = alice.sign_in("alice").page
         address = f"/o/acme/audit-log/?target={created['id']}&format=ndjson"
         entries = [json.loads(line) for line in page.request.get(address).text().splitlines()]
-        # Key creation (with scopes), key rotation, key revocation; each with who did it, and from where
+        # Key creation (with scopes), key rotation, key revocation, each with actor and address
         told = {entry["action"]: entry for entry in entries}
         assert told.keys() == {"key.issued", "key.rotated", "key.revoked"}
         assert set(told["key.issued"]["data"]["scopes"]) == {
@@ -280,13 +280,13 @@ def test_audit_logging(
         # Key usage (endpoint, IP, timestamp)
         page.goto(f"/profile/api-keys/{created['id']}/usage/")
         row = page.get_by_role("table").get_by_role("row", name="GET /api/v1/triggers").last
-        expect(row).to_contain_text("204")  # what Keyway answered: go on
+        expect(row).to_contain_text("204")  # the status of Keyway's verify response
         expect(row).to_contain_text("127.0.0.1")
         assert (row.locator("time").get_attribute("datetime") or "") >= created["created_at"][:16]
 
 
 def test_nodejs_integration(shell: Shell, agentauri: str, axios: Path) -> None:
-    # A CommonJS file has no `await` outside a function, so the document's lines are put into one.
+    # CommonJS has no top-level `await`, so the document's lines run inside a function.
     program = f"(async () => {{ {NODE.replace(HOST, agentauri)} }})();"
     printed = programs.run(
         programs.node(), "-e", program, cwd=axios, AGENTAURI_API_KEY=shell.create()["key"]

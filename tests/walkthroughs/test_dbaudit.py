@@ -1,8 +1,9 @@
-"""The DB Audit document, "API Authentication", acted out step by step: the headings below are its own.
+"""The DB Audit document, "API Authentication", step by step, under the document's own headings.
 
-Its lines and programs stand here as they stand there. Hosts, credentials and ids are put in; the SDKs have Keyway's names.
-The document presents API keys as `Authorization: Bearer`. Keyway keeps that slot for user tokens (DESIGN): such a key is
-refused with the way out, and accepted where the operator sets KEYWAY_ACCEPT_BEARER_KEYS, as for the server here.
+Its commands and programs run unchanged. Hosts, credentials, ids and the SDK names are filled in.
+The document presents API keys as `Authorization: Bearer`, which Keyway keeps for user tokens
+(DESIGN). Keyway denies such a key and names the right header. The server here accepts it, because
+it sets KEYWAY_ACCEPT_BEARER_KEYS.
 """
 
 import base64
@@ -51,14 +52,14 @@ def server() -> Iterator[KeywayServer]:
 
 @pytest.fixture(scope="session")
 def dbaudit(server: KeywayServer) -> Iterator[str]:
-    """The product itself, with its databases, policies and so on."""
+    """The product, with its databases and policies."""
     with product(server.url, RESOURCES) as url:
         yield url
 
 
 @pytest.fixture
 def callback() -> Iterator[str]:
-    """Stands for https://yourapp.com/callback."""
+    """Replacement for https://yourapp.com/callback."""
     with application() as url:
         yield f"{url}/callback"
 
@@ -130,7 +131,7 @@ def test_generating_and_using_an_api_key(
 def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_it(
     agentauri_keyway: KeywayServer,
 ) -> None:
-    strict = agentauri_keyway  # as it comes, in this
+    strict = agentauri_keyway  # the server with default settings
     secret = strict.key(kind="public", environment="live")["secret"]
     line = document.USE_KEY.replace("/databases", "/whoami")
     where = {**v1(strict), "YOUR_API_KEY": secret}
@@ -147,7 +148,7 @@ def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_i
 def register(
     page: Page, name: str, *scopes: str, service: bool = False, callback: str = ""
 ) -> dict[str, str]:
-    """An admin registers the application in the browser."""
+    """Register the application in the browser as an admin."""
     page.goto("/o/acme/applications/new/")
     page.get_by_label("Name").fill(name)
     if service:
@@ -164,7 +165,7 @@ def register(
 
 
 def back(visitor: Visitor, callback: str) -> dict[str, str]:
-    """What the browser brings to the application."""
+    """Return the query parameters that the browser brings to the application."""
     visitor.page.wait_for_url(lambda url: url.startswith(callback))
     visitor.complaints = [
         line
@@ -182,7 +183,8 @@ def test_authorization_code_flow(
         page = alice.sign_in("alice").page
         client = register(page, "Your app", *asked, callback=callback)
         where = {HOST: server.url, "https://yourapp.com/callback": callback}
-        # Step 1: Redirect user to authorization endpoint. The document has no PKCE; DESIGN asks it of every application.
+        # Step 1: Redirect user to authorization endpoint. The document has no PKCE; Keyway
+        # requires it of every application.
         question = document.AUTHORIZE.replace("\n", "").replace(
             "YOUR_CLIENT_ID", client["YOUR_CLIENT_ID"]
         )
@@ -255,7 +257,8 @@ def test_obtaining_and_refreshing_jwt_tokens(server: KeywayServer) -> None:
 
 
 def test_permission_scopes(server: KeywayServer, tokens: dict[str, str], dbaudit: str) -> None:
-    # read:alerts and read:reports are "coming soon", as the kAudit document has them: nobody can grant them yet.
+    # read:alerts and read:reports are "coming soon" in the kAudit document, so they cannot be
+    # granted yet.
     granted = (
         "read:databases",
         "write:databases",

@@ -1,6 +1,6 @@
-"""The kAudit document, "API Keys", acted out step by step: the headings below are its own.
+"""The kAudit document, "API Keys", step by step, under the document's own headings.
 
-Real server, real Chromium, real PostgreSQL whose log the real agent reads, real HTTP.
+Uses a real server, Chromium, HTTP, and a real agent that reads the log of a real PostgreSQL.
 """
 
 import json
@@ -39,7 +39,7 @@ def alice(browser: Browser, server: KeywayServer) -> Iterator[Visitor]:
 
 
 def open_key_management(page: Page) -> None:
-    """Administration → Tenant Agents, the tenant in the Tenant Instances table, ⋮, Manage API Keys."""
+    """Tenant Agents, the tenant in the Tenant Instances table, ⋮, Manage API Keys."""
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Tenant Agents").click()
     row = page.get_by_role("table", name="Tenant Instances").get_by_role("row", name="Acme")
     row.get_by_label("Actions for Acme").click()
@@ -48,7 +48,7 @@ def open_key_management(page: Page) -> None:
 
 
 def create_agent_key(page: Page, label: str) -> str:
-    """In the dialog: Create Key, a label, Create; then copy the key, which is shown only once."""
+    """Create Key, a label, Create. Return the key, which is shown only once."""
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("link", name="Create Key").click()
     dialog.get_by_label("Label").fill(label)
@@ -62,7 +62,7 @@ def create_agent_key(page: Page, label: str) -> str:
 
 
 def delete_agent_key(page: Page, label: str) -> None:
-    """Manage API Keys, Delete beside the key, and Delete once more to confirm."""
+    """Manage API Keys, Delete next to the key, and Delete again to confirm."""
     page.goto("/administration/tenant-agents/")
     open_key_management(page)
     dialog = page.get_by_role("dialog")
@@ -77,13 +77,13 @@ def refusal(server: KeywayServer, secret: str) -> tuple[int, str]:
 
 
 def reader_of(server: KeywayServer) -> str:
-    """A public key of Acme's, to look at what arrived."""
+    """Return a public key of Acme to read the events that arrived."""
     acme = server.seed["organizations"][0]["id"]
     return str(server.key(kind="public", environment="live", organization=acme)["secret"])
 
 
 class Agent:
-    """The kAudit Agent service on one database host: the reference agent as a process of its own."""
+    """The kAudit Agent service on a database host: the reference agent in its own process."""
 
     def __init__(self, folder: Path, server: KeywayServer, log: Path) -> None:
         self.folder = folder
@@ -139,7 +139,7 @@ def agent(tmp_path: Path, server: KeywayServer, database: PostgresServer) -> Ite
 
 
 def seen(server: KeywayServer, secret: str, marker: str) -> list[str]:
-    """The statements with `marker` in the public API."""
+    """Return the statements that contain `marker` from the public API."""
     answer = requests.get(
         server.url + ACTIVITY,
         params={"q": marker, "limit": 1000},
@@ -199,7 +199,7 @@ def test_an_agent_key_is_created_used_and_rotated_without_downtime(
     assert "revoked" not in agent.log
     assert not (agent.folder / "state" / "rejected.ndjson").exists()
 
-    # A key that is revoked stops its agent at once, which says why and keeps its place.
+    # Revoking the key stops its agent, which logs the reason and keeps its position.
     delete_agent_key(page, SECOND)
     run_statements(database, "after_the_end", range(3))
     assert agent.process
@@ -237,7 +237,8 @@ def test_a_public_key_is_created_used_and_revoked(alice: Visitor, server: Keyway
         len(json.loads(subprocess.run(curl, capture_output=True, check=True).stdout)["data"]) == 1
     )
 
-    # Revoking a public API key: find the key, click Revoke, confirm. Revoked keys stop working immediately.
+    # Revoking a public API key: find the key, click Revoke, confirm.
+    # Revoked keys stop working immediately.
     row = page.get_by_role("region", name="API Keys").get_by_role("row", name="Audit Export Script")
     row.get_by_role("link", name="Revoke").click()
     page.get_by_role("button", name="Revoke").click()

@@ -1,4 +1,4 @@
-"""Administration → Applications: who may do what, and what it changes."""
+"""Administration → Applications: which roles can do what, and what each action changes."""
 
 from typing import Any
 
@@ -25,9 +25,14 @@ def page(application: Application, action: str, slug: str = "acme") -> str:
 
 def fields(browser: Client, **changes: Any) -> dict[str, Any]:
     return {
-        "name": "Ledger", "purpose": "web", "redirect_uris": CALLBACK, "scopes": ["read:audit-activity"],
-        "environment": "live", "nonce": nonce_of(browser.get(NEW)), **changes,
-    }  # fmt: skip
+        "name": "Ledger",
+        "purpose": "web",
+        "redirect_uris": CALLBACK,
+        "scopes": ["read:audit-activity"],
+        "environment": "live",
+        "nonce": nonce_of(browser.get(NEW)),
+        **changes,
+    }
 
 
 def secret_of(answer: Any) -> str:

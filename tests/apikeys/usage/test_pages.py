@@ -1,4 +1,4 @@
-"""View Activity: the page of a key's usage, its chart, its table and its CSV say the same."""
+"""View Activity: the chart, the table and the CSV of a key's usage agree."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def shown(response: Any) -> str:
 
 
 def table(html: str) -> list[list[int]]:
-    """The figures behind the chart, newest first."""
+    """Return the rows of the chart's table, newest first."""
     (body,) = re.findall(
         r"<tbody>(.*?)</tbody>",
         html.split('<figure class="chart">')[1].split("</figure>", maxsplit=1)[0],
@@ -101,10 +101,8 @@ def test_chart_table_and_csv_agree_in_every_range(
         for row in reversed(rows)
     ] == figures
     assert html.count('<rect class="chart-ok" x=') == sum(row[0] > 0 for row in figures) > 0
-    assert (
-        f'href="{address(public_key)}?range={window.value}" data-dialog="inside" aria-current="page"'
-        in html
-    )
+    link = f'href="{address(public_key)}?range={window.value}"'
+    assert f'{link} data-dialog="inside" aria-current="page"' in html
 
 
 def test_the_csv_is_a_download_that_names_its_key(public_key: Issued, bob: User) -> None:
