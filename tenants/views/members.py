@@ -134,7 +134,8 @@ def _welcome(request: HttpRequest, user: User) -> None:
     except (SMTPException, OSError):
         messages.warning(
             request,
-            f"The mail to {user.email} could not be sent. “Forgot your password?” on the sign-in page sends another.",
+            f"The email to {user.email} could not be sent. “Forgot password?” on the sign-in page "
+            "sends another.",
         )
 
 

@@ -45,5 +45,6 @@ class Command(BaseCommand):
         )
         if not owner.has_usable_password():
             self.stdout.write(
-                f"Set a password: manage.py changepassword {owner.email}, or “Forgot your password?” on the sign-in page."
+                f"Set a password: manage.py changepassword {owner.email}, or “Forgot password?” on the "
+                "sign-in page."
             )
