@@ -74,7 +74,7 @@ def _usage(
 
 def _told(key: Key, tally: Tally, window: Window, at: datetime) -> dict[str, Any]:
     return {
-        "now": now,
+        "now": at,
         "tally": tally,
         "chart": Chart(tally.bars, _LABELS[window]),
         "denials": statistics.ranked(tally.figures.denials),

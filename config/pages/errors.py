@@ -7,14 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
 
-from config.lib import problems
+from config.lib import logs, problems
 from config.lib.addresses import API
 from config.lib.errors import Unavailable
 from config.lib.problems import ApiProblem
-from apikeys.verify.hashing import PoolFull
-from config.lib.errors import TrailUnavailable
-from config.lib import logs
-from config.serving.handler import API
 
 RETRY_AFTER_SECONDS = 2
 

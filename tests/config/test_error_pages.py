@@ -2,7 +2,8 @@
 
 from django.test import Client, RequestFactory
 
-from config import errors, logs
+from config.lib import logs
+from config.pages import errors
 
 
 def test_500_page_shows_the_request_id_of_its_answer() -> None:
