@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from config.lib import secrets_file
+from config.lib import secrets_file, supervise
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
@@ -37,7 +37,8 @@ def main() -> None:
     _seed()
     _welcome(address)
     server = [sys.executable, "-m", "gunicorn", "-c", "config/serving/gunicorn.py", "config.wsgi"]
-    os.execv(sys.executable, server)  # noqa: S606  the server takes this process over, so that signals reach it
+    worker = [sys.executable, "manage.py", "work"]
+    sys.exit(supervise.run(server, worker, folder=ROOT))
 
 
 def _need_free(port: str) -> None:

@@ -1,0 +1,111 @@
+"""Running a few processes as one, in the foreground: they start together and end together."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+STOP_SECONDS = 25.0
+_LOOK_SECONDS = 0.2
+_PR_SET_PDEATHSIG = 1
+# SIGHUP means that the terminal was closed. gunicorn would take it as a request to reload.
+_FORWARDED = {
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGINT: signal.SIGINT,
+    signal.SIGHUP: signal.SIGTERM,
+}
+
+
+def run(
+    *commands: Sequence[str],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Run the commands until one of them ends or a signal comes, then stop the others.
+
+    Returns the exit status of the command that ended first, or 128 + N if signal N killed it.
+    SIGTERM and SIGINT are forwarded; the status is then that of the first command. No command
+    outlives this process. On Linux that holds even if this process is killed.
+    """
+    supervisor = _Supervisor()
+    previous = {number: signal.signal(number, supervisor.forward) for number in _FORWARDED}
+    try:
+        for command in commands:
+            supervisor.start(command, folder, environment)
+        return supervisor.wait()
+    finally:
+        supervisor.stop()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class _Supervisor:
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._signalled: signal.Signals | None = None
+
+    def start(
+        self, command: Sequence[str], folder: Path | None, environment: Mapping[str, str] | None
+    ) -> None:
+        if self._signalled:
+            return
+        # A session of its own, because Ctrl-C would otherwise reach each command twice: from the
+        # terminal and from `forward`.
+        process = subprocess.Popen(  # noqa: S603  the caller's own commands
+            command,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509  there are no threads
+        )
+        self._processes.append(process)
+
+    def forward(self, number: int, _: object) -> None:
+        self._signalled = _FORWARDED[signal.Signals(number)]
+        self._send(self._signalled)
+
+    def wait(self) -> int:
+        """Wait for the first to end; after a signal, for all."""
+        while not self._signalled:
+            for process in self._processes:
+                if process.poll() is not None:
+                    return _status(process)
+            time.sleep(_LOOK_SECONDS)
+        self.stop(self._signalled)
+        return _status(self._processes[0]) if self._processes else 0
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End what runs, by force after STOP_SECONDS."""
+        if number is not self._signalled:
+            self._send(number)
+        until = time.monotonic() + STOP_SECONDS
+        for process in self._processes:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _send(self, number: signal.Signals) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                process.send_signal(number)
+
+
+def _status(process: subprocess.Popen[bytes]) -> int:
+    """As a shell tells it."""
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+def _die_with(parent: int) -> None:
+    """In a new process: ask Linux for SIGTERM when the parent dies, of whatever cause."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before it could be asked
+        os._exit(1)
