@@ -68,8 +68,6 @@ def check_usage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     problems = []
     if settings.KEYWAY_USAGE_WHEN_FULL not in {"block", "count"}:
         problems.append("KEYWAY_USAGE_WHEN_FULL is neither block nor count.")
-    if settings.KEYWAY_DRAIN not in {"thread", "off"}:
-        problems.append("KEYWAY_DRAIN is neither thread nor off.")
     if (
         settings.KEYWAY_SPOOL_BYTES < MINIMUM_SPOOL_BYTES
         or settings.KEYWAY_USAGE_RETENTION_DAYS < 1

@@ -49,8 +49,3 @@ def blocks_when_full() -> bool:
 
 def usage_retention() -> timedelta:
     return timedelta(days=settings.KEYWAY_USAGE_RETENTION_DAYS)
-
-
-def drains_in_thread() -> bool:
-    """Whether server processes drain the spool themselves, instead of `manage.py drain_usage`."""
-    return bool(settings.KEYWAY_DRAIN == "thread")

@@ -84,15 +84,13 @@ class Server:
             "PYTHONPATH": str(self._root),
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        python = self._root / ".venv" / "bin" / "python"
         (configuration,) = self._root.glob("config/**/gunicorn.py")
-        command = [str(python), "-m", "gunicorn", "-c", str(configuration), self._application]
-        log = (Path(self._folder.name) / "log").open("wb")
-        self._process = subprocess.Popen(
-            command, cwd=self._root, env=self._environment, stdout=log, stderr=log
-        )
+        self._process = self._launch("-m", "gunicorn", "-c", str(configuration), self._application)
+        if self._application == "config.wsgi" and (self._root / "config/lib/worker").is_dir():
+            self._worker = self._launch("manage.py", "work")
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -106,10 +104,22 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(30)
+        running = [each for each in (self._process, self._worker) if each]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        for process in running:
+            process.wait(30)
         self._folder.cleanup()
+
+    def _launch(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        with (Path(self._folder.name) / "log").open("ab") as log:
+            return subprocess.Popen(
+                [str(self._root / ".venv" / "bin" / "python"), *arguments],
+                cwd=self._root,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
 
     def _answers(self) -> bool:
         try:

@@ -22,6 +22,7 @@ if Path(ENV_FILE).is_file():
 # --- the installation ---------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 KEYWAY_URL = env.str("KEYWAY_URL", default="https://localhost")
 SECURE = urlsplit(KEYWAY_URL).scheme == "https"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(KEYWAY_URL).hostname or "localhost"])
@@ -31,6 +32,8 @@ INSTALLED_APPS = [
     "apikeys",
     "tenants",
     "audit",
+    "audit.outbox",
+    "config.lib.worker",
     "config.apps.PlatformAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -100,7 +103,7 @@ DATABASES = {
     "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")
 }
 DATABASES["default"]["ENGINE"] = database.engine(DATABASES["default"]["ENGINE"])
-# One for each thread that answers, one to drain, two to renew leases, one to spare.
+# One for each thread that answers, two to renew leases, two to spare. The worker needs more.
 DATABASE_POOL = env.int("KEYWAY_DATABASE_POOL", default=env.int("KEYWAY_THREADS", default=4) + 4)
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | database.options(
     DATABASES["default"]["ENGINE"], STATEMENT_TIMEOUT_MS, DATABASE_POOL
@@ -159,8 +162,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "config.pages.errors.csrf_failure"
 
+# Email goes to the outbox with the change that causes it; the worker sends it to EMAIL_URL.
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+KEYWAY_EMAIL_TRANSPORT = EMAIL_CONFIG["EMAIL_BACKEND"]
+EMAIL_BACKEND = "audit.outbox.backend.OutboxBackend"
+EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Keyway <keyway@localhost>")
 
 # --- browsers -----------------------------------------------------------------------------------
@@ -293,7 +300,6 @@ KEYWAY_SPOOL = env.str("KEYWAY_SPOOL", default=str(BASE_DIR / "var" / "spool"))
 KEYWAY_SPOOL_BYTES = env.int("KEYWAY_SPOOL_BYTES", default=1024**3)
 KEYWAY_USAGE_WHEN_FULL = env.str("KEYWAY_USAGE_WHEN_FULL", default="block")
 KEYWAY_USAGE_RETENTION_DAYS = env.int("KEYWAY_USAGE_RETENTION_DAYS", default=90)
-KEYWAY_DRAIN = env.str("KEYWAY_DRAIN", default="thread")
 
 # --- operators ----------------------------------------------------------------------------------
 KEYWAY_METRICS_TOKEN = env.str("KEYWAY_METRICS_TOKEN", default="")

@@ -3,7 +3,6 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.usage.spool.append import recorder
 from apikeys.verify import throttling
 from apikeys.verify.usage_note import record
 from config.lib import problems
@@ -20,7 +19,6 @@ class UsageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        recorder()  # a server of browsers only has to drain what others left
         began = time.perf_counter()
         response = self.get_response(request)
         route = f"/{request.resolver_match.route}" if request.resolver_match else ""

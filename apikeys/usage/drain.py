@@ -10,21 +10,17 @@ import fcntl
 import logging
 import os
 import threading
-import time
 from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
-from apikeys import conf
-from apikeys.usage import retention
 from apikeys.usage.endpoints import Endpoints
 from apikeys.usage.models import SpoolSegment, UsageGap
 from apikeys.usage.spool import segment
 from apikeys.usage.spool.lines import UnprovenLine, UseLine, decode
 from apikeys.usage.spool.segment import Chunk, Gap
 from apikeys.usage.storage import moment, store
-from tenants.sign_in.tokens import services as tokens
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +28,6 @@ logger = logging.getLogger(__name__)
 MOST_LINES = {"postgresql": 5000, "sqlite": 1000}
 EVERY_SECONDS = 1.0
 MOST_BACKOFF_SECONDS = 15.0
-PRUNE_SECONDS = 600.0
 _TURN = "drain.lock"
 
 
@@ -45,7 +40,6 @@ class Drainer:
         self._seen: dict[str, tuple[int, Gap]] = {}
         self._endpoints = Endpoints()
         self._turn: int | None = None
-        self._pruned_at = float("-inf")
 
     def drain(self) -> int:
         """Move every whole line that is there and remove what is finished. Returns how many lines were moved.
@@ -84,7 +78,6 @@ class Drainer:
                 try:
                     if self._has_turn():
                         self.drain()
-                        self._prune()
                     failures = 0
                 except (DatabaseError, InterfaceError, OSError) as error:
                     failures = min(failures + 1, 4)
@@ -157,13 +150,6 @@ class Drainer:
         if self._turn is not None:
             os.close(self._turn)
             self._turn = None
-
-    def _prune(self) -> None:
-        now = time.monotonic()
-        if now > self._pruned_at + PRUNE_SECONDS:
-            retention.prune(before=timezone.now() - conf.usage_retention())
-            tokens.prune(before=timezone.now())
-            self._pruned_at = now
 
 
 def _lock(path: Path) -> SpoolSegment:

@@ -40,10 +40,7 @@ def main() -> int:
         second = KeywayServer(postgres.url, **settings)
         second.start()
         try:
-            environment = first.environment | {
-                "KEYWAY_LEASE_MS": asked.lease_here or asked.lease,
-                "KEYWAY_DRAIN": "off",
-            }
+            environment = first.environment | {"KEYWAY_LEASE_MS": asked.lease_here or asked.lease}
             command = [
                 sys.executable,
                 "-m",

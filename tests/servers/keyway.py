@@ -1,4 +1,4 @@
-"""A real Keyway: gunicorn processes with a database of their own, which holds the demo."""
+"""A real Keyway: gunicorn and a worker, with a database of their own and the demo's cast."""
 
 import atexit
 import fcntl
@@ -27,7 +27,7 @@ STARTUP_SECONDS = 120  # on a busy machine
 
 
 class KeywayServer:
-    """Use as a context manager. `seed` is what ``seed_demo --json`` printed."""
+    """A context manager. `seed` is what ``seed_demo --json`` printed; `log` is all they wrote."""
 
     seed: dict[str, Any]
 
@@ -63,6 +63,7 @@ class KeywayServer:
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.worker: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "KeywayServer":
         if self.environment["DATABASE_URL"].startswith("sqlite"):
@@ -84,32 +85,38 @@ class KeywayServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "-c",
-            "config/serving/gunicorn.py",
-            "config.wsgi",
-        ]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
-            )
+        self.process = self.launch(
+            "-m", "gunicorn", "-c", "config/serving/gunicorn.py", "config.wsgi"
+        )
+        self.worker = self.launch("manage.py", "work")
         deadline = time.monotonic() + STARTUP_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()  # __exit__ does not run for what __enter__ raises
                 raise RuntimeError(f"Keyway did not start:\n{self.log.read_text()}")
             time.sleep(0.05)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(how)
+        running = [each for each in (self.process, self.worker) if each and each.poll() is None]
+        for process in running:
+            process.send_signal(how)
+        for process in running:
             try:
-                self.process.wait(20)
+                process.wait(20)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(20)
+                process.kill()
+                process.wait(20)
+
+    def launch(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start Python beside the server, in its environment and with its log."""
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
 
     def seed_afresh(self) -> str:
         self.manage("migrate", "--verbosity", "0")

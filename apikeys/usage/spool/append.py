@@ -1,4 +1,4 @@
-"""What this process records of the requests it answers, and the threads that look after it."""
+"""What this process records of the requests it answers, and the thread that looks after it."""
 
 import atexit
 import logging
@@ -6,7 +6,6 @@ import os
 import threading
 
 from apikeys import conf
-from apikeys.usage import drain
 from apikeys.usage.spool.lines import UseLine, encode
 from apikeys.usage.spool.spool import Spool, SpoolFailed
 from apikeys.usage.spool.unproven import Counters
@@ -60,13 +59,8 @@ class Recorder:
             except SpoolFailed:
                 self._unproven.put_back(line)
 
-    def start(self, *, drains: bool) -> None:
+    def start(self) -> None:
         threading.Thread(target=self._look_after, name="usage-spool", daemon=True).start()
-        if drains:
-            drainer = drain.Drainer(self._spool.directory)
-            threading.Thread(
-                target=drainer.run, args=[self._stop], name="usage-drain", daemon=True
-            ).start()
 
     def close(self) -> None:
         self._stop.set()
@@ -107,14 +101,14 @@ def recorder() -> Recorder:
                 made = Recorder(
                     Spool(directory, most_bytes=most_bytes), blocks=conf.blocks_when_full()
                 )
-                made.start(drains=conf.drains_in_thread())
+                made.start()
                 _recorder = made
     return _recorder
 
 
 @atexit.register
 def stop() -> None:
-    """End the threads and let the segment go. The next request starts anew."""
+    """End the thread and let the segment go. The next request starts anew."""
     global _recorder
     with _lock:
         stopped, _recorder = _recorder, None

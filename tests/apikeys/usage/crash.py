@@ -10,7 +10,6 @@ import argparse
 import http.client
 import math
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from typing import Self
 import psutil
 import psycopg
 
-from tests.servers.keyway import ROOT, KeywayServer
+from tests.servers.keyway import KeywayServer
 from tests.servers.postgres import PostgresServer
 
 CLIENTS = 6
@@ -144,7 +143,7 @@ class Clients:
 
 
 class Killer:
-    """Kills a worker, the drainer's process or the whole of PostgreSQL, with SIGKILL, at random.
+    """Kills a server process, the worker that drains or the whole of PostgreSQL, at random.
 
     Never within so many answers of the last time: on a busy machine workers need longer to come back than it takes to kill
     them all, and a long run would test nothing but their start.
@@ -161,7 +160,6 @@ class Killer:
     ) -> None:
         self._server, self._postgres, self._outcome = server, postgres, outcome
         self._dice, self._apart, self._struck_at = random.Random(seed), apart, 0
-        self._drainer = self._start_drainer()
         self._victims: list[Callable[[], None]] = [
             self._kill_worker,
             self._kill_drainer,
@@ -184,26 +182,16 @@ class Killer:
         victim()
         self._outcome.kills[victim.__name__.removeprefix("_kill_")] += 1
 
-    def end(self) -> None:
-        self._drainer.terminate()
-        self._drainer.wait(30)
-
-    def _start_drainer(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "manage.py", "drain_usage", "--loop"]
-        with self._server.log.open("ab") as log:
-            return subprocess.Popen(
-                command, cwd=ROOT, env=self._server.environment, stdout=log, stderr=log
-            )
-
     def _kill_worker(self) -> None:
         assert self._server.process
         if workers := psutil.Process(self._server.process.pid).children():
             self._dice.choice(workers).kill()
 
     def _kill_drainer(self) -> None:
-        self._drainer.kill()
-        self._drainer.wait(30)
-        self._drainer = self._start_drainer()
+        assert self._server.worker
+        self._server.worker.kill()
+        self._server.worker.wait(30)
+        self._server.worker = self._server.launch("manage.py", "work")
 
     def _kill_postgres(self) -> None:
         self._postgres.kill()
@@ -225,7 +213,6 @@ def run(
             while clients.are_busy:
                 killer.strike()
         outcome.seconds = time.monotonic() - began
-        killer.end()
         server.stop()
         began = time.monotonic()
         server.manage("drain_usage", "--once")
