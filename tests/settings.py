@@ -15,10 +15,9 @@ os.environ |= {
     "KEYWAY_URL": "http://testserver",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
 }
-# Nobody drains by chance: tests that ask for what was recorded drain themselves.
 SPOOL = tempfile.mkdtemp(prefix="keyway-spool-")
 atexit.register(shutil.rmtree, SPOOL, ignore_errors=True)
-os.environ |= {"KEYWAY_SPOOL": SPOOL, "KEYWAY_DRAIN": "off"}
+os.environ["KEYWAY_SPOOL"] = SPOOL
 # Every caller of every test comes from one address: tests of a limit set it. One process, so that it has the whole of it.
 os.environ |= {"KEYWAY_PROCESSES": "1", "KEYWAY_LIMIT_REFUSED": "", "KEYWAY_LIMIT_ISSUE": ""}
 # Keys keep their real Argon2id, at its least cost. Servers of the tests, which have settings of their own, pay the real one.

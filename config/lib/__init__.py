@@ -1,0 +1,1 @@
+"""The ground that every app stands on. Imports nothing of Keyway outside this package."""

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from smtplib import SMTPException
 from typing import Any
 
 from allauth.account.forms import ResetPasswordForm
@@ -98,16 +97,18 @@ def member_add(request: HttpRequest, access: Access) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         role = Role(form.cleaned_data["role"])
         try:
-            membership = invite(
-                organization=access.organization,
-                email=form.cleaned_data["email"],
-                role=role,
-                by=access.actor,
-            )
+            # The email is stored with the membership, or neither is. The worker sends it.
+            with transaction.atomic():
+                membership = invite(
+                    organization=access.organization,
+                    email=form.cleaned_data["email"],
+                    role=role,
+                    by=access.actor,
+                )
+                _welcome(request, membership.user)
         except KeywayError as error:
             form.add_error("email", error.detail)
         else:
-            _welcome(request, membership.user)
             return redirect("members", access.organization.slug)
     context = {"form": form, "organization": access.organization}
     return render(
@@ -128,15 +129,8 @@ def _welcome(request: HttpRequest, user: User) -> None:
     if user.has_usable_password():
         return
     form = ResetPasswordForm({"email": user.email})
-    try:
-        if form.is_valid():
-            form.save(request)
-    except (SMTPException, OSError):
-        messages.warning(
-            request,
-            f"The email to {user.email} could not be sent. “Forgot password?” on the sign-in page "
-            "sends another.",
-        )
+    if form.is_valid():
+        form.save(request)
 
 
 @require_http_methods(["GET", "POST"])

@@ -22,7 +22,8 @@ TOKEN = "a token that only Prometheus has"
 
 
 @pytest.fixture
-def token(settings: Settings) -> str:
+def token(settings: Settings, db: None) -> str:
+    """The token in the settings. What is asked of the database is asked of the test's."""
     settings.KEYWAY_METRICS_TOKEN = TOKEN
     return TOKEN
 

@@ -4,21 +4,18 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.mail.backends.base import BaseEmailBackend
+from django.db import OperationalError
 from django.test import Client
 
 from audit.models import TrailEntry
+from audit.outbox import store
+from audit.outbox.models import Message
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
 from tests.conftest import client_of
 
 pytestmark = pytest.mark.django_db
 ADD = "/o/acme/members/add/"
-
-
-class BrokenMail(BaseEmailBackend):
-    def send_messages(self, email_messages: Any) -> int:
-        raise ConnectionRefusedError("no mail server")
 
 
 def test_an_existing_person_is_added(alice: User, mallory: User, acme: Organization) -> None:
@@ -64,15 +61,27 @@ def test_what_is_said_does_not_tell_whether_the_person_was_known(
     assert said == [1, 1]
 
 
-def test_a_mail_that_cannot_be_sent_is_told_and_the_member_is_added(
-    alice: User, settings: Any
-) -> None:
-    settings.EMAIL_BACKEND = "tests.tenants.test_pages_invitations.BrokenMail"
-    response = client_of(alice).post(
-        ADD, {"email": "new@acme.example", "role": "member"}, follow=True
-    )
-    assert "could not be sent" in response.content.decode()
+def test_the_email_waits_in_the_outbox_and_no_server_is_asked(alice: User, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "audit.outbox.backend.OutboxBackend"
+    settings.KEYWAY_EMAIL_TRANSPORT = "there.is.no.Transport"
+    client_of(alice).post(ADD, {"email": "new@acme.example", "role": "member"})
     assert Membership.objects.filter(user__email="new@acme.example").exists()
+    assert Message.objects.waiting().get().recipient == "new@acme.example"
+
+
+def test_a_member_whose_email_cannot_be_stored_is_not_added(
+    alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(**_: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    settings.EMAIL_BACKEND = "audit.outbox.backend.OutboxBackend"
+    monkeypatch.setattr(store, "put", away)
+    client = client_of(alice)
+    client.raise_request_exception = False
+    answer = client.post(ADD, {"email": "new@acme.example", "role": "member"})
+    assert answer.status_code == 503
+    assert not Membership.objects.filter(user__email="new@acme.example").exists()
 
 
 @pytest.mark.parametrize(

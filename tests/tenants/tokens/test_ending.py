@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apikeys.usage.drain import Drainer
 from audit.models import TrailEntry
 from audit.trail.actions import Action
+from config.lib.worker import duties
 from tenants import services as tenants
 from tenants.models import TokenFamily, User
 from tenants.sign_in.tokens.errors import InvalidToken
@@ -164,9 +163,10 @@ def test_a_token_costs_one_query_which_joins_family_and_user(bob: User) -> None:
     assert all(table in queries[0]["sql"] for table in ("tenants_tokenfamily", "tenants_user"))
 
 
-def test_what_removes_old_usage_removes_old_families(bob: User, tmp_path: Path) -> None:
+def test_the_workers_duty_removes_families_that_ended(bob: User) -> None:
     signed_in(bob, at=timezone.now() - timedelta(days=31))
     living = signed_in(bob)
-    Drainer(tmp_path)._prune()
+    (duty,) = [each for each in duties.registered() if each.name == "prune_user_tokens"]
+    duty.run()
     assert TokenFamily.objects.count() == 1
     assert status(living) == 200

@@ -1,0 +1,148 @@
+"""Sending what is due: a small batch at a time, each message by the deliverer of its kind."""
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from audit.outbox import conf, store
+from audit.outbox.errors import DeliveryFailed, Undeliverable, Unreachable
+from audit.outbox.models import Message
+from audit.outbox.seal import SealBroken, open_sealed
+from config.lib.worker import duties
+
+logger = logging.getLogger(__name__)
+
+BATCH = 5
+# Must exceed the time a batch can take, or another worker sends the rest of it as well: about six
+# replies a message, each of which may take EMAIL_TIMEOUT.
+CLAIM = timedelta(minutes=3)
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(minutes=15)
+GIVE_UP_AFTER = timedelta(days=1)
+MOST_ERROR = 500
+
+# Sends an opened payload. Raises DeliveryFailed or one of its subclasses.
+Deliverer = Callable[[bytes], None]
+
+_deliverers: dict[str, Deliverer] = {}
+
+
+def register(kind: str, deliverer: Deliverer) -> None:
+    _deliverers[kind] = deliverer
+
+
+def kinds() -> list[str]:
+    return sorted(_deliverers)
+
+
+def register_duties() -> None:
+    seconds = timedelta(seconds=1)
+    duties.register("send_outbox", every=2 * seconds, run=send_due, lasts=15 * seconds)
+    duties.register("prune_outbox", every=timedelta(hours=1), run=store.prune)
+
+
+def send_due() -> None:
+    """Send until nothing is due.
+
+    Stops at the first unreachable server, because each further try would cost a whole time-out.
+    """
+    is_reachable = True
+    while is_reachable and (batch := _claim()):
+        for message in batch:
+            if is_reachable:
+                is_reachable = _send(message)
+            else:
+                _give_back(message)
+
+
+def _claim() -> list[Message]:
+    """Claim the next messages. A claim counts as an attempt, even if it kills the worker."""
+    due = Message.objects.due().filter(kind__in=_deliverers)
+    if (
+        not due.exists()
+    ):  # asked first, because on SQLite the transaction below takes the write lock
+        return []
+    with transaction.atomic():
+        if connection.features.has_select_for_update_skip_locked:
+            due = due.select_for_update(skip_locked=True)
+        batch = list(due[:BATCH])
+        Message.objects.filter(pk__in=[message.pk for message in batch]).update(
+            claimed_until=Now() + CLAIM, attempts=F("attempts") + 1
+        )
+    for message in batch:
+        message.attempts += 1
+    return batch
+
+
+def _send(message: Message) -> bool:
+    """Send one message and record what became of it. False when its server is unreachable."""
+    try:
+        payload = open_sealed(bytes(message.payload or b""), conf.secret_keys())
+        _deliverers[message.kind](payload)
+    except SealBroken:
+        _give_up(message, "Sealed under a SECRET_KEY that is not in the settings any more.")
+    except Undeliverable as error:
+        _give_up(message, str(error))
+    except DeliveryFailed as error:
+        _try_again(message, str(error))
+        return not isinstance(error, Unreachable)
+    except Exception as error:  # any defect of a deliverer: one message must not block the rest
+        logger.exception("Message %d could not be sent", message.pk)
+        _try_again(message, type(error).__name__)
+    else:
+        # Recorded even if the claim has ended meanwhile: the message must not be sent again.
+        Message.objects.waiting().filter(pk=message.pk).update(
+            sent_at=Now(), payload=None, claimed_until=None, error=""
+        )
+    return True
+
+
+def _try_again(message: Message, error: str) -> None:
+    if timezone.now() - message.created_at > GIVE_UP_AFTER:
+        _give_up(message, error)
+        return
+    pause = _pause(message.attempts)
+    _still_ours(message).update(due_at=Now() + pause, claimed_until=None, error=error[:MOST_ERROR])
+    logger.warning(
+        "Message %d (%s) failed, attempt %d, next in %d s: %s",
+        message.pk,
+        message.kind,
+        message.attempts,
+        pause.total_seconds(),
+        error,
+    )
+
+
+def _give_up(message: Message, error: str) -> None:
+    _still_ours(message).update(
+        given_up_at=Now(), payload=None, claimed_until=None, error=error[:MOST_ERROR]
+    )
+    logger.error(
+        "Message %d (%s) is given up after %d attempts: %s",
+        message.pk,
+        message.kind,
+        message.attempts,
+        error,
+    )
+
+
+def _give_back(message: Message) -> None:
+    _still_ours(message).update(claimed_until=None, attempts=F("attempts") - 1)
+
+
+def _still_ours(message: Message) -> QuerySet[Message]:
+    """The row, unless our claim ended and another worker's claim counted one more attempt."""
+    return Message.objects.waiting().filter(pk=message.pk, attempts=message.attempts)
+
+
+def _pause(attempts: int) -> timedelta:
+    """10, 20, 40… seconds, with 20 % jitter so that messages that failed together spread out."""
+    doublings = min(max(attempts - 1, 0), 16)
+    pause = min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311  no secret

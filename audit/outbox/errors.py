@@ -1,0 +1,13 @@
+class DeliveryFailed(Exception):
+    """The message was not accepted and is retried.
+
+    Operators read the text in the log and in the admin; it must hold nothing of the payload.
+    """
+
+
+class Undeliverable(DeliveryFailed):
+    """The message will never be accepted, so it is given up."""
+
+
+class Unreachable(DeliveryFailed):
+    """The server does not answer or accepts nothing; the next message would fail alike."""
