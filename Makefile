@@ -1,9 +1,17 @@
-# make run    serve Keyway with its demo on http://127.0.0.1:8000 (PORT= changes it)
-# make test   the whole gate          make check   its quick part
-# make bench  measure Keyway beside its peers; writes docs/performance.md
+# make run     serve Keyway with its demo on http://127.0.0.1:8000 (PORT= changes it)
+# make dev     the same, and reload the server when a file changes
+# make check   the quick part of the gate, before each commit
+# make test    the whole gate
+# make one     run some tests: make one T=tests/apikeys/test_secret.py
+# make fmt     format the code, and mend what the linter can
+# make shell   a Python shell with the demo's database
+# make docs    test that the documents say what the code does
+# make proofs  the long proofs: crashes, revocation under load, fuzzing, escalation (hours)
+# make bench   measure Keyway beside its peers; writes docs/performance.md
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lint lint-static quick sqlite browsers postgresql tools install install-dev
+.PHONY: help run dev test check one fmt shell docs proofs bench
+.PHONY: lint lint-static quick sqlite browsers postgresql tools install install-dev
 
 PYTHON ?= python3
 # uv is taken from the PATH or put under var/; the machine's own Python is never changed.
@@ -16,16 +24,35 @@ PORT ?= 8000
 export PORT
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,10s/^# //p' Makefile
 
 run: install
 	@exec $(UV) run --no-sync python -m config.serving.run
 
-test: lint sqlite browsers postgresql
+dev: install-dev
+	@exec $(RUN) python -m config.serving.run --reload
+
+test: tools lint sqlite browsers postgresql
 	@echo "The gate is passed."
 
 check:
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint quick
+
+one: install-dev
+	$(RUN) pytest -q -n 0 $(T)
+
+fmt: install-dev
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+shell: install-dev
+	@KEYWAY_LOG_FORMAT=console $(RUN) python manage.py shell
+
+docs: install-dev tools
+	$(RUN) pytest -q -n 2 tests/config/test_docs.py tests/test_prose.py $$(git ls-files 'tests/**/test_docs.py' 'tests/**/test_readme.py' 'tests/**/test_*_docs.py')
+
+proofs: install-dev tools
+	$(RUN) python -m tests.proofs
 
 install: $(UV)
 	@$(UV) sync --quiet --locked --no-dev --inexact
@@ -50,7 +77,7 @@ lint: install-dev lint-static
 
 # keyway.js and the CSS. npm installs the linter once for each version of its lock file.
 BIOME := var/npm/lint/node_modules/.bin/biome
-lint-static: tools
+lint-static:
 	@if command -v npm >/dev/null; then \
 		$(MAKE) --no-print-directory --silent $(BIOME) && $(BIOME) lint --config-path=.ci/lint --error-on-warnings static; \
 	else \

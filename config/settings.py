@@ -49,7 +49,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "oauth2_provider",
     "apikeys.oauth",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]

@@ -1,6 +1,6 @@
-"""``python -m config.serving.run``: everything between a fresh clone and a running Keyway on this machine. `make run` calls it.
+"""Everything between a fresh clone and a running Keyway on this machine: `make run`, `make dev`.
 
-A second run keeps what the first one made.
+``python -m config.serving.run [--reload]``. A second run keeps what the first one made.
 """
 
 import json
@@ -37,6 +37,7 @@ def main() -> None:
     _seed()
     _welcome(address)
     server = [sys.executable, "-m", "gunicorn", "-c", "config/serving/gunicorn.py", "config.wsgi"]
+    server += [option for option in sys.argv[1:] if option == "--reload"]
     worker = [sys.executable, "manage.py", "work"]
     sys.exit(supervise.run(server, worker, folder=ROOT))
 
