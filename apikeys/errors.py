@@ -3,44 +3,47 @@ from config.lib.errors import KeywayError
 
 class AlreadyRevoked(KeywayError):
     code = "already_revoked"
-    detail = "This key is revoked already."
+    detail = "This key is already revoked."
 
 
 class AlreadyIssued(KeywayError):
-    """The same form or request came again: it issues nothing."""
+    """The same form or request was submitted before. Nothing was issued this time."""
 
     code = "already_issued"
-    detail = "This form was sent before and its key exists. If its secret is lost, revoke it and create another."
+    detail = (
+        "This form was already submitted and its key exists. "
+        "If you lost its secret, revoke the key and create another."
+    )
 
 
 class IdempotencyKeyReused(KeywayError):
     code = "idempotency_key_reused"
-    detail = "This Idempotency-Key was sent before with another body. Nothing was issued."
+    detail = "This Idempotency-Key was already used with a different body. Nothing was issued."
 
 
 class ScopeNotGrantable(KeywayError):
     code = "scope_not_grantable"
-    detail = "A scope is not known, not active yet, or not for this kind of key."
+    detail = "A scope is unknown, not active yet, or not available to this kind of key."
 
 
 class StrongerThanIssuer(KeywayError):
     code = "stronger_than_issuer"
-    detail = "The key would reach further than you do: in environment, expiry or networks."
+    detail = "The key would exceed your own access in its environment, expiry or networks."
 
 
 class NotKeyOwner(KeywayError):
     code = "not_key_owner"
-    detail = "This key is somebody else's. Its owner can do this, or an admin of the organization."
+    detail = "This key belongs to someone else. Only its owner or an admin can do this."
 
 
 class AmbiguousOrganization(KeywayError):
     code = "ambiguous_organization"
-    detail = "Say in which organization: there are several you could mean."
+    detail = "Specify the organization. You can create keys in more than one."
 
 
 class ExpiryInThePast(KeywayError):
     code = "expiry_in_the_past"
-    detail = "The expiry has to be in the future."
+    detail = "The expiry must be in the future."
 
 
 class NotUsable(KeywayError):

@@ -1,4 +1,8 @@
-"""Changes to keys: one function a change, atomic, trailed. Nothing here knows HTTP."""
+"""Changes to keys. Each is one function that is atomic and recorded in the trail. None knows HTTP.
+
+All follow one order: check and hash before the transaction where that needs no lock; inside it
+lock, check again, write, record; wait for leases after it. The comments say what breaks otherwise.
+"""
 
 from apikeys.services.edit import Changes, edit
 from apikeys.services.end import pause, resume, revoke

@@ -1,4 +1,7 @@
-"""Who calls the management of keys: a person, or a key that acts for its owner; and which keys they may see and change."""
+"""Callers of key management, and which keys each may see and change.
+
+A caller is a person, or a key that acts for its owner.
+"""
 
 import uuid
 from collections.abc import Mapping
@@ -24,7 +27,10 @@ _TO_CHANGE = {Kind.PUBLIC: Permission.MANAGE_MEMBERS, Kind.AGENT: Permission.MAN
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person and their places by organization; `key` where it is not the person who calls but a key of theirs."""
+    """A person and their access by organization.
+
+    `key` is set when one of the user's keys makes the call.
+    """
 
     user: User
     places: Mapping[uuid.UUID, Access]
@@ -38,11 +44,16 @@ class Caller:
 
     @classmethod
     def acting(cls, key: Credential, address: str = "") -> "Caller":
-        """A key acts for its owner, in its own organization. Raises Forbidden for one that nobody owns."""
+        """Act for the key's owner, in the key's organization only.
+
+        Raises Forbidden if it has no owner.
+        """
         owner = User.objects.filter(pk=key.owner_id).first() if key.owner_id else None
         if owner is None:
-            raise Forbidden("This credential is nobody's own, so there is nobody it could act for.")
+            raise Forbidden("This credential has no owner to act for.")
         places = cls.person(owner, address).places
+        # Requiring a membership keeps a key from resting on its owner's platform staff access
+        # alone.
         here = {
             pk: place
             for pk, place in places.items()
@@ -59,14 +70,19 @@ class Caller:
         return self.key.actor(self.address) if self.key else actor(self.user, self.address)
 
     def authority_in(self, organization_id: uuid.UUID) -> Authority:
-        """What the caller may hand on there. A key's is its own; its scopes are within its owner's role already."""
+        """What the caller may grant in that organization.
+
+        For a key it is the key's own authority, never its owner's: a narrow key must not issue a
+        broad one. The owner's present role needs no second look, because verification has already
+        intersected the key's scopes with it.
+        """
         if self.key:
             return self.key.authority
         place = self.places.get(organization_id)
         return Authority.of_person(place.permissions if place else frozenset())
 
     def keys(self) -> KeyQuerySet:
-        """The keys that the caller may see."""
+        """The keys the caller may see."""
         seen = Q(kind=Kind.PUBLIC, owner__user=self.user)
         for kind, permission in _TO_READ.items():
             seen |= Q(
@@ -76,7 +92,11 @@ class Caller:
         return Key.objects.filter(seen & self._here())
 
     def find(self, key_id: uuid.UUID) -> Key:
-        """Raises NotKeyOwner for a colleague's key, NoAccess for one elsewhere as for one that does not exist."""
+        """Return a key the caller may see.
+
+        Raises NotKeyOwner for a colleague's key. Raises NoAccess for a key of another organization,
+        exactly as for one that does not exist, so that ids cannot be probed.
+        """
         if (
             key := self.keys()
             .select_related("organization", "owner__user")
@@ -90,19 +110,31 @@ class Caller:
         raise NoAccess()
 
     def find_to_change(self, key_id: uuid.UUID, *, to_end: bool = False) -> Key:
-        """Raises like `find`, and Forbidden or StrongerThanIssuer. What is theirs people may end, whatever their role."""
+        """Return a key the caller may change.
+
+        Raises like `find`. Also raises Forbidden if the caller's role cannot change the key, and
+        StrongerThanIssuer if the calling key does not cover it.
+
+        `to_end` is for revoking: owners may always revoke their own keys, whatever their role is
+        now.
+        """
         key = self.find(key_id)
         is_own = bool(key.owner and key.owner.user_id == self.user.pk)
         if not (is_own and to_end):
             self._require(key, is_own=is_own)
+        # Also for revoking: a leaked weak key must not end the stronger keys of its owner.
         if self.key and not self.key.authority.covers(key.authority):
             raise StrongerThanIssuer(
-                "The key that calls can change only what it covers: this one reaches further."
+                "The calling key can only change keys within its own access. This one exceeds it."
             )
         return key
 
     def enter_to_issue(self, kind: Kind, organization_id: uuid.UUID | None) -> Access:
-        """Where a new key is to be. Raises NoAccess, Forbidden; AmbiguousOrganization when there are several to choose from."""
+        """Return the access for issuing a key of this kind.
+
+        Raises NoAccess or Forbidden, and AmbiguousOrganization if none is named and several
+        qualify.
+        """
         if organization_id is not None:
             place = self.places.get(organization_id)
             if place is None:
@@ -118,10 +150,11 @@ class Caller:
 
     def _require(self, key: Key, *, is_own: bool) -> None:
         place = self.places.get(key.organization_id)
-        if place is None:  # a key of a membership that ended
+        if place is None:  # the key's owner is no longer a member of its organization
             raise Forbidden()
         if is_own:
             place.require(Permission.ISSUE_OWN_KEYS)
+        # In a suspended organization `require` gives the better reason: no one can change anything.
         elif not place.organization.suspended_at and not place.may(_TO_CHANGE[Kind(key.kind)]):
             raise NotKeyOwner()
         else:

@@ -1,4 +1,4 @@
-"""What the changes have in common."""
+"""Steps that several changes share."""
 
 from collections.abc import Collection, Mapping
 
@@ -19,10 +19,12 @@ from tenants.roles import PERMISSIONS, Role
 
 
 def lock_usable(key: Key) -> Key:
-    """Read the key anew and hold its row, so that what is decided on it still holds at the commit.
+    """Lock the key's row and return it as it is now, so that checks on it still hold at the commit.
 
-    Raises NotUsable for one that is revoked or expired.
+    Raises NotUsable if it is revoked or expired.
     """
+    # `key` was read before the lock and may be stale: decide on what this returns, not on `key`.
+    # Only the key's row is locked. Locking its owner too would queue every member's changes.
     locked = Key.objects.select_for_update(of=("self",)).select_related("owner").get(pk=key.pk)
     if locked.revoked_at or (locked.expires_at and locked.expires_at <= timezone.now()):
         raise NotUsable("The key is revoked or expired. Issue a new one.")
@@ -34,32 +36,41 @@ def authority_of_owner(owner: Membership) -> Authority:
 
 
 def require_authority(key: Key, within: Authority) -> None:
-    """Raises ScopeNotGrantable or StrongerThanIssuer unless both who asks and the key's owner have the key's whole power."""
+    """Require that the caller and the key's owner both cover the key's whole authority.
+
+    Raises ScopeNotGrantable or StrongerThanIssuer.
+    """
     wanted = key.authority
+    # The owner is checked too. Otherwise an admin could give a member a key stronger than the
+    # member, and its secret is the member's to use.
     if key.owner:
         authority_of_owner(key.owner).require_covers(wanted)
     within.require_covers(wanted)
 
 
 def grantable(names: Collection[str]) -> list[str]:
-    """Raises ScopeNotGrantable, in words, for names that no public key can have."""
+    """Return the names sorted and without duplicates.
+
+    Raises ScopeNotGrantable, with a message, if a public key cannot have one of them.
+    """
     known = scopes.registry()
     for name in names:
         if name not in known or known[name].kind is not Kind.PUBLIC:
-            raise ScopeNotGrantable("A scope is not known, or not for public keys.")
+            raise ScopeNotGrantable("A scope is unknown or not available to public keys.")
         if not known[name].is_grantable:
             raise ScopeNotGrantable(
                 f"{known[name].title} ({name}) is coming soon and cannot be granted yet."
             )
     if not names:
-        raise ScopeNotGrantable("Choose at least one scope: a key without one can do nothing.")
+        raise ScopeNotGrantable("Choose at least one scope. A key without scopes can do nothing.")
     return sorted(set(names))
 
 
 def make_secret(key: Key) -> tuple[Plaintext, Secret]:
-    """Mint a secret and the row that will know it, not saved yet.
+    """Mint a secret and build its row, without saving it.
 
-    Before the transaction: nobody should wait on a row lock for the tens of milliseconds of Argon2id.
+    Call it before the transaction. Argon2id takes tens of milliseconds, and other requests for the
+    same key would wait that long for its row lock.
     """
     minted = secret.mint(conf.prefixes()[key.kind], key.environment, conf.peppers()[0])
     row = Secret(

@@ -1,4 +1,4 @@
-"""Edit what a key is called and what it may do."""
+"""Edit a key's label, description, scopes and networks."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _FIELDS = ("name", "description", "scopes", "allowed_cidrs")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to be different; None leaves it as it is."""
+    """The new values. None leaves a field unchanged."""
 
     name: str | None = None
     description: str | None = None
@@ -31,14 +31,18 @@ class Changes:
 
 
 def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt:
-    """Change the key. To narrow it takes no power; whoever widens it grants the whole of what it then is.
+    """Edit the key. Widening it requires authority over all it can then do; narrowing does not.
 
-    Raises NotUsable for a key that is revoked or expired, ScopeNotGrantable, StrongerThanIssuer.
+    Raises NotUsable if the key is revoked or expired, ScopeNotGrantable or StrongerThanIssuer.
     """
     with transaction.atomic():
+        # Compare with the locked row. Against a stale copy, a change could count as narrowing
+        # although another edit narrowed the key further in the meantime.
         locked = lock_usable(key)
         old, before = {name: getattr(locked, name) for name in _FIELDS}, locked.authority
         _apply(locked, changes)
+        # The whole key is checked, not what was added: two callers could otherwise each add a part
+        # and together make a key that neither may issue.
         if not before.covers(locked.authority):
             require_authority(locked, within)
         changed = {name: value for name, value in old.items() if getattr(locked, name) != value}
@@ -49,6 +53,8 @@ def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt
                 for name, value in changed.items()
             }
             record(Action.KEY_EDITED, locked, by, data)
+    # After the commit: a lease read before it can still grant what was removed, until this wait is
+    # over. If nothing was removed there is nothing to wait for, and renaming a key stays fast.
     is_weaker = not locked.authority.covers(before)
     return leases.end() if is_weaker else Receipt(effective_at=timezone.now())
 
@@ -65,9 +71,9 @@ def _apply(key: Key, changes: Changes) -> None:
 
 
 def _chosen(key: Key, names: Collection[str]) -> list[str]:
-    """What the key has already can stay, also where it could not be granted anew."""
+    """Check added scopes only. A key keeps those it has, even if they can no longer be granted."""
     if key.kind == Kind.AGENT:
-        raise ScopeNotGrantable("Agent keys have the fixed scopes of their kind.")
+        raise ScopeNotGrantable("Agent keys have fixed scopes.")
     added = set(names) - set(key.scopes)
     if added or not names:
         grantable(added)

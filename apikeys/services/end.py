@@ -13,30 +13,40 @@ from tenants.changes.leases import Receipt
 
 
 def revoke(*, key: Key, by: Actor, reason: str = "") -> Receipt:
-    """Revoke for good. Raises AlreadyRevoked if somebody got there first."""
+    """Revoke permanently.
+
+    Raises AlreadyRevoked if the key is revoked, also by a concurrent request.
+    """
     with transaction.atomic():
+        # A conditional UPDATE, not a read and a write: of two concurrent requests one finds the row
+        # changed, so that one revocation makes one entry of the trail, with one reason.
         if not Key.objects.filter(pk=key.pk, revoked_at=None).update(
             revoked_at=timezone.now(), revoke_reason=reason
         ):
             raise AlreadyRevoked()
         record(Action.KEY_REVOKED, key, by, {"reason": reason} if reason else {})
+    # After the commit: a lease read before it can grant the key until this wait is over, so
+    # answering earlier would acknowledge a revocation that some process does not know yet.
     return leases.end()
 
 
 def pause(*, key: Key, by: Actor) -> Receipt:
-    """Refuse the key until it is resumed. Raises NotUsable for a key that is revoked or paused already."""
+    """Refuse the key until it is resumed. Raises NotUsable if it is already revoked or paused."""
     with transaction.atomic():
         if not Key.objects.filter(pk=key.pk, revoked_at=None, paused_at=None).update(
             paused_at=timezone.now()
         ):
-            raise NotUsable("Only a key that is neither revoked nor paused can be paused.")
+            raise NotUsable("This key is already revoked or paused.")
         record(Action.KEY_PAUSED, key, by, {})
     return leases.end()
 
 
 @transaction.atomic
 def resume(*, key: Key, by: Actor) -> None:
-    """Raises NotUsable for a key that is revoked or not paused."""
+    """Resume a paused key. Raises NotUsable if it is revoked or not paused.
+
+    Gives authority back, so that there is no lease to wait for.
+    """
     if not Key.objects.filter(pk=key.pk, revoked_at=None, paused_at__isnull=False).update(
         paused_at=None
     ):

@@ -1,4 +1,4 @@
-"""Issue keys."""
+"""Issue keys, once per idempotency key."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from tenants.models import Membership, Organization, User
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new key and its secret, which is in memory here and nowhere else."""
+    """A new key and its secret. Only this object holds the plaintext, which is never stored."""
 
     key: Key
     plaintext: Plaintext
@@ -36,7 +36,11 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a new key is to be. One idempotency key of one person issues one key; the digest is of what was asked with it."""
+    """The properties of a new key.
+
+    One idempotency key of one person issues one key. `request_digest` identifies the request that
+    it was first used with.
+    """
 
     name: str
     description: str = ""
@@ -55,9 +59,10 @@ def issue_agent_key(
     created_by: User | None,
     within: Authority | None = None,
 ) -> Issued:
-    """Issue a key for agents: the organization's, with the fixed scopes of its kind. Raises KeywayError.
+    """Issue an agent key for the organization, with the fixed scopes. Raises KeywayError.
 
-    `within` is the power of who asks; None is for whom nothing limits: the installation itself, and who manages agents.
+    `within` is the caller's authority. None means unlimited, for the installation itself and for
+    views that have already required MANAGE_AGENTS.
     """
     key = Key(kind=Kind.AGENT, organization=organization, created_by=created_by)
     return _issue(key, order, by, within)
@@ -71,9 +76,9 @@ def issue_public_key(
     by: Actor,
     within: Authority | None = None,
 ) -> Issued:
-    """Issue a key for a member's scripts, within the owner's role. Raises KeywayError.
+    """Issue a public key to a member, within the member's role. Raises KeywayError.
 
-    `within` is the power of who asks, where that is not the owner in person.
+    `within` is the caller's authority if the caller is not the owner in person.
     """
     key = Key(kind=Kind.PUBLIC, organization=owner.organization, owner=owner, created_by=owner.user)
     key.scopes = grantable(scopes)
@@ -81,7 +86,10 @@ def issue_public_key(
 
 
 def find_issued(*, created_by: User | None, order: Order) -> Key | None:
-    """Find the key that the same request issued before. Raises IdempotencyKeyReused where that one asked for something else."""
+    """Find the key that an earlier copy of this request issued.
+
+    Raises IdempotencyKeyReused if the earlier request had another body.
+    """
     if not order.idempotency_key:
         return None
     key = Key.objects.filter(created_by=created_by, idempotency_key=order.idempotency_key).first()
@@ -94,14 +102,17 @@ def _issue(key: Key, order: Order, by: Actor, within: Authority | None) -> Issue
     _fill(key, order)
     if within:
         require_authority(key, within)
+    # Both checks come before the secret: refused requests must not cost an Argon2id hash each.
     _refuse_replay(key, order)
-    plaintext, made = make_secret(key)
+    plaintext, secret = make_secret(key)
     try:
+        # The entry of the trail is in the same transaction: if it cannot be written, no key exists.
         with transaction.atomic():
             key.save(force_insert=True)
-            made.save(force_insert=True)
-            record(Action.KEY_ISSUED, key, by, _facts(key, plaintext))
+            secret.save(force_insert=True)
+            record(Action.KEY_ISSUED, key, by, _recorded(key, plaintext))
     except IntegrityError:
+        # A concurrent copy of the request won between the check above and the insert.
         _refuse_replay(key, order)
         raise
     return Issued(key, plaintext)
@@ -118,12 +129,17 @@ def _fill(key: Key, order: Order) -> None:
 
 
 def _refuse_replay(key: Key, order: Order) -> None:
-    """The constraint decides a race; this names its outcome."""
+    """Raise AlreadyIssued if the order was carried out before.
+
+    This check alone would lose a race. `one_request_issues_one_key` decides it, and then this names
+    the outcome.
+    """
     if find_issued(created_by=key.created_by, order=order):
         raise AlreadyIssued()
 
 
-def _facts(key: Key, plaintext: Plaintext) -> dict[str, object]:
+def _recorded(key: Key, plaintext: Plaintext) -> dict[str, object]:
+    """What the trail keeps of a new key: the mask, never the plaintext."""
     return {
         "kind": key.kind,
         "environment": key.environment,

@@ -1,4 +1,4 @@
-"""Keys by filter, newest first, a page at a time."""
+"""Search keys, newest first, one page at a time."""
 
 import json
 import uuid
@@ -16,7 +16,7 @@ from audit.activity.queries import InvalidCursor
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """Which keys are wanted; what is left empty does not matter."""
+    """Conditions on keys. An empty field does not filter."""
 
     status: Status | None = None
     kind: str = ""
@@ -39,20 +39,25 @@ class KeyFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """`total` counts what the filter finds on all pages."""
+class KeyPage:
+    """One page of keys. `total` counts the matches on all pages."""
 
     keys: Sequence[Key]
     total: int
     next_cursor: str | None
 
 
-def page(caller: Caller, wanted: KeyFilter, *, at: datetime, limit: int, cursor: str = "") -> Page:
-    """Read one page of what the caller may see. Raises InvalidCursor for a cursor of another caller or filter.
+def page(
+    caller: Caller, wanted: KeyFilter, *, at: datetime, limit: int, cursor: str = ""
+) -> KeyPage:
+    """Read one page of the keys the caller may see.
 
-    Ids are made in the order of time, so that they are both the order and the place in it.
+    Raises InvalidCursor for a cursor that was made for another caller or filter. Ids are UUIDv7 and
+    sort by time of issue, so the cursor is the last id of the page.
     """
     found = wanted.of(caller.keys(), at)
+    # The salt binds a cursor to its caller and filter. The cursor grants nothing (`found` is
+    # filtered again on each page), but a cursor used with another filter would silently skip keys.
     signer = signing.Signer(
         salt=f"apikeys.services.search {caller.id} {json.dumps(asdict(wanted), default=str)}"
     )
@@ -65,7 +70,8 @@ def page(caller: Caller, wanted: KeyFilter, *, at: datetime, limit: int, cursor:
         rows = rows.filter(pk__lt=_open(signer, cursor))
     keys = list(rows[: limit + 1])
     more = len(keys) > limit
-    return Page(keys[:limit], found.count(), signer.sign(keys[limit - 1].pk.hex) if more else None)
+    next_cursor = signer.sign(keys[limit - 1].pk.hex) if more else None
+    return KeyPage(keys[:limit], found.count(), next_cursor)
 
 
 def _open(signer: signing.Signer, cursor: str) -> uuid.UUID:

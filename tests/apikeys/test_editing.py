@@ -31,7 +31,7 @@ def resolve(issued: Issued, address: str = "") -> Credential | Denial:
     return verify(issued.plaintext.reveal(), now=timezone.now(), address=address)
 
 
-def test_what_is_left_out_stays(public_key: Issued, agent_key: Issued) -> None:
+def test_edit_keeps_omitted_fields(public_key: Issued, agent_key: Issued) -> None:
     edit(public_key, name="Renamed")
     key = Key.objects.get(pk=public_key.key.pk)
     assert (key.name, key.description, key.scopes) == ("Renamed", "", ["read:audit-activity"])
@@ -42,17 +42,22 @@ def test_what_is_left_out_stays(public_key: Issued, agent_key: Issued) -> None:
     assert Key.objects.get(pk=agent_key.key.pk).name == agent_key.key.name
 
 
-def test_an_edit_that_changes_nothing_is_not_trailed(public_key: Issued) -> None:
+def test_edit_without_changes_is_not_trailed(public_key: Issued) -> None:
     edit(public_key, name=public_key.key.name, scopes=["read:audit-activity"])
     assert not TrailEntry.objects.filter(action="key.edited").exists()
 
 
-def test_only_what_takes_power_away_waits_for_leases(
+def test_only_narrowing_waits_for_leases(
     issue_public_key: IssueKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued = issue_public_key(scopes=("read:audit-activity", "read:databases"))
-    ended: list[str] = []
-    monkeypatch.setattr(leases, "end", lambda: ended.append("end") or Receipt(timezone.now()))
+    ended: list[Receipt] = []
+
+    def record_end() -> Receipt:
+        ended.append(Receipt(timezone.now()))
+        return ended[-1]
+
+    monkeypatch.setattr(leases, "end", record_end)
     edit(issued, name="x")
     edit(issued, scopes=["read:audit-activity", "read:databases", "read:policies"])
     assert ended == []
@@ -62,7 +67,7 @@ def test_only_what_takes_power_away_waits_for_leases(
     assert len(ended) == 3
 
 
-def test_the_next_presentation_after_a_narrowing_is_refused(issue_public_key: IssueKey) -> None:
+def test_narrowing_applies_to_the_next_request(issue_public_key: IssueKey) -> None:
     issued = issue_public_key(scopes=("read:audit-activity", "read:databases"))
     credential = resolve(issued, "198.51.100.1")
     assert isinstance(credential, Credential)
@@ -75,24 +80,24 @@ def test_the_next_presentation_after_a_narrowing_is_refused(issue_public_key: Is
     assert resolve(issued, "198.51.100.1") == Denial(Reason.IP_NOT_ALLOWED)
 
 
-def test_scopes_are_widened_only_by_who_holds_them(
-    issue_public_key: IssueKey, alice: object
-) -> None:
+def test_widening_requires_holding_the_scope(issue_public_key: IssueKey, alice: object) -> None:
     issued = issue_public_key(owner=alice, scopes=("read:audit-activity",))
     wider = ["read:audit-activity", "read:logs"]
     with pytest.raises(ScopeNotGrantable):
         edit(issued, MEMBER, scopes=wider)
     edit(issued, ADMIN, scopes=wider)
-    edit(issued, MEMBER, scopes=["read:audit-activity"])  # to narrow takes no power
+    edit(issued, MEMBER, scopes=["read:audit-activity"])  # narrowing requires no authority
 
 
-def test_an_admin_gives_nobody_more_than_their_own_role_holds(public_key: Issued) -> None:
+def test_widening_stays_within_the_owners_role(public_key: Issued) -> None:
     with pytest.raises(ScopeNotGrantable):
         edit(public_key, ADMIN, scopes=["read:audit-activity", "read:logs"])
 
 
-def test_who_widens_a_key_grants_all_of_it(acme: Organization, issue_public_key: IssueKey) -> None:
-    """An admin may not let an owner's key out of its networks, for it is more than an admin is."""
+def test_widening_requires_authority_over_the_whole_key(
+    acme: Organization, issue_public_key: IssueKey
+) -> None:
+    """An admin cannot remove the networks of an owner's key, which is stronger than an admin."""
     issued = issue_public_key(
         owner=join(acme, "olivia", Role.OWNER), scopes=("admin",), allowed=NEAR
     )
@@ -102,7 +107,7 @@ def test_who_widens_a_key_grants_all_of_it(acme: Organization, issue_public_key:
     edit(issued, OWNER, allowed=())
 
 
-def test_networks_are_widened_only_within_those_of_who_asks(issue_public_key: IssueKey) -> None:
+def test_networks_widen_only_within_the_issuers(issue_public_key: IssueKey) -> None:
     issued = issue_public_key(allowed=networks.parse(["192.0.2.0/25"]))
     within = Authority(MEMBER.scopes, MEMBER.environments, None, NEAR)
     with pytest.raises(StrongerThanIssuer):
@@ -114,19 +119,17 @@ def test_networks_are_widened_only_within_those_of_who_asks(issue_public_key: Is
     ("scopes", "words"),
     [
         (["read:alerts"], "coming soon"),
-        (["*"], "not known"),
-        (["write:agent-events"], "not for"),
+        (["*"], "unknown"),
+        (["write:agent-events"], "not available"),
         ([], "one"),
     ],
 )
-def test_scopes_that_nobody_can_have_are_refused(
-    scopes: list[str], words: str, public_key: Issued
-) -> None:
+def test_edit_refuses_ungrantable_scopes(scopes: list[str], words: str, public_key: Issued) -> None:
     with pytest.raises(ScopeNotGrantable, match=words):
         edit(public_key, OWNER, scopes=scopes)
 
 
-def test_agent_keys_have_fixed_scopes_and_free_networks(agent_key: Issued) -> None:
+def test_agent_key_edits_networks_but_not_scopes(agent_key: Issued) -> None:
     with pytest.raises(ScopeNotGrantable, match="fixed"):
         edit(agent_key, OWNER, scopes=["read:audit-activity"])
     edit(agent_key, OWNER, allowed=NEAR)
@@ -134,7 +137,7 @@ def test_agent_keys_have_fixed_scopes_and_free_networks(agent_key: Issued) -> No
 
 
 @pytest.mark.parametrize("end", ["revoked_at", "expires_at"])
-def test_what_is_over_is_not_edited(end: str, public_key: Issued) -> None:
+def test_revoked_or_expired_key_is_not_edited(end: str, public_key: Issued) -> None:
     Key.objects.filter(pk=public_key.key.pk).update(**{end: timezone.now()})
     with pytest.raises(NotUsable):
         edit(public_key, name="x")

@@ -1,4 +1,7 @@
-"""Who may manage which keys over the API: people by role and place, keys by what they cover, browsers by CSRF and sign-in."""
+"""Who may manage which keys over the API.
+
+A person's role decides, a key's own authority, and for a browser its CSRF token and recent sign-in.
+"""
 
 import time
 from datetime import timedelta
@@ -32,19 +35,19 @@ def alices_key(issue_public_key: IssueKey, alice: User) -> Issued:
     return issue_public_key(owner=alice, name="Alice's key")
 
 
-def told(answer: Any) -> tuple[int, str]:
+def status_and_code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
 def try_all(client: Any, key: Key) -> list[tuple[int, str]]:
-    """Show, edit, rotate, revoke."""
+    """Try to show, edit, rotate and revoke the key."""
     path = f"{URL}/{key.public_id}"
     as_json = {"content_type": "application/json"}
     return [
-        told(client.get(path)),
-        told(client.patch(path, '{"name": "Changed"}', **as_json)),
-        told(client.post(f"{path}/rotate", "{}", **as_json)),
-        told(client.delete(path, "{}", **as_json)),
+        status_and_code(client.get(path)),
+        status_and_code(client.patch(path, '{"name": "Changed"}', **as_json)),
+        status_and_code(client.post(f"{path}/rotate", "{}", **as_json)),
+        status_and_code(client.delete(path, "{}", **as_json)),
     ]
 
 
@@ -63,9 +66,9 @@ READS = [(200, "")] + [(403, "not_key_owner")] * 3
         ("mallory", NOT_FOUND, NOT_FOUND, NOT_FOUND),
     ],
 )
-def test_a_role_sees_and_changes_its_keys_and_no_others(
-    *, name: str, of_bob: Any, of_alice: Any, of_agents: Any, public_key: Issued, alices_key: Issued, agent_key: Issued,
-    olivia: User, request: pytest.FixtureRequest,
+def test_role_decides_which_keys_can_be_changed(
+    *, name: str, of_bob: Any, of_alice: Any, of_agents: Any, public_key: Issued,
+    alices_key: Issued, agent_key: Issued, olivia: User, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     client = client_of(request.getfixturevalue(name))
     assert [try_all(client, each.key) for each in (public_key, alices_key, agent_key)] == [
@@ -85,9 +88,9 @@ def test_a_role_sees_and_changes_its_keys_and_no_others(
         ("mallory", {"Globex agent"}),
     ],
 )
-def test_a_list_shows_what_the_role_may_see(
-    *, name: str, seen: set[str], public_key: Issued, alices_key: Issued, agent_key: Issued, globex_agent_key: Issued,
-    carol: User, staff: User, request: pytest.FixtureRequest,
+def test_role_decides_which_keys_are_listed(
+    *, name: str, seen: set[str], public_key: Issued, alices_key: Issued, agent_key: Issued,
+    globex_agent_key: Issued, carol: User, staff: User, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     answer = client_of(request.getfixturevalue(name)).get(URL)
     assert set(names(answer)) == seen
@@ -101,7 +104,7 @@ AGENT = {"name": "agent", "kind": "agent"}
     ("name", "public", "agent"),
     [("bob", 201, 403), ("alice", 201, 201), ("carol", 403, 403), ("staff", 403, 201)],
 )
-def test_a_role_issues_what_it_may(
+def test_role_decides_which_kinds_can_be_issued(
     name: str, public: int, agent: int, acme: Organization, request: pytest.FixtureRequest
 ) -> None:
     client = client_of(request.getfixturevalue(name))
@@ -112,7 +115,7 @@ def test_a_role_issues_what_it_may(
     ] == [public, agent]
 
 
-def test_whoever_has_two_places_says_which_and_a_strange_one_does_not_exist(
+def test_organization_is_required_if_ambiguous(
     bob: User, globex: Organization, acme: Organization
 ) -> None:
     client = client_of(bob)
@@ -127,9 +130,7 @@ def test_whoever_has_two_places_says_which_and_a_strange_one_does_not_exist(
     )
 
 
-def test_in_a_suspended_organization_keys_are_read_and_ended_and_nothing_else(
-    public_key: Issued, bob: User
-) -> None:
+def test_suspended_organization_allows_read_and_revoke(public_key: Issued, bob: User) -> None:
     tenants.suspend_organization(organization=public_key.key.organization, by=SYSTEM)
     client = client_of(bob)
     assert try_all(client, public_key.key) == [
@@ -141,7 +142,7 @@ def test_in_a_suspended_organization_keys_are_read_and_ended_and_nothing_else(
     assert create(client).status_code == 403
 
 
-def test_who_left_still_ends_what_is_theirs(
+def test_former_member_can_revoke_own_keys(
     public_key: Issued, bob: User, globex: Organization
 ) -> None:
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
@@ -153,13 +154,13 @@ def test_who_left_still_ends_what_is_theirs(
     ]
 
 
-def test_nobody_at_all_is_told_how_to_come_in(public_key: Issued) -> None:
+def test_missing_credential_gets_a_challenge(public_key: Issued) -> None:
     answer = Client().get(f"{URL}/{public_key.key.public_id}")
-    assert told(answer) == (401, "missing_key")
+    assert status_and_code(answer) == (401, "missing_key")
     assert "WWW-Authenticate" in answer
 
 
-def test_a_user_token_does_what_the_person_may(public_key: Issued, bob: User) -> None:
+def test_user_token_acts_for_its_user(public_key: Issued, bob: User) -> None:
     signed_in = Client().post(
         "/api/v1/auth/login",
         {"email": bob.email, "password": PASSWORD},
@@ -169,33 +170,31 @@ def test_a_user_token_does_what_the_person_may(public_key: Issued, bob: User) ->
     assert bearer.post(URL, GOOD, format="json").status_code == 201
     assert bearer.delete(f"{URL}/{public_key.key.public_id}").status_code == 200
     both = api(public_key, HTTP_AUTHORIZATION=f"Bearer {signed_in.json()['access_token']}")
-    assert told(both.get(URL)) == (400, "several_credentials")
+    assert status_and_code(both.get(URL)) == (400, "several_credentials")
 
 
-def test_a_browser_needs_its_csrf_token(bob: User) -> None:
+def test_session_needs_a_csrf_token(bob: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(bob)
     session = client.session
     session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
     session["account_authentication_methods_user"] = str(bob.pk)
     session.save()
-    assert told(create(client)) == (403, "csrf_failed")
+    assert status_and_code(create(client)) == (403, "csrf_failed")
     token = client.get("/profile/").cookies["keyway-csrf"].value
     assert send(client, body=GOOD, **{"X-CSRFToken": token}).status_code == 201
 
 
-def test_a_browser_changes_nothing_long_after_its_sign_in(
-    public_key: Issued, bob: User, settings: Settings
-) -> None:
+def test_session_needs_a_recent_sign_in(public_key: Issued, bob: User, settings: Settings) -> None:
     client = client_of(bob)
     assert create(client).status_code == 201
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
-    assert told(create(client)) == (403, "recent_sign_in_required")
+    assert status_and_code(create(client)) == (403, "recent_sign_in_required")
     refused = (403, "recent_sign_in_required")
     assert try_all(client, public_key.key) == [(200, ""), refused, refused, refused]
 
 
-# Keys that manage keys
+# Keys that manage keys.
 
 
 @pytest.fixture
@@ -203,15 +202,15 @@ def manager(issue_public_key: IssueKey) -> Issued:
     return issue_public_key(name="Bob's manager", scopes=("manage:api-keys", "read:audit-activity"))
 
 
-def test_a_key_needs_the_scope_and_to_be_public(
+def test_managing_key_needs_scope_and_public_kind(
     public_key: Issued, agent_key: Issued, manager: Issued
 ) -> None:
     assert api(manager).get(URL).status_code == 200
-    assert told(api(public_key).get(URL)) == (403, "insufficient_scope")
-    assert told(api(agent_key).get(URL)) == (403, "wrong_key_type")
+    assert status_and_code(api(public_key).get(URL)) == (403, "insufficient_scope")
+    assert status_and_code(api(agent_key).get(URL)) == (403, "wrong_key_type")
 
 
-def test_a_key_manages_its_owners_keys_that_it_covers(
+def test_managing_key_changes_only_keys_it_covers(
     manager: Issued,
     public_key: Issued,
     alices_key: Issued,
@@ -231,7 +230,7 @@ def test_a_key_manages_its_owners_keys_that_it_covers(
     )
 
 
-def test_a_key_issues_in_its_own_reach_by_default(issue_public_key: IssueKey, bob: User) -> None:
+def test_managing_key_passes_on_its_limits(issue_public_key: IssueKey, bob: User) -> None:
     expires_at = timezone.now() + timedelta(days=10)
     manager = issue_public_key(
         scopes=("manage:api-keys",), environment="test", expires_at=expires_at
@@ -254,24 +253,27 @@ def test_a_key_issues_in_its_own_reach_by_default(issue_public_key: IssueKey, bo
         ({"kind": "agent", "scopes": []}, "forbidden"),
     ],
 )
-def test_a_key_issues_nothing_stronger_than_itself(
+def test_managing_key_issues_nothing_stronger(
     change: dict[str, object], code: str, manager: Issued
 ) -> None:
     client = api(manager)
     assert client.post(URL, GOOD, format="json").status_code == 201
-    assert told(client.post(URL, GOOD | change, format="json")) == (403, code)
+    assert status_and_code(client.post(URL, GOOD | change, format="json")) == (403, code)
 
 
-def test_a_key_for_agents_takes_a_key_with_admin(
+def test_agent_key_requires_a_key_with_admin(
     olivia: User, alice: User, issue_public_key: IssueKey
 ) -> None:
     admin = issue_public_key(owner=olivia, scopes=("admin",))
     assert api(admin).post(URL, AGENT, format="json").status_code == 201
     lesser = issue_public_key(owner=alice, scopes=("manage:api-keys",))
-    assert told(api(lesser).post(URL, AGENT, format="json")) == (403, "scope_not_grantable")
+    assert status_and_code(api(lesser).post(URL, AGENT, format="json")) == (
+        403,
+        "scope_not_grantable",
+    )
 
 
-def test_an_admins_key_reaches_no_keys_of_an_owner_that_are_more(
+def test_managing_key_cannot_touch_a_stronger_key(
     manager: Issued, alice: User, olivia: User, issue_public_key: IssueKey
 ) -> None:
     alices = api(issue_public_key(owner=alice, scopes=("manage:api-keys", "read:audit-activity")))
@@ -280,7 +282,7 @@ def test_an_admins_key_reaches_no_keys_of_an_owner_that_are_more(
     assert try_all(alices, manager.key) == ALL
 
 
-def test_an_admin_rotates_no_owners_key_and_may_end_it(
+def test_admin_can_revoke_but_not_rotate_owners_key(
     alice: User, olivia: User, issue_public_key: IssueKey
 ) -> None:
     owners = issue_public_key(owner=olivia, scopes=("admin",))
@@ -288,30 +290,29 @@ def test_an_admin_rotates_no_owners_key_and_may_end_it(
     assert try_all(client_of(alice), owners.key) == [(200, ""), (200, ""), refused, (200, "")]
 
 
-def test_a_demoted_owners_key_manages_no_more_than_the_role_left(
-    manager: Issued, bob: User
-) -> None:
+def test_demotion_narrows_a_managing_key(manager: Issued, bob: User) -> None:
     client = api(manager)
     assert client.get(URL).status_code == 200
     tenants.change_role(membership=membership_of(bob), role=Role.AUDITOR, by=SYSTEM)
-    assert told(client.get(URL)) == (403, "insufficient_scope")
+    assert status_and_code(client.get(URL)) == (403, "insufficient_scope")
 
 
-def test_from_outside_its_networks_a_key_does_nothing_at_both_doors(
+def test_bound_key_is_refused_outside_its_networks(
     issue_public_key: IssueKey, manager: Issued
 ) -> None:
     made = api(manager).post(URL, GOOD | {"allowed_cidrs": ["192.0.2.0/24"]}, format="json").json()
     client = api(HTTP_X_API_KEY=made["key"])
     for path in ("/api/v1/whoami", "/api/v1/public/audit-activity"):
         assert client.get(path, REMOTE_ADDR="192.0.2.9").status_code == 200
-        assert told(client.get(path, REMOTE_ADDR="198.51.100.9")) == (403, "ip_not_allowed")
+        assert status_and_code(client.get(path, REMOTE_ADDR="198.51.100.9")) == (
+            403,
+            "ip_not_allowed",
+        )
 
 
-def test_a_secret_that_is_rotated_out_hands_on_nothing_that_outlasts_it(
-    manager: Issued, bob: User
-) -> None:
+def test_replaced_secret_issues_nothing_that_outlasts_it(manager: Issued, bob: User) -> None:
     acting = api(manager)
     path = f"/{manager.key.public_id}/rotate"
     assert send(client_of(bob), path, {"grace": 3600}).status_code == 200
     assert acting.get("/api/v1/whoami").json()["rotating_out_at"]
-    assert told(send(acting, path, "{}")) == (403, "stronger_than_issuer")
+    assert status_and_code(send(acting, path, "{}")) == (403, "stronger_than_issuer")

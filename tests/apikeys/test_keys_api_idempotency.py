@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: one request issues one key, however often and however many at once it is sent."""
+"""`Idempotency-Key`: repeated and concurrent copies of a request issue one key."""
 
 import threading
 from typing import Any
@@ -15,27 +15,27 @@ from tests.conftest import api, client_of
 pytestmark = pytest.mark.django_db
 
 
-def ask(client: Client, key: str = "one", **body: object) -> Any:
+def create_idempotently(client: Client, key: str = "one", **body: object) -> Any:
     return send(client, body=GOOD | body, **{"Idempotency-Key": key})
 
 
-def test_a_replay_tells_of_the_key_without_its_secret_and_issues_nothing(bob: User) -> None:
+def test_replay_returns_the_key_without_its_secret(bob: User) -> None:
     client = client_of(bob)
-    first, again = ask(client), ask(client)
+    first, again = create_idempotently(client), create_idempotently(client)
     assert (first.status_code, again.status_code) == (201, 201)
     assert (first.headers.get("Idempotent-Replayed"), again.headers.get("Idempotent-Replayed")) == (
         None,
         "true",
     )
-    told = first.json()
-    assert told.pop("key") not in again.content.decode()
-    assert again.json() == told | {"secret_shown": True}
+    created = first.json()
+    assert created.pop("key") not in again.content.decode()
+    assert again.json() == created | {"secret_shown": True}
     assert (Key.objects.count(), Secret.objects.count()) == (1, 1)
 
 
-def test_the_order_of_the_fields_makes_no_other_body(bob: User) -> None:
+def test_replay_ignores_the_order_of_fields(bob: User) -> None:
     client = client_of(bob)
-    ask(client, description="x")
+    create_idempotently(client, description="x")
     again = send(
         client,
         body=dict(reversed((GOOD | {"description": "x"}).items())),
@@ -44,25 +44,28 @@ def test_the_order_of_the_fields_makes_no_other_body(bob: User) -> None:
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_another_body_is_refused(bob: User) -> None:
+def test_reused_key_with_another_body_is_refused(bob: User) -> None:
     client = client_of(bob)
-    ask(client)
-    refused = ask(client, name="Something else")
+    create_idempotently(client)
+    refused = create_idempotently(client, name="Something else")
     assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
     assert Key.objects.count() == 1
 
 
-def test_two_callers_who_choose_the_same_do_not_meet(alice: User, bob: User) -> None:
+def test_idempotency_keys_are_per_caller(alice: User, bob: User) -> None:
     bobs = client_of(bob)
     manager = create(bobs, scopes=["manage:api-keys", "read:audit-activity"]).json()["key"]
-    answers = [ask(client) for client in (bobs, client_of(alice), api(HTTP_X_API_KEY=manager))]
+    answers = [
+        create_idempotently(client)
+        for client in (bobs, client_of(alice), api(HTTP_X_API_KEY=manager))
+    ]
     assert all("key" in answer.json() for answer in answers)
     assert Key.objects.count() == 4
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "a\tb"])
-def test_a_key_that_cannot_be_is_refused(key: str, bob: User) -> None:
-    answer = ask(client_of(bob), key)
+def test_invalid_idempotency_key_is_refused(key: str, bob: User) -> None:
+    answer = create_idempotently(client_of(bob), key)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, ["Idempotency-Key"])
     assert not Key.objects.exists()
 
@@ -72,7 +75,7 @@ def test_a_key_that_cannot_be_is_refused(key: str, bob: User) -> None:
     "connection.vendor != 'postgresql'",
     reason="the SQLite of these tests is one connection in memory",
 )
-def test_eight_at_once_issue_one_key_whose_secret_one_of_them_is_told(bob: User) -> None:
+def test_concurrent_copies_reveal_one_secret(bob: User) -> None:
     clients = [client_of(bob) for _ in range(8)]
     answers: list[Any] = []
     barrier = threading.Barrier(len(clients))
@@ -80,7 +83,7 @@ def test_eight_at_once_issue_one_key_whose_secret_one_of_them_is_told(bob: User)
     def run(client: Client) -> None:
         barrier.wait()
         try:
-            answers.append(ask(client))
+            answers.append(create_idempotently(client))
         finally:
             connections.close_all()
 

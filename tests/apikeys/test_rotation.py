@@ -15,6 +15,7 @@ from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
 from tenants.changes import leases
+from tenants.changes.leases import Receipt
 from tenants.models import Organization, User
 from tenants.roles import PERMISSIONS, Role
 from tests.conftest import SYSTEM, IssueKey, api, join
@@ -36,7 +37,7 @@ def works(issued: Issued | Rotated, at: datetime | None = None) -> bool:
     return isinstance(resolve(issued, at), Credential)
 
 
-def test_the_old_secret_dies_at_once_and_the_key_stays(
+def test_rotation_ends_the_old_secret_and_keeps_the_key(
     public_key: Issued, agent_key: Issued
 ) -> None:
     assert works(public_key)
@@ -51,18 +52,21 @@ def test_the_old_secret_dies_at_once_and_the_key_stays(
     assert rotated.plaintext.body not in entry.body
 
 
-def test_a_rotation_is_answered_when_no_lease_is_left(
-    public_key: Issued, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended: list[bool] = []
+def test_rotation_waits_for_leases(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipts: list[Receipt] = []
     end = leases.end
-    monkeypatch.setattr(leases, "end", lambda: ended.append(True) or end())
+
+    def record_end() -> Receipt:
+        receipts.append(end())
+        return receipts[-1]
+
+    monkeypatch.setattr(leases, "end", record_end)
     for grace in (NOW, HOUR):
         rotate(public_key, grace)
-    assert len(ended) == 2
+    assert len(receipts) == 2
 
 
-def test_with_grace_both_work_until_the_clock_says_so(public_key: Issued) -> None:
+def test_grace_lets_both_secrets_work_until_its_end(public_key: Issued) -> None:
     rotated = rotate(public_key, HOUR)
     end = rotated.old_expires_at
     assert end == rotated.rotated_at + HOUR == rotated.effective_at
@@ -71,11 +75,11 @@ def test_with_grace_both_work_until_the_clock_says_so(public_key: Issued) -> Non
     assert works(rotated, end)
 
 
-def test_a_secret_that_is_rotated_out_says_so(agent_key: Issued) -> None:
+def test_replaced_secret_reports_that_it_ends(agent_key: Issued) -> None:
     def heartbeat(issued: Issued | Rotated) -> bool:
-        answer = api(issued).post(
-            "/api/v1/agent/heartbeat", {"host": "sql-01", "version": "1"}, format="json"
-        )  # type: ignore[arg-type]
+        client = api(HTTP_X_API_KEY=issued.plaintext.reveal())
+        body = {"host": "sql-01", "version": "1"}
+        answer = client.post("/api/v1/agent/heartbeat", body, format="json")
         return bool(answer.json()["rotating_out"])
 
     assert not heartbeat(agent_key)
@@ -85,7 +89,7 @@ def test_a_secret_that_is_rotated_out_says_so(agent_key: Issued) -> None:
     assert api(agent_key).get("/api/v1/whoami").json()["rotating_out_at"] is not None
 
 
-def test_a_second_rotation_ends_the_overlap_of_the_first(public_key: Issued) -> None:
+def test_second_rotation_ends_the_first_overlap(public_key: Issued) -> None:
     first = rotate(public_key, HOUR)
     second = rotate(public_key, HOUR)
     assert resolve(public_key) == Denial(Reason.ROTATED_KEY)
@@ -101,7 +105,7 @@ def test_a_second_rotation_ends_the_overlap_of_the_first(public_key: Issued) -> 
 
 
 @pytest.mark.parametrize("end", ["revoked_at", "expires_at"])
-def test_what_is_over_is_not_rotated(end: str, public_key: Issued) -> None:
+def test_revoked_or_expired_key_is_not_rotated(end: str, public_key: Issued) -> None:
     Key.objects.filter(pk=public_key.key.pk).update(**{end: timezone.now()})
     with pytest.raises(NotUsable):
         rotate(public_key)
@@ -114,7 +118,7 @@ def test_revoked_wins_over_rotated(public_key: Issued) -> None:
     assert resolve(public_key) == resolve(rotated) == Denial(Reason.REVOKED_KEY)
 
 
-def test_a_rotation_hands_out_a_secret_so_it_takes_the_power_to_issue_it(
+def test_rotation_requires_authority_to_issue(
     acme: Organization, issue_public_key: IssueKey
 ) -> None:
     strong = issue_public_key(owner=join(acme, "olivia", Role.OWNER), scopes=("admin",))
@@ -124,10 +128,11 @@ def test_a_rotation_hands_out_a_secret_so_it_takes_the_power_to_issue_it(
     assert Secret.objects.count() == 1
 
 
-def test_the_power_is_that_of_the_moment_it_was_widened_meanwhile(
-    acme: Organization, issue_public_key: IssueKey
-) -> None:
-    """What was read before the change says nothing: the row is read again, and held."""
+def test_rotation_checks_the_locked_row(acme: Organization, issue_public_key: IssueKey) -> None:
+    """The caller's copy of the key is stale.
+
+    Rotating must check the row as it is under the lock.
+    """
     stale = issue_public_key(owner=join(acme, "olivia", Role.OWNER))
     keys.edit(
         key=Key.objects.get(pk=stale.key.pk),
@@ -139,7 +144,7 @@ def test_the_power_is_that_of_the_moment_it_was_widened_meanwhile(
         rotate(stale, within=Authority.of_person(PERMISSIONS[Role.ADMIN]))
 
 
-def test_a_rotated_secret_never_comes_back(public_key: Issued) -> None:
+def test_rotated_secret_never_comes_back(public_key: Issued) -> None:
     rotated = rotate(public_key, HOUR)
     old = Secret.objects.filter(retired_at__isnull=False)
     for retired_at in (None, rotated.old_expires_at + HOUR):
@@ -153,7 +158,7 @@ def test_a_rotated_secret_never_comes_back(public_key: Issued) -> None:
     old.update(retired_at=timezone.now())
 
 
-def test_a_third_usable_secret_is_refused_by_the_database(public_key: Issued) -> None:
+def test_database_refuses_a_third_usable_secret(public_key: Issued) -> None:
     rotate(public_key, HOUR)
     proof = Secret.objects.first().proof  # type: ignore[union-attr]
     third = {"key": public_key.key, "lookup": 1, "proof": proof, "pepper_version": 1, "mask": "x"}
@@ -161,7 +166,7 @@ def test_a_third_usable_secret_is_refused_by_the_database(public_key: Issued) ->
         Secret.objects.create(**third, retired_at=timezone.now() + HOUR)
 
 
-def test_a_presentation_of_a_rotated_secret_writes_nothing_to_the_database(
+def test_rotated_secret_is_refused_without_a_write(
     public_key: Issued, django_assert_num_queries: Any
 ) -> None:
     rotate(public_key)
@@ -176,11 +181,12 @@ def test_a_presentation_of_a_rotated_secret_writes_nothing_to_the_database(
     "connection.vendor != 'postgresql'",
     reason="the SQLite of these tests is one connection in memory",
 )
-def test_of_two_rotations_at_once_one_wins(
+def test_concurrent_rotations_have_one_winner(
     public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both have read the secret they replace before either commits."""
-    barrier, results = threading.Barrier(2), []
+    """Both requests read the secret to replace before either commits."""
+    barrier = threading.Barrier(2)
+    results: list[Rotated | NotUsable] = []
     make = keys.rotate.__globals__["make_secret"]
 
     def make_together(key: Key) -> Any:
@@ -211,7 +217,7 @@ def test_of_two_rotations_at_once_one_wins(
     assert connection.vendor == "postgresql"
 
 
-def test_mallorys_keys_stay_as_they_are(
+def test_rotation_leaves_other_keys_alone(
     public_key: Issued, globex_public_key: Issued, mallory: User
 ) -> None:
     before = list(Secret.objects.filter(key=globex_public_key.key).values())

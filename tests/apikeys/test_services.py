@@ -33,16 +33,14 @@ def trailed(issued: Issued) -> list[str]:
     return [entry.action for entry in entries]
 
 
-def test_an_issued_key_is_trailed_with_its_mask_and_without_its_secret(
-    public_key: Issued, bob: User
-) -> None:
+def test_issue_trails_the_mask_not_the_secret(public_key: Issued, bob: User) -> None:
     entry = TrailEntry.objects.get(target_id=public_key.key.public_id)
     assert (entry.action, entry.actor_name) == (Action.KEY_ISSUED, bob.email)
     assert public_key.plaintext.mask in entry.body
     assert public_key.plaintext.body not in entry.body
 
 
-def test_no_column_of_any_row_holds_the_secret(public_key: Issued) -> None:
+def test_secret_is_in_no_column_of_any_row(public_key: Issued) -> None:
     rows = [*Key.objects.values(), *Secret.objects.values(), *TrailEntry.objects.values()]
     body = public_key.plaintext.body
     windows = {body[i : i + 12] for i in range(len(body) - 11)}
@@ -58,7 +56,7 @@ def test_second_revoke_is_refused_and_not_trailed(public_key: Issued, agent_key:
     assert Key.objects.get(pk=agent_key.key.pk).revoked_at is None
 
 
-def test_pause_and_resume_go_back_and_forth_but_never_around_a_revocation(
+def test_revoked_key_cannot_be_paused_or_resumed(
     public_key: Issued,
 ) -> None:
     keys.pause(key=public_key.key, by=SYSTEM)
@@ -80,12 +78,12 @@ def test_pause_and_resume_go_back_and_forth_but_never_around_a_revocation(
         ([], "at least one"),
         (["read:alerts"], "coming soon"),
         (["read:audit-activity", "read:findings"], "coming soon"),
-        (["read:everything"], "not known"),
-        (["*"], "not known"),
-        (["write:agent-events"], "not for public keys"),
+        (["read:everything"], "unknown"),
+        (["*"], "unknown"),
+        (["write:agent-events"], "not available to public keys"),
     ],
 )
-def test_scopes_that_cannot_be_held_are_refused(
+def test_ungrantable_scopes_are_refused(
     scopes: list[str], words: str, issue_public_key: IssueKey
 ) -> None:
     assert issue_public_key()
@@ -95,9 +93,7 @@ def test_scopes_that_cannot_be_held_are_refused(
     assert Key.objects.count() == before
 
 
-def test_an_operator_registers_a_scope_of_his_own(
-    issue_public_key: IssueKey, settings: Settings
-) -> None:
+def test_operator_can_register_a_scope(issue_public_key: IssueKey, settings: Settings) -> None:
     scope = {
         "name": "read:triggers",
         "title": "Read Triggers",
@@ -109,19 +105,17 @@ def test_an_operator_registers_a_scope_of_his_own(
     assert issue_public_key(scopes=["read:triggers"]).key.scopes == ["read:triggers"]
 
 
-def test_an_expiry_in_the_past_is_refused(issue_public_key: IssueKey) -> None:
+def test_past_expiry_is_refused(issue_public_key: IssueKey) -> None:
     assert issue_public_key(expires_at=timezone.now() + timedelta(minutes=1))
     with pytest.raises(ExpiryInThePast):
         issue_public_key(expires_at=timezone.now())
 
 
-def test_the_same_request_issues_one_key(
-    issue_public_key: IssueKey, issue_agent_key: IssueKey
-) -> None:
+def test_same_request_issues_one_key(issue_public_key: IssueKey, issue_agent_key: IssueKey) -> None:
     issue_public_key(idempotency_key="nonce")
     with pytest.raises(AlreadyIssued):
         issue_public_key(idempotency_key="nonce")
-    issue_agent_key(idempotency_key="nonce")  # alice's own request, not bob's
+    issue_agent_key(idempotency_key="nonce")  # alice's request, not bob's
     assert Key.objects.count() == 2
 
 
@@ -132,6 +126,7 @@ def test_status_names_the_strongest_reason(public_key: Issued, bob: User) -> Non
     assert key.status(now) == Status.EXPIRING
     key.paused_at = now
     assert key.status(now) == Status.PAUSED
+    assert key.owner
     key.owner.user.is_active = False
     assert key.status(now) == Status.INACTIVE
     assert key.status(key.expires_at) == Status.EXPIRED
@@ -140,7 +135,7 @@ def test_status_names_the_strongest_reason(public_key: Issued, bob: User) -> Non
 
 
 @pytest.mark.parametrize("change", [keys.revoke, keys.pause])
-def test_a_change_that_cannot_be_trailed_does_not_happen(
+def test_untrailed_revoke_and_pause_roll_back(
     change: Callable[..., Any], public_key: Issued
 ) -> None:
     with pytest.raises(TrailUnavailable), transaction.atomic():
@@ -150,7 +145,7 @@ def test_a_change_that_cannot_be_trailed_does_not_happen(
     assert (key.revoked_at, key.paused_at) == (None, None)
 
 
-def test_a_key_whose_issue_cannot_be_trailed_is_not_issued(bob: User) -> None:
+def test_untrailed_issue_rolls_back(bob: User) -> None:
     with pytest.raises(TrailUnavailable), transaction.atomic():
         _make_the_trail_unwritable()
         order = Order("x")
@@ -166,7 +161,7 @@ def _make_the_trail_unwritable() -> None:
 
 
 def _at_once(work: Callable[[], Any], times: int) -> list[Any]:
-    """Run `work` in so many threads with a database connection each; exceptions are results."""
+    """Run `work` in `times` threads, each with its own connection. Exceptions count as results."""
     results: list[Any] = []
     barrier = threading.Barrier(times)
 
@@ -192,7 +187,7 @@ def _at_once(work: Callable[[], Any], times: int) -> list[Any]:
     "connection.vendor != 'postgresql'",
     reason="the SQLite of these tests is one connection in memory",
 )
-def test_eight_revocations_at_once_revoke_and_trail_once(public_key: Issued) -> None:
+def test_concurrent_revokes_revoke_and_trail_once(public_key: Issued) -> None:
     results = _at_once(lambda: keys.revoke(key=public_key.key, by=SYSTEM), 8)
     assert sum(isinstance(result, keys.Receipt) for result in results) == 1
     assert sum(isinstance(result, AlreadyRevoked) for result in results) == 7
@@ -204,7 +199,7 @@ def test_eight_revocations_at_once_revoke_and_trail_once(public_key: Issued) -> 
     "connection.vendor != 'postgresql'",
     reason="the SQLite of these tests is one connection in memory",
 )
-def test_one_form_sent_eight_times_at_once_issues_one_key(acme: Organization, alice: User) -> None:
+def test_concurrent_copies_of_a_form_issue_one_key(acme: Organization, alice: User) -> None:
     def issue() -> Issued:
         order = Order("double click", idempotency_key="nonce")
         return keys.issue_agent_key(
