@@ -11,7 +11,11 @@ from tenants.admin import actor_of
 
 @admin.register(Key)
 class KeyAdmin(ReadOnlyAdmin):
-    """Keys are issued where their secret can be shown once, and never here; lookups and proofs are not shown at all."""
+    """Read-only except for revoking.
+
+    Keys are never issued here, because the admin cannot show a secret exactly once. Lookups and
+    proofs are not shown.
+    """
 
     list_display = (
         "name",
@@ -27,8 +31,9 @@ class KeyAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "environment", "organization")
     search_fields = ("name", "owner__user__email")
     fields = (
-        "name", "description", "mask", "kind", "environment", "organization", "owner", "scopes", "created_at", "created_by",
-        "expires_at", "paused_at", "revoked_at", "revoke_reason", "last_used_at", "last_used_ip",
+        "name", "description", "mask", "kind", "environment", "organization", "owner", "scopes",
+        "created_at", "created_by", "expires_at", "paused_at", "revoked_at", "revoke_reason",
+        "last_used_at", "last_used_ip",
     )  # fmt: skip
     actions = ("revoke",)
 
@@ -42,7 +47,7 @@ class KeyAdmin(ReadOnlyAdmin):
     def mask(self, key: Key) -> str:
         return key.mask
 
-    @admin.action(description="Revoke for good")
+    @admin.action(description="Revoke permanently")
     def revoke(self, request: HttpRequest, keys: QuerySet[Key]) -> None:
         revoked = sum(self._revoke_one(request, key) for key in keys)
         self.message_user(request, f"Revoked {revoked} keys.")

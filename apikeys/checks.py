@@ -1,4 +1,4 @@
-"""Misconfiguration is refused at startup, with an id and a hint."""
+"""System checks that refuse a misconfigured installation at startup, with an id and a hint."""
 
 import re
 from typing import Any
@@ -16,18 +16,21 @@ _PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15})?\Z")
 
 @register(Tags.security)
 def check_peppers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    hint = "make run writes one to var/keyway.env; docs/configuration.md tells how to make and rotate peppers."
+    hint = (
+        "make run writes one to var/keyway.env. "
+        "docs/configuration.md explains how to create and rotate peppers."
+    )
     if not conf.peppers():
         return [
             Error(
-                "KEYWAY_PEPPERS is empty: no secret could be minted or verified.",
+                "KEYWAY_PEPPERS is empty. No secret can be issued or verified without a pepper.",
                 hint=hint,
                 id="keyway.E001",
             )
         ]
     return [
         Error(
-            f"The pepper with version {pepper.version} has less than {MINIMUM_BYTES} bytes.",
+            f"Pepper version {pepper.version} is shorter than {MINIMUM_BYTES} bytes.",
             hint=hint,
             id="keyway.E002",
         )
@@ -39,7 +42,10 @@ def check_peppers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def check_prefixes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     prefixes = list(conf.prefixes().values())
-    hint = "Lower-case letters and digits, starting with a letter, with at most one underscore inside: sk, acme_sk."
+    hint = (
+        "Use lowercase letters and digits, starting with a letter, with at most one underscore "
+        "inside. Examples: sk, acme_sk."
+    )
     if not all(_PREFIX.match(prefix) for prefix in prefixes) or len(set(prefixes)) < len(prefixes):
         message = (
             "KEYWAY_AGENT_KEY_PREFIX and KEYWAY_PUBLIC_KEY_PREFIX must be two different prefixes."
@@ -56,7 +62,7 @@ def check_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return [
             Error(
                 str(error),
-                hint="docs/configuration.md shows the form of KEYWAY_SCOPES.",
+                hint="docs/configuration.md describes the format of KEYWAY_SCOPES.",
                 id="keyway.E004",
             )
         ]
@@ -67,16 +73,17 @@ def check_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_usage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     problems = []
     if settings.KEYWAY_USAGE_WHEN_FULL not in {"block", "count"}:
-        problems.append("KEYWAY_USAGE_WHEN_FULL is neither block nor count.")
+        problems.append("KEYWAY_USAGE_WHEN_FULL must be block or count.")
     if (
         settings.KEYWAY_SPOOL_BYTES < MINIMUM_SPOOL_BYTES
         or settings.KEYWAY_USAGE_RETENTION_DAYS < 1
     ):
         problems.append(
-            f"KEYWAY_SPOOL_BYTES is less than {MINIMUM_SPOOL_BYTES}, or KEYWAY_USAGE_RETENTION_DAYS less than 1."
+            f"KEYWAY_SPOOL_BYTES must be at least {MINIMUM_SPOOL_BYTES} and "
+            "KEYWAY_USAGE_RETENTION_DAYS at least 1."
         )
     return [
-        Error(problem, hint="docs/usage.md says what each means.", id="keyway.E005")
+        Error(problem, hint="docs/usage.md describes these settings.", id="keyway.E005")
         for problem in problems
     ]
 
@@ -85,10 +92,13 @@ def check_usage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_argon2(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     memory_kib, passes = conf.argon2_policy()
     if memory_kib < 19456 or passes < 2:
-        message = f"Argon2id runs with {memory_kib} KiB and {passes} passes, less than OWASP's minimum of 19456 KiB and 2."
+        message = (
+            f"Argon2id runs with {memory_kib} KiB and {passes} passes, "
+            "less than OWASP's minimum of 19456 KiB and 2."
+        )
         return [
             checks.Warning(
-                message, hint="Remove KEYWAY_ARGON2_* to get the default.", id="keyway.W001"
+                message, hint="Remove KEYWAY_ARGON2_* to use the defaults.", id="keyway.W001"
             )
         ]
     return []

@@ -1,4 +1,4 @@
-"""The settings that key code reads, typed. Nothing else in this app's domain imports django.conf."""
+"""Typed access to this app's settings. No other domain module here imports django.conf."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,12 +10,12 @@ from config.lib.peppers import Pepper
 
 
 def peppers() -> Sequence[Pepper]:
-    """Newest first: the first one mints, all of them verify."""
+    """Newest first. New secrets use the first pepper; verification accepts all of them."""
     return settings.KEYWAY_PEPPERS
 
 
 def prefixes() -> dict[str, str]:
-    """Kind of key to the prefix of its secrets."""
+    """The prefix of a secret, by kind of key."""
     return {"agent": settings.KEYWAY_AGENT_KEY_PREFIX, "public": settings.KEYWAY_PUBLIC_KEY_PREFIX}
 
 
@@ -29,7 +29,7 @@ def extra_scopes() -> list[dict[str, str]]:
 
 
 def argon2_policy() -> tuple[int, int]:
-    """Memory in KiB, passes."""
+    """Return memory in KiB and the number of passes."""
     return settings.KEYWAY_ARGON2_MEMORY_KIB, settings.KEYWAY_ARGON2_TIME_COST
 
 
@@ -38,12 +38,12 @@ def hash_wait() -> timedelta:
 
 
 def spool() -> tuple[Path, int]:
-    """Its directory, and how many bytes it may hold."""
+    """Return the spool's directory and its size limit in bytes."""
     return Path(settings.KEYWAY_SPOOL), settings.KEYWAY_SPOOL_BYTES
 
 
 def blocks_when_full() -> bool:
-    """Whether a request that cannot be recorded is refused, instead of answered and counted."""
+    """Whether to refuse a request whose usage cannot be recorded, instead of serving it."""
     return bool(settings.KEYWAY_USAGE_WHEN_FULL == "block")
 
 

@@ -1,18 +1,29 @@
-"""Rules of a key that the database keeps, whoever writes to it."""
+"""Rules about keys that database triggers enforce, so that no code and no manual SQL breaks them.
+
+The rest of Keyway relies on them. Entries of the trail and rows of usage name a key by an id that
+must always mean the same key, and a revocation that was acknowledged must never be undone.
+"""
 
 from config.lib.triggers import Guard
 
 _FIXED = ("kind", "environment", "organization_id", "owner_id", "created_at")
 
 GUARDS = (
+    # A deleted key would leave its usage and its trail without a subject.
     Guard("key_is_never_deleted", "apikeys_key", "DELETE"),
+    # A deleted secret would be answered as unknown; a retired one is recognized and named in the
+    # denial.
     Guard("secret_is_never_deleted", "apikeys_secret", "DELETE"),
+    # Both halves matter: clearing the time revives the key, moving it rewrites when it ended.
     Guard(
         "revocation_is_final",
         "apikeys_key",
         "UPDATE",
-        when="OLD.revoked_at IS NOT NULL AND (NEW.revoked_at IS NULL OR NEW.revoked_at <> OLD.revoked_at)",
+        when="OLD.revoked_at IS NOT NULL "
+        "AND (NEW.revoked_at IS NULL OR NEW.revoked_at <> OLD.revoked_at)",
     ),
+    # `<>` is NULL when either side is, so a column that becomes NULL or stops being NULL is
+    # compared separately.
     Guard(
         "what_a_key_is_never_changes",
         "apikeys_key",
@@ -22,6 +33,8 @@ GUARDS = (
             for column in _FIXED
         ),
     ),
+    # Foreign keys check that the owner exists, not that it is a membership of the same
+    # organization.
     Guard(
         "owner_belongs_to_the_organization_of_the_key",
         "apikeys_key",
@@ -33,16 +46,20 @@ GUARDS = (
         "secret_stays_with_its_key",
         "apikeys_secret",
         "UPDATE",
-        when="NEW.key_id <> OLD.key_id OR NEW.lookup <> OLD.lookup OR NEW.created_at <> OLD.created_at",
+        when="NEW.key_id <> OLD.key_id OR NEW.lookup <> OLD.lookup "
+        "OR NEW.created_at <> OLD.created_at",
     ),
-    # A retirement can be brought forward, never put off.
+    # Bringing a retirement forward is allowed, postponing it is not: a rotation promised when the
+    # old secret ends.
     Guard(
         "retired_secret_never_comes_back",
         "apikeys_secret",
         "UPDATE",
-        when="OLD.retired_at IS NOT NULL AND (NEW.retired_at IS NULL OR NEW.retired_at > OLD.retired_at)",
+        when="OLD.retired_at IS NOT NULL "
+        "AND (NEW.retired_at IS NULL OR NEW.retired_at > OLD.retired_at)",
     ),
-    # With the guard above: two are usable when the newest is made, and from then on they only become fewer.
+    # Checking at INSERT is enough: the guard above lets the number of usable secrets only fall
+    # later.
     Guard(
         "key_has_at_most_two_usable_secrets",
         "apikeys_secret",

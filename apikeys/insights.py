@@ -1,4 +1,4 @@
-"""Questions about many keys at once: which of them are in what state, and how many."""
+"""Select and count keys by state, in the database."""
 
 import uuid
 from collections import Counter
@@ -14,7 +14,10 @@ from tenants.models import Organization
 
 
 class Selection(models.TextChoices):
-    """Which keys of a list to show. Active includes the expiring ones; otherwise they say what `Key.status` says."""
+    """Which keys of a list to show.
+
+    Same states as `Key.status`, but `active` includes `expiring`.
+    """
 
     ACTIVE = "active", "Active"
     EXPIRING = "expiring", "Expiring within 14 days"
@@ -30,16 +33,16 @@ def select(keys: KeyQuerySet, selection: Selection, at: datetime) -> KeyQuerySet
 
 
 def with_status(keys: KeyQuerySet, status: Status, at: datetime) -> KeyQuerySet:
-    """The keys of which `Key.status` says so."""
+    """The keys whose `Key.status` is `status`."""
     conditions = _conditions(at)
-    is_so = conditions[Selection(status.value)]
+    matches = conditions[Selection(status.value)]
     return keys.filter(
-        is_so & ~Q(expires_at__lte=at + EXPIRING_WITHIN) if status is Status.ACTIVE else is_so
+        matches & ~Q(expires_at__lte=at + EXPIRING_WITHIN) if status is Status.ACTIVE else matches
     )
 
 
 def count_by_selection(keys: KeyQuerySet, at: datetime) -> dict[Selection, int]:
-    """Count the keys of every selection, in one query."""
+    """Count the keys of every selection in one query."""
     counts = keys.aggregate(
         **{name.value: Count("pk", filter=condition) for name, condition in _conditions(at).items()}
     )
@@ -49,13 +52,16 @@ def count_by_selection(keys: KeyQuerySet, at: datetime) -> dict[Selection, int]:
 def count_active_agent_keys(
     organizations: Collection[Organization], at: datetime
 ) -> Counter[uuid.UUID]:
-    """Count by organization, in one query."""
+    """Count usable agent keys by organization in one query."""
     keys = Key.objects.of_kind(Kind.AGENT).usable(at).filter(organization__in=organizations)
     return Counter(dict(keys.values_list("organization").annotate(count=Count("pk")).order_by()))
 
 
 def _conditions(at: datetime) -> dict[Selection, Q]:
-    """The same decisions as `Key.status`, for the database to make."""
+    """`Key.status` as SQL conditions.
+
+    Both must change together; test_pages_listing compares them.
+    """
     living = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=at))
     ownerless = (
         Q(owner__user__is_active=False)

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Kind(models.TextChoices):
-    """Agent keys are the organization's, for agents only; public keys are a user's, for scripts."""
+    """Agent keys belong to an organization and serve its agents. Public keys belong to a user."""
 
     AGENT = "agent", "Agent key"
     PUBLIC = "public", "Public key"

@@ -47,14 +47,17 @@ class KeyQuerySet(models.QuerySet["Key"]):
         return self.filter(organization=organization)
 
     def for_owner(self, user: User) -> KeyQuerySet:
-        """A person's public keys in every organization, those of memberships that ended included."""
+        """Every public key of this user, in all organizations and past memberships."""
         return self.filter(kind=Kind.PUBLIC, owner__user=user)
 
     def of_kind(self, kind: Kind) -> KeyQuerySet:
         return self.filter(kind=kind)
 
     def usable(self, at: datetime) -> KeyQuerySet:
-        """Neither revoked, paused nor expired. Whether an owner or an organization is active is not asked."""
+        """Keys that are not revoked, paused or expired.
+
+        Ignores the owner's and organization's state.
+        """
         return self.filter(
             Q(expires_at=None) | Q(expires_at__gt=at), revoked_at=None, paused_at=None
         )
@@ -64,7 +67,11 @@ class KeyQuerySet(models.QuerySet["Key"]):
 
 
 class Key(models.Model):
-    """A named permission to call the API. Never deleted; keeps its id while secrets come and go beneath it."""
+    """A named permission to call the API.
+
+    Never deleted: usage and the trail refer to its id, which stays the same when its secret is
+    rotated.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="keys")
@@ -90,13 +97,17 @@ class Key(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_ip = models.GenericIPAddressField(null=True, blank=True)
     last_used_user_agent = models.CharField(max_length=MOST_USER_AGENT, null=True, blank=True)
-    # One form or request issues one key, however often it is sent; the digest is that of the request's body.
+    # Submitting one form or request again must not issue a second key. `request_digest` is a digest
+    # of the request's body, so that a reused key with another body is refused and not replayed.
     idempotency_key = models.CharField(max_length=64, null=True, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, null=True, blank=True, editable=False)
 
     objects = KeyQuerySet.as_manager()
 
     class Meta:
+        # The database keeps these too, so that a bug in a service or a manual UPDATE cannot create
+        # a key that the services would never issue. apikeys.guards has the rules that need
+        # triggers.
         constraints = [
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="key_kind_is_known"),
             models.CheckConstraint(
@@ -107,6 +118,7 @@ class Key(models.Model):
                 condition=~Q(kind=Kind.AGENT) | Q(owner=None, scopes=[]),
                 name="agent_key_has_no_owner_and_no_chosen_scopes",
             ),
+            # A public key without an owner would survive every removal of a member.
             models.CheckConstraint(
                 condition=~Q(kind=Kind.PUBLIC) | (Q(owner__isnull=False) & ~Q(scopes=[])),
                 name="public_key_has_owner_and_scopes",
@@ -115,6 +127,8 @@ class Key(models.Model):
                 condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")),
                 name="key_expires_after_issue",
             ),
+            # Decides the race between two copies of one request. Per person: an idempotency key is
+            # chosen by the client, so one client must not be able to block another's.
             models.UniqueConstraint(
                 fields=["created_by", "idempotency_key"], name="one_request_issues_one_key"
             ),
@@ -132,7 +146,10 @@ class Key(models.Model):
 
     @property
     def granted_scopes(self) -> frozenset[str]:
-        """What it was given. At verification the owner's present role may hold less."""
+        """The scopes the key was issued with.
+
+        Verification intersects them with its owner's role.
+        """
         return agent_scopes() if self.kind == Kind.AGENT else frozenset(self.scopes)
 
     @property
@@ -183,7 +200,7 @@ class Key(models.Model):
 
 
 class Secret(models.Model):
-    """What is known of a secret: where to find it and how to prove it, never the secret itself."""
+    """The stored half of a secret: how to find it and how to prove it, never the secret itself."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     key = models.ForeignKey(Key, models.PROTECT, related_name="secrets")
@@ -200,9 +217,11 @@ class Secret(models.Model):
 
     class Meta:
         constraints = [
+            # Two concurrent rotations would otherwise both insert a secret that never retires.
             models.UniqueConstraint(
                 fields=["key"], condition=Q(retired_at=None), name="key_has_one_live_secret"
             ),
+            # Catches a plaintext or a fast hash written to `proof` by mistake.
             models.CheckConstraint(
                 condition=Q(proof__startswith="$argon2id$"), name="proof_is_argon2id"
             ),

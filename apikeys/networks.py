@@ -1,6 +1,7 @@
-"""Networks that a key may be used from. Pure. No network at all means: from anywhere.
+"""The networks a key may be used from. Pure. An empty tuple allows every address.
 
-An IPv4 address that arrives as IPv6 (::ffff:192.0.2.1, from a dual-stack socket) is the IPv4 one, in networks too.
+IPv4-mapped IPv6 addresses (::ffff:192.0.2.1, from a dual-stack socket) and networks are treated as
+IPv4. Otherwise a key bound to 192.0.2.0/24 would be refused or admitted depending on the socket.
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,10 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def parse(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read networks in CIDR notation, or single addresses. Raises ValueError, which tells the position and no text."""
+    """Parse networks in CIDR notation, or single addresses, and drop duplicates.
+
+    Raises ValueError, which names the position of the invalid entry and never repeats its text.
+    """
     return tuple(
         dict.fromkeys(_parse(text, position) for position, text in enumerate(texts, start=1))
     )
@@ -34,15 +38,21 @@ def _parse(text: str, position: int) -> Network:
             raise ValueError(text)
         network = ip_network(text.strip())
     except ValueError:
-        words = f"Entry {position} is not a network such as 192.0.2.0/24 or 2001:db8::/32, with no bits set after the prefix."
-        raise ValueError(words) from None
+        message = (
+            f"Entry {position} is not a network such as 192.0.2.0/24 or 2001:db8::/32, "
+            "with no bits set after the prefix."
+        )
+        raise ValueError(message) from None
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
     return network
 
 
 def allow(networks: tuple[Network, ...], address: str) -> bool:
-    """Whether a caller at `address` is inside. Where networks are named, a caller without an address is not."""
+    """Whether `address` is in one of the networks.
+
+    A bound key refuses a caller without an address.
+    """
     if not networks:
         return True
     caller = _address(address)
@@ -64,7 +74,8 @@ def cover(wide: tuple[Network, ...], narrow: tuple[Network, ...]) -> bool:
     """Whether every address of `narrow` is in `wide`."""
     if not wide or not narrow:
         return not wide
-    # A block that several others make up together is one block once they are collapsed.
+    # Collapse first: 10.0.0.0/25 and 10.0.0.128/25 together cover 10.0.0.0/24, but neither does
+    # alone.
     fours = list(collapse_addresses(n for n in wide if isinstance(n, IPv4Network)))
     sixes = list(collapse_addresses(n for n in wide if isinstance(n, IPv6Network)))
     return all(

@@ -1,4 +1,4 @@
-"""The registry of scopes, and what holding one takes. Operators register more in ``KEYWAY_SCOPES``."""
+"""The registry of scopes and the permission that each requires. ``KEYWAY_SCOPES`` adds more."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ from tenants.roles import PERMISSIONS, Permission, Role
 
 
 class State(StrEnum):
-    """`verify_only`: grantable, and `GET /api/v1/verify` asks for it; Keyway itself serves nothing behind it yet."""
+    """Whether a scope can be granted.
+
+    A `verify_only` scope can be granted and checked through `GET /api/v1/verify`, but no endpoint
+    of Keyway requires it yet.
+    """
 
     ACTIVE = "active"
     VERIFY_ONLY = "verify_only"
@@ -20,7 +24,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`kind` is the kind of key that can hold it, `permission` what the role of who grants or holds it must allow."""
+    """Only keys of `kind` can hold it. Granting and holding it both require `permission`."""
 
     name: str
     title: str
@@ -38,7 +42,11 @@ class Scope:
         return self.state is State.VERIFY_ONLY
 
     def is_held_with(self, permissions: Collection[Permission]) -> bool:
-        """A public key is somebody's own, so whoever may have none holds no scope of them."""
+        """Whether a role with these permissions may hold the scope.
+
+        Scopes of public keys also require ISSUE_OWN_KEYS, because a role that cannot own a public
+        key can hold none of its scopes.
+        """
         needed = {self.permission} | (
             {Permission.ISSUE_OWN_KEYS} if self.kind is Kind.PUBLIC else set()
         )
@@ -95,7 +103,7 @@ BUILT_IN = (
     Scope(
         ADMIN,
         "Admin",
-        "Everything that any key may do. Only an owner can grant it",
+        "Everything that any key can do. Only an owner can grant it",
         permission=Permission.MANAGE_OWNERS,
     ),
     Scope(
@@ -125,7 +133,7 @@ _Extra = tuple[tuple[tuple[str, str], ...], ...]
 
 
 def registry() -> dict[str, Scope]:
-    """Every scope by name. Raises ValueError where ``KEYWAY_SCOPES`` does not describe one."""
+    """Return every scope by name. Raises ValueError if an entry of ``KEYWAY_SCOPES`` is invalid."""
     return _registry(_extra())
 
 
@@ -139,7 +147,7 @@ def _registry(extra: _Extra) -> dict[str, Scope]:
     for fields in extra:
         scope = _from_setting(dict(fields))
         if scope.name in scopes:
-            raise ValueError(f"KEYWAY_SCOPES: {scope.name} is registered already")
+            raise ValueError(f"KEYWAY_SCOPES: {scope.name} is already registered")
         scopes[scope.name] = scope
     return scopes
 
@@ -158,7 +166,8 @@ def _from_setting(fields: dict[str, str]) -> Scope:
         )
     except (KeyError, ValueError) as error:
         raise ValueError(
-            f"KEYWAY_SCOPES: a scope needs name, title, description, and a known kind, state and permission ({error})"
+            "KEYWAY_SCOPES: a scope needs name, title, description, "
+            f"and a known kind, state and permission ({error})"
         ) from error
     if fields:
         raise ValueError(f"KEYWAY_SCOPES: unknown field {min(fields)}")
@@ -170,12 +179,12 @@ def _from_setting(fields: dict[str, str]) -> Scope:
         or not scope.name.isprintable()
         or set(scope.name) & set(' ,"\\')
     ):
-        raise ValueError("KEYWAY_SCOPES: a scope's name is verb:resource or resource:verb")
+        raise ValueError("KEYWAY_SCOPES: a scope name must be verb:resource or resource:verb")
     return scope
 
 
 def titles(names: Iterable[str]) -> list[str]:
-    """As people read them; a name that is no longer registered stands for itself."""
+    """Return the scopes' titles. A name that is no longer registered is returned unchanged."""
     known = registry()
     return [known[name].title if name in known else name for name in names]
 
@@ -185,12 +194,15 @@ def of_kind(kind: Kind) -> list[Scope]:
 
 
 def agent_scopes() -> frozenset[str]:
-    """What every agent key may do; it is not chosen, so it is not stored."""
+    """The fixed scopes of every agent key.
+
+    They are not stored, so new agent scopes reach old keys.
+    """
     return frozenset(scope.name for scope in of_kind(Kind.AGENT) if scope.is_grantable)
 
 
 def held_with(permissions: frozenset[Permission]) -> frozenset[str]:
-    """The scopes that somebody with these permissions may hold, and so may grant."""
+    """The scopes that these permissions allow a user to hold, and therefore to grant."""
     return _held(_extra(), permissions)
 
 
@@ -206,13 +218,13 @@ def _held(extra: _Extra, permissions: frozenset[Permission]) -> frozenset[str]:
 
 
 def expand(names: Iterable[str]) -> frozenset[str]:
-    """What holding these comes to: `admin` is every scope that anybody can hold."""
+    """Replace `admin` by the scopes it stands for: every scope that an owner can hold."""
     held = frozenset(names)
     return held | held_by(Role.OWNER) if ADMIN in held else held
 
 
 def include(names: Collection[str], wanted: str) -> bool:
-    """Whether a credential with these scopes has the one wanted; `admin` covers every public one."""
+    """Whether a credential with these scopes has `wanted`. `admin` covers every public scope."""
     if wanted in names:
         return True
     scope = registry().get(wanted) if ADMIN in names else None

@@ -1,6 +1,10 @@
-"""Every guard is installed, and refuses; a migration that rebuilt a table without them fails here."""
+"""Every guard is installed and refuses.
+
+A migration that rebuilds a table and drops them fails here.
+"""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -49,18 +53,18 @@ def test_keys_and_secrets_are_never_deleted(public_key: Issued) -> None:
     assert Key.objects.filter(pk=public_key.key.pk).exists()
 
 
-def test_a_revocation_cannot_be_taken_back_or_moved(public_key: Issued, agent_key: Issued) -> None:
+def test_revocation_cannot_be_undone_or_moved(public_key: Issued, agent_key: Issued) -> None:
     keys.revoke(key=public_key.key, by=SYSTEM)
     row = Key.objects.filter(pk=public_key.key.pk)
     for revoked_at in (None, timezone.now() + timedelta(days=1)):
         with pytest.raises(IntegrityError, match="revocation_is_final"), transaction.atomic():
             row.update(revoked_at=revoked_at)
     row.update(last_used_at=timezone.now())
-    Key.objects.filter(pk=agent_key.key.pk).update(description="not revoked, so free to change")
+    Key.objects.filter(pk=agent_key.key.pk).update(description="not revoked, so editable")
 
 
 @pytest.mark.parametrize("column", ["kind", "environment", "organization", "owner"])
-def test_what_a_key_is_never_changes(
+def test_identity_of_a_key_never_changes(
     column: str, public_key: Issued, alice: User, globex: Organization
 ) -> None:
     other = {
@@ -73,7 +77,7 @@ def test_what_a_key_is_never_changes(
         Key.objects.filter(pk=public_key.key.pk).update(**{column: other[column]})
 
 
-def test_an_owner_of_another_organization_is_refused(acme: Organization, mallory: User) -> None:
+def test_owner_of_another_organization_is_refused(acme: Organization, mallory: User) -> None:
     with pytest.raises(IntegrityError, match="owner_belongs_to"), transaction.atomic():
         Key.objects.create(
             organization=acme,
@@ -84,7 +88,7 @@ def test_an_owner_of_another_organization_is_refused(acme: Organization, mallory
         )
 
 
-BAD_ROWS = {
+BAD_ROWS: dict[str, dict[str, Any]] = {
     "key_kind_is_known": {"kind": "root"},
     "key_environment_is_known": {"environment": "prod"},
     "key_has_a_name": {"name": ""},
@@ -96,8 +100,8 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize("rule", BAD_ROWS)
-def test_the_database_keeps_the_rules_of_a_key(rule: str, acme: Organization, bob: User) -> None:
-    good = {
+def test_database_enforces_the_rules_of_a_key(rule: str, acme: Organization, bob: User) -> None:
+    good: dict[str, Any] = {
         "organization": acme,
         "kind": "public",
         "owner": membership_of(bob),
@@ -109,7 +113,7 @@ def test_the_database_keeps_the_rules_of_a_key(rule: str, acme: Organization, bo
         Key.objects.create(**good | BAD_ROWS[rule])
 
 
-def test_a_key_has_one_live_secret(public_key: Issued) -> None:
+def test_key_has_one_live_secret(public_key: Issued) -> None:
     live = public_key.key.secrets.get()
     with pytest.raises(IntegrityError), transaction.atomic():
         Secret.objects.create(key=live.key, lookup=1, proof=live.proof, pepper_version=1, mask="x")
@@ -123,18 +127,16 @@ def test_a_key_has_one_live_secret(public_key: Issued) -> None:
     )
 
 
-def test_a_proof_that_is_not_argon2id_is_refused(public_key: Issued) -> None:
+def test_proof_must_be_argon2id(public_key: Issued) -> None:
     with pytest.raises(IntegrityError, match="proof_is_argon2id"), transaction.atomic():
         public_key.key.secrets.update(proof="plaintext")
 
 
-def test_a_user_has_one_present_membership_in_an_organization(
-    bob: User, acme: Organization
-) -> None:
+def test_user_has_one_present_membership(bob: User, acme: Organization) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Membership.objects.create(organization=acme, user=bob, role="admin")
 
 
-def test_an_email_is_one_user_in_any_case(bob: User) -> None:
+def test_email_is_unique_in_any_case(bob: User) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.create(email="BOB@acme.example")
