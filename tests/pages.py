@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -34,7 +33,7 @@ def grow_old(client: Client, seconds: float) -> None:
     session.save()
 
 
-def tables_asked(work: Callable[[], HttpResponse]) -> Counter[str]:
+def tables_asked(work: Callable[[], Any]) -> Counter[str]:
     """Run `work` and count its SELECTs by the first table they read."""
     with CaptureQueriesContext(
         connection,

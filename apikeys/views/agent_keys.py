@@ -1,4 +1,4 @@
-"""Tenant Agents → Manage API Keys: the API Key Management dialog, which is a page where there is no JavaScript."""
+"""Tenant Agents → Manage API Keys: the API Key Management dialog, a page without JavaScript."""
 
 import uuid
 
@@ -13,7 +13,7 @@ from apikeys.errors import AlreadyIssued
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.verify import throttling
-from apikeys.views.confirm import DELETE, PAUSE, RESUME, Change, Place, confirm
+from apikeys.views.confirm import DELETE, PAUSE, RESUME, KeyAction, KeyPages, confirm
 from apikeys.views.forms import AgentKeyForm
 from apikeys.views.listing import list_keys
 from apikeys.views.one_time import already_created, reveal
@@ -28,15 +28,15 @@ from tenants.sign_in.recent import kept_fields, recent_sign_in
 @member_page(Permission.READ_AGENTS)
 def agent_keys(request: HttpRequest, access: Access) -> HttpResponse:
     listing = list_keys(_keys(access), request.GET, timezone.now())
-    return render(request, "apikeys/agent_keys.html", {"listing": listing, **_shown(access)})
+    return render(request, "apikeys/agent_keys.html", {"listing": listing, **_context(access)})
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.MANAGE_AGENTS)
 @recent_sign_in
 def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
-    sent = request.POST if request.method == "POST" else kept_fields(request)
-    form = AgentKeyForm(sent, user=access.user, now=timezone.now())
+    data = request.POST if request.method == "POST" else kept_fields(request)
+    form = AgentKeyForm(data, user=access.user, now=timezone.now())
     if request.method != "POST" or not form.is_valid():
         return _form(request, access, form)
     try:
@@ -48,15 +48,15 @@ def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
             created_by=access.user,
         )
     except AlreadyIssued:
-        return already_created(request, idempotency_key=form.idempotency_key, **_ways_on(access))
+        return already_created(request, idempotency_key=form.idempotency_key, **_links(access))
     except KeywayError as error:
         form.add_error(None, error.detail)
         return _form(request, access, form)
-    return reveal(request, "apikeys/agent_key_reveal.html", issued, **_shown(access))
+    return reveal(request, "apikeys/agent_key_reveal.html", issued, **_context(access))
 
 
 def _form(request: HttpRequest, access: Access, form: AgentKeyForm) -> HttpResponse:
-    context = {"form": form, **_shown(access)}
+    context = {"form": form, **_context(access)}
     return render(
         request,
         "apikeys/agent_key_new.html",
@@ -65,11 +65,11 @@ def _form(request: HttpRequest, access: Access, form: AgentKeyForm) -> HttpRespo
     )
 
 
-def _shown(access: Access) -> dict[str, object]:
+def _context(access: Access) -> dict[str, object]:
     return {"organization": access.organization, "may_manage": access.may(Permission.MANAGE_AGENTS)}
 
 
-def _ways_on(access: Access) -> dict[str, object]:
+def _links(access: Access) -> dict[str, object]:
     slug = access.organization.slug
     return {
         "back": reverse("agent_keys", args=[slug]),
@@ -86,7 +86,7 @@ def _keys(access: Access) -> KeyQuerySet:
 @member_page(Permission.MANAGE_AGENTS)
 @recent_sign_in
 def agent_key_delete(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponse:
-    """Delete is the word for administrators of agents; the key is revoked, and its row stays."""
+    """Revoke the key. The dialog's document calls it Delete, but the row stays for the record."""
     return _confirm(request, access, DELETE, key_id)
 
 
@@ -105,13 +105,13 @@ def agent_key_resume(request: HttpRequest, access: Access, key_id: uuid.UUID) ->
 
 
 def _confirm(
-    request: HttpRequest, access: Access, change: Change, key_id: uuid.UUID
+    request: HttpRequest, access: Access, action: KeyAction, key_id: uuid.UUID
 ) -> HttpResponse:
     key = get_object_or_404(_keys(access).select_related("organization"), pk=key_id)
     slug = access.organization.slug
-    place = Place(
+    pages = KeyPages(
         reverse("agent_keys", args=[slug]),
         reverse("agent_key_pause", args=[slug, key.pk]),
         is_agent=True,
     )
-    return confirm(request, change, key=key, by=access.actor, place=place)
+    return confirm(request, action, key=key, by=access.actor, pages=pages)

@@ -1,4 +1,4 @@
-"""Asking before a key is revoked, paused or resumed: a page that names it, says what will happen, and carries it out."""
+"""Confirmation pages for revoking, pausing and resuming a key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from django.utils import timezone
 from apikeys import services
 from apikeys.models import Key
 from apikeys.views.forms import ReasonForm
-from apikeys.views.listing import Row
+from apikeys.views.listing import KeyRow
 from audit.trail.actor import Actor
 from config.lib.errors import KeywayError
 from tenants.sign_in.recent import kept_fields
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """`change` is the service to call; `done` is what is said afterwards."""
+class KeyAction:
+    """`service` carries the action out; `done` is the message shown afterwards."""
 
     template: str
-    change: Callable[[Key, Actor, str], object]
+    service: Callable[[Key, Actor, str], object]
     done: str
 
 
@@ -30,24 +30,27 @@ def _revoke(key: Key, by: Actor, reason: str) -> None:
     services.revoke(key=key, by=by, reason=reason)
 
 
-REVOKE = Change("apikeys/revoke.html", _revoke, "Revoked {name}. It is refused from now on.")
-# Delete is what an agent key's dialog calls it; the row stays, for the record.
-DELETE = Change(
-    "apikeys/revoke.html", _revoke, "Deleted {name}: the key is revoked, and refused from now on."
+REVOKE = KeyAction("apikeys/revoke.html", _revoke, "Revoked {name}. It no longer works.")
+# The agent keys' dialog calls it Delete, as its document does. The row stays for the record.
+DELETE = KeyAction(
+    "apikeys/revoke.html", _revoke, "Deleted {name}. The key is revoked and no longer works."
 )
-PAUSE = Change(
+PAUSE = KeyAction(
     "apikeys/pause.html",
     lambda key, by, _: services.pause(key=key, by=by),
-    "Paused {name}. It is refused until you resume it.",
+    "Paused {name}. It will not work until you resume it.",
 )
-RESUME = Change(
+RESUME = KeyAction(
     "apikeys/resume.html", lambda key, by, _: services.resume(key=key, by=by), "Resumed {name}."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a key is managed: the list to go back to, the words used there, and the address of its pause page."""
+class KeyPages:
+    """The pages of a key: the list to go back to and its pause page.
+
+    `is_agent` selects the wording of the agent keys' dialog.
+    """
 
     back: str
     pause: str
@@ -55,19 +58,19 @@ class Place:
 
 
 def confirm(
-    request: HttpRequest, change: Change, *, key: Key, by: Actor, place: Place
+    request: HttpRequest, action: KeyAction, *, key: Key, by: Actor, pages: KeyPages
 ) -> HttpResponse:
-    sent = request.POST if request.method == "POST" else kept_fields(request)
-    form = ReasonForm(sent, key=key)
+    data = request.POST if request.method == "POST" else kept_fields(request)
+    form = ReasonForm(data, key=key)
     if request.method != "POST" or not form.is_valid():
-        context = {"form": form, "row": Row(key, timezone.now()), "key": key, "place": place}
+        context = {"form": form, "row": KeyRow(key, timezone.now()), "key": key, "pages": pages}
         return render(
-            request, change.template, context, status=422 if request.method == "POST" else 200
+            request, action.template, context, status=422 if request.method == "POST" else 200
         )
     try:
-        change.change(key, by, form.cleaned_data["reason"])
+        action.service(key, by, form.cleaned_data["reason"])
     except KeywayError as error:
         messages.error(request, f"{key.name}: {error.detail}")
     else:
-        messages.success(request, change.done.format(name=key.name))
-    return HttpResponseRedirect(place.back)
+        messages.success(request, action.done.format(name=key.name))
+    return HttpResponseRedirect(pages.back)

@@ -1,4 +1,4 @@
-"""What people type to issue or end a key."""
+"""Forms for creating and revoking keys, and the nonce that makes a form show one secret once."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -27,26 +27,64 @@ NONCE_LIFETIME = timedelta(hours=24)
 PRESETS = (7, 30, 90, 365)
 DEFAULT_EXPIRY = "90"
 STALE_FORM = (
-    "This form is too old or was not made for you. Nothing was issued: check it and send it again."
+    "This form has expired or was opened by another user. "
+    "Nothing was created. Check your entries and submit it again."
 )
 
 
 def new_nonce(user: User) -> str:
-    """Make what lets one form issue one key: random, and signed to the person whose form it is."""
+    """Make a random nonce, signed for this user. One nonce issues at most one secret."""
     return _signer(user).sign(secrets.token_urlsafe(16))
 
 
 def read_nonce(user: User, signed: str) -> str:
-    """Raises BadSignature for what was forged, made for somebody else, or is too old."""
+    """Raises BadSignature if the nonce is forged, expired or another user's."""
     return _signer(user).unsign(signed, max_age=NONCE_LIFETIME)
 
 
 def _signer(user: User) -> TimestampSigner:
+    # The salt binds a nonce to its user: one user's form must not use up another's nonce.
     return TimestampSigner(salt=f"apikeys.views.forms.nonce:{user.pk}")
 
 
+class NonceForm(forms.Form):
+    """A form whose answer shows a secret, once, however often the form is submitted."""
+
+    nonce = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Mapping[str, Any] | None, *, user: User, **more: Any) -> None:
+        self.user = user
+        super().__init__(data, **more)
+
+    def clean(self) -> None:
+        try:
+            self.cleaned_data["idempotency_key"] = read_nonce(
+                self.user, self.cleaned_data.get("nonce", "")
+            )
+        except BadSignature:
+            self.add_error(None, STALE_FORM)
+
+    @property
+    def fresh_nonce(self) -> str:
+        """The nonce to render. A submitted one is kept while it is valid.
+
+        A new nonce on each answer would turn a corrected form into a second form, and submitting
+        both would issue two secrets.
+        """
+        submitted = str(self.data.get("nonce", ""))
+        try:
+            read_nonce(self.user, submitted)
+        except BadSignature:
+            return new_nonce(self.user)
+        return submitted
+
+    @property
+    def idempotency_key(self) -> str:
+        return str(self.cleaned_data["idempotency_key"])
+
+
 def end_of(day: date) -> datetime:
-    """The last second of a day where the person is."""
+    """The last second of a day in the user's time zone."""
     return datetime.combine(day, time(23, 59, 59), timezone.get_current_timezone())
 
 
@@ -57,8 +95,8 @@ class DateInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
-class NewKeyForm(forms.Form):
-    """What every new key is asked for."""
+class NewKeyForm(NonceForm):
+    """The fields of every new key."""
 
     name = LineField(
         label="Label", max_length=NAME_LENGTH, error_messages={"required": "Enter a label."}
@@ -73,14 +111,12 @@ class NewKeyForm(forms.Form):
         label="Expiry date",
         required=False,
         widget=DateInput,
-        error_messages={"invalid": "Enter a date as in 2027-01-31."},
+        error_messages={"invalid": "Enter a date such as 2027-01-31."},
     )
-    nonce = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Mapping[str, Any] | None, *, user: User, now: datetime) -> None:
-        self.user = user
         self.today = timezone.localdate(now)
-        super().__init__(data)
+        super().__init__(data, user=user)
         self.fields["expires_on"].widget.attrs |= {
             "min": (self.today + timedelta(days=1)).isoformat(),
             "max": (self.today + LATEST_EXPIRY).isoformat(),
@@ -89,32 +125,10 @@ class NewKeyForm(forms.Form):
     def clean_expires_on(self) -> date | None:
         day: date | None = self.cleaned_data["expires_on"]
         if day and day <= self.today:
-            raise forms.ValidationError("Choose tomorrow or a later day.")
+            raise forms.ValidationError("Choose tomorrow or a later date.")
         if day and day > self.today + LATEST_EXPIRY:
-            raise forms.ValidationError("Choose a day within ten years, or no expiry.")
+            raise forms.ValidationError("Choose a date within ten years, or no expiry.")
         return day
-
-    def clean(self) -> None:
-        try:
-            self.cleaned_data["idempotency_key"] = read_nonce(
-                self.user, self.cleaned_data.get("nonce", "")
-            )
-        except BadSignature:
-            self.add_error(None, STALE_FORM)
-
-    @property
-    def fresh_nonce(self) -> str:
-        """The nonce to send next: the same one while it may be used, so that a corrected form is still one form."""
-        sent = str(self.data.get("nonce", ""))
-        try:
-            read_nonce(self.user, sent)
-        except BadSignature:
-            return new_nonce(self.user)
-        return sent
-
-    @property
-    def idempotency_key(self) -> str:
-        return str(self.cleaned_data["idempotency_key"])
 
     def expires_at(self) -> datetime | None:
         day = self.cleaned_data["expires_on"]
@@ -138,17 +152,22 @@ class AgentKeyForm(NewKeyForm):
         self.fields["name"].help_text = "Where it is used, for example Production SQL 01 Agent."
         self.fields[
             "expires_on"
-        ].help_text = "The key stops working at the end of this day. Empty: it never expires."
+        ].help_text = "The key stops working at the end of this day. Leave empty for no expiry."
 
 
 class PublicKeyForm(NewKeyForm):
-    """`places` are the organizations the person may issue keys in; with one of them there is nothing to choose."""
+    """`places` are the organizations where the user may create keys.
+
+    With one, there is no choice.
+    """
 
     organization = forms.ChoiceField()
     description = LineField(max_length=DESCRIPTION_LENGTH, required=False)
     scopes = forms.MultipleChoiceField(
         label="Permission scopes",
-        error_messages={"required": "Choose at least one scope: a key without one can do nothing."},
+        error_messages={
+            "required": "Choose at least one scope. A key without scopes can do nothing."
+        },
     )
     expires = forms.ChoiceField(initial=DEFAULT_EXPIRY)
     field_order = (
@@ -188,7 +207,7 @@ class PublicKeyForm(NewKeyForm):
 
     @property
     def offered(self) -> list[Scope]:
-        """What the person may hold in one of the places, and what is coming."""
+        """The scopes the user may hold in any of the places, and those that are coming soon."""
         held = frozenset[str]().union(
             *(scopes.held_with(place.permissions) for place in self.places.values())
         )
@@ -200,7 +219,7 @@ class PublicKeyForm(NewKeyForm):
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101  so the class says, a few lines up
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  as declared above, for mypy
         field.choices = choices
 
     def _expiries(self) -> list[tuple[str, str]]:
@@ -208,7 +227,7 @@ class PublicKeyForm(NewKeyForm):
         return [*presets, ("custom", "Custom date"), ("never", "Never")]
 
     def preset_days(self) -> dict[str, date]:
-        """The day that each preset ends on, so that the page can say it."""
+        """The expiry date of each preset, for the page to show."""
         return {str(days): self.today + timedelta(days=days) for days in PRESETS}
 
     def clean_scopes(self) -> list[str]:
@@ -216,7 +235,7 @@ class PublicKeyForm(NewKeyForm):
         known = scopes.registry()
         if coming := [known[name].title for name in chosen if not known[name].is_grantable]:
             raise forms.ValidationError(
-                f"{', '.join(coming)}: coming soon, and cannot be granted yet."
+                f"{', '.join(coming)}: coming soon and cannot be granted yet."
             )
         return chosen
 
@@ -228,7 +247,7 @@ class PublicKeyForm(NewKeyForm):
             and not self.cleaned_data.get("expires_on")
             and "expires_on" not in self.errors
         ):
-            self.add_error("expires_on", "Choose the day it expires on.")
+            self.add_error("expires_on", "Choose an expiry date.")
 
     def expires_at(self) -> datetime | None:
         chosen: str = self.cleaned_data["expires"]
@@ -243,7 +262,7 @@ class PublicKeyForm(NewKeyForm):
 
 
 class ReasonForm(forms.Form):
-    """Asked for when a key ends, and kept in the trail."""
+    """The reason for revoking a key, which the trail keeps."""
 
     reason = LineField(max_length=REASON_LENGTH, required=False)
 

@@ -1,4 +1,4 @@
-"""A list of keys as a page shows it: one selection, one order, one page, all of it in the query string."""
+"""A page of keys, with its selection, order and page number taken from the query string."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -39,8 +39,8 @@ _ALWAYS_SHOWN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One key, and what is to be said of it at this moment."""
+class KeyRow:
+    """A key as a list shows it at the time `at`."""
 
     key: Key
     at: datetime
@@ -68,7 +68,7 @@ class Row:
 
     @property
     def is_unused(self) -> bool:
-        """Not used for so long that it may be forgotten."""
+        """Whether the key has gone unused for so long that it is probably forgotten."""
         return (self.key.last_used_at or self.key.created_at) < self.at - UNUSED_AFTER
 
     @property
@@ -85,15 +85,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Tab:
+class SelectionTab:
     selection: Selection
     count: int
     is_current: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column's header: `sort` is what its link asks for, `direction` the one it has now ("" when another column sorts)."""
+class ColumnHeader:
+    """`sort` is the order its link requests, `direction` its own, or "" if another column sorts."""
 
     label: str
     sort: str
@@ -109,26 +109,26 @@ class Listing:
     page: Page[Key]
     days: Mapping[uuid.UUID, Mapping[datetime, int]]
 
-    def __iter__(self) -> Iterator[Row]:
-        return (Row(key, self.at, self._sparkline(key)) for key in self.page)
+    def __iter__(self) -> Iterator[KeyRow]:
+        return (KeyRow(key, self.at, self._sparkline(key)) for key in self.page)
 
     @property
     def total(self) -> int:
         return self.counts[Selection.ALL]
 
     @property
-    def tabs(self) -> list[Tab]:
-        """Paused and ownerless keys are rare: they have a tab when there are some."""
+    def tabs(self) -> list[SelectionTab]:
+        """Rare states (paused, owner inactive) get a tab only if such keys exist."""
         shown = (
             s for s in Selection if s in _ALWAYS_SHOWN or self.counts[s] or s is self.selection
         )
         return [
-            Tab(selection, self.counts[selection], selection is self.selection)
+            SelectionTab(selection, self.counts[selection], selection is self.selection)
             for selection in shown
         ]
 
     @property
-    def columns(self) -> dict[str, Column]:
+    def columns(self) -> dict[str, ColumnHeader]:
         return {name: self._column(name, label) for name, label in _LABELS.items()}
 
     @property
@@ -139,9 +139,9 @@ class Listing:
         days = self.days[key.pk]
         return Sparkline(days) if any(days.values()) else None
 
-    def _column(self, name: str, label: str) -> Column:
+    def _column(self, name: str, label: str) -> ColumnHeader:
         directions = {name: "ascending", f"-{name}": "descending"}
-        return Column(
+        return ColumnHeader(
             label, f"-{name}" if self.sort == name else name, directions.get(self.sort, "")
         )
 
@@ -149,14 +149,17 @@ class Listing:
 _LABELS = {"name": "Label", "used": "Last used", "expires": "Expires"}
 
 
-def list_keys(keys: KeyQuerySet, asked: QueryDict, at: datetime) -> Listing:
-    """Read `status`, `sort` and `page` from a query string; what it does not make sense of is as if it were not there."""
-    status, sort = asked.get("status", ""), asked.get("sort", "")
+def list_keys(keys: KeyQuerySet, query: QueryDict, at: datetime) -> Listing:
+    """List keys by `status`, `sort` and `page` of a query string.
+
+    Invalid values mean the default.
+    """
+    status, sort = query.get("status", ""), query.get("sort", "")
     selection = Selection(status) if status in Selection.values else Selection.ACTIVE
     order = _ORDERS.get(sort, _ORDERS["expires"])
     chosen = select(keys, selection, at).order_by(order, "name", "pk").prefetch_related("secrets")
     page = Paginator(chosen.select_related("organization", "owner__user"), PER_PAGE).get_page(
-        asked.get("page")
+        query.get("page")
     )
     sort = sort if sort in _ORDERS else "expires"
     return Listing(

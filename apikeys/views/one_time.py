@@ -1,4 +1,4 @@
-"""The one response that holds a secret, and what is answered when its form is sent again."""
+"""The one response that holds a secret, and the response to submitting its form again."""
 
 from typing import Any
 
@@ -10,21 +10,26 @@ from apikeys.services import Issued
 
 
 def reveal(request: HttpRequest, template: str, issued: Issued, **context: Any) -> HttpResponse:
-    """Answer the POST itself with the secret: no redirect, so it gets into no session, message, address or log.
+    """Answer the POST itself with the secret.
 
-    The template is handed the wrapped plaintext, whose repr hides it, because an error page shows what templates were handed.
+    Redirecting to a page that shows it would need a place to keep the secret until then: a session,
+    a message, an address or a cache, each of which stores or logs it.
     """
+    # The wrapper, not the text: error reports print a template's context, and its repr hides the
+    # text.
     return disclose(request, template, key=issued.key, plaintext=issued.plaintext, **context)
 
 
 def disclose(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     response = render(request, template, context)
+    # Without no-store, Back and the browser's disk cache would show the secret again.
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
 def already_created(request: HttpRequest, *, idempotency_key: str, **context: Any) -> HttpResponse:
-    """A form issues one key, however often it is sent: say so, and show the way on."""
+    """Explain that this form has already created its key, and link to the key list."""
+    # By user too: a nonce of another user never validates, and must not reveal that user's key.
     key = Key.objects.filter(created_by=request.user.pk, idempotency_key=idempotency_key).first()
     return render(request, "apikeys/already_created.html", {"key": key, **context}, status=409)

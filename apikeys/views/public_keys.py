@@ -1,4 +1,4 @@
-"""A person's own keys: New API Key, Revoke, pause and resume. They are listed on the Profile page."""
+"""New API Key, Revoke, Pause and Resume for a user's own keys. The Profile page lists them."""
 
 import uuid
 
@@ -14,7 +14,7 @@ from apikeys import services
 from apikeys.errors import AlreadyIssued
 from apikeys.models import Key
 from apikeys.verify import throttling
-from apikeys.views.confirm import PAUSE, RESUME, REVOKE, Change, Place, confirm
+from apikeys.views.confirm import PAUSE, RESUME, REVOKE, KeyAction, KeyPages, confirm
 from apikeys.views.forms import PublicKeyForm
 from apikeys.views.one_time import already_created, reveal
 from config.lib.client_ip import client_ip
@@ -24,7 +24,7 @@ from tenants.roles import Permission
 from tenants.sign_in.recent import kept_fields, person, recent_sign_in
 
 CANNOT_ISSUE = (
-    "Your role does not allow creating API keys. An admin of your organization can change it."
+    "Your role does not allow creating API keys. Ask an admin of your organization to change it."
 )
 
 
@@ -32,10 +32,10 @@ CANNOT_ISSUE = (
 @login_required
 @recent_sign_in
 def public_key_new(request: HttpRequest) -> HttpResponse:
-    sent = request.POST if request.method == "POST" else kept_fields(request)
+    data = request.POST if request.method == "POST" else kept_fields(request)
     preferred = request.GET.get("organization", "")
     form = PublicKeyForm(
-        sent,
+        data,
         user=person(request),
         now=timezone.now(),
         places=places_to_issue_in(request),
@@ -44,14 +44,14 @@ def public_key_new(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _form(request, form)
     owner = form.place.membership
-    assert owner is not None  # noqa: S101  places_to_issue_in leaves no other
+    assert owner is not None  # noqa: S101  places_to_issue_in returns memberships only
     try:
         throttling.issue(by=owner.user)
         issued = services.issue_public_key(
             owner=owner, order=form.order(), scopes=form.cleaned_data["scopes"], by=form.place.actor
         )
     except AlreadyIssued:
-        return already_created(request, idempotency_key=form.idempotency_key, **_ways_on())
+        return already_created(request, idempotency_key=form.idempotency_key, **_links())
     except KeywayError as error:
         form.add_error(None, error.detail)
         return _form(request, form)
@@ -59,10 +59,14 @@ def public_key_new(request: HttpRequest) -> HttpResponse:
 
 
 def places_to_issue_in(request: HttpRequest) -> list[Access]:
-    """The memberships that may hold a public key. Raises PermissionDenied when there is none."""
-    everything = everywhere(person(request), address=client_ip(request.META))
+    """The user's access where they may hold a public key.
+
+    Raises PermissionDenied if there is none.
+    """
+    every_place = everywhere(person(request), address=client_ip(request.META))
+    # Platform staff reach organizations without being members, but a public key needs an owner.
     places = [
-        place for place in everything if place.membership and place.may(Permission.ISSUE_OWN_KEYS)
+        place for place in every_place if place.membership and place.may(Permission.ISSUE_OWN_KEYS)
     ]
     if not places:
         raise PermissionDenied(CANNOT_ISSUE)
@@ -79,7 +83,7 @@ def _form(request: HttpRequest, form: PublicKeyForm) -> HttpResponse:
     )
 
 
-def _ways_on() -> dict[str, str]:
+def _links() -> dict[str, str]:
     return {"back": f"{reverse('profile')}#api-keys", "again": reverse("public_key_new")}
 
 
@@ -104,11 +108,10 @@ def public_key_resume(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
     return _confirm(request, RESUME, key_id)
 
 
-def _confirm(request: HttpRequest, change: Change, key_id: uuid.UUID) -> HttpResponse:
-    """A key of somebody else is as unknown as one that does not exist."""
+def _confirm(request: HttpRequest, action: KeyAction, key_id: uuid.UUID) -> HttpResponse:
+    """Answers 404 for other users' keys, as for ids that do not exist."""
     mine = Key.objects.for_owner(person(request)).select_related("organization", "owner__user")
     key = get_object_or_404(mine, pk=key_id)
-    place = Place(reverse("profile"), reverse("public_key_pause", args=[key.pk]), is_agent=False)
-    return confirm(
-        request, change, key=key, by=actor(person(request), client_ip(request.META)), place=place
-    )
+    pages = KeyPages(reverse("profile"), reverse("public_key_pause", args=[key.pk]), is_agent=False)
+    by = actor(person(request), client_ip(request.META))
+    return confirm(request, action, key=key, by=by, pages=pages)

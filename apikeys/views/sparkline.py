@@ -1,18 +1,18 @@
-"""The geometry of a sparkline: a column a day in a box of pixels. No colours."""
+"""The geometry of a sparkline, with one column per day. Colors are the stylesheet's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 HEIGHT = 18
-# A column and the gap to the next one.
+# A column's width, and the distance between the starts of two columns.
 COLUMN, STEP = 2, 3
 _LEAST = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """Requests by the day they were made on, oldest first."""
+    """Requests by day, oldest first."""
 
     days: Mapping[datetime, int]
 
@@ -22,7 +22,7 @@ class Sparkline:
 
     @property
     def busiest(self) -> datetime:
-        """The last of them, if several days had most."""
+        """The day with the most requests. The latest one, if several share the maximum."""
         return max(self.days, key=lambda day: (self.days[day], day))
 
     @property
@@ -35,22 +35,22 @@ class Sparkline:
 
     @property
     def columns(self) -> str:
-        """All columns as one SVG path. What is there is seen, however little it is beside the rest."""
+        """All columns as one SVG path. A day with any request gets a visible column."""
         most = max(self.days.values())
         heights = (
             max(round(HEIGHT * requests / most), _LEAST) if requests else 0
             for requests in self.days.values()
         )
-        drawn = (
+        columns = (
             f"M{STEP * day} {HEIGHT}v-{height}h{COLUMN}v{height}z"
             for day, height in enumerate(heights)
             if height
         )
-        return "".join(drawn)
+        return "".join(columns)
 
     @property
     def ground(self) -> str:
-        """What the columns stand on: a dash a day, so that a day without requests is seen as one."""
+        """The baseline, with one dash per day, so that days without requests are visible too."""
         return "".join(
             f"M{STEP * day} {HEIGHT}h{COLUMN}v-1h-{COLUMN}z" for day in range(len(self.days))
         )

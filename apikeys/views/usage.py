@@ -1,4 +1,4 @@
-"""View Activity: what a key was used for, as a page that also is a dialog, and as CSV."""
+"""View Activity: the usage of a key, as a page, a dialog and CSV."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from tenants.roles import Permission
 from tenants.sign_in.recent import person
 
 LATEST = 10
-# So that the parts of the axis are equal: 24, 7, 30 and 90 columns.
+# Each divides its window's number of columns (24, 7, 30 and 90), so that labels are evenly spaced.
 _LABELS = {Window.DAY: 6, Window.WEEK: 7, Window.MONTH: 6, Window.QUARTER: 6}
 EXPORTED = ("starts_at", "requests", "ok", "errors", "denied")
 
@@ -57,8 +57,8 @@ def _usage(
     key = get_object_or_404(
         keys.select_related("organization", "owner__user").prefetch_related("secrets"), pk=key_id
     )
-    asked = request.GET.get("range")
-    window, at = Window(asked) if asked in Window.values else Window.WEEK, timezone.now()
+    name, at = request.GET.get("range"), timezone.now()
+    window = Window(name) if name in Window.values else Window.WEEK
     tally = Tally.of(key, Span.of(window, at))
     if request.GET.get("format") == "csv":
         return _export(key, window, tally)
@@ -69,10 +69,10 @@ def _usage(
         "windows": Window,
         "is_agent": key.kind == Kind.AGENT,
     }
-    return render(request, "apikeys/usage.html", context | _told(key, tally, window, at))
+    return render(request, "apikeys/usage.html", context | _figures(key, tally, window, at))
 
 
-def _told(key: Key, tally: Tally, window: Window, at: datetime) -> dict[str, Any]:
+def _figures(key: Key, tally: Tally, window: Window, at: datetime) -> dict[str, Any]:
     return {
         "now": at,
         "tally": tally,

@@ -1,4 +1,7 @@
-"""The geometry of a usage chart: stacked columns in a box of its own units, which the page stretches. No colours, no words."""
+"""The geometry of a usage chart: stacked columns in abstract units, which the page scales.
+
+Colors and text belong to the stylesheet and the template.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,13 +12,13 @@ from apikeys.usage.statistics import Bar
 HEIGHT = 100
 COLUMN = 10
 _GAP = 1.5
-# What is there must be seen, however little it is beside the rest.
+# The least height of a part, so that a single request stays visible beside thousands.
 _LEAST = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A rectangle, in numbers as SVG spells them."""
+    """A rectangle. Its numbers are formatted for SVG."""
 
     kind: str
     x: str
@@ -44,7 +47,7 @@ class Chart:
 
     @property
     def top(self) -> int:
-        """The number that the box is high: round, even, and no less than the highest column."""
+        """The value at the top of the axis: round, even, and at least the highest column."""
         return round_up(max(bar.figures.requests for bar in self.bars))
 
     @property
@@ -53,7 +56,7 @@ class Chart:
 
     @property
     def starts(self) -> list[datetime]:
-        """Where the axis is labelled: the first column of each of `labels` equal parts."""
+        """The labelled columns: the first of each of `labels` equal parts."""
         return [bar.starts_at for bar in self.bars[:: len(self.bars) // self.labels]]
 
     @property
@@ -74,8 +77,8 @@ class Chart:
 
 
 def round_up(most: int) -> int:
-    """The least of 2, 4, 6, 8 and 10 times a power of ten that is no less than `most`: its half is a whole number."""
-    authority = 1
-    while 10 * authority < most:
-        authority *= 10
-    return next(step * authority for step in (2, 4, 6, 8, 10) if step * authority >= most)
+    """Round up to 2, 4, 6, 8 or 10 times a power of ten, so that half of it is a whole number."""
+    power = 1
+    while 10 * power < most:
+        power *= 10
+    return next(step * power for step in (2, 4, 6, 8, 10) if step * power >= most)

@@ -42,7 +42,7 @@ def outcome(issued: Issued) -> Credential | Denial:
 
 
 @pytest.mark.usefixtures("stopped_clock")
-def test_an_admin_creates_the_organizations_key(alice: User, acme: Organization) -> None:
+def test_admin_creates_an_organizations_key(alice: User, acme: Organization) -> None:
     client = client_of(alice)
     tomorrow = timezone.localdate() + timedelta(days=1)
     response = client.post(NEW, fields(client, expires_on=tomorrow.isoformat(), environment="test"))
@@ -62,26 +62,26 @@ def test_an_admin_creates_the_organizations_key(alice: User, acme: Organization)
     assert key.expires_at.date() == tomorrow
 
 
-def test_an_empty_expiry_date_never_expires(alice: User) -> None:
+def test_empty_expiry_date_never_expires(alice: User) -> None:
     client = client_of(alice)
     assert client.post(NEW, fields(client, expires_on="")).status_code == 200
     assert Key.objects.get().expires_at is None
 
 
 @pytest.mark.parametrize("expires_on", ["2020-01-01", "9999-12-31", "soon"])
-def test_an_expiry_that_cannot_be_is_refused(alice: User, expires_on: str) -> None:
+def test_invalid_expiry_is_refused(alice: User, expires_on: str) -> None:
     client = client_of(alice)
     assert client.post(NEW, fields(client, expires_on=expires_on)).status_code == 422
     assert not Key.objects.exists()
 
 
-def test_platform_staff_create_keys_for_any_organization(staff: User, acme: Organization) -> None:
+def test_staff_create_keys_in_any_organization(staff: User, acme: Organization) -> None:
     client = client_of(staff)
     assert client.post(NEW, fields(client)).status_code == 200
     assert Key.objects.get().created_by == staff
 
 
-def test_the_dialogs_words_are_the_documents(alice: User, agent_key: Issued) -> None:
+def test_dialog_uses_the_documents_words(alice: User, agent_key: Issued) -> None:
     html = client_of(alice).get(LIST).content.decode()
     for words in (
         "<h1>API Key Management</h1>",
@@ -94,7 +94,7 @@ def test_the_dialogs_words_are_the_documents(alice: User, agent_key: Issued) -> 
     assert "Rotate" not in html
 
 
-def test_members_neither_see_nor_manage_agent_keys(bob: User, agent_key: Issued) -> None:
+def test_member_has_no_access_to_agent_keys(bob: User, agent_key: Issued) -> None:
     client = client_of(bob)
     addresses = [LIST, NEW, *(page(agent_key.key, action) for action in ACTIONS)]
     for address in addresses:
@@ -104,7 +104,7 @@ def test_members_neither_see_nor_manage_agent_keys(bob: User, agent_key: Issued)
     assert Key.objects.count() == 1
 
 
-def test_auditors_read_agent_keys_and_change_nothing(carol: User, agent_key: Issued) -> None:
+def test_auditor_reads_and_changes_nothing(carol: User, agent_key: Issued) -> None:
     client = client_of(carol)
     html = client.get(LIST).content.decode()
     assert agent_key.plaintext.mask in html
@@ -116,7 +116,7 @@ def test_auditors_read_agent_keys_and_change_nothing(carol: User, agent_key: Iss
     assert isinstance(outcome(agent_key), Credential)
 
 
-def test_outsiders_get_what_they_would_get_for_nothing(
+def test_outsider_gets_404_as_for_unknown_keys(
     mallory: User, agent_key: Issued, globex_agent_key: Issued, bob: User
 ) -> None:
     client = client_of(mallory)
@@ -133,9 +133,7 @@ def test_outsiders_get_what_they_would_get_for_nothing(
     assert isinstance(outcome(agent_key), Credential)
 
 
-def test_a_public_key_is_not_managed_here(
-    alice: User, public_key: Issued, agent_key: Issued
-) -> None:
+def test_public_key_is_not_managed_here(alice: User, public_key: Issued, agent_key: Issued) -> None:
     client = client_of(alice)
     for action in ACTIONS:
         assert client.post(page(public_key.key, action)).status_code == 404
@@ -143,7 +141,7 @@ def test_a_public_key_is_not_managed_here(
     assert public_key.plaintext.mask not in client.get(f"{LIST}?status=all").content.decode()
 
 
-def test_deleting_revokes_and_the_row_stays(
+def test_delete_revokes_and_keeps_the_row(
     alice: User, agent_key: Issued, issue_agent_key: IssueKey
 ) -> None:
     bystander = issue_agent_key(name="Bystander")
@@ -158,7 +156,7 @@ def test_deleting_revokes_and_the_row_stays(
     assert '"action":"key.revoked"' in TrailEntry.objects.latest("sequence").body
 
 
-def test_deleting_warns_about_use_and_offers_to_pause(alice: User, agent_key: Issued) -> None:
+def test_delete_page_warns_if_in_use_and_offers_pause(alice: User, agent_key: Issued) -> None:
     Key.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
     html = client_of(alice).get(page(agent_key.key, "delete")).content.decode()
     for words in (
@@ -171,7 +169,7 @@ def test_deleting_warns_about_use_and_offers_to_pause(alice: User, agent_key: Is
     assert page(agent_key.key, "pause") in html
 
 
-def test_pausing_is_taken_back_by_resuming(alice: User, agent_key: Issued) -> None:
+def test_resume_undoes_pause(alice: User, agent_key: Issued) -> None:
     client = client_of(alice)
     client.post(page(agent_key.key, "pause"))
     assert outcome(agent_key) == Denial(Reason.PAUSED_KEY)
@@ -180,7 +178,7 @@ def test_pausing_is_taken_back_by_resuming(alice: User, agent_key: Issued) -> No
     assert isinstance(outcome(agent_key), Credential)
 
 
-def test_in_a_suspended_organization_keys_are_read_and_not_changed(
+def test_suspended_organization_is_read_only(
     alice: User, acme: Organization, agent_key: Issued
 ) -> None:
     client = client_of(alice)
@@ -191,7 +189,7 @@ def test_in_a_suspended_organization_keys_are_read_and_not_changed(
     assert Key.objects.get().revoked_at is None
 
 
-def test_a_hostile_label_is_text_in_the_title_too(
+def test_hostile_label_is_escaped_in_the_title(
     alice: User, issue_agent_key: IssueKey, acme: Organization
 ) -> None:
     acme.name = "</title><script>alert(2)</script>"
@@ -210,12 +208,10 @@ def test_a_hostile_label_is_text_in_the_title_too(
         assert "&lt;script&gt;alert(2)" in html
 
 
-def test_a_lost_race_to_revoke_is_told_and_changes_nothing_more(
-    alice: User, agent_key: Issued
-) -> None:
+def test_lost_race_to_revoke_is_reported(alice: User, agent_key: Issued) -> None:
     client = client_of(alice)
     client.get(page(agent_key.key, "delete"))
-    keys.revoke(key=agent_key.key, by=SYSTEM, reason="somebody else was faster")
+    keys.revoke(key=agent_key.key, by=SYSTEM, reason="theirs")
     response = client.post(page(agent_key.key, "delete"), {"reason": "mine"}, follow=True)
-    assert "revoked already" in response.content.decode()
-    assert Key.objects.get().revoke_reason == "somebody else was faster"
+    assert "already revoked" in response.content.decode()
+    assert Key.objects.get().revoke_reason == "theirs"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apikeys.insights import Selection, count_by_selection, select
 from apikeys.models import Key, Status
 from apikeys.services import Issued
-from apikeys.views.listing import PER_PAGE, Listing, Row, list_keys
+from apikeys.views.listing import PER_PAGE, KeyRow, Listing, list_keys
 from tenants import services as tenants
 from tenants.models import Membership, Organization, User
 from tests.apikeys.usage.test_statistics import use
@@ -43,13 +43,13 @@ def bare_key(owner: Membership | None, organization: Organization, **facts: Any)
     )
 
 
-def list_of(keys: Any = None, **asked: str) -> Listing:
+def list_of(keys: Any = None, **parameters: str) -> Listing:
     query = QueryDict(mutable=True)
-    query.update(asked)
+    query.update(parameters)
     return list_keys(keys if keys is not None else Key.objects.all(), query, NOW)
 
 
-def test_every_key_is_selected_as_its_status_says(
+def test_selection_agrees_with_status(
     acme: Organization, alice: User, bob: User, carol: User
 ) -> None:
     tenants.deactivate_member(membership=membership_of(carol), by=SYSTEM)
@@ -84,7 +84,7 @@ def test_every_key_is_selected_as_its_status_says(
         assert count_by_selection(Key.objects.all(), NOW)[selection] == len(said)
 
 
-def test_active_keys_come_first_and_the_soonest_expiry_above_them(acme: Organization) -> None:
+def test_list_sorts_by_soonest_expiry(acme: Organization) -> None:
     for name, days in (("never", None), ("late", 90), ("soon", 2), ("over", -1)):
         bare_key(None, acme, name=name, expires_at=NOW + timedelta(days=days) if days else None)
     assert [row.key.name for row in list_of()] == ["soon", "late", "never"]
@@ -100,13 +100,11 @@ def test_active_keys_come_first_and_the_soonest_expiry_above_them(acme: Organiza
 
 
 @pytest.mark.parametrize(
-    "asked", [{"status": "x\0"}, {"sort": "owner__user__password"}, {"page": "-1"}, {"page": "1e9"}]
+    "query", [{"status": "x\0"}, {"sort": "owner__user__password"}, {"page": "-1"}, {"page": "1e9"}]
 )
-def test_what_a_query_string_does_not_mean_is_as_if_it_were_not_there(
-    acme: Organization, asked: dict[str, str]
-) -> None:
+def test_invalid_query_values_are_ignored(acme: Organization, query: dict[str, str]) -> None:
     bare_key(None, acme, name="one")
-    listing = list_of(**asked)
+    listing = list_of(**query)
     assert (listing.selection, listing.sort, [row.key.name for row in listing]) == (
         Selection.ACTIVE,
         "expires",
@@ -114,7 +112,7 @@ def test_what_a_query_string_does_not_mean_is_as_if_it_were_not_there(
     )
 
 
-def test_a_page_has_25_keys_and_the_filter_survives_paging(alice: User, acme: Organization) -> None:
+def test_paging_keeps_the_filter(alice: User, acme: Organization) -> None:
     for number in range(PER_PAGE + 1):
         bare_key(None, acme, name=f"Key {number:02}", revoked_at=NOW)
     client = client_of(alice)
@@ -127,21 +125,23 @@ def test_a_page_has_25_keys_and_the_filter_survives_paging(alice: User, acme: Or
     )
 
 
-def test_rare_states_have_a_tab_only_while_there_are_such_keys(acme: Organization) -> None:
+def test_rare_states_have_a_tab_only_if_present(acme: Organization) -> None:
     bare_key(None, acme, name="one")
     assert Selection.PAUSED not in {tab.selection for tab in list_of().tabs}
     bare_key(None, acme, name="two", paused_at=NOW)
     assert Selection.PAUSED in {tab.selection for tab in list_of().tabs}
 
 
-def test_a_key_may_be_forgotten_after_90_days_without_use(acme: Organization) -> None:
+def test_key_counts_as_unused_after_90_days(acme: Organization) -> None:
     day = timedelta(days=1)
-    assert Row(bare_key(None, acme, name="never used"), NOW).is_unused
-    assert Row(bare_key(None, acme, name="long ago", last_used_at=NOW - 91 * day), NOW).is_unused
-    assert not Row(bare_key(None, acme, name="lately", last_used_at=NOW - 89 * day), NOW).is_unused
+    assert KeyRow(bare_key(None, acme, name="never used"), NOW).is_unused
+    assert KeyRow(bare_key(None, acme, name="long ago", last_used_at=NOW - 91 * day), NOW).is_unused
+    assert not KeyRow(
+        bare_key(None, acme, name="lately", last_used_at=NOW - 89 * day), NOW
+    ).is_unused
 
 
-def test_a_list_costs_the_same_however_many_keys_are_in_it(
+def test_public_key_list_query_count_is_constant(
     alice: User, bob: User, issue_public_key: IssueKey
 ) -> None:
     use(issue_public_key(), timezone.now())
@@ -154,11 +154,11 @@ def test_a_list_costs_the_same_however_many_keys_are_in_it(
     assert one == many
     assert many["apikeys_usecount"] == 1, "the sparklines of all keys"
     assert (many["apikeys_key"], many["apikeys_secret"]) == (3, 1), (
-        "how many by state, how many pages, the page, its masks"
+        "keys: counts by state, count of pages, the page; secrets: its masks"
     )
 
 
-def test_an_agent_key_list_costs_the_same_too(
+def test_agent_key_list_query_count_is_constant(
     alice: User, agent_key: Issued, issue_agent_key: IssueKey
 ) -> None:
     client = client_of(alice)
@@ -169,9 +169,7 @@ def test_an_agent_key_list_costs_the_same_too(
     assert tables_asked(lambda: client.get("/o/acme/agents/api-keys/")) == one
 
 
-def test_an_empty_filter_differs_from_an_empty_list(
-    alice: User, agent_key: Issued, bob: User
-) -> None:
+def test_empty_filter_differs_from_empty_list(alice: User, agent_key: Issued, bob: User) -> None:
     client = client_of(alice)
     assert (
         "No agent keys yet"

@@ -45,16 +45,14 @@ def windows(secret: str) -> set[str]:
 
 
 @both_kinds
-def test_the_secret_is_in_the_answer_to_the_form_and_nowhere_else(
-    alice: User, address: str
-) -> None:
+def test_secret_is_in_one_response_only(alice: User, address: str) -> None:
     client = client_of(alice)
-    sent = filled(client, address)
-    response = client.post(address, sent)
+    data = filled(client, address)
+    response = client.post(address, data)
     pieces = windows(secret_of(response))
     key = Key.objects.get()
     others = [
-        client.post(address, sent),
+        client.post(address, data),
         client.get(address),
         client.head(address),
         client.get(LISTS[address]),
@@ -78,9 +76,7 @@ def test_the_secret_is_in_the_answer_to_the_form_and_nowhere_else(
 
 
 @both_kinds
-def test_the_reveal_may_be_neither_stored_nor_told_to_another_page(
-    alice: User, address: str
-) -> None:
+def test_reveal_is_not_cached_or_sent_as_referrer(alice: User, address: str) -> None:
     client = client_of(alice)
     response = client.post(address, filled(client, address))
     assert response.status_code == 200
@@ -90,7 +86,7 @@ def test_the_reveal_may_be_neither_stored_nor_told_to_another_page(
 
 
 @both_kinds
-def test_the_revealed_field_is_not_part_of_any_form(alice: User, address: str) -> None:
+def test_revealed_field_is_not_submitted(alice: User, address: str) -> None:
     client = client_of(alice)
     html = client.post(address, filled(client, address)).content.decode()
     field = html[html.index('<input id="secret"') :].split(">", 1)[0]
@@ -102,14 +98,12 @@ def test_the_revealed_field_is_not_part_of_any_form(alice: User, address: str) -
 
 
 @both_kinds
-def test_sending_the_form_again_makes_no_second_key_and_shows_the_way_on(
-    alice: User, address: str
-) -> None:
+def test_resubmitted_form_creates_no_second_key(alice: User, address: str) -> None:
     client = client_of(alice)
-    sent = filled(client, address)
-    client.post(address, sent)
+    data = filled(client, address)
+    client.post(address, data)
     key = Key.objects.get()
-    for again in (sent, sent | {"name": "Another label"}):
+    for again in (data, data | {"name": "Another label"}):
         response = client.post(address, again)
         html = response.content.decode()
         assert response.status_code == 409
@@ -120,52 +114,52 @@ def test_sending_the_form_again_makes_no_second_key_and_shows_the_way_on(
 
 
 @both_kinds
-def test_a_form_that_was_corrected_is_still_one_form(alice: User, address: str) -> None:
+def test_corrected_form_keeps_its_nonce(alice: User, address: str) -> None:
     client = client_of(alice)
-    sent = filled(client, address)
-    refused = client.post(address, sent | {"name": ""})
+    data = filled(client, address)
+    refused = client.post(address, data | {"name": ""})
     assert refused.status_code == 422
-    assert nonce_of(refused) == sent["nonce"]
-    assert client.post(address, sent).status_code == 200
-    assert client.post(address, sent | {"nonce": nonce_of(refused)}).status_code == 409
+    assert nonce_of(refused) == data["nonce"]
+    assert client.post(address, data).status_code == 200
+    assert client.post(address, data | {"nonce": nonce_of(refused)}).status_code == 409
 
 
 @both_kinds
-def test_a_nonce_that_was_not_made_for_this_person_issues_nothing(
+def test_foreign_or_forged_nonce_is_refused(
     alice: User, bob: User, acme: Organization, address: str
 ) -> None:
     client = client_of(alice)
-    sent = filled(client, address)
+    data = filled(client, address)
     bobs = forms.new_nonce(bob)
-    unsigned = sent["nonce"].split(":", maxsplit=1)[0]
+    unsigned = data["nonce"].split(":", maxsplit=1)[0]
     elsewhere = TimestampSigner(salt="something else").sign(unsigned)
-    for nonce in ("", "x", unsigned, bobs, elsewhere, f"{sent['nonce']}x", "\0"):
-        response = client.post(address, sent | {"nonce": nonce})
+    for nonce in ("", "x", unsigned, bobs, elsewhere, f"{data['nonce']}x", "\0"):
+        response = client.post(address, data | {"nonce": nonce})
         assert response.status_code == 422
         assert forms.STALE_FORM in response.content.decode()
         assert nonce_of(response) != nonce
     assert not Key.objects.exists()
-    del sent["nonce"]
-    response = client.post(address, sent)
+    del data["nonce"]
+    response = client.post(address, data)
     assert response.status_code == 422
-    assert client.post(address, sent | {"nonce": nonce_of(response)}).status_code == 200
+    assert client.post(address, data | {"nonce": nonce_of(response)}).status_code == 200
 
 
 @both_kinds
-def test_a_form_of_yesterday_is_served_afresh(
+def test_expired_form_gets_a_fresh_nonce(
     alice: User, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = client_of(alice)
-    sent = filled(client, address)
+    data = filled(client, address)
     with monkeypatch.context() as patched:
         patched.setattr(forms, "NONCE_LIFETIME", -forms.NONCE_LIFETIME)
-        assert client.post(address, sent).status_code == 422
+        assert client.post(address, data).status_code == 422
     assert not Key.objects.exists()
-    assert client.post(address, sent).status_code == 200
+    assert client.post(address, data).status_code == 200
 
 
 @both_kinds
-def test_two_forms_make_two_keys(alice: User, address: str) -> None:
+def test_two_forms_create_two_keys(alice: User, address: str) -> None:
     client = client_of(alice)
     one, other = filled(client, address), filled(client, address)
     assert secret_of(client.post(address, one)) != secret_of(client.post(address, other))
@@ -173,26 +167,26 @@ def test_two_forms_make_two_keys(alice: User, address: str) -> None:
 
 
 @both_kinds
-def test_what_cannot_be_hashed_or_trailed_now_is_not_issued_and_the_form_works_later(
+def test_form_works_again_after_a_503(
     alice: User, address: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.KEYWAY_HASH_WAIT_MS = 20
     client = client_of(alice)
     client.raise_request_exception = False
-    sent = filled(client, address)
+    data = filled(client, address)
     with monkeypatch.context() as patched:
         patched.setattr(hashing, "pool", hashing._Pool(1))
         with hashing.pool:
-            busy = client.post(address, sent)
+            busy = client.post(address, data)
     with monkeypatch.context() as patched:
         patched.setattr(
             entries, "_append", lambda *facts: (_ for _ in ()).throw(DatabaseError("no space left"))
         )
-        untold = client.post(address, sent)
-    for refused in (busy, untold):
+        untrailed = client.post(address, data)
+    for refused in (busy, untrailed):
         assert (refused.status_code, refused["Retry-After"]) == (503, "2")
     assert not Key.objects.exists()
-    assert client.post(address, sent).status_code == 200
+    assert client.post(address, data).status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
@@ -200,7 +194,7 @@ def test_what_cannot_be_hashed_or_trailed_now_is_not_issued_and_the_form_works_l
     "connection.vendor != 'postgresql'",
     reason="the SQLite of these tests is one connection in memory",
 )
-def test_a_form_sent_twice_at_once_makes_one_key(acme: Organization, alice: User) -> None:
+def test_concurrent_submits_create_one_key(acme: Organization, alice: User) -> None:
     tenants.add_member(
         organization=acme,
         user=User.objects.create_user("dora@acme.example"),
@@ -208,13 +202,13 @@ def test_a_form_sent_twice_at_once_makes_one_key(acme: Organization, alice: User
         by=SYSTEM,
     )
     browsers = [client_of(alice) for _ in range(4)]
-    sent = filled(browsers[0], PUBLIC)
+    data = filled(browsers[0], PUBLIC)
     barrier = threading.Barrier(len(browsers))
     statuses: list[int] = []
 
     def send(browser: Client) -> None:
         barrier.wait()
-        statuses.append(browser.post(PUBLIC, sent).status_code)
+        statuses.append(browser.post(PUBLIC, data).status_code)
         connections.close_all()
 
     threads = [threading.Thread(target=send, args=(browser,)) for browser in browsers]

@@ -33,7 +33,7 @@ def outcome(secret: str) -> Credential | Denial:
     [("revoke", Reason.REVOKED_KEY), ("pause", Reason.PAUSED_KEY)],
     ids=["revoke", "pause"],
 )
-def test_taking_a_key_away_refuses_it_on_the_next_request_and_no_other(
+def test_revoke_and_pause_apply_to_the_next_request(
     bob: User, public_key: Issued, issue_public_key: IssueKey, action: str, reason: Reason
 ) -> None:
     bystander = issue_public_key(name="Bystander")
@@ -46,14 +46,14 @@ def test_taking_a_key_away_refuses_it_on_the_next_request_and_no_other(
     assert TrailEntry.objects.latest("sequence").actor_name == bob.email
 
 
-def test_a_resumed_key_works_again(bob: User, public_key: Issued) -> None:
+def test_resumed_key_works_again(bob: User, public_key: Issued) -> None:
     keys.pause(key=public_key.key, by=SYSTEM)
     assert client_of(bob).post(page(public_key.key, "resume")).status_code == 302
     assert isinstance(outcome(public_key.plaintext.reveal()), Credential)
 
 
 @pytest.mark.parametrize("action", ["revoke", "pause", "resume"])
-def test_asking_changes_nothing(bob: User, public_key: Issued, action: str) -> None:
+def test_confirmation_page_changes_nothing(bob: User, public_key: Issued, action: str) -> None:
     if action == "resume":
         keys.pause(key=public_key.key, by=SYSTEM)
     before = Key.objects.values().get()
@@ -63,9 +63,7 @@ def test_asking_changes_nothing(bob: User, public_key: Issued, action: str) -> N
     assert Key.objects.values().get() == before
 
 
-def test_revoking_names_the_key_and_warns_when_it_was_just_used(
-    bob: User, public_key: Issued
-) -> None:
+def test_revoke_page_warns_if_the_key_is_in_use(bob: User, public_key: Issued) -> None:
     client = client_of(bob)
     assert "still using this key" not in client.get(page(public_key.key, "revoke")).content.decode()
     Key.objects.update(last_used_at=timezone.now() - timedelta(minutes=2), last_used_ip="10.1.2.3")
@@ -82,17 +80,17 @@ def test_revoking_names_the_key_and_warns_when_it_was_just_used(
         assert words in html
 
 
-def test_a_second_revocation_says_so_and_is_not_trailed(bob: User, public_key: Issued) -> None:
+def test_second_revoke_is_reported_and_not_trailed(bob: User, public_key: Issued) -> None:
     client = client_of(bob)
     client.post(page(public_key.key, "revoke"))
     before = TrailEntry.objects.count()
     response = client.post(page(public_key.key, "revoke"), follow=True)
-    assert "revoked already" in response.content.decode()
+    assert "already revoked" in response.content.decode()
     assert TrailEntry.objects.count() == before
     assert "is already revoked" in client.get(page(public_key.key, "revoke")).content.decode()
 
 
-def test_a_reason_that_cannot_be_shown_is_refused(bob: User, public_key: Issued) -> None:
+def test_unprintable_reason_is_refused(bob: User, public_key: Issued) -> None:
     response = client_of(bob).post(page(public_key.key, "revoke"), {"reason": "x\u202ey"})
     assert response.status_code == 422
     assert Key.objects.get().revoked_at is None
@@ -104,7 +102,7 @@ def cast(bob: User, alice: User, mallory: User) -> tuple[User, User, User]:
 
 
 @pytest.mark.parametrize("action", ["revoke", "pause", "resume"])
-def test_somebody_elses_key_is_as_unknown_as_one_that_does_not_exist(
+def test_other_users_key_is_404(
     cast: tuple[User, User, User], public_key: Issued, agent_key: Issued, action: str
 ) -> None:
     bob, *others = cast
@@ -120,26 +118,26 @@ def test_somebody_elses_key_is_as_unknown_as_one_that_does_not_exist(
 
 
 @pytest.mark.parametrize("action", ["new", "revoke"])
-def test_a_form_from_elsewhere_is_refused(bob: User, public_key: Issued, action: str) -> None:
+def test_cross_site_form_is_refused(bob: User, public_key: Issued, action: str) -> None:
     address = NEW if action == "new" else page(public_key.key, action)
     client = client_of(bob)
-    sent = {"name": "x", "scopes": "read:audit-activity", "environment": "live", "expires": "7"}
-    sent["nonce"] = nonce_of(client.get(NEW))
+    data = {"name": "x", "scopes": "read:audit-activity", "environment": "live", "expires": "7"}
+    data["nonce"] = nonce_of(client.get(NEW))
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = client.cookies
-    assert strict.post(address, sent).status_code == 403
+    assert strict.post(address, data).status_code == 403
     assert Key.objects.filter(revoked_at=None).count() == 1
-    assert client.post(address, sent).status_code in {200, 302}
+    assert client.post(address, data).status_code in {200, 302}
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
-def test_other_methods_are_not_taken(bob: User, public_key: Issued, method: str) -> None:
+def test_other_methods_are_405(bob: User, public_key: Issued, method: str) -> None:
     client = client_of(bob)
     for address in (NEW, page(public_key.key, "revoke")):
         assert getattr(client, method)(address).status_code == 405
 
 
-def test_a_hostile_label_is_text_wherever_it_shows(bob: User, issue_public_key: IssueKey) -> None:
+def test_hostile_label_is_escaped(bob: User, issue_public_key: IssueKey) -> None:
     label = "</title><script>alert(1)</script>\"'><img src=x onerror=1>{{7*7}}"
     key = issue_public_key(name=label, description=label).key
     client = client_of(bob)
