@@ -19,10 +19,10 @@ class ApplicationAdmin(ReadOnlyAdmin):
     list_filter = ("environment", "organization")
     search_fields = ("name", "client_id")
     fields = (
-        "name", "client_id", "organization", "purpose", "environment", "scopes", "redirect_uris", "secret_mask",
-        "secret_created_at", "created", "created_by", "disabled_at",
+        "name", "client_id", "organization", "purpose", "environment", "scopes", "redirect_uris",
+        "secret_mask", "secret_created_at", "created", "created_by", "disabled_at",
     )  # fmt: skip
 
-    @admin.display(description="what it is")
+    @admin.display(description="type")
     def purpose(self, application: Application) -> str:
         return str(application.purpose.label)

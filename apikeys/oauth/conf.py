@@ -1,4 +1,4 @@
-"""The settings that OAuth reads, typed."""
+"""Typed access to the settings of OAuth."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ CODE_LIFETIME = timedelta(seconds=60)
 
 
 def issuer() -> str:
-    """What tokens and answers name as their origin (RFC 8414, RFC 9207)."""
+    """The issuer identifier of metadata and authorization responses (RFC 8414, RFC 9207)."""
     return str(settings.KEYWAY_URL).rstrip("/")
 
 
@@ -17,5 +17,5 @@ def token_lifetime() -> timedelta:
 
 
 def refresh_lifetime() -> timedelta:
-    """From the last use; a refresh begins it anew."""
+    """How long a refresh token lasts. Refreshing issues a new one with the full lifetime."""
     return timedelta(days=settings.KEYWAY_OAUTH_REFRESH_DAYS)

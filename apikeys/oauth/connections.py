@@ -1,4 +1,4 @@
-"""The applications that hold tokens of a person: what they allowed, and can take back."""
+"""A user's connected applications: those that hold tokens to act for the user."""
 
 import uuid
 from collections.abc import Iterable
@@ -19,7 +19,11 @@ from tenants.models import Membership, User
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`scopes` is what it may do by now; `allowed_at` when the person last said so; `renewed_at` when it last got a token."""
+    """An application that acts for a user.
+
+    `scopes` are the ones it has now. `allowed_at` is the time of the last consent, `renewed_at` the
+    time of its newest token.
+    """
 
     application: Application
     membership: Membership
@@ -29,30 +33,35 @@ class Connection:
 
 
 def of_person(user: User, *, at: datetime) -> list[Connection]:
-    """By name. Those that are disabled are among them: once enabled again they go on."""
-    found: dict[uuid.UUID, list[Any]] = {}
+    """List a user's connections by name.
+
+    Disabled applications are included, because their tokens work again once they are enabled.
+    """
+    by_application: dict[uuid.UUID, list[Any]] = {}
     for token in _tokens(user, at):
-        found.setdefault(token.application_id, []).append(token)
-    allowed = _allowed(user, [tokens[0].application for tokens in found.values()])
-    connections = [_connection(tokens, allowed) for tokens in found.values()]
+        by_application.setdefault(token.application_id, []).append(token)
+    allowed = _last_consents(user, [tokens[0].application for tokens in by_application.values()])
+    connections = [_connection(tokens, allowed) for tokens in by_application.values()]
     return sorted(
         connections, key=lambda one: (str(one.application).casefold(), one.application.id)
     )
 
 
 def _tokens(user: User, at: datetime) -> Iterable[Any]:
-    """Access tokens that are good, or that a good refresh token can replace."""
-    good = Q(expires__gt=at) | Q(refresh_token__revoked=None, refresh_token__expires_at__gt=at)
-    theirs: Iterable[Any] = AccessToken.objects.filter(
-        good, membership__user=user, membership__removed_at=None
+    """Access tokens that have not expired, or that a live refresh token can replace."""
+    live = Q(expires__gt=at) | Q(refresh_token__revoked=None, refresh_token__expires_at__gt=at)
+    tokens: Iterable[Any] = AccessToken.objects.filter(
+        live, membership__user=user, membership__removed_at=None
     ).select_related("application__organization", "membership__user")
-    return theirs
+    return tokens
 
 
 def _connection(tokens: list[Any], allowed: dict[str, datetime]) -> Connection:
     application, membership = tokens[0].application, tokens[0].membership
-    given = frozenset(name for token in tokens for name in token.scope.split())
-    names = given & frozenset(application.scopes) & scopes.held_by(membership)
+    granted = frozenset(name for token in tokens for name in token.scope.split())
+    # The same intersection as in apikeys.oauth.verification, so that the page shows what a token
+    # can do.
+    names = granted & frozenset(application.scopes) & scopes.held_by(membership)
     known = registry.registry()
     return Connection(
         application=application,
@@ -63,8 +72,8 @@ def _connection(tokens: list[Any], allowed: dict[str, datetime]) -> Connection:
     )
 
 
-def _allowed(user: User, applications: list[Application]) -> dict[str, datetime]:
-    """By the trail, which remembers it for longer than tokens last."""
+def _last_consents(user: User, applications: list[Application]) -> dict[str, datetime]:
+    """Take the time of consent from the trail. Grants are pruned while tokens are still in use."""
     consents = TrailEntry.objects.filter(
         organization_id__in={one.organization_id for one in applications},
         target_id__in=[one.public_id for one in applications],

@@ -2,19 +2,22 @@ from config.lib.errors import KeywayError
 
 
 class SecretShown(KeywayError):
-    """The same form came again: it makes no second secret."""
+    """The same form was submitted before. No second secret was made."""
 
     code = "already_issued"
-    detail = "This form was sent before. If the client secret is lost, rotate it."
+    detail = "This form was already submitted. If you lost the client secret, rotate it."
 
 
 class NoSecret(KeywayError):
     code = "not_usable"
-    detail = "This application has no client secret: it runs where nobody can keep one, and proves itself by PKCE alone."
+    detail = (
+        "This application has no client secret. "
+        "It runs where it cannot keep one and relies on PKCE alone."
+    )
 
 
 class AlreadyUsed(KeywayError):
-    """Somebody else redeemed the code or the refresh token at the same moment."""
+    """A concurrent request redeemed the code or refresh token first."""
 
     code = "not_usable"
-    detail = "It was used already."
+    detail = "It was already used."

@@ -1,63 +1,37 @@
-"""What people type to register and look after an application."""
+"""Forms for registering and managing applications."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.core.signing import BadSignature
 
 from apikeys.oauth import redirects, scopes
 from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.services import Draft
-from apikeys.views.forms import STALE_FORM, new_nonce, read_nonce
+from apikeys.views.forms import NonceForm
 from config.lib.environment import Environment
 from tenants.forms import LineField
-from tenants.models import User
 
 NAME_LENGTH = 255
 ADDRESSES = 10
 UNKNOWN_ADDRESS = (
-    "{} cannot be used: https://… without a fragment, or http:// on localhost, 127.0.0.1 or [::1]."
+    "{} cannot be used. Enter an https:// address without a fragment, "
+    "or http:// on localhost, 127.0.0.1 or [::1]."
 )
 
 
-class NonceForm(forms.Form):
-    """A form that shows a secret once, however often it is sent."""
-
-    nonce = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, data: Mapping[str, Any] | None, *, user: User, **more: Any) -> None:
-        self.user = user
-        super().__init__(data, **more)
-
-    def clean(self) -> None:
-        try:
-            self.cleaned_data["idempotency_key"] = read_nonce(
-                self.user, self.cleaned_data.get("nonce", "")
-            )
-        except BadSignature:
-            self.add_error(None, STALE_FORM)
-
-    @property
-    def fresh_nonce(self) -> str:
-        sent = str(self.data.get("nonce", ""))
-        try:
-            read_nonce(self.user, sent)
-        except BadSignature:
-            return new_nonce(self.user)
-        return sent
-
-
 class DetailsForm(forms.Form):
-    """What can be changed later, too."""
+    """The fields that can also be edited later."""
 
     name = LineField(max_length=NAME_LENGTH, error_messages={"required": "Enter a name."})
     scopes = forms.MultipleChoiceField(
         label="Permission scopes",
         widget=forms.CheckboxSelectMultiple,
-        help_text="What it may ask for. It gets no more than that, and no more than the person who allows it may do.",
+        help_text=(
+            "The most it can request. It never gets more than the person who authorizes it has."
+        ),
         error_messages={
-            "required": "Choose at least one scope: a token without one can do nothing."
+            "required": "Choose at least one scope. A token without scopes can do nothing."
         },
     )
     redirect_uris = forms.CharField(
@@ -65,22 +39,22 @@ class DetailsForm(forms.Form):
         required=False,
         max_length=ADDRESSES * (redirects.LENGTH + 2),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text="One a line, compared character by character. None for a service.",
+        help_text="One per line. Must match exactly. Not used by services.",
     )
 
     def __init__(self, data: Mapping[str, Any] | None, **more: Any) -> None:
         super().__init__(data, **more)
         field = self.fields["scopes"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101  so the class says
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  as declared above, for mypy
         field.choices = [
             (scope.name, f"{scope.title} ({scope.name})") for scope in scopes.offered()
         ]
-        self.fields["name"].help_text = "People read it when they are asked to allow it."
+        self.fields["name"].help_text = "Shown to people when they are asked to authorize it."
 
     def clean_redirect_uris(self) -> list[str]:
         lines = list(dict.fromkeys(str(self.cleaned_data["redirect_uris"]).split()))
         if len(lines) > ADDRESSES:
-            raise forms.ValidationError(f"At most {ADDRESSES} addresses.")
+            raise forms.ValidationError(f"Enter at most {ADDRESSES} addresses.")
         if wrong := [line for line in lines if not redirects.is_acceptable(line)]:
             raise forms.ValidationError(UNKNOWN_ADDRESS.format(wrong[0][:100]))
         return lines
@@ -90,21 +64,27 @@ class DetailsForm(forms.Form):
         if lines is None or purpose is None:
             return
         if purpose is Purpose.SERVICE and lines:
-            self.add_error("redirect_uris", "A service has none: nobody is sent back to it.")
+            self.add_error("redirect_uris", "Leave this empty. Services do not use redirect URIs.")
         if purpose is not Purpose.SERVICE and not lines:
-            self.add_error("redirect_uris", "Enter where people are sent back to.")
+            self.add_error("redirect_uris", "Enter at least one redirect URI.")
 
 
 class NewApplicationForm(NonceForm, DetailsForm):
     purpose = forms.ChoiceField(
         label="Type",
         choices=[
-            (Purpose.WEB, "Web application: runs on a server, acts for people who allow it"),
+            (
+                Purpose.WEB,
+                "Web application. Runs on a server and acts for people who authorize it.",
+            ),
             (
                 Purpose.NATIVE,
-                "Desktop, mobile or browser application: cannot keep a secret, acts for people who allow it",
+                (
+                    "Desktop, mobile or browser application. "
+                    "Cannot keep a secret and acts for people who authorize it."
+                ),
             ),
-            (Purpose.SERVICE, "Service: acts for the organization, without a person"),
+            (Purpose.SERVICE, "Service. Acts for the organization, without a user."),
         ],
         initial=Purpose.WEB,
         widget=forms.RadioSelect,
@@ -113,7 +93,7 @@ class NewApplicationForm(NonceForm, DetailsForm):
         choices=Environment.choices,
         initial=Environment.LIVE,
         widget=forms.RadioSelect,
-        help_text="With a test application’s tokens one sees and writes test data only.",
+        help_text="Tokens of a test application see and write test data only.",
     )
     field_order = ("name", "purpose", "redirect_uris", "scopes", "environment", "nonce")
 
@@ -153,7 +133,7 @@ class EditApplicationForm(DetailsForm):
 
 
 class DeleteApplicationForm(forms.Form):
-    """Typing the name keeps a hand from ending what many rely on."""
+    """Requires typing the application's name, because deleting it cannot be undone."""
 
     name = forms.CharField(
         max_length=NAME_LENGTH,
@@ -168,5 +148,5 @@ class DeleteApplicationForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if name != self.application.name:
-            raise forms.ValidationError("This is not its name.")
+            raise forms.ValidationError("This does not match the application's name.")
         return name

@@ -1,4 +1,8 @@
-"""django-oauth-toolkit's models, swapped: everything belongs to an organization, and nothing presented is stored."""
+"""django-oauth-toolkit's models, swapped for our own.
+
+Every row belongs to an organization. Codes, tokens and client secrets are stored as keyed hashes
+only.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ from tenants.models import Membership, Organization, User
 
 
 class Purpose(models.TextChoices):
-    """What an application is, which decides how it gets tokens."""
+    """The type of an application, which decides how it gets tokens."""
 
     WEB = "web", "Web application"
     NATIVE = "native", "Desktop, mobile or browser application"
@@ -56,7 +60,10 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
 
 
 class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit ships no types
-    """A program that calls the API with tokens, within one organization. Its client id is its public id."""
+    """A program that calls the API with tokens of one organization.
+
+    Its client id is its public id.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
@@ -69,10 +76,11 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
     secret_created_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+", editable=False)
-    # Of the form that showed the newest secret: a form shows one, however often it is sent.
+    # The nonce of the form that showed the newest secret. Submitting it again shows no other.
     idempotency_key = models.CharField(max_length=64, null=True, blank=True, editable=False)
 
-    # What the toolkit has for sign-in with OpenID, for registration by strangers and for skipping consent.
+    # Not supported: OpenID Connect, dynamic client registration and skipping consent. Without the
+    # columns, no setting of the toolkit can turn them on.
     user = None
     hash_client_secret = None
     post_logout_redirect_uris = None
@@ -92,10 +100,13 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
                 condition=Q(environment__in=Environment.values),
                 name="application_environment_is_known",
             ),
+            # A confidential client must never be able to authenticate with an empty secret.
             models.CheckConstraint(
                 condition=Q(client_type="confidential") ^ Q(client_secret=""),
                 name="application_has_a_secret_if_confidential",
             ),
+            # Excludes the implicit, password and device grants, whatever the toolkit offers. A code
+            # grant without a registered redirect URI would send codes anywhere.
             models.CheckConstraint(
                 condition=Q(
                     authorization_grant_type="client-credentials",
@@ -132,7 +143,7 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
 
     @property
     def grantable(self) -> frozenset[str]:
-        """What it may ask for and Keyway grants."""
+        """The scopes it may request and that Keyway can grant."""
         return frozenset(self.scopes) & scopes.grantable()
 
     @property
@@ -144,7 +155,10 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
         return str(self.redirect_uris).split()
 
     def redirect_uri_allowed(self, uri: str) -> bool:
-        """Character by character (RFC 9700, 2.1); the toolkit would let the port of a loopback address differ."""
+        """Compare exactly (RFC 9700, 2.1).
+
+        The toolkit would accept any port of a loopback address.
+        """
         return uri in self.addresses
 
     def is_usable(self, request: object) -> bool:
@@ -161,9 +175,9 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
 
 
 class Grant(AbstractGrant):  # type: ignore[misc]
-    """An authorization code: a person's consent, to be redeemed once within a minute. `code` is its keyed hash.
+    """An authorization code, which can be redeemed once within a minute. `code` is its keyed hash.
 
-    A code that was redeemed stays known, so that its second coming is noticed and ends the tokens of the first.
+    A redeemed code is kept, so that presenting it again is detected and ends the tokens it yielded.
     """
 
     user = models.ForeignKey(User, models.PROTECT, related_name="+")
@@ -177,13 +191,16 @@ class Grant(AbstractGrant):  # type: ignore[misc]
 
 
 class IDToken(AbstractIDToken):  # type: ignore[misc]
-    """Never made: the toolkit wants its token models swapped together."""
+    """Never created. The toolkit requires all its token models to be swapped together."""
 
     user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
 
 
 class AccessToken(AbstractAccessToken):  # type: ignore[misc]
-    """`token_checksum` is a keyed hash of the token, `token` stays empty. `membership` is empty for a service."""
+    """`token_checksum` is the token's keyed hash; `token` stays empty.
+
+    A service has no membership.
+    """
 
     user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     membership = models.ForeignKey(
@@ -193,6 +210,8 @@ class AccessToken(AbstractAccessToken):  # type: ignore[misc]
     resource = None
 
     class Meta:
+        # The toolkit's own code stores plaintext in this column. If an upgrade ever reaches it,
+        # saving fails instead.
         constraints = [
             models.CheckConstraint(condition=Q(token=""), name="access_token_is_not_stored")
         ]
@@ -204,7 +223,10 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 
 
 class RefreshToken(AbstractRefreshToken):  # type: ignore[misc]
-    """Good for one use. All that came of one consent are a family: who presents a used one again ends it."""
+    """A refresh token, good for one use.
+
+    The tokens that descend from one consent are a family. Presenting a used one ends the family.
+    """
 
     user = models.ForeignKey(User, models.PROTECT, related_name="+")
     membership = models.ForeignKey(Membership, models.PROTECT, related_name="+")

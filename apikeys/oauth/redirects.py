@@ -1,14 +1,17 @@
-"""Where an application may be answered. Pure."""
+"""Redirect URIs: which ones can be registered, and how parameters are added. Pure."""
 
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 LENGTH = 1024
-# Lower case and plain ASCII, so that one address has one spelling; no user, no fragment (RFC 6749, 3.1.2). Without TLS
-# only where no network is between: on the person's own machine (RFC 8252, 7.3).
+# Lowercase ASCII hosts only, so that one address has one spelling; no user and no fragment (RFC
+# 6749, 3.1.2). Plain HTTP only on the user's own machine, where no network can read the code (RFC
+# 8252, 7.3).
 _ACCEPTABLE = re.compile(
     r"(?:https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|http://(?:localhost|127\.0\.0\.1|\[::1\]))"
-    r"(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?(?:\?[A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?\Z",
+    r"(?::[1-9][0-9]{0,4})?"
+    r"(?:/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?"
+    r"(?:\?[A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?\Z",
     re.ASCII,
 )
 
@@ -30,7 +33,11 @@ def origin(uri: str) -> str:
 
 
 def with_parameters(uri: str, **parameters: str) -> str:
-    """Add what is answered; a parameter of the same name in the registered address gives way to it."""
+    """Add parameters to the address, replacing any of the same name in it.
+
+    Otherwise an address registered as `…?code=x` would carry two codes, and the application could
+    read the wrong one.
+    """
     parts = urlsplit(uri)
     kept = [
         (name, value)

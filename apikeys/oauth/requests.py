@@ -1,7 +1,7 @@
-"""What comes to OAuth's addresses from outside, made harmless: known parameters, each once, bounded and plain.
+"""Read requests to the OAuth endpoints: known parameters only, each once, bounded and plain ASCII.
 
-Codes, tokens and secrets are replaced here by what is stored of them, so that nothing behind holds one, logs one or
-compares one in the clear.
+Codes, tokens and client secrets are replaced here by their keyed hashes, so that no later code can
+log or compare one in plaintext.
 """
 
 import base64
@@ -16,7 +16,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from apikeys import conf
 from apikeys.oauth import token_format
-from apikeys.oauth.token_format import Use
+from apikeys.oauth.token_format import TokenKind
 from apikeys.verify import throttling
 from apikeys.verify.denials import Denial
 
@@ -36,8 +36,12 @@ AUTHORIZE = (
     "code_challenge",
     "code_challenge_method",
 )
-_PRESENTED = {"code": Use.CODE, "refresh_token": Use.REFRESH, "client_secret": Use.SECRET}
-_SENT = (
+_PRESENTED = {
+    "code": TokenKind.CODE,
+    "refresh_token": TokenKind.REFRESH,
+    "client_secret": TokenKind.SECRET,
+}
+_PARAMETERS = (
     "grant_type",
     "redirect_uri",
     "client_id",
@@ -47,43 +51,56 @@ _SENT = (
     "token_type_hint",
     *_PRESENTED,
 )
-# No hash looks like it: found nowhere, and refused as what is merely wrong.
-_NOTHING = "-"
+# Replaces a value that Keyway did not mint. No hash equals it, so a forged token takes the same
+# path as an unknown one and gets the same answer.
+_UNKNOWN = "-"
 
 
-def read_question(query: QueryDict) -> dict[str, str]:
-    """Read what an application asks a person for. Raises InvalidRequestFatalError, which must not redirect."""
-    asked = dict(_known(query, AUTHORIZE, errors.InvalidRequestFatalError))
-    if "code_challenge" in asked and not _CHALLENGE.match(asked["code_challenge"]):
-        # Left out, it is refused as missing, by an answer that the application gets.
-        del asked["code_challenge"]
-    return asked
+def read_authorization(query: QueryDict) -> dict[str, str]:
+    """Read an authorization request. Raises InvalidRequestFatalError, which must not redirect."""
+    parameters = dict(_known(query, AUTHORIZE, errors.InvalidRequestFatalError))
+    if "code_challenge" in parameters and not _CHALLENGE.match(parameters["code_challenge"]):
+        # Without it oauthlib refuses the request as lacking PKCE and redirects, so that the
+        # application learns why. It would accept a malformed challenge.
+        del parameters["code_challenge"]
+    return parameters
 
 
 def read_form(request: HttpRequest) -> dict[str, str]:
-    """Read what an application sends. Raises OAuth2Error; client authentication in two ways at once is refused."""
+    """Read the parameters of an application's POST. Raises OAuth2Error.
+
+    A client that authenticates in two ways at once is refused.
+    """
+    # Servers and proxies log query strings, so a secret in one is refused even if it is correct.
     if request.META.get("QUERY_STRING") or request.content_type != FORM:
         raise errors.InvalidRequestError(f"Send parameters in a body of {FORM}.")
     if not _is_bounded(request):
         raise errors.InvalidRequestError(f"The body is larger than {BODY_BYTES} bytes.")
     try:
-        sent = dict(_known(request.POST, _SENT, errors.InvalidRequestError))
+        parameters = dict(_known(request.POST, _PARAMETERS, errors.InvalidRequestError))
     except SuspiciousOperation as error:  # more parameters than Django reads
         raise errors.InvalidRequestError() from error
-    sent |= _basic(request, sent)
-    if "token" in sent:
-        sent["token"] = (
-            _stored(sent["token"], Use.ACCESS) or _stored(sent["token"], Use.REFRESH) or _NOTHING
-        )
-    return sent | {
-        name: _stored(sent[name], use) or _NOTHING
-        for name, use in _PRESENTED.items()
-        if name in sent
+    parameters |= _basic_credentials(request, parameters)
+    # After Basic has added the client secret, so that it is hashed too.
+    return parameters | _hashed(parameters)
+
+
+def _hashed(parameters: dict[str, str]) -> dict[str, str]:
+    hashed = {
+        name: _stored(parameters[name], kind) or _UNKNOWN
+        for name, kind in _PRESENTED.items()
+        if name in parameters
     }
+    if token := parameters.get("token"):
+        # Both kinds are tried: `token_type_hint` is the client's guess and may be wrong (RFC 7009,
+        # 2.1).
+        stored = _stored(token, TokenKind.ACCESS) or _stored(token, TokenKind.REFRESH)
+        hashed["token"] = stored or _UNKNOWN
+    return hashed
 
 
 def count_failure(request: HttpRequest) -> Denial | None:
-    """Past the limit for refused presentations from one network, how long to wait."""
+    """Count a failed attempt. Returns a denial once the caller's network exceeds the limit."""
     return throttling.refuse(request.META)
 
 
@@ -95,11 +112,14 @@ def _is_bounded(request: HttpRequest) -> bool:
 
 
 def _known(
-    given: QueryDict, names: tuple[str, ...], error: type[Exception]
+    parameters: QueryDict, names: tuple[str, ...], error: type[Exception]
 ) -> Iterator[tuple[str, str]]:
-    """The parameters of these names that have a value; RFC 6749, 3.1 has others ignored and repeated ones refused."""
+    """Yield the named parameters that have a value.
+
+    RFC 6749, 3.1: ignore unknown parameters and those without a value, refuse repeated ones.
+    """
     for name in names:
-        values = given.getlist(name)
+        values = parameters.getlist(name)
         if len(values) > 1 or any(
             len(value) > LENGTH or not _PLAIN.match(value) for value in values
         ):
@@ -108,8 +128,8 @@ def _known(
             yield name, values[0]
 
 
-def _basic(request: HttpRequest, sent: dict[str, str]) -> dict[str, str]:
-    """The client's id and secret of `Authorization: Basic` (RFC 6749, 2.3.1), if it has one."""
+def _basic_credentials(request: HttpRequest, parameters: dict[str, str]) -> dict[str, str]:
+    """Read the client id and secret of `Authorization: Basic` (RFC 6749, 2.3.1), if present."""
     scheme, _, encoded = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if not scheme:
         return {}
@@ -120,10 +140,11 @@ def _basic(request: HttpRequest, sent: dict[str, str]) -> dict[str, str]:
     client_id, colon, secret = (unquote_plus(part) for part in decoded.partition(":"))
     if scheme.lower() != "basic" or not colon or not _PLAIN.match(client_id + secret):
         raise errors.InvalidClientError()
-    if "client_secret" in sent or sent.get("client_id", client_id) != client_id:
-        raise errors.InvalidRequestError("Authenticate the client in one way, not in two.")
+    # Accepting both would leave open which one counts, and let a request name a second client.
+    if "client_secret" in parameters or parameters.get("client_id", client_id) != client_id:
+        raise errors.InvalidRequestError("Use one method of client authentication, not two.")
     return {"client_id": client_id, "client_secret": secret}
 
 
-def _stored(presented: str, use: Use) -> str | None:
-    return token_format.digest(presented, use, conf.peppers())
+def _stored(presented: str, kind: TokenKind) -> str | None:
+    return token_format.digest(presented, kind, conf.peppers())

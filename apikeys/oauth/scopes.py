@@ -1,4 +1,4 @@
-"""Which scopes an application can be granted, and through whom."""
+"""Which scopes an application can be granted, and which a token has through its user's role."""
 
 from apikeys import scopes
 from apikeys.kind import Kind
@@ -8,7 +8,10 @@ from tenants.roles import Role
 
 
 def offered() -> list[Scope]:
-    """What an admin may let an application ask for: what an admin may hold. `admin` itself only an owner could grant."""
+    """The scopes an application can request: those an admin may hold.
+
+    That excludes `admin`, which only an owner can grant.
+    """
     held = scopes.held_by(Role.ADMIN)
     return [scope for scope in scopes.of_kind(Kind.PUBLIC) if scope.name in held]
 
@@ -18,10 +21,13 @@ def grantable() -> frozenset[str]:
 
 
 def held_by(membership: Membership) -> frozenset[str]:
-    """What this person may pass on."""
+    """The scopes this member can grant to an application."""
     return held_in(membership.role)
 
 
 def held_in(role: str | None) -> frozenset[str]:
-    """What a token may do through somebody with this role, or through nobody (client credentials)."""
+    """The scopes a token can have through this role.
+
+    None is for client credentials, with no user.
+    """
     return grantable() & scopes.held_by(role) if role else grantable()

@@ -1,4 +1,8 @@
-"""oauthlib's server with Keyway's grants and no others: no implicit flow, no password, no device, no plain PKCE."""
+"""oauthlib's server with Keyway's grants only.
+
+It has no implicit, password or device flow and no plain PKCE. They are left out here, not disabled
+by a setting, so that no setting can enable them.
+"""
 
 from functools import cache
 from typing import Any
@@ -17,17 +21,20 @@ from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
 from apikeys import conf as keys_conf
 from apikeys.oauth import conf, token_format
-from apikeys.oauth.token_format import Use
+from apikeys.oauth.token_format import TokenKind
 from apikeys.oauth.validator import Validator
 
 GRANT_TYPES = ("authorization_code", "client_credentials", "refresh_token")
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]  # oauthlib ships no types
+    # oauthlib's default also has "plain", whose challenge is the verifier itself: an attacker who
+    # sees the authorization request could redeem the code.
     _code_challenge_methods = {"S256": code_challenge_method_s256}
 
     def create_authorization_code(self, request: Request) -> dict[str, str]:
-        return {"code": _mint(Use.CODE)} | ({"state": request.state} if request.state else {})
+        code = {"code": _mint(TokenKind.CODE)}
+        return code | ({"state": request.state} if request.state else {})
 
 
 class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # type: ignore[misc]
@@ -35,8 +42,8 @@ class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # type:
         code = CodeGrant(validator)
         bearer = BearerToken(
             validator,
-            token_generator=lambda _: _mint(Use.ACCESS),
-            refresh_token_generator=lambda _: _mint(Use.REFRESH),
+            token_generator=lambda _: _mint(TokenKind.ACCESS),
+            refresh_token_generator=lambda _: _mint(TokenKind.REFRESH),
             expires_in=lambda _: int(conf.token_lifetime().total_seconds()),
         )
         grants: dict[str, Any] = dict(
@@ -47,16 +54,16 @@ class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # type:
             )
         )
         AuthorizationEndpoint.__init__(self, "code", bearer, {"code": code})
-        # Every other grant type goes to the default one, which refuses it as unsupported.
+        # Any other grant type falls to the default one, which refuses it as unsupported.
         TokenEndpoint.__init__(self, "authorization_code", bearer, grants)
         RevocationEndpoint.__init__(self, validator)
 
 
 @cache
 def server() -> Server:
-    """This process's server: it keeps nothing between requests."""
+    """The server of this process. It keeps no state between requests."""
     return Server(Validator())
 
 
-def _mint(use: Use) -> str:
-    return token_format.mint(use, keys_conf.peppers()[0]).reveal()
+def _mint(kind: TokenKind) -> str:
+    return token_format.mint(kind, keys_conf.peppers()[0]).reveal()

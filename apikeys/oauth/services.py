@@ -1,4 +1,7 @@
-"""Changes to applications: one function a change, atomic, trailed. What happens to tokens is in apikeys.oauth.tokens."""
+"""Changes to applications. Each is one function that is atomic and recorded in the trail.
+
+Changes to tokens are in apikeys.oauth.tokens.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from apikeys.errors import ScopeNotGrantable
 from apikeys.oauth import scopes, token_format
 from apikeys.oauth.errors import NoSecret, SecretShown
 from apikeys.oauth.models import Application, Purpose
-from apikeys.oauth.token_format import Plaintext, Use
+from apikeys.oauth.token_format import PlainToken, TokenKind
 from audit import trail
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
@@ -24,15 +27,18 @@ from tenants.models import Organization, User
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A new application, and its client secret, which is in memory here and nowhere else. Native ones have none."""
+    """A new application and its client secret, which is never stored.
+
+    Native ones have no secret.
+    """
 
     application: Application
-    plaintext: Plaintext | None
+    plaintext: PlainToken | None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an application is to be."""
+    """The properties of a new application."""
 
     name: str
     purpose: Purpose
@@ -45,7 +51,10 @@ class Draft:
 def register(
     *, organization: Organization, draft: Draft, by: Actor, created_by: User
 ) -> Registered:
-    """Raises ScopeNotGrantable, or SecretShown when the same form registered it before."""
+    """Register an application.
+
+    Raises ScopeNotGrantable, or SecretShown if the same form has already registered it.
+    """
     _check_scopes(draft.scopes)
     application = Application(id=uuid7(), organization=organization, created_by=created_by)
     application.client_id, application.name = application.public_id, draft.name
@@ -58,15 +67,16 @@ def register(
     plaintext = (
         None
         if draft.purpose is Purpose.NATIVE
-        else token_format.mint(Use.SECRET, conf.peppers()[0])
+        else token_format.mint(TokenKind.SECRET, conf.peppers()[0])
     )
-    for name, value in _secret_facts(plaintext).items():
+    for name, value in _secret_columns(plaintext).items():
         setattr(application, name, value)
     try:
         with transaction.atomic():
             application.save(force_insert=True)
-            _record(Action.APPLICATION_REGISTERED, application, by, _facts(application))
+            _record(Action.APPLICATION_REGISTERED, application, by, _recorded(application))
     except IntegrityError as error:
+        # one_form_shows_one_client_secret: the only constraint that valid input can violate.
         raise SecretShown() from error
     return Registered(application, plaintext)
 
@@ -79,14 +89,19 @@ def edit(
     redirect_uris: Collection[str],
     by: Actor,
 ) -> Receipt:
-    """Tokens never may do more than their application: fewer scopes weaken those that are out. Raises ScopeNotGrantable."""
+    """Edit an application. Raises ScopeNotGrantable.
+
+    Removing a scope applies to existing tokens too, because a token never exceeds its application.
+    """
     _check_scopes(scopes)
     with transaction.atomic():
+        # Locked, so that the trail records the values this edit replaces and not those of a stale
+        # read.
         before = Application.objects.select_for_update().get(pk=application.pk)
         application.name, application.scopes = name, sorted(scopes)
         application.redirect_uris = "\n".join(redirect_uris)
         application.save(update_fields=["name", "scopes", "redirect_uris", "updated"])
-        old, new = _facts(before), _facts(application)
+        old, new = _recorded(before), _recorded(application)
         if changed := {field: value for field, value in new.items() if old[field] != value}:
             _record(Action.APPLICATION_CHANGED, application, by, changed)
     return leases.end()
@@ -94,18 +109,22 @@ def edit(
 
 def rotate_secret(
     *, application: Application, by: Actor, idempotency_key: str | None = None
-) -> Plaintext:
-    """The old secret dies at once; tokens stay. Raises NoSecret, or SecretShown when the same form rotated it before."""
-    plaintext = token_format.mint(Use.SECRET, conf.peppers()[0])
+) -> PlainToken:
+    """Replace the client secret. The old one stops working at once; tokens keep working.
+
+    Raises NoSecret, or SecretShown if the same form has already rotated it.
+    """
+    plaintext = token_format.mint(TokenKind.SECRET, conf.peppers()[0])
     with transaction.atomic():
+        # Check for a replay under the lock: two copies of one form must not show two secrets, of
+        # which only the later one works.
         locked = Application.objects.select_for_update().get(pk=application.pk)
         if not locked.client_secret:
             raise NoSecret()
         if idempotency_key and locked.idempotency_key == idempotency_key:
             raise SecretShown()
-        for name, value in (
-            _secret_facts(plaintext) | {"idempotency_key": idempotency_key}
-        ).items():
+        locked.idempotency_key = idempotency_key
+        for name, value in _secret_columns(plaintext).items():
             setattr(locked, name, value)
         locked.save()
         _record(Action.APPLICATION_SECRET_ROTATED, locked, by, {"mask": plaintext.mask})
@@ -113,12 +132,17 @@ def rotate_secret(
 
 
 def disable(*, application: Application, by: Actor) -> Receipt:
-    """Refuse the application and all its tokens until it is enabled. Doing it twice changes and trails nothing."""
+    """Refuse the application and its tokens until it is enabled.
+
+    Idempotent; the trail gets one entry.
+    """
     with transaction.atomic():
         if Application.objects.filter(pk=application.pk, disabled_at=None).update(
             disabled_at=timezone.now()
         ):
             _record(Action.APPLICATION_DISABLED, application, by)
+    # After the commit, also if nothing changed: a concurrent request may have disabled it just
+    # now, and this caller's answer makes the same promise.
     return leases.end()
 
 
@@ -131,7 +155,7 @@ def enable(*, application: Application, by: Actor) -> None:
 
 
 def delete(*, application: Application, by: Actor) -> Receipt:
-    """End the application for good, and with it all consents and tokens. The trail keeps what it was."""
+    """Delete the application with all its consents and tokens. The trail keeps its id and name."""
     with transaction.atomic():
         target = application.as_target()
         deleted, _ = Application.objects.filter(pk=application.pk).delete()
@@ -150,17 +174,18 @@ def _check_scopes(names: Collection[str]) -> None:
         raise ScopeNotGrantable()
 
 
-def _secret_facts(plaintext: Plaintext | None) -> dict[str, object]:
+def _secret_columns(plaintext: PlainToken | None) -> dict[str, object]:
     if plaintext is None:
         return {}
     return {
-        "client_secret": token_format.digest(plaintext.reveal(), Use.SECRET, conf.peppers()),
+        "client_secret": token_format.digest(plaintext.reveal(), TokenKind.SECRET, conf.peppers()),
         "secret_mask": plaintext.mask,
         "secret_created_at": timezone.now(),
     }
 
 
-def _facts(application: Application) -> dict[str, object]:
+def _recorded(application: Application) -> dict[str, object]:
+    """What the trail keeps of an application."""
     return {
         "name": application.name,
         "purpose": application.purpose,

@@ -1,8 +1,9 @@
-"""What OAuth hands out: access and refresh tokens, authorization codes, client secrets. Pure.
+"""The format of OAuth access tokens, refresh tokens, authorization codes and client secrets. Pure.
 
-``oat_`` + 43 random base62 characters (256 bits) + 6 of tag, HMAC-SHA256 under the pepper over all that stands before it.
-What Keyway did not mint is refused by arithmetic, without a query; what it did is stored and looked up as a second HMAC
-only. No slow hash: nobody guesses 256 bits, and a token is presented with every request.
+``oat_`` + 43 random base62 characters (256 bits) + a tag of 6 characters, which is an HMAC-SHA256
+under the pepper over everything before it. A token that Keyway did not mint fails the tag and is
+refused without a query. Tokens are stored and looked up as a second HMAC only. A slow hash would
+add nothing: 256 random bits cannot be guessed, and every request presents a token.
 """
 
 import re
@@ -20,7 +21,9 @@ _TAG = b"oauth tag"
 _SHAPE = re.compile(rf"(?:oat|ort|oac|ocs)_[0-9A-Za-z]{{{RANDOM_LENGTH + TAG_LENGTH}}}\Z", re.ASCII)
 
 
-class Use(StrEnum):
+class TokenKind(StrEnum):
+    """The prefix of each kind. A token of one kind is never accepted as another."""
+
     ACCESS = "oat"
     REFRESH = "ort"
     CODE = "oac"
@@ -28,8 +31,8 @@ class Use(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plaintext:
-    """In the clear, for as long as one answer needs it. Neither repr nor str shows it; `reveal` does."""
+class PlainToken:
+    """A token in plaintext. Neither repr nor str shows it, so logs cannot; `reveal` returns it."""
 
     text: str = field(repr=False)
 
@@ -38,28 +41,35 @@ class Plaintext:
 
     @property
     def mask(self) -> str:
-        """The last four are tag."""
+        """The prefix, the first four random characters and the last four of the tag."""
         return f"{self.text[:8]}…{self.text[-4:]}"
 
     def reveal(self) -> str:
         return self.text
 
 
-def mint(use: Use, pepper: Pepper) -> Plaintext:
+def mint(kind: TokenKind, pepper: Pepper) -> PlainToken:
     random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    untagged = f"{use}_{random}"
-    return Plaintext(untagged + tag(untagged, pepper, _TAG))
+    untagged = f"{kind}_{random}"
+    return PlainToken(untagged + tag(untagged, pepper, _TAG))
 
 
-def example(use: Use, pepper: Pepper) -> Plaintext:
-    """Make the token that documents show: well formed, always the same, and known to no installation."""
-    untagged = f"{use}_{'3xAmpLe0nLyDoNotUse1tAnyWh'.ljust(RANDOM_LENGTH, '0')}"
-    return Plaintext(untagged + tag(untagged, pepper, _TAG))
+def example(kind: TokenKind, pepper: Pepper) -> PlainToken:
+    """Make the token that documents show.
+
+    Well formed, always the same, unknown to every installation.
+    """
+    untagged = f"{kind}_{'3xAmpLe0nLyDoNotUse1tAnyWh'.ljust(RANDOM_LENGTH, '0')}"
+    return PlainToken(untagged + tag(untagged, pepper, _TAG))
 
 
-def digest(presented: str, use: Use, peppers: Sequence[Pepper]) -> str | None:
-    """What is stored of a token that one of the peppers tagged for this use; None for everything else."""
-    if not _SHAPE.match(presented) or not presented.startswith(f"{use}_"):
+def digest(presented: str, kind: TokenKind, peppers: Sequence[Pepper]) -> str | None:
+    """Return the stored hash of a token of this kind, or None if no pepper's tag matches."""
+    # The kind is checked here and not by the caller: otherwise a refresh token, which the same
+    # pepper tagged, could be presented as an access token.
+    if not _SHAPE.match(presented) or not presented.startswith(f"{kind}_"):
         return None
     pepper = find_pepper(presented, peppers, _TAG)
+    # A label of its own keeps the stored hash independent of the tag, which anyone with the token
+    # sees.
     return keyed_hash(pepper, b"oauth digest", presented).hex() if pepper else None

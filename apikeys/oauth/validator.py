@@ -1,7 +1,7 @@
-"""The toolkit's validator on Keyway's models. oauthlib asks, in the order of the protocol; each answer is one look.
+"""The validator that oauthlib calls at each step of the protocol, on Keyway's models.
 
-apikeys.oauth.requests has replaced every code, token and secret that was presented by what is stored of it before anything
-here or in oauthlib sees them.
+apikeys.oauth.requests has already replaced every presented code, token and secret by its keyed
+hash. Nothing here or in oauthlib sees plaintext, and a lookup by hash is a plain equality.
 """
 
 import re
@@ -23,20 +23,20 @@ _CLIENT_ID = re.compile(r"app_[0-9a-z]{26}\Z", re.ASCII)
 
 
 class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no types
-    # --- who calls --------------------------------------------------------------------------------
-
     def _load_application(self, client_id: str, request: Request) -> Application | None:
         if request.client is None and _CLIENT_ID.match(client_id or ""):
+            # `usable` is what refuses a disabled application and a suspended organization, at every
+            # endpoint and in every grant, since all of them load the application here.
             usable = Application.objects.usable().select_related("organization")
             request.client = usable.filter(client_id=client_id).first()
         known: Application | None = request.client
         return known
 
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
-        """Both are keyed hashes. A public client has none, which nothing matches."""
+        """Compare two keyed hashes."""
+        # A public client stores "". Without the first test it would authenticate with an empty
+        # secret.
         return bool(stored_secret) and constant_time_compare(provided_secret, stored_secret)
-
-    # --- what is asked for --------------------------------------------------------------------------
 
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Application, request: Request, **more: Any
@@ -46,30 +46,32 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
     def get_default_scopes(self, client_id: str, request: Request, **more: Any) -> list[str]:
         return sorted(request.client.grantable)
 
-    # --- codes --------------------------------------------------------------------------------------
-
     def save_authorization_code(
         self, client_id: str, code: dict[str, str], request: Request, **more: Any
     ) -> None:
-        given = tokens.Consent(
+        consent = tokens.Consent(
             request.client,
             request.membership,
             request.scopes,
             request.redirect_uri,
             request.code_challenge,
         )
-        tokens.consent(given, code=code["code"], by=request.actor)
+        tokens.consent(consent, code=code["code"], by=request.actor)
 
     def validate_code(
         self, client_id: str, code: str, client: Application, request: Request, **more: Any
     ) -> bool:
-        """A code that comes again was stolen, now or then: all that came of it ends (RFC 6749, 4.1.2)."""
+        """Check an authorization code. Ends the family of a code that was used before."""
+        # Only the application's own codes. Otherwise another application could end a family, or
+        # learn that a code exists.
         grants = Grant.objects.filter(code=code, application=client).select_related(
             "application", "membership__user"
         )
         grant = grants.first()
         if grant is None:
             return False
+        # Before the expiry: a stolen code is usually presented late, and still ends the tokens it
+        # yielded (RFC 6749, 4.1.2).
         if grant.used_at:
             tokens.end_family(family=grant.family, application=client, why="code used again")
             return False
@@ -98,18 +100,24 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
     def invalidate_authorization_code(
         self, client_id: str, code: str, request: Request, **more: Any
     ) -> None:
-        """It was, in the transaction that made its tokens."""
+        """Do nothing. `tokens.redeem` marks the code as used when it stores the tokens.
 
-    # --- tokens -------------------------------------------------------------------------------------
+        oauthlib calls this after save_bearer_token. Deleting the code here would undo the detection
+        of a code that is presented again.
+        """
 
     def validate_refresh_token(
         self, refresh_token: str, client: Application, request: Request, **more: Any
     ) -> bool:
-        """One that was used and comes again is in two hands, one of them a thief's: its family ends (RFC 9700, 4.14.2)."""
+        """Check a refresh token.
+
+        Ends the family of a token that was used before (RFC 9700, 4.14.2).
+        """
         known = RefreshToken.objects.filter(token_checksum=refresh_token, application=client)
         token = known.select_related("application", "membership__user", "access_token").first()
         if token is None:
             return False
+        # Before every other check, for the same reason as a used code.
         if token.revoked:
             tokens.end_family(
                 family=token.token_family, application=client, why="refresh token used again"
@@ -125,13 +133,14 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
         return True
 
     def get_original_scopes(self, refresh_token: str, request: Request, **more: Any) -> list[str]:
-        """What was consented to, without what the application may no longer ask for."""
+        """The scopes the user consented to, without those the application can no longer request."""
         consented = set(request.refresh_token_instance.access_token.scope.split())
         return sorted(consented & request.client.grantable)
 
     def save_bearer_token(
         self, token: dict[str, Any], request: Request, *args: Any, **more: Any
     ) -> None:
+        # Scopes may have been removed from the application since the consent.
         if not request.scopes:
             raise errors.InvalidScopeError(request=request)
         minted = Minted(token["access_token"], token.get("refresh_token"), request.scopes)

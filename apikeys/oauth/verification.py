@@ -1,6 +1,6 @@
-"""The judge of access tokens: whose is this, what may it do, right now? Writes nothing.
+"""Verify access tokens: check the tag, read the row, judge its state. Writes nothing.
 
-What apikeys.verify.judge is for keys: tag, row, state, under the same leases.
+Does for tokens what apikeys.verify.judge does for keys, with the same leases.
 """
 
 import logging
@@ -17,9 +17,10 @@ from apikeys import conf
 from apikeys.kind import Kind
 from apikeys.oauth import scopes, token_format
 from apikeys.oauth.models import AccessToken
-from apikeys.oauth.token_format import Use
+from apikeys.oauth.token_format import TokenKind
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential
+from apikeys.verify.owner_columns import owner_columns, owner_is_active
 from apikeys.verify.secret_rows import OrganizationFacts
 from tenants.changes.leases import Leases, register
 
@@ -27,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """All that the database says of one token, read in one statement: what a lease will hold."""
+class TokenRow:
+    """One access token with its application, organization and user. Leases hold these."""
 
     application_id: uuid.UUID
     name: str
@@ -43,56 +44,56 @@ class Facts:
 
 
 def verify(presented: str, *, now: datetime) -> Credential | Denial:
-    """Resolve a presented access token. A cause of our own is `unavailable`, never a refusal of the token."""
-    stored = token_format.digest(presented, Use.ACCESS, conf.peppers())
+    """Resolve a presented access token.
+
+    Keyway's own failures are `unavailable`, not a denial of it.
+    """
+    stored = token_format.digest(presented, TokenKind.ACCESS, conf.peppers())
     return verify_stored(stored, now=now) if stored else Denial(Reason.INVALID_TOKEN, bearer=True)
 
 
 def verify_stored(stored: str, *, now: datetime) -> Credential | Denial:
-    """Resolve a token of which only the keyed hash is at hand."""
+    """Resolve a token by its keyed hash."""
     try:
-        facts = _leases.get(stored)
+        row = _leases.get(stored)
     except (DatabaseError, InterfaceError) as error:
         logger.error("Verification could not read the database: %s", error)
         return Denial(Reason.UNAVAILABLE)
-    if facts is None:
+    if row is None:
         return Denial(Reason.INVALID_TOKEN, bearer=True)
-    return _judge(facts, now) or _credential(facts)
+    return _denial(row, now) or _credential(row)
 
 
 _COLUMNS = {
     "name": F("application__name"),
     "environment": F("application__environment"),
-    "may_ask_for": F("application__scopes"),
+    "application_scopes": F("application__scopes"),
     "disabled_at": F("application__disabled_at"),
-    "organization_id": F("application__organization_id"),
-    "organization_name": F("application__organization__name"),
-    "organization_slug": F("application__organization__slug"),
-    "suspended_at": F("application__organization__suspended_at"),
-    "owner_id": F("membership__user_id"),
-    "owner_email": F("membership__user__email"),
-    "role": F("membership__role"),
-    "owner_is_active": F("membership__user__is_active"),
-    "deactivated_at": F("membership__deactivated_at"),
-    "removed_at": F("membership__removed_at"),
+} | {
+    name: F(lookup)
+    for name, lookup in owner_columns("application__organization", "membership").items()
 }
 
 
-def _read(stored: Sequence[str]) -> dict[str, Facts]:
-    """Those that are there, by their keyed hash."""
+def _read_rows(stored: Sequence[str]) -> dict[str, TokenRow]:
+    """Return the row of each token that exists, keyed by its hash."""
+    # One statement: the token, its application, its user and the organization must be of one
+    # moment.
     rows: Any = AccessToken.objects.filter(token_checksum__in=stored)
-    columns = ("token_checksum", "application_id", "membership_id", "scope", "expires")
-    return {row["token_checksum"]: _facts(row) for row in rows.values(*columns, **_COLUMNS)}
+    columns = ("token_checksum", "application_id", "scope", "expires")
+    return {row["token_checksum"]: _token_row(row) for row in rows.values(*columns, **_COLUMNS)}
 
 
-def _facts(row: Mapping[str, Any]) -> Facts:
-    return Facts(
+def _token_row(row: Mapping[str, Any]) -> TokenRow:
+    return TokenRow(
         application_id=row["application_id"],
         name=row["name"],
         environment=row["environment"],
+        # What the user consented to, what the application may request now, and what the user's role
+        # holds now. Narrowing any of the three narrows tokens that are already out.
         scopes=frozenset(row["scope"].split())
-        & frozenset(row["may_ask_for"])
-        & scopes.held_in(row["role"]),
+        & frozenset(row["application_scopes"])
+        & scopes.held_in(row["owner_role"]),
         expires_at=row["expires"],
         is_disabled=row["disabled_at"] is not None,
         organization=OrganizationFacts(
@@ -103,40 +104,44 @@ def _facts(row: Mapping[str, Any]) -> Facts:
         ),
         owner_id=row["owner_id"],
         owner_email=row["owner_email"],
-        owner_is_active=row["membership_id"] is None
-        or (row["owner_is_active"] and row["deactivated_at"] is None and row["removed_at"] is None),
+        owner_is_active=owner_is_active(row),
     )
 
 
-_leases: Leases[str, Facts] = register(Leases(_read))
+_leases: Leases[str, TokenRow] = register(Leases(_read_rows))
 
 
-def _judge(facts: Facts, now: datetime) -> Denial | None:
-    if facts.expires_at <= now:
+def _denial(row: TokenRow, now: datetime) -> Denial | None:
+    # `now` is the request's, not the lease's: a token that expires during a lease is refused on
+    # time.
+    if row.expires_at <= now:
         return Denial(Reason.EXPIRED_TOKEN, bearer=True)
-    if facts.is_disabled:
+    if row.is_disabled:
         return Denial(Reason.INVALID_TOKEN, "The token's application is disabled.", bearer=True)
-    if not facts.owner_is_active:
-        detail = "The person who allowed this application is no longer an active member of the organization."
+    if not row.owner_is_active:
+        detail = (
+            "The user who authorized this application is no longer an active member of "
+            "the organization."
+        )
         return Denial(Reason.OWNER_INACTIVE, detail, bearer=True)
-    if facts.organization.suspended_at:
+    if row.organization.suspended_at:
         return Denial(
             Reason.ORGANIZATION_SUSPENDED, "The token's organization is suspended.", bearer=True
         )
     return None
 
 
-def _credential(facts: Facts) -> Credential:
+def _credential(row: TokenRow) -> Credential:
     return Credential(
         key_id=None,
         secret_id=None,
-        application_id=facts.application_id,
-        name=facts.name,
+        application_id=row.application_id,
+        name=row.name,
         kind=Kind.PUBLIC,
-        environment=facts.environment,
-        scopes=facts.scopes,
-        organization=facts.organization,
-        owner_id=facts.owner_id,
-        owner_email=facts.owner_email,
-        expires_at=facts.expires_at,
+        environment=row.environment,
+        scopes=row.scopes,
+        organization=row.organization,
+        owner_id=row.owner_id,
+        owner_email=row.owner_email,
+        expires_at=row.expires_at,
     )

@@ -10,6 +10,7 @@ from apikeys import networks, scopes
 from apikeys.kind import Kind
 from apikeys.models import Secret
 from apikeys.networks import Network
+from apikeys.verify.owner_columns import owner_columns
 from config.lib.ids import encode
 from config.lib.prepared import Prepared
 
@@ -62,16 +63,7 @@ _COLUMNS = {
     "expires_at": "key__expires_at",
     "paused_at": "key__paused_at",
     "revoked_at": "key__revoked_at",
-    "organization_id": "key__organization_id",
-    "organization_name": "key__organization__name",
-    "organization_slug": "key__organization__slug",
-    "suspended_at": "key__organization__suspended_at",
-    "owner_id": "key__owner__user_id",
-    "owner_email": "key__owner__user__email",
-    "owner_role": "key__owner__role",
-    "user_is_active": "key__owner__user__is_active",
-    "deactivated_at": "key__owner__deactivated_at",
-    "removed_at": "key__owner__removed_at",
+    **owner_columns("key__organization", "key__owner"),
 }
 _prepared = Prepared(lambda lookups: Secret.objects.filter(lookup__in=lookups), _COLUMNS)
 

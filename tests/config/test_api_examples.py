@@ -12,7 +12,7 @@ from django.test import Client
 
 from apikeys import conf
 from apikeys.api.schema.examples import SECRET
-from apikeys.oauth.token_format import Use, digest
+from apikeys.oauth.token_format import TokenKind, digest
 from apikeys.services import Issued
 from apikeys.verify import secret
 from config.lib.examples import EXAMPLES
@@ -104,7 +104,7 @@ def test_example_secrets_are_well_formed_and_no_installation_has_them() -> None:
     assert secret.parse(SECRET.reveal()) == SECRET
     assert secret.check_tag(SECRET, conf.peppers()) is None
     sent = EXAMPLES["oauth_introspect"].request[FORM]
-    for text, use in ((sent["token"], Use.ACCESS), (sent["client_secret"], Use.SECRET)):
+    for text, use in ((sent["token"], TokenKind.ACCESS), (sent["client_secret"], TokenKind.SECRET)):
         assert form(text) == "token"
         assert digest(text, use, conf.peppers()) is None
 

@@ -1,6 +1,6 @@
 """The examples of operations on keys, of OAuth and of the addresses that no view answers."""
 
-from apikeys.oauth.token_format import Use
+from apikeys.oauth.token_format import TokenKind
 from apikeys.oauth.token_format import example as example_token
 from apikeys.verify import secret
 from config.lib.bodies import JSON
@@ -81,16 +81,16 @@ _WHOAMI = {
     ],
 }
 _TOKENS = {
-    "access_token": example_token(Use.ACCESS, _PEPPER).reveal(),
+    "access_token": example_token(TokenKind.ACCESS, _PEPPER).reveal(),
     "expires_in": 3600,
     "token_type": "Bearer",
     "scope": "read:audit-activity",
 }
 _CLIENT = {
     "client_id": APPLICATION_ID,
-    "client_secret": example_token(Use.SECRET, _PEPPER).reveal(),
+    "client_secret": example_token(TokenKind.SECRET, _PEPPER).reveal(),
 }
-_TOKEN = {"token": example_token(Use.ACCESS, _PEPPER).reveal(), **_CLIENT}
+_TOKEN = {"token": example_token(TokenKind.ACCESS, _PEPPER).reveal(), **_CLIENT}
 _ISSUER = "https://keyway.example"
 
 example("whoami", answer={JSON: _WHOAMI})

@@ -1,6 +1,7 @@
-"""Administration → Applications: what may ask for tokens within an organization."""
+"""Administration → Applications: the OAuth applications of an organization."""
 
 import uuid
+from collections.abc import Callable
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -10,15 +11,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apikeys.oauth import services
 from apikeys.oauth.errors import SecretShown
-from apikeys.oauth.forms import (
-    DeleteApplicationForm,
-    EditApplicationForm,
-    NewApplicationForm,
-    NonceForm,
-)
+from apikeys.oauth.forms import DeleteApplicationForm, EditApplicationForm, NewApplicationForm
 from apikeys.oauth.models import Application
-from apikeys.oauth.token_format import Plaintext
+from apikeys.oauth.token_format import PlainToken
 from apikeys.verify import throttling
+from apikeys.views.forms import NonceForm
 from apikeys.views.one_time import disclose
 from config.lib.errors import KeywayError
 from tenants.access import Access
@@ -44,24 +41,24 @@ def applications(request: HttpRequest, access: Access) -> HttpResponse:
 @member_page(Permission.MANAGE_APPLICATIONS)
 @recent_sign_in
 def application_new(request: HttpRequest, access: Access) -> HttpResponse:
-    sent = request.POST if request.method == "POST" else kept_fields(request)
-    form = NewApplicationForm(sent, user=access.user)
+    data = request.POST if request.method == "POST" else kept_fields(request)
+    form = NewApplicationForm(data, user=access.user)
     if request.method != "POST" or not form.is_valid():
         return _form(request, "oauth/application_new.html", access, form=form)
     try:
         throttling.issue(by=access.user)
-        made = services.register(
+        registered = services.register(
             organization=access.organization,
             draft=form.draft(),
             by=access.actor,
             created_by=access.user,
         )
     except SecretShown:
-        return _shown_before(request, access)
+        return _already_shown(request, access)
     except KeywayError as error:
         form.add_error(None, error.detail)
         return _form(request, "oauth/application_new.html", access, form=form)
-    return _reveal(request, access, made.application, made.plaintext)
+    return _reveal(request, access, registered.application, registered.plaintext)
 
 
 @require_http_methods(["GET", "POST"])
@@ -71,9 +68,8 @@ def application_edit(
     request: HttpRequest, access: Access, application_id: uuid.UUID
 ) -> HttpResponse:
     application = _find(access, application_id)
-    form = EditApplicationForm(
-        request.POST if request.method == "POST" else kept_fields(request), application=application
-    )
+    data = request.POST if request.method == "POST" else kept_fields(request)
+    form = EditApplicationForm(data, application=application)
     if request.method != "POST" or not form.is_valid():
         return _form(
             request, "oauth/application_edit.html", access, form=form, application=application
@@ -115,7 +111,7 @@ def application_secret(
             application=application, by=access.actor, idempotency_key=nonce
         )
     except SecretShown:
-        return _shown_before(request, access)
+        return _already_shown(request, access)
     except KeywayError as error:
         form.add_error(None, error.detail)
         return _form(
@@ -130,14 +126,8 @@ def application_secret(
 def application_disable(
     request: HttpRequest, access: Access, application_id: uuid.UUID
 ) -> HttpResponse:
-    application = _find(access, application_id)
-    if request.method != "POST":
-        return _form(request, "oauth/application_disable.html", access, application=application)
-    services.disable(application=application, by=access.actor)
-    messages.success(
-        request, f"Disabled {application.name}. It and its tokens are refused until you enable it."
-    )
-    return redirect("applications", access.organization.slug)
+    done = "Disabled {name}. It and its tokens will not work until you enable it."
+    return _confirm(request, access, application_id, services.disable, done)
 
 
 @require_http_methods(["GET", "POST"])
@@ -146,11 +136,23 @@ def application_disable(
 def application_enable(
     request: HttpRequest, access: Access, application_id: uuid.UUID
 ) -> HttpResponse:
+    return _confirm(request, access, application_id, services.enable, "Enabled {name}.")
+
+
+def _confirm(
+    request: HttpRequest,
+    access: Access,
+    application_id: uuid.UUID,
+    service: Callable[..., object],
+    done: str,
+) -> HttpResponse:
+    """Show the confirmation page named after the service, or carry the service out."""
     application = _find(access, application_id)
     if request.method != "POST":
-        return _form(request, "oauth/application_enable.html", access, application=application)
-    services.enable(application=application, by=access.actor)
-    messages.success(request, f"Enabled {application.name}.")
+        template = f"oauth/application_{service.__name__}.html"
+        return _form(request, template, access, application=application)
+    service(application=application, by=access.actor)
+    messages.success(request, done.format(name=application.name))
     return redirect("applications", access.organization.slug)
 
 
@@ -169,7 +171,7 @@ def application_delete(
             request, "oauth/application_delete.html", access, form=form, application=application
         )
     services.delete(application=application, by=access.actor)
-    messages.success(request, f"Deleted {application.name}. Its tokens are refused from now on.")
+    messages.success(request, f"Deleted {application.name}. Its tokens no longer work.")
     return redirect("applications", access.organization.slug)
 
 
@@ -185,7 +187,7 @@ def _form(request: HttpRequest, template: str, access: Access, **context: object
 
 
 def _reveal(
-    request: HttpRequest, access: Access, application: Application, plaintext: Plaintext | None
+    request: HttpRequest, access: Access, application: Application, plaintext: PlainToken | None
 ) -> HttpResponse:
     return disclose(
         request,
@@ -196,7 +198,7 @@ def _reveal(
     )
 
 
-def _shown_before(request: HttpRequest, access: Access) -> HttpResponse:
+def _already_shown(request: HttpRequest, access: Access) -> HttpResponse:
     return render(
         request, "oauth/application_shown.html", {"organization": access.organization}, status=409
     )

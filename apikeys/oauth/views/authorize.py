@@ -1,6 +1,7 @@
-"""`/oauth/authorize`: an application asks a person to let it act for them in its organization.
+"""`/oauth/authorize`: an application asks a user to authorize it in its organization.
 
-What is asked stands in the address and is read anew when the answer comes, so that nothing the page carries is trusted.
+The request is in the query string. The POST reads and checks it again, so that the page holds no
+hidden field that must be trusted.
 """
 
 from dataclasses import dataclass
@@ -28,13 +29,17 @@ from tenants.roles import Permission
 from tenants.sign_in.recent import person
 
 CANNOT_ALLOW = (
-    "Your role does not allow connecting applications. An admin of your organization can change it."
+    "Your role does not allow connecting applications. "
+    "Ask an admin of your organization to change it."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What an application asks, found to be in order."""
+class AuthorizationRequest:
+    """A valid authorization request.
+
+    `uri` is the address it came with, for oauthlib to read again.
+    """
 
     application: Application
     access: Access
@@ -43,7 +48,7 @@ class Question:
     uri: str
 
     @property
-    def in_words(self) -> list[Scope]:
+    def scope_details(self) -> list[Scope]:
         known = registry.registry()
         return [known[name] for name in self.scopes]
 
@@ -53,33 +58,38 @@ class Question:
 @login_required
 def authorize(request: HttpRequest) -> HttpResponse:
     try:
-        question = _read(request)
+        asked = _read_request(request)
         if request.method != "POST":
-            return _ask(request, question)
+            return _show(request, asked)
         if request.POST.get("decision") != "allow":
             raise errors.AccessDeniedError(state=request.GET.get("state"))
-        return _allow(question)
+        return _allow(asked)
+    # Never redirect here: the client or its redirect URI is unknown, and Keyway would send the
+    # browser to an address that an attacker wrote (RFC 9700, 4.11).
     except errors.FatalClientError:
         return render(request, "oauth/unknown.html", status=400)
     except errors.OAuth2Error as error:
-        return _answer(error.redirect_uri or question.redirect_uri, **dict(error.twotuples))
+        return _redirect(error.redirect_uri or asked.redirect_uri, **dict(error.twotuples))
 
 
-def _read(request: HttpRequest) -> Question:
-    """Raises OAuth2Error, of which FatalClientError must not redirect; PermissionDenied for a role too low."""
-    asked = requests.read_question(request.GET)
-    application, access = _find(request, asked.get("client_id", ""))
-    uri = f"{request.path}?{urlencode(asked)}"
+def _read_request(request: HttpRequest) -> AuthorizationRequest:
+    """Raises OAuth2Error, or PermissionDenied if the user's role cannot authorize applications."""
+    parameters = requests.read_authorization(request.GET)
+    # The application is looked up before oauthlib sees the request: oauthlib's errors redirect, and
+    # would tell a user of another organization that the application exists.
+    application, access = _find(request, parameters.get("client_id", ""))
+    uri = f"{request.path}?{urlencode(parameters)}"
     names, credentials = server().validate_authorization_request(uri, "GET", "", {})
     if not access.may(Permission.ISSUE_OWN_KEYS):
         raise PermissionDenied(CANNOT_ALLOW)
     if not set(names) <= scopes.held_by(_membership(access)):
         raise errors.InvalidScopeError(request=credentials["request"])
-    return Question(application, access, sorted(set(names)), credentials["redirect_uri"], uri)
+    redirect_uri = credentials["redirect_uri"]
+    return AuthorizationRequest(application, access, sorted(set(names)), redirect_uri, uri)
 
 
 def _find(request: HttpRequest, client_id: str) -> tuple[Application, Access]:
-    """To who has no place in its organization, an application is as unknown as one that does not exist."""
+    """Raises InvalidClientIdError for unknown applications and those of other organizations."""
     user = person(request)
     application = (
         Application.objects.usable()
@@ -88,10 +98,10 @@ def _find(request: HttpRequest, client_id: str) -> tuple[Application, Access]:
         .first()
     )
     if application is not None:
-        places = Membership.objects.active().filter(
+        memberships = Membership.objects.active().filter(
             user=user, organization=application.organization
         )
-        if membership := places.select_related("user").first():
+        if membership := memberships.select_related("user").first():
             return application, Access(
                 user, application.organization, membership, client_ip(request.META)
             )
@@ -99,36 +109,37 @@ def _find(request: HttpRequest, client_id: str) -> tuple[Application, Access]:
 
 
 def _membership(access: Access) -> Membership:
-    assert access.membership is not None  # noqa: S101  _find lets nobody else in
+    assert access.membership is not None  # noqa: S101  _find returns members only
     return access.membership
 
 
-def _ask(request: HttpRequest, question: Question) -> HttpResponse:
-    response = render(
-        request,
-        "oauth/authorize.html",
-        {"question": question, "to": redirects.origin(question.redirect_uri)},
-    )
-    # Chromium holds a form to this policy also where its answer redirects.
-    csp.extend(response, form_action=[redirects.origin(question.redirect_uri)])
+def _show(request: HttpRequest, asked: AuthorizationRequest) -> HttpResponse:
+    origin = redirects.origin(asked.redirect_uri)
+    response = render(request, "oauth/authorize.html", {"question": asked, "to": origin})
+    # Chromium applies form-action to the redirect that answers the form, too.
+    csp.extend(response, form_action=[origin])
     return response
 
 
-def _allow(question: Question) -> HttpResponse:
-    access = question.access
-    given: dict[str, Any] = {
+def _allow(asked: AuthorizationRequest) -> HttpResponse:
+    access = asked.access
+    extra: dict[str, Any] = {
         "user": access.user,
         "membership": _membership(access),
         "actor": access.actor,
     }
     headers, _, _ = server().create_authorization_response(
-        question.uri, "GET", "", {}, question.scopes, given
+        asked.uri, "GET", "", {}, asked.scopes, extra
     )
-    return _answer(headers["Location"])
+    return _redirect(headers["Location"])
 
 
-def _answer(uri: str, **parameters: str) -> HttpResponse:
-    """Send the browser back, naming ourselves, so that an application with several servers knows whose answer it is."""
+def _redirect(uri: str, **parameters: str) -> HttpResponse:
+    """Redirect to the application with the result.
+
+    `iss` tells an application that uses several authorization servers which one answered (RFC
+    9207).
+    """
     response = HttpResponseRedirect(redirects.with_parameters(uri, **parameters, iss=conf.issuer()))
-    response.status_code = 303  # what was sent to us is not sent on (RFC 9700, 4.12)
+    response.status_code = 303  # 307 would make the browser repeat its POST (RFC 9700, 4.12)
     return response

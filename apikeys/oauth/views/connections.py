@@ -1,4 +1,4 @@
-"""Profile → Connected applications: a person takes back what they allowed."""
+"""Profile → Connected applications: a user withdraws an application's access."""
 
 import uuid
 
@@ -28,15 +28,14 @@ def withdraw(request: HttpRequest, application_id: uuid.UUID) -> HttpResponse:
     tokens.withdraw(application=connection.application, membership=connection.membership, by=by)
     messages.success(
         request,
-        f"Disconnected {connection.application}. Its tokens of yours are refused from now on.",
+        f"Disconnected {connection.application}. It can no longer act for you.",
     )
     return HttpResponseRedirect(f"{reverse('profile')}#applications")
 
 
 def _find(request: HttpRequest, application_id: uuid.UUID) -> Connection:
-    """What somebody else allowed is as unknown as an application that does not exist."""
-    mine = connections.of_person(person(request), at=timezone.now())
-    for connection in mine:
+    """Answers 404 for other users' connections, as for ids that do not exist."""
+    for connection in connections.of_person(person(request), at=timezone.now()):
         if connection.application.id == application_id:
             return connection
     raise Http404

@@ -1,4 +1,7 @@
-"""What applications call: token, revoke, introspect, and the document that tells of them. Errors are RFC 6749's JSON."""
+"""The endpoints that applications call: token, revoke, introspect and metadata.
+
+Errors are the JSON of RFC 6749, not the problem documents of the rest of the API.
+"""
 
 import json
 import logging
@@ -27,7 +30,7 @@ from config.lib.problems import RETRY_AFTER_SECONDS
 logger = logging.getLogger(__name__)
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-# Of these, somebody who guesses sends many.
+# The errors that guessing causes. They count towards the limit of the caller's network.
 _GUESSES = frozenset({"invalid_client", "invalid_grant"})
 _AUTHENTICATION = ["client_secret_basic", "client_secret_post"]
 
@@ -35,13 +38,13 @@ Endpoint = Callable[[HttpRequest, dict[str, str]], HttpResponse]
 
 
 def endpoint(view: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
-    """Hand a view the parameters of a POST; make of whatever it raises the answer that RFC 6749, 5.2 wants."""
+    """Pass the parameters of a POST to the view, and map its errors to those of RFC 6749, 5.2."""
 
     @csrf_exempt
     @wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
-            return _error("invalid_request", "This address takes POST.", status=405, Allow="POST")
+            return _error("invalid_request", "This endpoint takes POST.", status=405, Allow="POST")
         try:
             return view(request, requests.read_form(request))
         except errors.OAuth2Error as error:
@@ -55,38 +58,43 @@ def endpoint(view: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
 
 
 @endpoint
-def token(request: HttpRequest, sent: dict[str, str]) -> HttpResponse:
-    if (
-        sent.get("grant_type") not in GRANT_TYPES
-    ):  # before oauthlib, which takes an "openid" for a code
+def token(request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
+    # oauthlib takes `openid` for another name of `authorization_code`.
+    if parameters.get("grant_type") not in GRANT_TYPES:
         raise errors.UnsupportedGrantTypeError()
-    _, body, status = server().create_token_response(request.path, "POST", urlencode(sent), {})
-    return _relay(request, body, status)
+    body = urlencode(parameters)
+    _, answer, status = server().create_token_response(request.path, "POST", body, {})
+    return _relay(request, answer, status)
 
 
 @endpoint
-def revoke(request: HttpRequest, sent: dict[str, str]) -> HttpResponse:
-    """RFC 7009. What is unknown, or another application's, is as good as revoked."""
-    _, body, status = server().create_revocation_response(request.path, "POST", urlencode(sent), {})
-    return _relay(request, body, status)
+def revoke(request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
+    """RFC 7009. Succeeds for tokens that are unknown or another application's, without effect."""
+    body = urlencode(parameters)
+    _, answer, status = server().create_revocation_response(request.path, "POST", body, {})
+    return _relay(request, answer, status)
 
 
 @endpoint
-def introspect(request: HttpRequest, sent: dict[str, str]) -> HttpResponse:
-    """RFC 7662, for confidential applications, of their organization's access tokens. Everything else is not active."""
-    asking = Request(request.path, "POST", urlencode(sent), {})
-    if not server().request_validator.authenticate_client(asking):
+def introspect(request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
+    """RFC 7662, for confidential applications and access tokens of their organization.
+
+    Any other token is reported as not active.
+    """
+    call = Request(request.path, "POST", urlencode(parameters), {})
+    # Authenticate before looking at the token, so that only applications can test tokens.
+    if not server().request_validator.authenticate_client(call):
         raise errors.InvalidClientError()
-    if "token" not in sent:
+    if "token" not in parameters:
         raise errors.InvalidRequestError("Missing token parameter.")
-    return JsonResponse(_describe(sent["token"], asking.client), headers=_NO_STORE)
+    return JsonResponse(_describe(parameters["token"], call.client), headers=_NO_STORE)
 
 
-def _describe(stored: str, asking: Application) -> dict[str, Any]:
+def _describe(stored: str, caller: Application) -> dict[str, Any]:
     credential = verification.verify_stored(stored, now=timezone.now())
     if (
         not isinstance(credential, Credential)
-        or credential.organization.id != asking.organization_id
+        or credential.organization.id != caller.organization_id
     ):
         return {"active": False}
     row = AccessToken.objects.filter(token_checksum=stored).values("created", "expires").first()
@@ -108,21 +116,21 @@ def _describe(stored: str, asking: Application) -> dict[str, Any]:
     }
 
 
-@csrf_exempt  # an unsafe method is to be told that it is not taken, not that its form is too old
+@csrf_exempt  # so that a POST gets 405 rather than a CSRF error
 @require_safe
 def metadata(request: HttpRequest) -> HttpResponse:
-    """RFC 8414."""
-    at = {
+    """Authorization server metadata (RFC 8414)."""
+    urls = {
         name: conf.issuer() + reverse(f"oauth_{name}")
         for name in ("authorize", "token", "revoke", "introspect")
     }
     return JsonResponse(
         {
             "issuer": conf.issuer(),
-            "authorization_endpoint": at["authorize"],
-            "token_endpoint": at["token"],
-            "revocation_endpoint": at["revoke"],
-            "introspection_endpoint": at["introspect"],
+            "authorization_endpoint": urls["authorize"],
+            "token_endpoint": urls["token"],
+            "revocation_endpoint": urls["revoke"],
+            "introspection_endpoint": urls["introspect"],
             "scopes_supported": sorted(scopes.grantable()),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
@@ -137,11 +145,14 @@ def metadata(request: HttpRequest) -> HttpResponse:
 
 
 def _relay(request: HttpRequest, body: str, status: int) -> HttpResponse:
-    """What oauthlib answers. Its headers are for other servers: a challenge of Bearer where the client failed."""
+    """Pass on oauthlib's answer without its headers.
+
+    They would challenge a client that failed to authenticate with Bearer, which it cannot use here.
+    """
     if status < 400:
         return HttpResponse(body, status=status, content_type="application/json", headers=_NO_STORE)
-    told = json.loads(body)
-    return _refuse(request, told["error"], told.get("error_description", ""), status)
+    error = json.loads(body)
+    return _refuse(request, error["error"], error.get("error_description", ""), status)
 
 
 def _refuse(request: HttpRequest, error: str, description: str, status: int) -> HttpResponse:
@@ -157,5 +168,5 @@ def _refuse(request: HttpRequest, error: str, description: str, status: int) -> 
 
 
 def _error(code: str, description: str, *, status: int, **headers: str) -> JsonResponse:
-    told = {"error": code} | ({"error_description": description} if description else {})
-    return JsonResponse(told, status=status, headers=_NO_STORE | headers)
+    body = {"error": code} | ({"error_description": description} if description else {})
+    return JsonResponse(body, status=status, headers=_NO_STORE | headers)

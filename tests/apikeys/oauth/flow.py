@@ -1,4 +1,4 @@
-"""An application as a program: it sends people to Keyway, redeems what they bring back, and calls the API."""
+"""An application under test: it sends users to Keyway, redeems codes and calls the API."""
 
 import base64
 import hashlib
@@ -34,17 +34,23 @@ class Program:
         )
 
     def question(self, **changes: str | None) -> str:
-        """The address that a person is sent to; None leaves a parameter out."""
-        asked = {
-            "response_type": "code", "client_id": self.application.client_id, "redirect_uri": CALLBACK,
-            "scope": "read:audit-activity", "state": "s-1", "code_challenge": CHALLENGE, "code_challenge_method": "S256",
-        } | changes  # fmt: skip
-        return f"/oauth/authorize?{urlencode({name: value for name, value in asked.items() if value is not None})}"
+        """The address of the authorization request. None omits a parameter."""
+        parameters = {
+            "response_type": "code",
+            "client_id": self.application.client_id,
+            "redirect_uri": CALLBACK,
+            "scope": "read:audit-activity",
+            "state": "s-1",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+        } | changes
+        query = {name: value for name, value in parameters.items() if value is not None}
+        return f"/oauth/authorize?{urlencode(query)}"
 
     def authorize(
         self, browser: Client, decision: str = "allow", **changes: str | None
     ) -> dict[str, str]:
-        """What comes back to the callback."""
+        """Decide in the browser and return the parameters that arrive at the callback."""
         answer = browser.post(self.question(**changes), {"decision": decision})
         assert answer.status_code == 303, (answer.status_code, answer.content)
         assert answer.headers["Location"].startswith(CALLBACK)
@@ -53,22 +59,22 @@ class Program:
             for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()
         }
 
-    def post(self, path: str, **sent: str) -> Any:
+    def post(self, path: str, **fields: str) -> Any:
         body = urlencode(
-            {name: value for name, value in (self.credentials | sent).items() if value}
+            {name: value for name, value in (self.credentials | fields).items() if value}
         )
         return Client(raise_request_exception=False).post(
             path, body, content_type="application/x-www-form-urlencoded"
         )
 
     def redeem(self, code: str, **changes: str) -> Any:
-        sent = {
+        fields = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": CALLBACK,
             "code_verifier": VERIFIER,
         }
-        return self.post("/oauth/token", **(sent | changes))
+        return self.post("/oauth/token", **(fields | changes))
 
     def refresh(self, token: str, **changes: str) -> Any:
         return self.post(
@@ -85,7 +91,7 @@ class Program:
 
 
 def service_of(organization: Organization, by: User, *scopes: str) -> Program:
-    """A program that acts for itself."""
+    """Register a service, which acts for no user."""
     draft = Draft(name="Service", purpose=Purpose.SERVICE, scopes=list(scopes))
     made = services.register(organization=organization, draft=draft, by=actor(by), created_by=by)
     return Program(made.application, made.plaintext.reveal() if made.plaintext else "")

@@ -1,4 +1,7 @@
-"""What RFC 9700 lists of codes, tokens and clients, each attempt beside the same that works: refused for one reason."""
+"""The attacks of RFC 9700 on codes, tokens and clients.
+
+Each attempt stands beside the same request that works, so that it can fail for one reason only.
+"""
 
 import base64
 import time
@@ -21,9 +24,7 @@ def error(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("error", "")
 
 
-def test_a_code_that_comes_again_ends_the_tokens_of_the_first(
-    program: Program, bobs_browser: Client
-) -> None:
+def test_reused_code_ends_its_tokens(program: Program, bobs_browser: Client) -> None:
     code = program.authorize(bobs_browser)["code"]
     first, bystander = program.redeem(code).json(), program.tokens(bobs_browser)
     assert outcome(first["access_token"]) == (200, "")
@@ -38,7 +39,7 @@ def test_a_code_that_comes_again_ends_the_tokens_of_the_first(
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_code_lives_one_minute(program: Program, bobs_browser: Client, late: bool) -> None:
+def test_expired_code_is_refused(program: Program, bobs_browser: Client, late: bool) -> None:
     code = program.authorize(bobs_browser)["code"]
     if late:
         Grant.objects.update(expires=timezone.now())
@@ -46,7 +47,7 @@ def test_a_code_lives_one_minute(program: Program, bobs_browser: Client, late: b
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    ("fields", "status"),
     [
         ({}, 200),
         ({"code_verifier": "w" * 43}, 400),
@@ -58,13 +59,13 @@ def test_a_code_lives_one_minute(program: Program, bobs_browser: Client, late: b
         ({"client_secret": ""}, 401),
     ],
 )
-def test_a_code_is_bound_to_client_address_and_verifier(
-    program: Program, bobs_browser: Client, sent: dict[str, str], status: int
+def test_code_is_bound_to_client_uri_and_verifier(
+    program: Program, bobs_browser: Client, fields: dict[str, str], status: int
 ) -> None:
-    assert program.redeem(program.authorize(bobs_browser)["code"], **sent).status_code == status
+    assert program.redeem(program.authorize(bobs_browser)["code"], **fields).status_code == status
 
 
-def test_a_code_of_another_application_is_unknown(
+def test_code_of_another_application_is_unknown(
     program: Program, register: Register, bobs_browser: Client
 ) -> None:
     other, code = register(name="Other"), program.authorize(bobs_browser)["code"]
@@ -76,17 +77,17 @@ def test_a_code_of_another_application_is_unknown(
     "grant_type",
     ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "openid", ""],
 )
-def test_there_are_no_other_grants(program: Program, bob: User, grant_type: str) -> None:
-    sent = {
+def test_other_grant_types_are_refused(program: Program, bob: User, grant_type: str) -> None:
+    fields = {
         "username": bob.email,
         "password": "correct horse battery staple",
         "code": "c",
         "device_code": "d",
     }
-    assert error(program.post("/oauth/token", grant_type=grant_type, **sent))[0] == 400
+    assert error(program.post("/oauth/token", grant_type=grant_type, **fields))[0] == 400
 
 
-def test_a_repeated_parameter_is_refused(program: Program, bobs_browser: Client) -> None:
+def test_repeated_parameter_is_refused(program: Program, bobs_browser: Client) -> None:
     assert (
         bobs_browser.get(program.question() + "&redirect_uri=https://evil.example/").status_code
         == 400
@@ -96,7 +97,7 @@ def test_a_repeated_parameter_is_refused(program: Program, bobs_browser: Client)
     assert error(answer) == (400, "invalid_request")
 
 
-def test_a_used_refresh_token_ends_its_family(program: Program, bobs_browser: Client) -> None:
+def test_reused_refresh_token_ends_its_family(program: Program, bobs_browser: Client) -> None:
     first, bystander = program.tokens(bobs_browser), program.tokens(bobs_browser)
     second = program.refresh(first["refresh_token"]).json()
     third = program.refresh(second["refresh_token"]).json()
@@ -111,7 +112,7 @@ def test_a_used_refresh_token_ends_its_family(program: Program, bobs_browser: Cl
     )
 
 
-def test_a_refresh_token_of_another_application_is_unknown_and_untouched(
+def test_foreign_refresh_token_is_unknown_and_unharmed(
     program: Program, register: Register, bobs_browser: Client
 ) -> None:
     tokens = program.tokens(bobs_browser)
@@ -119,15 +120,13 @@ def test_a_refresh_token_of_another_application_is_unknown_and_untouched(
     assert program.refresh(tokens["refresh_token"]).status_code == 200
 
 
-def test_an_old_refresh_token_is_refused_by_the_clock(
-    program: Program, bobs_browser: Client
-) -> None:
+def test_expired_refresh_token_is_refused(program: Program, bobs_browser: Client) -> None:
     tokens = program.tokens(bobs_browser)
     RefreshToken.objects.update(expires_at=timezone.now())
     assert error(program.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_a_refresh_cannot_widen_the_scopes(register: Register, bobs_browser: Client) -> None:
+def test_refresh_cannot_widen_scopes(register: Register, bobs_browser: Client) -> None:
     program = register(scopes=["read:audit-activity"])
     tokens = program.tokens(bobs_browser)
     assert error(program.refresh(tokens["refresh_token"], scope="read:audit-activity admin")) == (
@@ -139,23 +138,21 @@ def test_a_refresh_cannot_widen_the_scopes(register: Register, bobs_browser: Cli
 @pytest.mark.parametrize(
     "scope", ["write:agent-events", "read:nothing", "*", "read:audit-activity write:agent-events"]
 )
-def test_no_scope_beyond_those_of_the_application(
+def test_scope_beyond_the_application_is_refused(
     program: Program, register: Register, bobs_browser: Client, scope: str
 ) -> None:
     assert program.authorize(bobs_browser, scope=scope)["error"] == "invalid_scope"
     assert error(register(Purpose.SERVICE).own_token(scope=scope)) == (400, "invalid_scope")
 
 
-def test_an_application_for_people_gets_no_token_of_its_own_and_a_service_asks_nobody(
+def test_grant_types_are_bound_to_the_purpose(
     program: Program, register: Register, bobs_browser: Client
 ) -> None:
     assert error(program.own_token()) == (400, "unauthorized_client")
     assert bobs_browser.get(register(Purpose.SERVICE).question()).status_code == 400
 
 
-def test_a_native_application_cannot_pass_for_one_with_a_secret(
-    register: Register, bobs_browser: Client
-) -> None:
+def test_native_application_cannot_use_a_secret(register: Register, bobs_browser: Client) -> None:
     native, code = register(Purpose.NATIVE), ""
     code = native.authorize(bobs_browser)["code"]
     assert error(native.redeem(code, client_secret="anything")) == (401, "invalid_client")
@@ -167,7 +164,7 @@ def test_a_native_application_cannot_pass_for_one_with_a_secret(
     )
 
 
-def test_revoking_a_token_of_another_application_changes_nothing(
+def test_revoking_a_foreign_token_changes_nothing(
     program: Program, register: Register, bobs_browser: Client
 ) -> None:
     tokens = program.tokens(bobs_browser)
@@ -197,20 +194,20 @@ def test_revoking_either_token_ends_both(
     assert TrailEntry.objects.filter(action="application.tokens_ended").count() == 1
 
 
-def test_introspection_tells_only_of_the_organizations_own(
+def test_introspection_is_limited_to_the_organization(
     program: Program, register: Register, bobs_browser: Client, globex: Organization, mallory: User
 ) -> None:
     token = program.tokens(bobs_browser)["access_token"]
     theirs = register(Purpose.SERVICE, organization=globex, by=mallory)
-    told = register(Purpose.SERVICE).post("/oauth/introspect", token=token).json()
-    assert (told["active"], told["username"], told["client_id"]) == (
+    body = register(Purpose.SERVICE).post("/oauth/introspect", token=token).json()
+    assert (body["active"], body["username"], body["client_id"]) == (
         True,
         "bob@acme.example",
         program.application.client_id,
     )
-    assert told["iat"] <= time.time() < told["exp"]
-    for asked in (token, "oat_unknown", program.secret):
-        assert theirs.post("/oauth/introspect", token=asked).json() == {"active": False}
+    assert body["iat"] <= time.time() < body["exp"]
+    for presented in (token, "oat_unknown", program.secret):
+        assert theirs.post("/oauth/introspect", token=presented).json() == {"active": False}
     assert error(program.post("/oauth/introspect", token=token, client_secret="wrong")) == (
         401,
         "invalid_client",
@@ -229,7 +226,7 @@ def test_only_an_access_token_calls_the_api(
     assert outcome(tokens[which]) == (401, "invalid_token")
 
 
-def test_a_token_in_the_address_is_not_read(program: Program, bobs_browser: Client) -> None:
+def test_token_in_the_query_is_ignored(program: Program, bobs_browser: Client) -> None:
     token = program.tokens(bobs_browser)["access_token"]
     assert Client().get(f"/api/v1/whoami?access_token={token}").status_code == 401
 
@@ -261,7 +258,7 @@ BAD = [
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
 @pytest.mark.parametrize(("body", "headers"), BAD)
-def test_what_is_malformed_is_refused_in_rfc_6749s_form(
+def test_malformed_request_gets_an_rfc_6749_error(
     db: None, path: str, body: str, headers: dict[str, str]
 ) -> None:
     for media_type in (
@@ -279,7 +276,7 @@ def test_what_is_malformed_is_refused_in_rfc_6749s_form(
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_failures_are_limited_by_network_and_a_good_client_is_not(
+def test_failures_are_limited_but_not_good_clients(
     program: Program, bobs_browser: Client, settings: Any
 ) -> None:
     from config.lib.rates import parse_rate  # noqa: PLC0415
@@ -292,7 +289,7 @@ def test_failures_are_limited_by_network_and_a_good_client_is_not(
     assert program.redeem(code).status_code == 200
 
 
-def test_two_clients_at_once_are_refused(program: Program, register: Register) -> None:
+def test_two_client_authentications_are_refused(program: Program, register: Register) -> None:
     service = register(Purpose.SERVICE)
     good = {
         "HTTP_AUTHORIZATION": basic(f"{service.application.client_id}:{service.secret}".encode())

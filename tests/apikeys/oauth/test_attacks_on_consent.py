@@ -1,4 +1,7 @@
-"""What RFC 9700 lists of the authorization endpoint, each attempt beside the same that works: refused for one reason."""
+"""The attacks of RFC 9700 on the authorization endpoint.
+
+Each attempt stands beside the same request that works, so that it can fail for one reason only.
+"""
 
 import pytest
 from django.test import Client
@@ -23,17 +26,17 @@ pytestmark = pytest.mark.django_db
     ],
 )
 @pytest.mark.parametrize("purpose", [Purpose.WEB, Purpose.NATIVE])
-def test_pkce_cannot_be_left_out_or_weakened(
+def test_pkce_cannot_be_omitted_or_weakened(
     register: Register, bobs_browser: Client, purpose: Purpose, change: dict[str, str | None]
 ) -> None:
     program = register(purpose)
     assert "code" in program.authorize(bobs_browser)
-    answer = program.authorize(bobs_browser, **change)
+    answer = program.authorize(bobs_browser, "allow", **change)
     assert (answer["error"], answer["iss"]) == ("invalid_request", "http://testserver")
 
 
 @pytest.mark.parametrize("response_type", ["token", "id_token", "code token", "none", "", None])
-def test_there_is_no_implicit_flow(
+def test_implicit_flow_is_refused(
     program: Program, bobs_browser: Client, response_type: str | None
 ) -> None:
     answer = program.authorize(bobs_browser, response_type=response_type)
@@ -69,7 +72,7 @@ def test_there_is_no_implicit_flow(
         "//app.example/callback",
     ],
 )
-def test_an_address_is_compared_character_by_character_and_nobody_is_sent_to_another(
+def test_redirect_uri_must_match_exactly(
     program: Program, bobs_browser: Client, redirect_uri: str
 ) -> None:
     for send in (bobs_browser.get, bobs_browser.post):
@@ -78,7 +81,7 @@ def test_an_address_is_compared_character_by_character_and_nobody_is_sent_to_ano
     assert bobs_browser.get(program.question()).status_code == 200
 
 
-def test_an_outsider_learns_nothing_of_an_application(program: Program, mallory: User) -> None:
+def test_outsider_cannot_detect_an_application(program: Program, mallory: User) -> None:
     browser = client_of(mallory)
     known, unknown = (
         browser.get(program.question()),
@@ -90,18 +93,18 @@ def test_an_outsider_learns_nothing_of_an_application(program: Program, mallory:
     assert not Grant.objects.exists()
 
 
-def test_an_auditor_cannot_allow(program: Program, carol: User) -> None:
+def test_auditor_cannot_authorize(program: Program, carol: User) -> None:
     browser = client_of(carol)
     assert browser.get(program.question()).status_code == 403
     assert browser.post(program.question(), {"decision": "allow"}).status_code == 403
     assert not Grant.objects.exists()
 
 
-def test_staff_who_are_no_member_cannot_allow(program: Program, staff: User) -> None:
+def test_staff_without_membership_cannot_authorize(program: Program, staff: User) -> None:
     assert client_of(staff).post(program.question(), {"decision": "allow"}).status_code == 400
 
 
-def test_consent_needs_the_forms_own_token(program: Program, bob: User) -> None:
+def test_consent_needs_a_csrf_token(program: Program, bob: User) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(bob)
     assert browser.post(program.question(), {"decision": "allow"}).status_code == 403
@@ -112,7 +115,7 @@ def test_consent_needs_the_forms_own_token(program: Program, bob: User) -> None:
     "name", ["client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge"]
 )
 @pytest.mark.parametrize("value", ["\0", "a" * 5000, "ä", "\ud800", "%"])
-def test_a_malformed_question_is_never_a_server_error(
+def test_malformed_request_is_never_a_server_error(
     program: Program, bobs_browser: Client, name: str, value: str
 ) -> None:
     address = program.question(**{name: value.encode("utf-8", "surrogatepass").decode("latin-1")})

@@ -1,4 +1,4 @@
-"""What a token does at the gateway and at the management of keys: what its person may, within its scopes, and no more."""
+"""Access tokens at the gateway and the management API, bounded by their scopes and their user."""
 
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ def bearer(token: str) -> Any:
     return api(HTTP_AUTHORIZATION=f"Bearer {token}")
 
 
-def told(answer: Any) -> tuple[int, str]:
+def status_and_code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
@@ -44,23 +44,23 @@ def until_the_token_ends(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def managing(register: Register, bobs_browser: Client) -> str:
-    """A token with which an application manages bob's keys."""
+    """A token that lets an application manage bob's keys."""
     program = register(scopes=MANAGING)
     answer = program.redeem(program.authorize(bobs_browser, scope=" ".join(MANAGING))["code"])
     return str(answer.json()["access_token"])
 
 
-def test_several_tokens_are_read_as_each_by_itself(acme: Organization, alice: User) -> None:
+def test_tokens_read_together_equal_tokens_read_alone(acme: Organization, alice: User) -> None:
     program = service_of(acme, alice, "read:audit-activity")
     for _ in range(3):
         assert program.own_token().status_code == 200
     stored = list(AccessToken.objects.values_list("token_checksum", flat=True))
-    facts = verification._read([*stored, "none"])
-    assert len(facts) == 3
-    assert facts == {one: verification._read([one])[one] for one in stored}
+    rows = verification._read_rows([*stored, "none"])
+    assert len(rows) == 3
+    assert rows == {one: verification._read_rows([one])[one] for one in stored}
 
 
-def test_the_gateway_tells_an_application_and_no_key(
+def test_gateway_names_the_application_and_no_key(
     program: Program, bobs_browser: Client, bob: User
 ) -> None:
     token = program.tokens(bobs_browser)["access_token"]
@@ -83,16 +83,14 @@ def test_the_gateway_tells_an_application_and_no_key(
     assert "X-Keyway-Application" not in refused.headers
 
 
-def test_the_gateway_tells_no_owner_of_a_services_token(register: Register) -> None:
+def test_gateway_names_no_owner_of_a_service(register: Register) -> None:
     token = register(Purpose.SERVICE).own_token().json()["access_token"]
     headers = call("/api/v1/verify", "", HTTP_AUTHORIZATION=f"Bearer {token}").headers
     assert "X-Keyway-Application" in headers
     assert {"X-Keyway-Owner", "X-Keyway-Key"}.isdisjoint(headers)
 
 
-def test_a_persons_token_issues_a_key_of_theirs_that_is_trailed_as_the_applications(
-    managing: str, bob: User
-) -> None:
+def test_token_issues_its_users_key_and_is_the_actor(managing: str, bob: User) -> None:
     answer = bearer(managing).post(KEYS, until_the_token_ends(), format="json")
     assert answer.status_code == 201, answer.content
     assert answer.json()["owner"]["id"] == bob.public_id
@@ -116,7 +114,7 @@ def outcome_of_key(secret: str) -> int:
         ({"expires_at": None, "expires_in_days": None}, "stronger_than_issuer"),
     ],
 )
-def test_a_token_issues_nothing_stronger_than_itself(
+def test_token_issues_nothing_stronger_than_itself(
     managing: str, change: dict[str, Any], code: str
 ) -> None:
     wanted = until_the_token_ends()
@@ -124,11 +122,11 @@ def test_a_token_issues_nothing_stronger_than_itself(
     stronger = wanted | change
     if stronger["expires_at"] is None:
         del stronger["expires_at"]
-    assert told(bearer(managing).post(KEYS, stronger, format="json")) == (403, code)
+    assert status_and_code(bearer(managing).post(KEYS, stronger, format="json")) == (403, code)
     assert Key.objects.count() == 1
 
 
-def test_an_admins_token_issues_no_agent_key(register: Register, alice: User) -> None:
+def test_admins_token_cannot_issue_an_agent_key(register: Register, alice: User) -> None:
     browser, program = Client(), register(scopes=MANAGING)
     browser.force_login(alice)
     token = program.redeem(program.authorize(browser, scope=" ".join(MANAGING))["code"]).json()[
@@ -137,10 +135,10 @@ def test_an_admins_token_issues_no_agent_key(register: Register, alice: User) ->
     assert bearer(token).post(KEYS, until_the_token_ends(), format="json").status_code == 201
     agent = until_the_token_ends(kind="agent")
     del agent["scopes"]
-    assert told(bearer(token).post(KEYS, agent, format="json"))[0] == 403
+    assert status_and_code(bearer(token).post(KEYS, agent, format="json"))[0] == 403
 
 
-def test_a_token_touches_nobody_elses_key_and_none_that_outlasts_it(
+def test_token_cannot_change_others_or_longer_keys(
     managing: str, public_key: Issued, issue_public_key: IssueKey, alice: User
 ) -> None:
     alices = issue_public_key(owner=alice, name="Alice's key")
@@ -148,25 +146,28 @@ def test_a_token_touches_nobody_elses_key_and_none_that_outlasts_it(
     assert client.get(KEYS).json()["total"] == 1
     for key, code in ((public_key.key, "stronger_than_issuer"), (alices.key, "not_key_owner")):
         path = f"{KEYS}/{key.public_id}"
-        assert told(client.post(f"{path}/rotate", {}, format="json")) == (403, code)
-        assert told(client.patch(path, {"name": "Changed"}, format="json")) == (403, code)
+        assert status_and_code(client.post(f"{path}/rotate", {}, format="json")) == (403, code)
+        assert status_and_code(client.patch(path, {"name": "Changed"}, format="json")) == (
+            403,
+            code,
+        )
     assert Key.objects.filter(revoked_at=None, name="Changed").count() == 0
 
 
-def test_a_token_manages_no_keys_without_the_scope_or_with_a_lower_role(
+def test_token_needs_the_scope_and_the_role(
     program: Program, managing: str, bobs_browser: Client, bob: User
 ) -> None:
-    assert told(bearer(program.tokens(bobs_browser)["access_token"]).get(KEYS)) == (
+    assert status_and_code(bearer(program.tokens(bobs_browser)["access_token"]).get(KEYS)) == (
         403,
         "insufficient_scope",
     )
     assert bearer(managing).get(KEYS).status_code == 200
     tenants.change_role(membership=membership_of(bob), role=Role.AUDITOR, by=SYSTEM)
-    assert told(bearer(managing).get(KEYS)) == (403, "insufficient_scope")
+    assert status_and_code(bearer(managing).get(KEYS)) == (403, "insufficient_scope")
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_services_token_is_nobodys_own_and_manages_no_keys(
+def test_service_token_cannot_manage_keys(
     register: Register, public_key: Issued, acme: Organization, method: str
 ) -> None:
     service = register(Purpose.SERVICE, scopes=MANAGING)
@@ -182,5 +183,5 @@ def test_a_services_token_is_nobodys_own_and_manages_no_keys(
         client.post(f"{path}/rotate", {}, format="json"),
         client.get(f"{path}/usage"),
     ]
-    assert [told(answer) for answer in answers] == [(403, "forbidden")] * 5
+    assert [status_and_code(answer) for answer in answers] == [(403, "forbidden")] * 5
     assert Key.objects.get().revoked_at is None

@@ -1,4 +1,4 @@
-"""Profile → Connected applications: what a person allowed, theirs alone, until they withdraw it."""
+"""Profile → Connected applications: a user's own connections, until they are withdrawn."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ def mallorys(register: Register, globex: Organization, mallory: User) -> Program
     return register(organization=globex, by=mallory, name="Globex importer")
 
 
-def test_the_profile_shows_what_somebody_allowed_and_no_one_elses(
+def test_profile_lists_only_own_connections(
     program: Program, mallorys: Program, bob: User, alice: User, mallory: User
 ) -> None:
     assert b"No connected applications" in client_of(bob).get("/profile/").content
@@ -44,7 +44,7 @@ def test_the_profile_shows_what_somebody_allowed_and_no_one_elses(
     assert (names(bob), names(mallory), names(alice)) == (["Ledger"], ["Globex importer"], [])
 
 
-def test_it_is_told_since_when_and_what_it_may_do_by_now(register: Register, bob: User) -> None:
+def test_connection_has_consent_time_and_current_scopes(register: Register, bob: User) -> None:
     program, began = register(scopes=["read:audit-activity", "read:databases"]), timezone.now()
     code = program.authorize(client_of(bob), scope="read:audit-activity read:databases")["code"]
     assert program.redeem(code).status_code == 200
@@ -57,16 +57,14 @@ def test_it_is_told_since_when_and_what_it_may_do_by_now(register: Register, bob
     assert [scope.title for scope in one.scopes] == ["Read Databases"]
 
 
-def test_withdrawing_ends_its_tokens_and_only_those_of_the_person(
-    program: Program, bob: User, alice: User
-) -> None:
-    told, bystander = program.tokens(client_of(bob)), program.tokens(client_of(alice))
+def test_withdraw_ends_only_the_users_tokens(program: Program, bob: User, alice: User) -> None:
+    granted, bystander = program.tokens(client_of(bob)), program.tokens(client_of(alice))
     browser = client_of(bob)
     assert "Revoke the access of" in browser.get(address(program.application)).content.decode()
-    assert outcome(told["access_token"]) == (200, "")
+    assert outcome(granted["access_token"]) == (200, "")
     assert browser.post(address(program.application)).status_code == 302
-    assert outcome(told["access_token"]) == (401, "invalid_token")
-    assert program.refresh(told["refresh_token"]).status_code == 400
+    assert outcome(granted["access_token"]) == (401, "invalid_token")
+    assert program.refresh(granted["refresh_token"]).status_code == 400
     assert outcome(bystander["access_token"]) == (200, "")
     assert (names(bob), names(alice)) == ([], ["Ledger"])
     entry = TrailEntry.objects.get(action="application.tokens_ended")
@@ -74,7 +72,7 @@ def test_withdrawing_ends_its_tokens_and_only_those_of_the_person(
     assert browser.post(address(program.application)).status_code == 404
 
 
-def test_nobody_withdraws_what_somebody_else_allowed(
+def test_other_users_connection_is_404(
     program: Program, mallorys: Program, bob: User, mallory: User
 ) -> None:
     bobs, hers = program.tokens(client_of(bob)), mallorys.tokens(client_of(mallory))
@@ -84,12 +82,10 @@ def test_nobody_withdraws_what_somebody_else_allowed(
             client_of(user).post(address(application)),
         ):
             assert answer.status_code == 404
-    assert [outcome(told["access_token"]) for told in (bobs, hers)] == [(200, ""), (200, "")]
+    assert [outcome(granted["access_token"]) for granted in (bobs, hers)] == [(200, ""), (200, "")]
 
 
-def test_withdrawing_needs_a_recent_sign_in(
-    program: Program, bob: User, bobs_browser: Client
-) -> None:
+def test_withdraw_needs_a_recent_sign_in(program: Program, bob: User, bobs_browser: Client) -> None:
     token = program.tokens(client_of(bob))["access_token"]
     answer = bobs_browser.post(address(program.application))
     assert (answer.status_code, "/accounts/reauthenticate/" in answer.headers["Location"]) == (
@@ -99,9 +95,7 @@ def test_withdrawing_needs_a_recent_sign_in(
     assert outcome(token) == (200, "")
 
 
-def test_one_application_stands_there_once_and_as_long_as_it_can_come_back(
-    program: Program, bob: User
-) -> None:
+def test_connection_is_listed_once_until_it_expires(program: Program, bob: User) -> None:
     browser = client_of(bob)
     program.refresh(program.tokens(browser)["refresh_token"])
     program.tokens(browser)
@@ -115,8 +109,6 @@ def test_one_application_stands_there_once_and_as_long_as_it_can_come_back(
     assert connections.of_person(bob, at=soon) == []
 
 
-def test_a_services_tokens_are_nobodys_connection(
-    register: Register, alice: User, bob: User
-) -> None:
+def test_service_token_is_no_connection(register: Register, alice: User, bob: User) -> None:
     assert register(Purpose.SERVICE).own_token().status_code == 200
     assert names(alice) == names(bob) == []

@@ -1,4 +1,4 @@
-"""The curl commands of docs/oauth.md run as they are written."""
+"""Run the curl lines of docs/oauth.md as written."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def registered(server: KeywayServer, **facts: object) -> dict[str, str]:
 
 
 def allow(server: KeywayServer, client_id: str) -> str:
-    """Sign in as bob and authorize the application. Return the code."""
+    """Sign in as bob, allow the application and return the code."""
     browser, bob = requests.Session(), server.user("bob")
     browser.headers["Referer"] = server.url
 
@@ -66,13 +66,12 @@ def allow(server: KeywayServer, client_id: str) -> str:
     send("/accounts/login/", login=bob["email"], password=bob["password"])
     question = (
         f"/oauth/authorize?response_type=code&client_id={client_id}&redirect_uri={CALLBACK}"
-        f"&scope=read:audit-activity&state=s"
-        f"&code_challenge={CHALLENGE}&code_challenge_method=S256"
+        f"&scope=read:audit-activity&state=s&code_challenge={CHALLENGE}&code_challenge_method=S256"
     )
     return parse_qs(urlsplit(send(question, decision="allow").headers["Location"]).query)["code"][0]
 
 
-def test_the_commands_do_what_the_document_says(keyway: KeywayServer) -> None:
+def test_documented_curl_lines_work(keyway: KeywayServer) -> None:
     token, call, redeem, refresh, introspect, revoke = COMMANDS
     service = registered(keyway, name="Docs service", purpose="service", addresses=[])
     service["ACCESS_TOKEN"] = run(token, **service)["access_token"]

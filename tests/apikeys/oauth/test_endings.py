@@ -1,4 +1,4 @@
-"""A token works until one of the things it rests on ends, and from the answer on it does not."""
+"""A token stops working when its user, application or organization ends."""
 
 from collections.abc import Callable
 from typing import Any
@@ -58,22 +58,22 @@ ENDINGS: dict[str, tuple[End, str]] = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_token_and_its_refresh_and_a_code_die_with(
+def test_tokens_and_codes_end_when(
     program: Program, bobs_browser: Client, bob: User, ending: str
 ) -> None:
     end, reason = ENDINGS[ending]
-    told, code = program.tokens(bobs_browser), program.authorize(bobs_browser)["code"]
-    assert outcome(told["access_token"]) == (200, "")
+    granted, code = program.tokens(bobs_browser), program.authorize(bobs_browser)["code"]
+    assert outcome(granted["access_token"]) == (200, "")
     end(program, bob)
-    assert outcome(told["access_token"]) == (401, reason)
-    assert program.refresh(told["refresh_token"]).status_code in {400, 401}
+    assert outcome(granted["access_token"]) == (401, reason)
+    assert program.refresh(granted["refresh_token"]).status_code in {400, 401}
     assert program.redeem(code).status_code in {400, 401}
-    challenge = call(told["access_token"]).headers["WWW-Authenticate"]
+    challenge = call(granted["access_token"]).headers["WWW-Authenticate"]
     assert challenge == 'Bearer realm="Keyway", error="invalid_token"'
 
 
 @pytest.mark.parametrize("ending", ["suspended", "disabled", "deleted"])
-def test_a_services_token_dies_with(register: Register, bob: User, ending: str) -> None:
+def test_service_token_ends_when(register: Register, bob: User, ending: str) -> None:
     service = register(Purpose.SERVICE)
     token = service.own_token().json()["access_token"]
     assert outcome(token) == (200, "")
@@ -85,7 +85,7 @@ def test_a_services_token_dies_with(register: Register, bob: User, ending: str) 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("ending", ["deactivated", "disabled"])
-def test_a_warm_token_makes_no_query_and_its_end_is_in_force_when_it_is_answered(
+def test_leased_token_ends_when_the_change_returns(
     program: Program, bob: User, ending: str, settings: Any
 ) -> None:
     usual, settings.KEYWAY_LEASE_MS = settings.KEYWAY_LEASE_MS, 60_000
@@ -104,7 +104,7 @@ def test_a_warm_token_makes_no_query_and_its_end_is_in_force_when_it_is_answered
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_warm_token_is_over_when_its_refresh_is_answered(
+def test_leased_token_ends_when_its_refresh_returns(
     program: Program, bob: User, settings: Any
 ) -> None:
     settings.KEYWAY_LEASE_MS = 1000  # longer than a refresh takes
@@ -116,25 +116,25 @@ def test_a_warm_token_is_over_when_its_refresh_is_answered(
     assert outcome(first["access_token"]) == (401, "invalid_token")
 
 
-def test_who_comes_back_has_to_allow_it_again(
+def test_readded_member_must_consent_again(
     program: Program, bobs_browser: Client, bob: User, acme: Organization
 ) -> None:
-    told = program.tokens(bobs_browser)
+    granted = program.tokens(bobs_browser)
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
     tenants.add_member(organization=acme, user=bob, role=Role.MEMBER, by=SYSTEM)
-    assert outcome(told["access_token"]) == (401, "owner_inactive")
-    assert program.refresh(told["refresh_token"]).status_code == 400
+    assert outcome(granted["access_token"]) == (401, "owner_inactive")
+    assert program.refresh(granted["refresh_token"]).status_code == 400
 
 
-def test_expiry_is_told_by_the_clock(program: Program, bobs_browser: Client) -> None:
-    told = program.tokens(bobs_browser)
-    assert outcome(told["access_token"]) == (200, "")
+def test_access_token_expires_by_the_clock(program: Program, bobs_browser: Client) -> None:
+    granted = program.tokens(bobs_browser)
+    assert outcome(granted["access_token"]) == (200, "")
     AccessToken.objects.update(expires=timezone.now())
-    assert outcome(told["access_token"]) == (401, "expired_token")
-    assert program.refresh(told["refresh_token"]).status_code == 200
+    assert outcome(granted["access_token"]) == (401, "expired_token")
+    assert program.refresh(granted["refresh_token"]).status_code == 200
 
 
-def test_an_application_that_loses_a_scope_takes_it_from_its_tokens(register: Register) -> None:
+def test_removed_scope_is_removed_from_tokens(register: Register) -> None:
     service = register(Purpose.SERVICE)
     token = service.own_token().json()["access_token"]
     assert call(token, "/api/v1/public/audit-activity").status_code == 200
@@ -144,7 +144,7 @@ def test_an_application_that_loses_a_scope_takes_it_from_its_tokens(register: Re
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="Keyway", error="insufficient_scope"'
 
 
-def test_a_token_is_for_its_organization_and_not_for_agents(register: Register) -> None:
+def test_token_is_refused_elsewhere_and_by_agents(register: Register) -> None:
     token = register(Purpose.SERVICE).own_token().json()["access_token"]
     elsewhere = api(HTTP_AUTHORIZATION=f"Bearer {token}", HTTP_X_ORGANIZATION_ID="globex").get(
         "/api/v1/whoami"
@@ -154,13 +154,13 @@ def test_a_token_is_for_its_organization_and_not_for_agents(register: Register) 
     assert (agent.status_code, agent.json()["code"]) == (403, "wrong_key_type")
 
 
-def test_a_token_beside_a_key_is_one_too_many(register: Register) -> None:
+def test_token_beside_a_key_is_refused(register: Register) -> None:
     token = register(Purpose.SERVICE).own_token().json()["access_token"]
     answer = api(HTTP_AUTHORIZATION=f"Bearer {token}", HTTP_X_API_KEY="x").get("/api/v1/whoami")
     assert (answer.status_code, answer.json()["code"]) == (400, "several_credentials")
 
 
-def test_the_limits_of_a_token_are_its_applications_and_its_organizations(
+def test_token_has_application_and_organization_limits(
     register: Register,
 ) -> None:
     token = register(Purpose.SERVICE).own_token().json()["access_token"]
@@ -170,14 +170,12 @@ def test_the_limits_of_a_token_are_its_applications_and_its_organizations(
     ]
 
 
-def test_pruning_deletes_what_is_over_and_leaves_what_may_still_tell_of_a_theft(
-    program: Program, bobs_browser: Client
-) -> None:
+def test_prune_keeps_what_can_reveal_theft(program: Program, bobs_browser: Client) -> None:
     first = program.tokens(bobs_browser)
     second = program.refresh(first["refresh_token"]).json()
     program.authorize(bobs_browser)
     Grant.objects.update(expires=timezone.now())
-    assert tokens.prune() == 1  # the code that nobody redeemed
+    assert tokens.prune() == 1  # the code that was never redeemed
     assert outcome(second["access_token"]) == (200, "")
     RefreshToken.objects.update(expires_at=timezone.now())
     AccessToken.objects.update(expires=timezone.now())

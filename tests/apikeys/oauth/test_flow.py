@@ -1,4 +1,4 @@
-"""The flows that work, step by step."""
+"""The supported flows, step by step."""
 
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -17,9 +17,7 @@ from tests.conftest import client_of
 pytestmark = pytest.mark.django_db
 
 
-def test_the_page_of_consent_names_application_organization_person_and_scopes(
-    program: Program, bobs_browser: Client
-) -> None:
+def test_consent_page_names_what_is_granted(program: Program, bobs_browser: Client) -> None:
     page = bobs_browser.get(program.question())
     body = page.content.decode()
     assert page.status_code == 200
@@ -35,7 +33,7 @@ def test_the_page_of_consent_names_application_organization_person_and_scopes(
     assert "no-store" in page.headers["Cache-Control"]
 
 
-def test_a_person_allows_and_the_application_gets_tokens_that_work(
+def test_allowed_application_gets_working_tokens(
     program: Program, bobs_browser: Client, acme: Organization
 ) -> None:
     answer = program.authorize(bobs_browser)
@@ -43,13 +41,13 @@ def test_a_person_allows_and_the_application_gets_tokens_that_work(
     tokens = program.redeem(answer["code"])
     assert tokens.status_code == 200
     assert tokens.headers["Cache-Control"] == "no-store"
-    told = tokens.json()
-    assert (told["token_type"], told["expires_in"], told["scope"]) == (
+    body = tokens.json()
+    assert (body["token_type"], body["expires_in"], body["scope"]) == (
         "Bearer",
         3600,
         "read:audit-activity",
     )
-    whoami = call(told["access_token"]).json()
+    whoami = call(body["access_token"]).json()
     assert (whoami["key_id"], whoami["application_id"], whoami["kind"]) == (
         None,
         program.application.client_id,
@@ -57,17 +55,17 @@ def test_a_person_allows_and_the_application_gets_tokens_that_work(
     )
     assert whoami["organization"]["id"] == acme.public_id
     assert whoami["owner"]["email"] == "bob@acme.example"
-    assert call(told["access_token"], "/api/v1/public/audit-activity").status_code == 200
+    assert call(body["access_token"], "/api/v1/public/audit-activity").status_code == 200
 
 
-def test_who_is_not_signed_in_signs_in_and_comes_back(program: Program, bob: User) -> None:
+def test_sign_in_returns_to_the_request(program: Program, bob: User) -> None:
     browser = Client()
-    asked = browser.get(program.question())
-    assert asked.status_code == 302
-    assert parse_qs(urlsplit(asked.headers["Location"]).query)["next"] == [program.question()]
+    response = browser.get(program.question())
+    assert response.status_code == 302
+    assert parse_qs(urlsplit(response.headers["Location"]).query)["next"] == [program.question()]
 
 
-def test_deny_is_told_to_the_application(program: Program, bobs_browser: Client) -> None:
+def test_denial_is_returned_to_the_application(program: Program, bobs_browser: Client) -> None:
     answer = program.authorize(bobs_browser, decision="deny")
     assert (answer["error"], answer["state"], answer["iss"]) == (
         "access_denied",
@@ -77,13 +75,13 @@ def test_deny_is_told_to_the_application(program: Program, bobs_browser: Client)
     assert not Grant.objects.exists()
 
 
-def test_a_native_application_needs_no_secret(register: Register, bobs_browser: Client) -> None:
+def test_native_application_needs_no_secret(register: Register, bobs_browser: Client) -> None:
     native = register(Purpose.NATIVE)
     assert native.secret == ""
     assert outcome(native.tokens(bobs_browser)["access_token"]) == (200, "")
 
 
-def test_a_refresh_replaces_both_tokens(program: Program, bobs_browser: Client) -> None:
+def test_refresh_replaces_both_tokens(program: Program, bobs_browser: Client) -> None:
     first = program.tokens(bobs_browser)
     second = program.refresh(first["refresh_token"])
     assert second.status_code == 200
@@ -93,23 +91,21 @@ def test_a_refresh_replaces_both_tokens(program: Program, bobs_browser: Client) 
     assert program.refresh(second.json()["refresh_token"]).status_code == 200
 
 
-def test_a_service_gets_a_token_of_its_organization_without_one_to_refresh(
-    register: Register, acme: Organization
-) -> None:
+def test_service_token_has_no_refresh_token(register: Register, acme: Organization) -> None:
     service = register(Purpose.SERVICE)
-    told = service.own_token().json()
-    assert "refresh_token" not in told
-    whoami = call(told["access_token"]).json()
+    body = service.own_token().json()
+    assert "refresh_token" not in body
+    whoami = call(body["access_token"]).json()
     assert (whoami["organization"]["id"], whoami["owner"]) == (acme.public_id, None)
     assert whoami["scopes"] == ["read:audit-activity"]
 
 
-def test_a_test_application_has_test_tokens(register: Register) -> None:
+def test_test_application_gets_test_tokens(register: Register) -> None:
     service = register(Purpose.SERVICE, environment="test")
     assert call(service.own_token().json()["access_token"]).json()["environment"] == "test"
 
 
-def test_nothing_that_was_handed_out_is_stored(program: Program, bobs_browser: Client) -> None:
+def test_no_plaintext_is_stored(program: Program, bobs_browser: Client) -> None:
     code = program.authorize(bobs_browser)["code"]
     tokens = program.redeem(code).json()
     rows = [
@@ -122,7 +118,7 @@ def test_nothing_that_was_handed_out_is_stored(program: Program, bobs_browser: C
         assert secret[4:] not in stored
 
 
-def test_consent_is_trailed_with_what_was_allowed(
+def test_consent_is_trailed_with_its_scopes(
     program: Program, bobs_browser: Client, bob: User
 ) -> None:
     program.authorize(bobs_browser)
@@ -131,28 +127,28 @@ def test_consent_is_trailed_with_what_was_allowed(
     assert '"scopes":["read:audit-activity"]' in entry.body
 
 
-def test_the_metadata_names_what_there_is(client: Client, db: None) -> None:
-    told = client.get("/.well-known/oauth-authorization-server").json()
-    assert told["issuer"] == "http://testserver"
-    assert told["token_endpoint"] == "http://testserver/oauth/token"
-    assert told["code_challenge_methods_supported"] == ["S256"]
-    assert told["response_types_supported"] == ["code"]
-    assert told["grant_types_supported"] == [
+def test_metadata_lists_what_is_supported(client: Client, db: None) -> None:
+    body = client.get("/.well-known/oauth-authorization-server").json()
+    assert body["issuer"] == "http://testserver"
+    assert body["token_endpoint"] == "http://testserver/oauth/token"
+    assert body["code_challenge_methods_supported"] == ["S256"]
+    assert body["response_types_supported"] == ["code"]
+    assert body["grant_types_supported"] == [
         "authorization_code",
         "client_credentials",
         "refresh_token",
     ]
-    assert told["authorization_response_iss_parameter_supported"] is True
+    assert body["authorization_response_iss_parameter_supported"] is True
 
 
-def test_a_code_says_when_it_is_over(program: Program, bobs_browser: Client) -> None:
+def test_code_expires_after_a_minute(program: Program, bobs_browser: Client) -> None:
     before = timezone.now()
     program.authorize(bobs_browser)
     minute = timedelta(seconds=60)
     assert before + minute <= Grant.objects.get().expires <= timezone.now() + minute
 
 
-def test_who_belongs_elsewhere_too_acts_in_the_organization_of_the_application(
+def test_token_is_for_the_applications_organization(
     program: Program, bob: User, globex: Organization
 ) -> None:
     from tenants import services  # noqa: PLC0415

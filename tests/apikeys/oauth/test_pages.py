@@ -44,15 +44,13 @@ def secret_of(answer: Any) -> str:
     return str(html[start : html.index('"', start)])
 
 
-def test_an_admin_registers_an_application_whose_secret_works_and_is_shown_once(
-    alice: User, acme: Organization
-) -> None:
+def test_admin_registers_and_sees_the_secret_once(alice: User, acme: Organization) -> None:
     browser = client_of(alice)
-    sent = fields(browser, purpose="service", redirect_uris="")
-    secret = secret_of(browser.post(NEW, sent))
+    data = fields(browser, purpose="service", redirect_uris="")
+    secret = secret_of(browser.post(NEW, data))
     program = Program(Application.objects.get(), secret)
     assert outcome(program.own_token().json()["access_token"]) == (200, "")
-    again = browser.post(NEW, sent)
+    again = browser.post(NEW, data)
     assert (again.status_code, Application.objects.count()) == (409, 1)
     for answer in (again, browser.get(LIST), browser.get(page(program.application, ""))):
         assert secret not in answer.content.decode()
@@ -61,9 +59,7 @@ def test_an_admin_registers_an_application_whose_secret_works_and_is_shown_once(
     assert secret[4:] not in entry.body
 
 
-def test_the_list_says_in_words_what_an_application_may_ask_for(
-    alice: User, program: Program
-) -> None:
+def test_list_shows_scopes_by_title(alice: User, program: Program) -> None:
     html = client_of(alice).get(LIST).content.decode()
     assert "Read Audit Activity" in html
     assert "read:audit-activity" not in html
@@ -94,9 +90,7 @@ def test_the_list_says_in_words_what_an_application_may_ask_for(
         {"nonce": "forged"},
     ],
 )
-def test_what_cannot_be_registered_is_explained_and_kept_out(
-    alice: User, change: dict[str, Any]
-) -> None:
+def test_invalid_application_is_refused(alice: User, change: dict[str, Any]) -> None:
     browser = client_of(alice)
     assert browser.post(NEW, fields(browser, **change)).status_code == 422
     assert not Application.objects.exists()
@@ -111,36 +105,36 @@ def test_what_cannot_be_registered_is_explained_and_kept_out(
         "https://a.example/?x=1",
     ],
 )
-def test_addresses_of_ones_own_machine_need_no_tls(alice: User, address: str) -> None:
+def test_localhost_redirect_uri_needs_no_tls(alice: User, address: str) -> None:
     browser = client_of(alice)
     assert browser.post(NEW, fields(browser, redirect_uris=address)).status_code == 200
 
 
-def test_an_admin_edits_and_it_is_trailed(program: Program, alice: User) -> None:
+def test_edit_is_trailed(program: Program, alice: User) -> None:
     browser = client_of(alice)
-    sent = {
+    data = {
         "name": "Books",
         "redirect_uris": f"{CALLBACK}\nhttps://b.example/",
         "scopes": ["read:audit-activity"],
     }
-    assert browser.post(page(program.application, ""), sent).status_code == 302
+    assert browser.post(page(program.application, ""), data).status_code == 302
     changed = Application.objects.get()
     assert (changed.name, changed.addresses) == ("Books", [CALLBACK, "https://b.example/"])
     assert '"name":"Books"' in TrailEntry.objects.get(action="application.changed").body
 
 
-def test_a_rotated_secret_replaces_the_old_one_at_once(register: Register, alice: User) -> None:
+def test_rotated_secret_replaces_the_old_at_once(register: Register, alice: User) -> None:
     service, browser = register(Purpose.SERVICE), client_of(alice)
     address = page(service.application, "secret/")
-    sent = {"nonce": nonce_of(browser.get(address))}
-    new = Program(service.application, secret_of(browser.post(address, sent)))
+    data = {"nonce": nonce_of(browser.get(address))}
+    new = Program(service.application, secret_of(browser.post(address, data)))
     assert service.own_token().status_code == 401
     assert new.own_token().status_code == 200
-    assert browser.post(address, sent).status_code == 409
+    assert browser.post(address, data).status_code == 409
     assert new.own_token().status_code == 200
 
 
-def test_disabling_enabling_and_deleting(register: Register, alice: User) -> None:
+def test_disable_enable_and_delete(register: Register, alice: User) -> None:
     service, browser = register(Purpose.SERVICE), client_of(alice)
     assert browser.post(page(service.application, "disable/")).status_code == 302
     assert service.own_token().status_code == 401
@@ -149,17 +143,21 @@ def test_disabling_enabling_and_deleting(register: Register, alice: User) -> Non
     assert browser.post(page(service.application, "delete/"), {"name": "ledger"}).status_code == 422
     assert browser.post(page(service.application, "delete/"), {"name": "Ledger"}).status_code == 302
     assert service.own_token().status_code == 401
-    told = (
+    actions = (
         TrailEntry.objects.filter(action__startswith="application.")
         .order_by("sequence")
         .values_list("action", flat=True)
     )
-    assert list(told)[1:] == ["application.disabled", "application.enabled", "application.deleted"]
+    assert list(actions)[1:] == [
+        "application.disabled",
+        "application.enabled",
+        "application.deleted",
+    ]
 
 
 @pytest.mark.parametrize("who", ["bob", "carol", "mallory", "staff"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_nobody_but_admins_comes_in(
+def test_only_admins_have_access(
     program: Program, who: str, method: str, request: pytest.FixtureRequest
 ) -> None:
     user: User = request.getfixturevalue(who)
@@ -169,16 +167,14 @@ def test_nobody_but_admins_comes_in(
     assert list(Application.objects.values_list()) == before
 
 
-def test_an_application_is_not_found_through_another_organization(
-    program: Program, mallory: User
-) -> None:
+def test_application_is_404_in_another_organization(program: Program, mallory: User) -> None:
     browser = client_of(mallory)
     for action in ACTIONS:
         assert browser.get(page(program.application, action, "globex")).status_code == 404
 
 
 @pytest.mark.parametrize("action", ["secret/", "disable/", "delete/", ""])
-def test_a_recent_sign_in_is_needed(program: Program, alice: User, action: str) -> None:
+def test_changes_need_a_recent_sign_in(program: Program, alice: User, action: str) -> None:
     browser = Client()
     browser.force_login(alice)
     answer = browser.post(page(program.application, action), {"name": "Ledger"})
@@ -189,7 +185,7 @@ def test_a_recent_sign_in_is_needed(program: Program, alice: User, action: str) 
     assert Application.objects.get().disabled_at is None
 
 
-def test_the_django_admin_shows_neither_tokens_nor_secrets(
+def test_django_admin_shows_no_tokens_or_secrets(
     program: Program, bobs_browser: Client, staff: User
 ) -> None:
     tokens, browser = program.tokens(bobs_browser), client_of(staff)

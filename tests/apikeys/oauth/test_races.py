@@ -1,4 +1,4 @@
-"""Two at once, staged: both have been validated before either is carried out."""
+"""Staged races: both requests pass validation before either is carried out."""
 
 import threading
 
@@ -10,7 +10,7 @@ from apikeys import conf
 from apikeys.oauth import token_format, tokens
 from apikeys.oauth.errors import AlreadyUsed
 from apikeys.oauth.models import AccessToken, Grant, RefreshToken
-from apikeys.oauth.token_format import Use
+from apikeys.oauth.token_format import TokenKind
 from apikeys.oauth.tokens import Minted
 from tenants.models import User
 from tests.apikeys.oauth.flow import Program, outcome
@@ -19,16 +19,14 @@ from tests.apikeys.oauth.flow import Program, outcome
 def minted() -> Minted:
     pepper = conf.peppers()[0]
     return Minted(
-        token_format.mint(Use.ACCESS, pepper).reveal(),
-        token_format.mint(Use.REFRESH, pepper).reveal(),
+        token_format.mint(TokenKind.ACCESS, pepper).reveal(),
+        token_format.mint(TokenKind.REFRESH, pepper).reveal(),
         ["read:audit-activity"],
     )
 
 
 @pytest.mark.django_db
-def test_of_two_refreshes_that_were_both_validated_one_wins(
-    program: Program, bobs_browser: Client
-) -> None:
+def test_refresh_race_has_one_winner(program: Program, bobs_browser: Client) -> None:
     program.tokens(bobs_browser)
     used = RefreshToken.objects.select_related("application", "membership__user").get()
     winner = minted()
@@ -40,9 +38,7 @@ def test_of_two_refreshes_that_were_both_validated_one_wins(
 
 
 @pytest.mark.django_db
-def test_of_two_redemptions_that_were_both_validated_one_wins(
-    program: Program, bobs_browser: Client
-) -> None:
+def test_redeem_race_has_one_winner(program: Program, bobs_browser: Client) -> None:
     program.authorize(bobs_browser)
     grant = Grant.objects.select_related("application", "membership__user").get()
     winner = minted()
@@ -54,7 +50,7 @@ def test_of_two_redemptions_that_were_both_validated_one_wins(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_refreshes_at_once_one_is_answered_with_tokens(program: Program, bob: User) -> None:
+def test_concurrent_refreshes_yield_one_pair(program: Program, bob: User) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("an SQLite database in memory has one connection")
     browser = Client()

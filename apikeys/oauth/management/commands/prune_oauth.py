@@ -6,7 +6,7 @@ from apikeys.oauth import tokens
 
 
 class Command(BaseCommand):
-    help = "Delete OAuth codes and tokens that are over. Run it once a day."
+    help = "Delete expired OAuth codes and tokens. Run it once a day."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(f"Deleted {tokens.prune()} rows.")
