@@ -1,4 +1,4 @@
-"""What the demo's databases did lately: activity events such as agents send, made from a seed so that they repeat."""
+"""Activity events for the demo, as agents would send them. Reproducible from a seed."""
 
 import random
 import uuid
@@ -25,7 +25,7 @@ APPLICATIONS = {
     "dba_kim": "SQL Server Management Studio",
     "etl_nightly": "SSIS",
 }
-# action id, its name, schema, object, statement
+# Action id, action name, schema, object, statement.
 WORK: dict[str, tuple[tuple[str, str, str, str, str], ...]] = {
     "app_orders": (
         (
@@ -143,7 +143,7 @@ REFUSABLE = frozenset({"hr", "staging"})
 def activity(
     *, hosts: tuple[str, ...], count: int, until: datetime, span: timedelta, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield `count` events of the time before `until`, most of them in its working hours."""
+    """Yield `count` events in the `span` before `until`, mostly during working hours."""
     dice = random.Random(seed)  # noqa: S311  a demo, not a secret
     for _ in range(count):
         person = dice.choice(PEOPLE)

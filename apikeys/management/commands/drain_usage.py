@@ -10,17 +10,19 @@ from apikeys.usage.drain import Drainer
 
 
 class Command(BaseCommand):
-    help = "Move the usage that was recorded in the spool into the database. Once, unless told to go on."
+    help = (
+        "Move recorded usage from the spool into the database. Runs once, unless --loop is given."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()
         how.add_argument(
-            "--once", action="store_true", help="drain what is there and end (the default)"
+            "--once", action="store_true", help="drain the spool once and exit (default)"
         )
         how.add_argument(
             "--loop",
             action="store_true",
-            help="drain every second until SIGTERM, through any outage",
+            help="drain every second until SIGTERM, and keep trying during outages",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,7 +34,7 @@ class Command(BaseCommand):
         try:
             moved = drainer.drain()
         except OSError as error:
-            raise CommandError(f"A part of the spool stays where it is: {error}") from error
+            raise CommandError(f"Part of the spool could not be drained: {error}") from error
         self.stdout.write(f"Drained {moved} lines.")
 
 

@@ -30,36 +30,36 @@ BATCH = 1000
 
 
 class Command(BaseCommand):
-    help = "Create the demo: organizations Acme and Globex, their people, agents, activity and keys of both kinds."
+    help = "Create demo data: organizations Acme and Globex with users, agents, activity and keys."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--json",
             action="store_true",
-            help="print one JSON object with every id, password and secret",
+            help="print all ids, passwords and secrets as one JSON object",
         )
-        parser.add_argument("--force", action="store_true", help="run although DEBUG is off")
+        parser.add_argument("--force", action="store_true", help="run even if DEBUG is off")
         parser.add_argument(
             "--if-empty",
             action="store_true",
-            help="do nothing, successfully, where there is a user already",
+            help="do nothing and succeed if the database already has a user",
         )
         parser.add_argument(
             "--events",
             type=int,
             default=2400,
-            help="activity events to make (default: %(default)s)",
+            help="number of activity events (default: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG and not options["force"]:
             raise CommandError(
-                "DEBUG is off, so this may be a real installation. --force creates the demo all the same."
+                "DEBUG is off, so this may be a real installation. Pass --force to create the demo."
             )
         if User.objects.exists() or Organization.objects.exists():
             if options["if_empty"]:
                 return
-            raise CommandError("The database is not empty; nothing was changed.")
+            raise CommandError("The database is not empty. Nothing was changed.")
         with transaction.atomic():
             seeded = _Demo(timezone.now(), options["events"]).build()
         if options["json"]:
@@ -125,14 +125,15 @@ class _Demo:
     def _user(self, name: str, email: str, **flags: bool) -> User:
         password = secrets.token_urlsafe(12)
         user = User.objects.create_user(email, password, name=name, **flags)
-        facts = {
-            "id": user.public_id,
-            "email": email,
-            "password": password,
-            "organization": None,
-            "role": None,
-        }
-        self.users.append(facts)
+        self.users.append(
+            {
+                "id": user.public_id,
+                "email": email,
+                "password": password,
+                "organization": None,
+                "role": None,
+            }
+        )
         return user
 
     def _member(self, organization: Organization, name: str, role: Role) -> Membership:
@@ -147,17 +148,17 @@ class _Demo:
             by=_by(admin),
             created_by=admin.user,
         )
-        return self._told(issued)
+        return self._listed(issued)
 
     def _public_key(self, owner: Membership, name: str, **order: Any) -> Issued:
         scopes = ["read:audit-activity"]
-        return self._told(
+        return self._listed(
             keys.issue_public_key(
                 owner=owner, order=Order(name, **order), scopes=scopes, by=_by(owner)
             )
         )
 
-    def _told(self, issued: Issued) -> Issued:
+    def _listed(self, issued: Issued) -> Issued:
         key = issued.key
         self.keys.append(
             {
@@ -175,7 +176,10 @@ class _Demo:
     def _activity(
         self, organization: Organization, key: Issued, hosts: tuple[str, ...], count: int
     ) -> None:
-        """Store what agents would have sent, through the same door as theirs, and show one agent late, one silent."""
+        """Ingest events and heartbeats as agents would send them.
+
+        One agent ends up late, one silent.
+        """
         events = list(
             demo.activity(
                 hosts=hosts, count=count, until=self.now, span=timedelta(days=30), seed=len(hosts)
