@@ -1,12 +1,23 @@
-"""Who may do what: every address, by everybody who might come. tests/test_access_table.py holds it true.
+"""Who may do what: every address and method, tried by every guise. test_access_table enforces it.
 
-A row is a method, an address, and a letter for each guise, in the order of the guises. A method that has no row is
-refused to everybody; BOTH are GET and POST. `script` is a public key of a member's (bob's), `agent` an agent key.
+How to read a row: the method, the address, then one letter for each guise. The ruler above each
+table gives the guises' initials by kind of credential, and ANSWERS the meaning of the letters. BOTH
+stands for GET and POST. A method without a row is refused to every guise.
+
+    #                               none  session  token
+    #                               -     oamusx   oamusx
+    GET  /api/v1/api-keys/{script}  k     ++++nn   ++++nn
+
+says that without a credential the answer is 401 missing_key, that an owner, admin, member and
+auditor may read the key with a browser session or a user token, and that staff and outsiders get
+404.
+
+In addresses, {script} is a public key of bob's, who is a member, and {agent} is an agent key.
 """
 
 ANSWERS = {
     "+": "yes",
-    "~": "sent on",
+    "~": "redirect",
     ">": "sign in",
     "x": "403",
     "-": "404",
@@ -22,169 +33,218 @@ ANSWERS = {
     "u": "415 unsupported_media_type",
     "r": "400 invalid_request",
 }
-PEOPLE = ("owner", "admin", "member", "auditor", "staff", "outsider")
-API_GUISES = (
-    "nobody",
-    *(f"session {name}" for name in PEOPLE),
-    *(f"token {name}" for name in PEOPLE),
-    "agent", "outsider's agent",
-    "key", "key without", "admin's managing key", "member's managing key", "outsider's key",
-    "application", "application without", "outsider's application",
-)  # fmt: skip
-# What programs present is nothing to a page.
-PAGE_GUISES = (
-    "nobody",
-    *(f"session {name}" for name in PEOPLE),
-    "token admin",
-    "admin's managing key",
-)
+# Initials of the ruler: owner, admin, member, auditor (u), staff, outsider (x).
+PEOPLE = {
+    "o": "owner",
+    "a": "admin",
+    "m": "member",
+    "u": "auditor",
+    "s": "staff",
+    "x": "outsider",
+}
+NONE = {"-": "anonymous"}
+SESSIONS = {initial: f"session {name}" for initial, name in PEOPLE.items()}
+# Kinds of credential, each with its guises by initial, in the order of the columns.
+API_COLUMNS = {
+    "none": NONE,
+    "session": SESSIONS,
+    "token": {initial: f"token {name}" for initial, name in PEOPLE.items()},
+    "agent": {"a": "agent", "x": "outsider's agent"},
+    "key": {
+        "r": "reading key",
+        "w": "key without the scope",
+        "a": "admin's managing key",
+        "m": "member's managing key",
+        "x": "outsider's key",
+    },
+    "application": {
+        "r": "reading application",
+        "w": "application without the scope",
+        "x": "outsider's application",
+    },
+}
+# Pages ignore the credentials of programs, so that two of them are enough.
+PAGE_COLUMNS = {
+    "none": NONE,
+    "session": SESSIONS,
+    "program": {"t": "token admin", "k": "admin's managing key"},
+}
 
+
+def guises_of(columns: dict[str, dict[str, str]]) -> list[str]:
+    """The guises in the order of a row's letters."""
+    return [guise for group in columns.values() for guise in group.values()]
+
+
+# Bodies of requests that need one to get past validation.
 BODIES = {
-    "POST /api/v1/api-keys": '{"name": "New", "scopes": ["read:audit-activity"], "organization_id": "ORGANIZATION"}',
+    "POST /api/v1/api-keys": (
+        '{"name": "New", "scopes": ["read:audit-activity"], "organization_id": "ORGANIZATION"}'
+    ),
     "PATCH /api/v1/api-keys/{script}": '{"name": "Renamed"}',
     "PATCH /api/v1/api-keys/{agent}": '{"name": "Renamed"}',
     "POST /api/v1/agent/heartbeat": '{"host": "h", "version": "1"}',
-    "POST /api/v1/agent/events": '[{"event_id": "0199f3a2-7c31-7d6e-9a44-2f1b7c0de001", "event_time": "2026-01-15T10:00:00Z",'
-    ' "host": "h", "action_id": "SL", "succeeded": true}]',
+    "POST /api/v1/agent/events": (
+        '[{"event_id": "0199f3a2-7c31-7d6e-9a44-2f1b7c0de001", "host": "h", "action_id": "SL",'
+        ' "event_time": "2026-01-15T10:00:00Z", "succeeded": true}]'
+    ),
 }
 
-#      nobody, sessions and tokens (owner admin member auditor staff outsider), agents, keys, applications
 API = """
-GET    /.well-known/jwks.json                  + ++++++ ++++++ ++ +++++ +++
-GET    /.well-known/oauth-authorization-server + ++++++ ++++++ ++ +++++ +++
-GET    /api/v1/agent/config                    k kkkkkk kkkkkk ++ wwwww www
-POST   /api/v1/agent/events                    k kkkkkk kkkkkk ++ wwwww www
-POST   /api/v1/agent/heartbeat                 k kkkkkk kkkkkk ++ wwwww www
-GET    /api/v1/api-keys                        k ++++++ ++++++ ww ss+++ sss
-POST   /api/v1/api-keys                        k +++ffn +++ffn ww ss++n sss
-GET    /api/v1/api-keys/{script}               k ++++nn ++++nn ww ss++n sss
-PATCH  /api/v1/api-keys/{script}               k +++onn +++onn ww ss++n sss
-DELETE /api/v1/api-keys/{script}               k +++onn +++onn ww ss++n sss
-POST   /api/v1/api-keys/{script}/rotate        k +++onn +++onn ww ss++n sss
-GET    /api/v1/api-keys/{script}/usage         k ++++nn ++++nn ww ss++n sss
-GET    /api/v1/api-keys/{agent}                k ++o++n ++o++n ww ss+on sss
-PATCH  /api/v1/api-keys/{agent}                k ++oo+n ++oo+n ww sspon sss
-DELETE /api/v1/api-keys/{agent}                k ++oo+n ++oo+n ww sspon sss
-POST   /api/v1/api-keys/{agent}/rotate         k ++oo+n ++oo+n ww sspon sss
-GET    /api/v1/api-keys/{agent}/usage          k ++o++n ++o++n ww ss+on sss
-POST   /api/v1/auth/login                      u uuuuuu uuuuuu uu uuuuu uuu
-POST   /api/v1/auth/refresh                    u uuuuuu uuuuuu uu uuuuu uuu
-POST   /api/v1/auth/logout                     t tttttt ++++++ tt ttttt ttt
-GET    /api/v1/auth/me                         t tttttt ++++++ tt ttttt ttt
-GET    /api/v1/public/audit-activity           k kkkkkk kkkkkk ss +s+++ +s+
-GET    /api/v1/schema                          + ++++++ ++++++ ++ +++++ +++
-GET    /api/v1/verify                          k kkkkkk kkkkkk ++ +++++ +++
-GET    /api/v1/whoami                          k kkkkkk kkkkkk ++ +++++ +++
-POST   /oauth/token                            r rrrrrr rrrrrr rr rrrrr rrr
-POST   /oauth/revoke                           r rrrrrr rrrrrr rr rrrrr rrr
-POST   /oauth/introspect                       r rrrrrr rrrrrr rr rrrrr rrr
-GET    /healthz                                + ++++++ ++++++ ++ +++++ +++
-GET    /readyz                                 + ++++++ ++++++ ++ +++++ +++
-GET    /metrics                                - ------ ------ -- ----- ---
+#                                               none  session  token   agent  key    application
+#                                               -     oamusx   oamusx  ax     rwamx  rwx
+GET    /.well-known/jwks.json                   +     ++++++   ++++++  ++     +++++  +++
+GET    /.well-known/oauth-authorization-server  +     ++++++   ++++++  ++     +++++  +++
+GET    /api/v1/agent/config                     k     kkkkkk   kkkkkk  ++     wwwww  www
+POST   /api/v1/agent/events                     k     kkkkkk   kkkkkk  ++     wwwww  www
+POST   /api/v1/agent/heartbeat                  k     kkkkkk   kkkkkk  ++     wwwww  www
+GET    /api/v1/api-keys                         k     ++++++   ++++++  ww     ss+++  sss
+POST   /api/v1/api-keys                         k     +++ffn   +++ffn  ww     ss++n  sss
+GET    /api/v1/api-keys/{script}                k     ++++nn   ++++nn  ww     ss++n  sss
+PATCH  /api/v1/api-keys/{script}                k     +++onn   +++onn  ww     ss++n  sss
+DELETE /api/v1/api-keys/{script}                k     +++onn   +++onn  ww     ss++n  sss
+POST   /api/v1/api-keys/{script}/rotate         k     +++onn   +++onn  ww     ss++n  sss
+GET    /api/v1/api-keys/{script}/usage          k     ++++nn   ++++nn  ww     ss++n  sss
+GET    /api/v1/api-keys/{agent}                 k     ++o++n   ++o++n  ww     ss+on  sss
+PATCH  /api/v1/api-keys/{agent}                 k     ++oo+n   ++oo+n  ww     sspon  sss
+DELETE /api/v1/api-keys/{agent}                 k     ++oo+n   ++oo+n  ww     sspon  sss
+POST   /api/v1/api-keys/{agent}/rotate          k     ++oo+n   ++oo+n  ww     sspon  sss
+GET    /api/v1/api-keys/{agent}/usage           k     ++o++n   ++o++n  ww     ss+on  sss
+POST   /api/v1/auth/login                       u     uuuuuu   uuuuuu  uu     uuuuu  uuu
+POST   /api/v1/auth/refresh                     u     uuuuuu   uuuuuu  uu     uuuuu  uuu
+POST   /api/v1/auth/logout                      t     tttttt   ++++++  tt     ttttt  ttt
+GET    /api/v1/auth/me                          t     tttttt   ++++++  tt     ttttt  ttt
+GET    /api/v1/public/audit-activity            k     kkkkkk   kkkkkk  ss     +s+++  +s+
+GET    /api/v1/schema                           +     ++++++   ++++++  ++     +++++  +++
+GET    /api/v1/verify                           k     kkkkkk   kkkkkk  ++     +++++  +++
+GET    /api/v1/whoami                           k     kkkkkk   kkkkkk  ++     +++++  +++
+POST   /oauth/token                             r     rrrrrr   rrrrrr  rr     rrrrr  rrr
+POST   /oauth/revoke                            r     rrrrrr   rrrrrr  rr     rrrrr  rrr
+POST   /oauth/introspect                        r     rrrrrr   rrrrrr  rr     rrrrr  rrr
+GET    /healthz                                 +     ++++++   ++++++  ++     +++++  +++
+GET    /readyz                                  +     ++++++   ++++++  ++     +++++  +++
+GET    /metrics                                 -     ------   ------  --     -----  ---
 """
 
-#    nobody, sessions (owner admin member auditor staff outsider), what programs present
 PAGES = """
-GET  /                                                    > ~~~~~~ >>
-GET  /administration/tenant-agents/                       > ++x+++ >>
-GET  /docs/api/                                           + ++++++ ++
-GET  /docs/errors/                                        + ++++++ ++
-GET  /o/{slug}/                                           > ++++x- >>
-GET  /o/{slug}/activity/                                  > ++++x- >>
-GET  /o/{slug}/activity/{event_id}/                       > ++++x- >>
-GET  /o/{slug}/agents/                                    > ++x++- >>
-GET  /o/{slug}/agents/api-keys/                           > ++x++- >>
-BOTH /o/{slug}/agents/api-keys/new/                       > ++xx+- >>
-BOTH /o/{slug}/agents/api-keys/{key_id}/delete/           > ++xx+- >>
-BOTH /o/{slug}/agents/api-keys/{key_id}/pause/            > ++xx+- >>
-BOTH /o/{slug}/agents/api-keys/{key_id}/resume/           > ++xx+- >>
-GET  /o/{slug}/agents/api-keys/{key_id}/usage/            > ++x++- >>
-GET  /o/{slug}/agents/configuration/                      > ++x++- >>
-POST /o/{slug}/agents/configuration/                      > ++xx+- >>
-GET  /o/{slug}/applications/                              > ++xxx- >>
-BOTH /o/{slug}/applications/new/                          > ++xxx- >>
-BOTH /o/{slug}/applications/{application_id}/             > ++xxx- >>
-BOTH /o/{slug}/applications/{application_id}/delete/      > ++xxx- >>
-BOTH /o/{slug}/applications/{application_id}/disable/     > ++xxx- >>
-BOTH /o/{slug}/applications/{application_id}/enable/      > ++xxx- >>
-BOTH /o/{slug}/applications/{application_id}/secret/      > ++xxx- >>
-GET  /o/{slug}/audit-log/                                 > ++x+x- >>
-GET  /o/{slug}/members/                                   > ++x+x- >>
-BOTH /o/{slug}/members/add/                               > ++xxx- >>
-BOTH /o/{slug}/members/{membership_id}/deactivate/        > ++xxx- >>
-BOTH /o/{slug}/members/{membership_id}/reactivate/        > ++xxx- >>
-BOTH /o/{slug}/members/{membership_id}/remove/            > ++xxx- >>
-BOTH /o/{slug}/members/{membership_id}/role/              > ++xxx- >>
-BOTH /oauth/authorize                                     > ++++++ >>
-BOTH /profile/                                            > ++++++ >>
-BOTH /profile/api-keys/new/                               > +++xx+ >>
-BOTH /profile/api-keys/{key_id}/pause/                    > --+--- >>
-BOTH /profile/api-keys/{key_id}/resume/                   > --+--- >>
-BOTH /profile/api-keys/{key_id}/revoke/                   > --+--- >>
-GET  /profile/api-keys/{key_id}/usage/                    > --+--- >>
-BOTH /profile/applications/{application_id}/withdraw/      > ------ >>
-POST /profile/programs/{family_id}/sign-out/              > --+--- >>
+#                                                      none  session  program
+#                                                      -     oamusx   tk
+GET  /                                                 >     ~~~~~~   >>
+GET  /administration/tenant-agents/                    >     ++x+++   >>
+GET  /docs/api/                                        +     ++++++   ++
+GET  /docs/errors/                                     +     ++++++   ++
+GET  /o/{slug}/                                        >     ++++x-   >>
+GET  /o/{slug}/activity/                               >     ++++x-   >>
+GET  /o/{slug}/activity/{event_id}/                    >     ++++x-   >>
+GET  /o/{slug}/agents/                                 >     ++x++-   >>
+GET  /o/{slug}/agents/api-keys/                        >     ++x++-   >>
+BOTH /o/{slug}/agents/api-keys/new/                    >     ++xx+-   >>
+BOTH /o/{slug}/agents/api-keys/{key_id}/delete/        >     ++xx+-   >>
+BOTH /o/{slug}/agents/api-keys/{key_id}/pause/         >     ++xx+-   >>
+BOTH /o/{slug}/agents/api-keys/{key_id}/resume/        >     ++xx+-   >>
+GET  /o/{slug}/agents/api-keys/{key_id}/usage/         >     ++x++-   >>
+GET  /o/{slug}/agents/configuration/                   >     ++x++-   >>
+POST /o/{slug}/agents/configuration/                   >     ++xx+-   >>
+GET  /o/{slug}/applications/                           >     ++xxx-   >>
+BOTH /o/{slug}/applications/new/                       >     ++xxx-   >>
+BOTH /o/{slug}/applications/{application_id}/          >     ++xxx-   >>
+BOTH /o/{slug}/applications/{application_id}/delete/   >     ++xxx-   >>
+BOTH /o/{slug}/applications/{application_id}/disable/  >     ++xxx-   >>
+BOTH /o/{slug}/applications/{application_id}/enable/   >     ++xxx-   >>
+BOTH /o/{slug}/applications/{application_id}/secret/   >     ++xxx-   >>
+GET  /o/{slug}/audit-log/                              >     ++x+x-   >>
+GET  /o/{slug}/members/                                >     ++x+x-   >>
+BOTH /o/{slug}/members/add/                            >     ++xxx-   >>
+BOTH /o/{slug}/members/{membership_id}/deactivate/     >     ++xxx-   >>
+BOTH /o/{slug}/members/{membership_id}/reactivate/     >     ++xxx-   >>
+BOTH /o/{slug}/members/{membership_id}/remove/         >     ++xxx-   >>
+BOTH /o/{slug}/members/{membership_id}/role/           >     ++xxx-   >>
+BOTH /oauth/authorize                                  >     ++++++   >>
+BOTH /profile/                                         >     ++++++   >>
+BOTH /profile/api-keys/new/                            >     +++xx+   >>
+BOTH /profile/api-keys/{key_id}/pause/                 >     --+---   >>
+BOTH /profile/api-keys/{key_id}/resume/                >     --+---   >>
+BOTH /profile/api-keys/{key_id}/revoke/                >     --+---   >>
+GET  /profile/api-keys/{key_id}/usage/                 >     --+---   >>
+BOTH /profile/applications/{application_id}/withdraw/  >     ------   >>
+POST /profile/programs/{family_id}/sign-out/           >     --+---   >>
 """
 
-# allauth's pages. What is somebody's own here is the same for everybody; what changes how they sign in asks for a sign-in.
-# None of the cast has a second factor, and the page for registering says that nobody does so alone.
+# allauth's pages. They show users their own account only, so that roles make no difference. Changes
+# to how someone signs in ask for a recent sign-in. None of the cast has a second factor, and the
+# sign-up page only says that accounts are by invitation.
 ACCOUNTS = """
-GET  /accounts/2fa/                                       > ++++++ >>
-GET  /accounts/2fa/authenticate/                          > ~~~~~~ >>
-POST /accounts/2fa/authenticate/                          > ++++++ >>
-BOTH /accounts/2fa/reauthenticate/                        > >>>>>> >>
-GET  /accounts/2fa/recovery-codes/                        > ------ >>
-BOTH /accounts/2fa/recovery-codes/download/               > ------ >>
-BOTH /accounts/2fa/recovery-codes/generate/               > >>>>>> >>
-BOTH /accounts/2fa/totp/activate/                         > >>>>>> >>
-BOTH /accounts/2fa/totp/deactivate/                       > ------ >>
-GET  /accounts/confirm-email/                             + ++++++ ++
-GET  /accounts/confirm-email/{key}/                       + ++++++ ++
-POST /accounts/confirm-email/{key}/                       - ------ --
-GET  /accounts/email/                                     ~ ~~~~~~ ~~
-POST /accounts/email/                                     + ++++++ ++
-GET  /accounts/inactive/                                  + ++++++ ++
-GET  /accounts/login/                                     + ~~~~~~ ++
-POST /accounts/login/                                     + ++++++ ++
-GET  /accounts/login/code/confirm/                        > ~~~~~~ >>
-POST /accounts/login/code/confirm/                        > ++++++ >>
-GET  /accounts/logout/                                    > ++++++ >>
-POST /accounts/logout/                                    > >>>>>> >>
-BOTH /accounts/password/change/                           > ++++++ >>
-BOTH /accounts/password/reset/                            + ++++++ ++
-GET  /accounts/password/reset/done/                       + ++++++ ++
-GET  /accounts/password/reset/key/done/                   + ++++++ ++
-BOTH /accounts/password/reset/key/{uidb36}-{key}/         + ++++++ ++
-GET  /accounts/password/set/                              > ~~~~~~ >>
-POST /accounts/password/set/                              > ++++++ >>
-BOTH /accounts/reauthenticate/                            > ++++++ >>
-BOTH /accounts/sessions/                                  > ++++++ >>
-GET  /accounts/signup/                                    + ~~~~~~ ++
-POST /accounts/signup/                                    + ++++++ ++
+#                                                  none  session  program
+#                                                  -     oamusx   tk
+GET  /accounts/2fa/                                >     ++++++   >>
+GET  /accounts/2fa/authenticate/                   >     ~~~~~~   >>
+POST /accounts/2fa/authenticate/                   >     ++++++   >>
+BOTH /accounts/2fa/reauthenticate/                 >     >>>>>>   >>
+GET  /accounts/2fa/recovery-codes/                 >     ------   >>
+BOTH /accounts/2fa/recovery-codes/download/        >     ------   >>
+BOTH /accounts/2fa/recovery-codes/generate/        >     >>>>>>   >>
+BOTH /accounts/2fa/totp/activate/                  >     >>>>>>   >>
+BOTH /accounts/2fa/totp/deactivate/                >     ------   >>
+GET  /accounts/confirm-email/                      +     ++++++   ++
+GET  /accounts/confirm-email/{key}/                +     ++++++   ++
+POST /accounts/confirm-email/{key}/                -     ------   --
+GET  /accounts/email/                              ~     ~~~~~~   ~~
+POST /accounts/email/                              +     ++++++   ++
+GET  /accounts/inactive/                           +     ++++++   ++
+GET  /accounts/login/                              +     ~~~~~~   ++
+POST /accounts/login/                              +     ++++++   ++
+GET  /accounts/login/code/confirm/                 >     ~~~~~~   >>
+POST /accounts/login/code/confirm/                 >     ++++++   >>
+GET  /accounts/logout/                             >     ++++++   >>
+POST /accounts/logout/                             >     >>>>>>   >>
+BOTH /accounts/password/change/                    >     ++++++   >>
+BOTH /accounts/password/reset/                     +     ++++++   ++
+GET  /accounts/password/reset/done/                +     ++++++   ++
+GET  /accounts/password/reset/key/done/            +     ++++++   ++
+BOTH /accounts/password/reset/key/{uidb36}-{key}/  +     ++++++   ++
+GET  /accounts/password/set/                       >     ~~~~~~   >>
+POST /accounts/password/set/                       >     ++++++   >>
+BOTH /accounts/reauthenticate/                     >     ++++++   >>
+BOTH /accounts/sessions/                           >     ++++++   >>
+GET  /accounts/signup/                             +     ~~~~~~   ++
+POST /accounts/signup/                             +     ++++++   ++
 """
 
-# Whoever runs the installation looks at everything here, and adds, edits and deletes nothing.
+# Platform staff can view everything here and cannot add, edit or delete anything.
 ADMIN = """
-BOTH /admin/                                              > xxxx+x >>
-GET  /admin/autocomplete/                                 > xxxxxx >>
-GET  /admin/jsi18n/                                       > xxxx+x >>
-GET  /admin/login/                                        > xxxx~x >>
-POST /admin/login/                                        > xxxx+x >>
-POST /admin/logout/                                       + xxxx+x ++
-GET  /admin/password_change/                              > xxxx~x >>
-POST /admin/password_change/                              > xxxx+x >>
-BOTH /admin/{app_label}/                                  > xxxx+x >>
-BOTH /admin/{url}                                         > xxxx-x >>
-BOTH /admin/{model}/                                      > xxxx+x >>
-BOTH /admin/{model}/add/                                  > xxxxxx >>
-GET  /admin/{model}/{object_id}/                          > xxxx~x >>
-POST /admin/{model}/{object_id}/                          > xxxx+x >>
-GET  /admin/{model}/{object_id}/change/                   > xxxx+x >>
-POST /admin/{model}/{object_id}/change/                   > xxxxxx >>
-BOTH /admin/{model}/{object_id}/delete/                   > xxxxxx >>
-BOTH /admin/{model}/{object_id}/history/                  > xxxx+x >>
+#                                            none  session  program
+#                                            -     oamusx   tk
+BOTH /admin/                                 >     xxxx+x   >>
+GET  /admin/autocomplete/                    >     xxxxxx   >>
+GET  /admin/jsi18n/                          >     xxxx+x   >>
+GET  /admin/login/                           >     xxxx~x   >>
+POST /admin/login/                           >     xxxx+x   >>
+POST /admin/logout/                          +     xxxx+x   ++
+GET  /admin/password_change/                 >     xxxx~x   >>
+POST /admin/password_change/                 >     xxxx+x   >>
+BOTH /admin/{app_label}/                     >     xxxx+x   >>
+BOTH /admin/{url}                            >     xxxx-x   >>
+BOTH /admin/{model}/                         >     xxxx+x   >>
+BOTH /admin/{model}/add/                     >     xxxxxx   >>
+GET  /admin/{model}/{object_id}/             >     xxxx~x   >>
+POST /admin/{model}/{object_id}/             >     xxxx+x   >>
+GET  /admin/{model}/{object_id}/change/      >     xxxx+x   >>
+POST /admin/{model}/{object_id}/change/      >     xxxxxx   >>
+BOTH /admin/{model}/{object_id}/delete/      >     xxxxxx   >>
+BOTH /admin/{model}/{object_id}/history/     >     xxxx+x   >>
 """
 MODELS = (
     "apikeys/key", "audit/trailentry", "oauth/application",
     "tenants/agent", "tenants/membership", "tenants/organization", "tenants/user",
 )  # fmt: skip
+
+
+def rows_of(text: str) -> dict[tuple[str, str], str]:
+    """The letters of each method and address. BOTH and {model} make several rows of one."""
+    rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    return {
+        (method, address.replace("{model}", model)): "".join(letters)
+        for methods, address, *letters in rows
+        for method in (("GET", "POST") if methods == "BOTH" else (methods,))
+        for model in (MODELS if "{model}" in address else ("",))
+    }

@@ -1,6 +1,7 @@
-"""The table of access is what the server does: every guise at every address, and nothing beside it."""
+"""The server answers every guise at every address as tests/access_table.py says."""
 
 import re
+from copy import copy
 
 import pytest
 from django.apps import apps
@@ -18,12 +19,13 @@ from tests.access_table import (
     ADMIN,
     ANSWERS,
     API,
-    API_GUISES,
+    API_COLUMNS,
     BODIES,
-    MODELS,
-    PAGE_GUISES,
+    PAGE_COLUMNS,
     PAGES,
     PEOPLE,
+    guises_of,
+    rows_of,
 )
 from tests.apikeys.oauth.flow import service_of
 from tests.conftest import IssueKey, Loot, client_of, join
@@ -39,34 +41,30 @@ METHODS = ("get", "post", "put", "patch", "delete", "options", "trace")
 
 @pytest.fixture
 def guises(
-    *, acme: Organization, globex: Organization, alice: User, bob: User, carol: User, staff: User, mallory: User,
-    agent_key: Issued, globex_agent_key: Issued, issue_public_key: IssueKey, settings: Settings,
+    *, acme: Organization, globex: Organization, alice: User, bob: User, carol: User,
+    staff: User, mallory: User, agent_key: Issued, globex_agent_key: Issued,
+    issue_public_key: IssueKey, settings: Settings,
 ) -> dict[str, Guise]:  # fmt: skip
     settings.KEYWAY_LEASE_MS = 0
-    people = dict(
-        zip(
-            PEOPLE,
-            (join(acme, "olivia", Role.OWNER), alice, bob, carol, staff, mallory),
-            strict=True,
-        )
-    )
+    cast = (join(acme, "olivia", Role.OWNER), alice, bob, carol, staff, mallory)
+    people = dict(zip(PEOPLE.values(), cast, strict=True))
     reading, managing, logs = ("read:audit-activity",), ("manage:api-keys",), ("read:logs",)
     keys = {
         "agent": agent_key,
         "outsider's agent": globex_agent_key,
-        "key": issue_public_key(scopes=reading),
-        "key without": issue_public_key(scopes=("write:alerts",)),
+        "reading key": issue_public_key(scopes=reading),
+        "key without the scope": issue_public_key(scopes=("write:alerts",)),
         "admin's managing key": issue_public_key(owner=alice, scopes=(*reading, *managing)),
         "member's managing key": issue_public_key(owner=bob, scopes=(*reading, *managing)),
         "outsider's key": issue_public_key(owner=mallory, scopes=(*reading, *managing)),
     }
     programs = {
-        "application": service_of(acme, alice, *reading),
-        "application without": service_of(acme, alice, *logs),
+        "reading application": service_of(acme, alice, *reading),
+        "application without the scope": service_of(acme, alice, *logs),
         "outsider's application": service_of(globex, mallory, *reading),
     }
     return {
-        "nobody": _presenting({}),
+        "anonymous": _presenting({}),
         **{f"session {name}": _browsing(person) for name, person in people.items()},
         **{
             f"token {name}": _presenting(_bearer(signed_in(person).access))
@@ -101,21 +99,21 @@ def _browsing(person: User) -> Guise:
     }
 
 
-def ask(guise: Guise, method: str, address: str, body: str | None) -> str:
-    """What is answered, in the table's letters. Whatever it changed is undone."""
+def answer_to(guise: Guise, method: str, address: str, body: str | None) -> str:
+    """Return the answer as the table's letter, and roll back what the request changed."""
     cache.clear()
     client, headers = guise
     if address in BEFORE_DJANGO:
         bare = call_bare(address, REQUEST_METHOD=method.upper(), **headers)
         return letter(method, bare.status, bare.body, "")
-    cookies = client.cookies.copy()
+    cookies = copy(client.cookies)
     with transaction.atomic():
-        sent = {} if body is None else {"data": body, "content_type": "application/json"}
-        answer = getattr(client, method)(address, **sent)
-        content = b"".join(answer) if answer.streaming else answer.content
+        content = {} if body is None else {"data": body, "content_type": "application/json"}
+        answer = getattr(client, method)(address, **content)
+        text = b"".join(answer) if answer.streaming else answer.content
         transaction.set_rollback(True)
     client.cookies = cookies
-    return letter(method, answer.status_code, content, answer.headers.get("Location", ""))
+    return letter(method, answer.status_code, text, answer.headers.get("Location", ""))
 
 
 def letter(method: str, status: int, content: bytes, location: str) -> str:
@@ -128,26 +126,18 @@ def letter(method: str, status: int, content: bytes, location: str) -> str:
     if status in range(300, 400) and re.search("/login/|/reauthenticate/", location):
         what = "sign in"
     elif status in range(300, 400) and method == "get":
-        what = "sent on"
+        what = "redirect"
     elif status in range(200, 400):
         what = "yes"
     elif status in (400, 422) and not code:
-        what = "yes"  # a page let them in; what they sent is another matter
+        what = "yes"  # the page let them in and only refused the empty form
     return next((mark for mark, words in ANSWERS.items() if words == what), f"[{what}]")
-
-
-def wanted(text: str) -> dict[tuple[str, str], str]:
-    return {
-        (method, address.replace("{model}", model)): "".join(letters)
-        for methods, address, *letters in (line.split() for line in text.splitlines() if line)
-        for method in (("GET", "POST") if methods == "BOTH" else (methods,))
-        for model in (MODELS if "{model}" in address else ("",))
-    }
 
 
 def fill(address: str, loot: Loot) -> str:
     if "{object_id}" in address:
-        model = apps.get_model(*address.split("/")[2:4])
+        app_label, name = address.split("/")[2:4]
+        model = apps.get_model(app_label, name)
         return address.format(
             object_id=model._default_manager.order_by("pk").values_list("pk", flat=True)[0]
         )
@@ -157,63 +147,77 @@ def fill(address: str, loot: Loot) -> str:
     return address.format(**NEUTRAL | ids)
 
 
-def differing(asked: str, guises: tuple[str, ...], told: list[str], wanted: str) -> list[str]:
-    pairs = zip(guises, told, wanted, strict=True)
-    return [f"{asked} by {who}: {is_}, not {should}" for who, is_, should in pairs if is_ != should]
+def differing(request: str, guises: list[str], answers: list[str], letters: str) -> list[str]:
+    cells = zip(guises, answers, letters, strict=True)
+    return [
+        f"{request} by {guise}: {is_}, not {should}"
+        for guise, is_, should in cells
+        if is_ != should
+    ]
 
 
-def test_programs_and_people_get_from_the_api_what_the_table_says(
+def test_api_answers_as_the_table_says(
     guises: dict[str, Guise], loot: Loot, acme: Organization
 ) -> None:
-    wrong = []
-    for (method, address), letters in wanted(API).items():
+    names, wrong = guises_of(API_COLUMNS), []
+    for (method, address), letters in rows_of(API).items():
         body = BODIES.get(
             f"{method} {address}",
             None if method == "GET" or not address.startswith("/api/") else "",
         )
         body = body and body.replace("ORGANIZATION", acme.public_id)
-        told = [ask(guises[name], method.lower(), fill(address, loot), body) for name in API_GUISES]
-        wrong += differing(f"{method} {address}", API_GUISES, told, letters)
+        path = fill(address, loot)
+        answers = [answer_to(guises[name], method.lower(), path, body) for name in names]
+        wrong += differing(f"{method} {address}", names, answers, letters)
     assert wrong == []
 
 
 @pytest.mark.parametrize("pages", [PAGES, ACCOUNTS, ADMIN], ids=["keyway", "accounts", "admin"])
-def test_people_get_from_the_pages_what_the_table_says(
-    pages: str, guises: dict[str, Guise], loot: Loot
-) -> None:
-    wrong = []
-    for (method, address), letters in wanted(pages).items():
-        told = [
-            ask(guises[name], method.lower(), fill(address, loot), None) for name in PAGE_GUISES
-        ]
-        wrong += differing(f"{method} {address}", PAGE_GUISES, told, letters)
+def test_pages_answer_as_the_table_says(pages: str, guises: dict[str, Guise], loot: Loot) -> None:
+    names, wrong = guises_of(PAGE_COLUMNS), []
+    for (method, address), letters in rows_of(pages).items():
+        path = fill(address, loot)
+        answers = [answer_to(guises[name], method.lower(), path, None) for name in names]
+        wrong += differing(f"{method} {address}", names, answers, letters)
     assert wrong == []
 
 
 @pytest.mark.parametrize(
     "table", [API, PAGES, ACCOUNTS, ADMIN], ids=["api", "keyway", "accounts", "admin"]
 )
-def test_a_method_that_has_no_row_is_refused_to_everybody(
-    table: str, guises: dict[str, Guise], loot: Loot
-) -> None:
-    """Each address is asked by those who can do most there: they alone would learn that the method is not taken."""
-    known = wanted(table)
+def test_method_without_a_row_is_refused(table: str, guises: dict[str, Guise], loot: Loot) -> None:
+    """Only the strongest guises are tried: all others are refused before the method matters."""
+    known = rows_of(table)
     strongest = ["session owner", "session staff"]
     strongest += (
-        ["token owner", "agent", "admin's managing key", "application"] if table == API else []
+        ["token owner", "agent", "admin's managing key", "reading application"]
+        if table == API
+        else []
     )
     accepted = []
     for address in sorted({address for _, address in known}):
         for method in METHODS:
             if (method.upper(), address) not in known:
-                told = {ask(guises[name], method, fill(address, loot), None) for name in strongest}
-                accepted += [f"{method} {address}: {told}"] if "+" in told else []
+                path = fill(address, loot)
+                answers = {answer_to(guises[name], method, path, None) for name in strongest}
+                accepted += [f"{method} {address}: {answers}"] if "+" in answers else []
     assert accepted == []
 
 
-def test_every_address_has_a_row_and_every_row_an_address() -> None:
+def test_addresses_and_rows_correspond() -> None:
     known = {
         re.sub(r"{script}|{agent}", "{key_id}", address)
-        for _, address in wanted(API + PAGES + ACCOUNTS + ADMIN)
+        for _, address in rows_of(API + PAGES + ACCOUNTS + ADMIN)
     }
     assert known == {*routes(), *BEFORE_DJANGO}
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [(API, API_COLUMNS), *((table, PAGE_COLUMNS) for table in (PAGES, ACCOUNTS, ADMIN))],
+    ids=["api", "keyway", "accounts", "admin"],
+)
+def test_ruler_names_the_columns(table: str, columns: dict[str, dict[str, str]]) -> None:
+    kinds, initials = (line.split()[1:] for line in table.splitlines() if line.startswith("#"))
+    assert kinds == list(columns)
+    assert initials == ["".join(guises) for guises in columns.values()]
