@@ -1,7 +1,7 @@
-"""Schemathesis against the whole API, in all its phases, once for every kind of credential.
+"""Run Schemathesis against the whole API, in all its phases, once for each kind of credential.
 
-``python -m tests.fuzz --examples 500`` is the long run, on a PostgreSQL of its own: it prints, by kind, how much was asked
-and what was found. The suite runs a short one on SQLite (tests/test_fuzz.py).
+``python -m tests.fuzz --examples 500`` is the long run, on its own PostgreSQL. It prints the
+number of requests and the findings of each kind. tests/test_fuzz.py is a short run on SQLite.
 """
 
 import argparse
@@ -25,25 +25,31 @@ if TYPE_CHECKING:
     from tests.fuzz_cast import Present
 
 KINDS = (
-    "nobody", "agent key", "public key", "managing key", "user token", "browser session", "application", "client secret",
-    "metrics token",
+    "nobody", "agent key", "public key", "managing key", "user token", "browser session",
+    "application", "client secret", "metrics token",
 )  # fmt: skip
 _COUNT = count()
 NDJSON = "application/x-ndjson"
 NETWORKS = ["192.0.2.7", "10.0.0.0/8", "::/0", "2001:db8::/32", "::ffff:192.0.2.0/120"]
 MOST_TURNS = 10
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
-# The others make some two thousand requests, whatever the number of examples.
+# The other phases make about two thousand requests, whatever the number of examples.
 BRIEF = ("examples", "fuzzing")
-# What Schemathesis remembers of answers changes as keys come and go, and Hypothesis leaves an operation where that happens.
+# Drawing data from earlier responses would make a seeded run irreproducible: the pool changes as
+# keys come and go, and Hypothesis stops fuzzing an operation whose data changes between runs.
 _INDEPENDENT = {"enabled": True, "extra-data-sources": {"responses": False}}
 CREDENTIALS = {"x-api-key", "authorization", "cookie"}
-# Nobody is slowed down or limited here: each example is answered by what it asks.
+# Without leases and limits, so that no answer depends on the requests before it.
 QUIET = {
-    "DJANGO_SETTINGS_MODULE": "tests.settings", "KEYWAY_LEASE_MS": "0", "KEYWAY_LOG_LEVEL": "CRITICAL",
-    "KEYWAY_LIMIT_KEY": "", "KEYWAY_LIMIT_APPLICATION": "", "KEYWAY_LIMIT_ORGANIZATION": "", "KEYWAY_LIMIT_SIGN_IN": "",
+    "DJANGO_SETTINGS_MODULE": "tests.settings",
+    "KEYWAY_LEASE_MS": "0",
+    "KEYWAY_LOG_LEVEL": "CRITICAL",
+    "KEYWAY_LIMIT_KEY": "",
+    "KEYWAY_LIMIT_APPLICATION": "",
+    "KEYWAY_LIMIT_ORGANIZATION": "",
+    "KEYWAY_LIMIT_SIGN_IN": "",
     "KEYWAY_METRICS_TOKEN": "fuzz-" + "m" * 32,
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -59,33 +65,33 @@ class Findings:
     seconds: float = 0
 
     def lacking(self, examples: int) -> dict[str, int]:
-        """The operations that were generated fewer examples than that, though they take something that varies."""
+        """Operations that take input and got fewer generated examples, with the number they got."""
         return {
             label: self.generated[label]
             for label in sorted(self.variable)
             if self.generated[label] < examples
         }
 
-    def hear(self, told: Iterator[Any]) -> None:
+    def consume(self, stream: Iterator[Any]) -> None:
         from schemathesis.engine import events
 
-        for event in told:
+        for event in stream:
             if isinstance(event, events.ScenarioFinished):
-                self.take(event.recorder)
+                self.add(event.recorder)
             elif isinstance(event, events.NonFatalError | events.FatalError):
                 where = getattr(event, "label", "everything")
                 self.failures.setdefault(
                     f"{where}: error", str(getattr(event, "value", None) or event)
                 )
 
-    def take(self, recorder: Any) -> None:
+    def add(self, recorder: Any) -> None:
         from schemathesis.engine import Status
 
         for name, interaction in recorder.interactions.items():
             case = recorder.cases[name].value
             label = case.operation.label
             self.requests[label] += 1
-            # Checks send some of their own, as children of the case they doubt.
+            # Checks send requests of their own, as children of the case they examine.
             is_generated = (
                 recorder.cases[name].parent_id is None
                 and case.meta
@@ -116,29 +122,25 @@ class Findings:
             self.set_aside[reason] += 1
             return
         failure = check.failure_info.failure
-        asked = (
-            f"{interaction.request.method} {interaction.request.uri} {interaction.request.body!r:.300}"
-            if interaction
-            else ""
-        )
-        told = (
-            f"{interaction.response.content!r:.300}" if interaction and interaction.response else ""
-        )
-        self.failures.setdefault(
-            f"{label}: {check.name}", f"{failure.title}. {failure.message:.500}\n{asked}\n{told}"
-        )
+        lines = [f"{failure.title}. {failure.message:.500}", "", ""]
+        if interaction:
+            request = interaction.request
+            lines[1] = f"{request.method} {request.uri} {request.body!r:.300}"
+        if interaction and interaction.response:
+            lines[2] = f"{interaction.response.content!r:.300}"
+        self.failures.setdefault(f"{label}: {check.name}", "\n".join(lines))
 
 
 def fuzz(present: "Present | None", *, examples: int, seed: int | None, is_brief: bool) -> Findings:
     findings = Findings()
-    findings.hear(_explore(present, _configure(examples, seed, BRIEF if is_brief else PHASES)))
+    findings.consume(_explore(present, _configure(examples, seed, BRIEF if is_brief else PHASES)))
     for turn in range(1, MOST_TURNS):
         if not (lacking := findings.lacking(examples)):
             break
         config = _configure(examples, None if seed is None else seed + turn, ("fuzzing",))
-        findings.hear(_explore(present, config, only=lacking.keys()))
+        findings.consume(_explore(present, config, only=lacking.keys()))
     for label, number in findings.lacking(examples).items():
-        findings.failures[f"{label}: examples"] = f"There were {number} of {examples}."
+        findings.failures[f"{label}: examples"] = f"Only {number} of {examples} were generated."
     return findings
 
 
@@ -151,7 +153,7 @@ def _explore(
     from config.wsgi import application
 
     as_json = {"Accept": "application/json"}
-    schema = schemathesis.openapi.from_wsgi(
+    schema: Any = schemathesis.openapi.from_wsgi(
         "/api/v1/schema", application, config=config, headers=as_json
     )
     if present:
@@ -161,58 +163,74 @@ def _explore(
     yield from from_schema(schema).execute()
 
 
-def _teach() -> None:
+def _prepare_schemathesis() -> None:
     import schemathesis
+
+    _ignore_socket_options()
+    schemathesis.hook("before_load_schema")(_sharpen_schema)
+    schemathesis.hook("before_call")(_use_existing_rows)
+    schemathesis.serializer(NDJSON)(_ndjson)
+
+
+def _ignore_socket_options() -> None:
+    """Patch the WSGI transport.
+
+    Schemathesis 4.32 passes it socket options when probing, and fails.
+    """
     from schemathesis.transport.wsgi import WSGI_TRANSPORT
 
-    from apikeys.scopes import registry
-    from tests.fuzz_cast import instead_of
-
-    # In-process there is no socket to configure; Schemathesis 4.32 does so all the same where it probes, and fails.
-    send, of_sockets = WSGI_TRANSPORT.send, {"max_redirects", "verify", "cert", "proxies"}
-    WSGI_TRANSPORT.send = lambda case, **wanted: send(
-        case, **{name: wanted[name] for name in wanted.keys() - of_sockets}
+    transport: Any = WSGI_TRANSPORT
+    send, of_sockets = transport.send, {"max_redirects", "verify", "cert", "proxies"}
+    transport.send = lambda case, **options: send(
+        case, **{name: options[name] for name in options.keys() - of_sockets}
     )
 
-    @schemathesis.hook
-    def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
-        # How an application's token is presented. Schemathesis takes none away from an `oauth2`, and so would find nothing out.
-        raw_schema["components"]["securitySchemes"]["OAuth"] = {"type": "http", "scheme": "bearer"}
-        # Made-up scopes and networks are refused before anything happens: most keys are ordered with real ones.
-        paths = raw_schema["paths"]
-        for each in (
-            paths["/api/v1/api-keys"]["post"],
-            paths["/api/v1/api-keys/{key_id}"]["patch"],
-        ):
-            fields = each["requestBody"]["content"]["application/json"]["schema"]["properties"]
-            fields["scopes"]["items"] = {"enum": sorted(registry())}
-            fields["allowed_cidrs"]["items"] = {
-                "anyOf": [{"enum": NETWORKS}, fields["allowed_cidrs"]["items"]]
-            }
-        # To people lines are text; here they are the events that are in them.
-        content = paths["/api/v1/agent/events"]["post"]["requestBody"]["content"]
-        content[NDJSON]["schema"] = content["application/json"]["schema"]
 
-    @schemathesis.hook
-    def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-        if (
-            case.meta
-            and case.meta.phase.name == "fuzzing"
-            and (made_up := case.path_parameters.get("key_id"))
-        ):
-            case.path_parameters["key_id"] = instead_of(str(made_up))
-        # Mostly new ones, or hardly a key would ever be created.
-        sent, number = (case.headers or {}).get("Idempotency-Key"), next(_COUNT)
-        if sent and len(sent) < 240 and number % 4:
-            case.headers["Idempotency-Key"] = f"{sent}{number}"
+def _sharpen_schema(context: Any, raw_schema: dict[str, Any]) -> None:
+    """Make generated requests get past validation more often, without changing the API."""
+    from apikeys.scopes import registry
 
-    @schemathesis.serializer(NDJSON)
-    def ndjson(context: Any, value: Any) -> bytes:
-        if isinstance(value, bytes | str):
-            return value if isinstance(value, bytes) else value.encode(errors="replace")
-        return "".join(
-            f"{json.dumps(each)}\n" for each in (value if isinstance(value, list) else [value])
-        ).encode()
+    # Schemathesis checks missing credentials for `http` schemes only, and would skip an `oauth2`
+    # one.
+    raw_schema["components"]["securitySchemes"]["OAuth"] = {"type": "http", "scheme": "bearer"}
+    # Made-up scopes and networks are refused before anything happens, so most keys get real ones.
+    paths = raw_schema["paths"]
+    for operation in (
+        paths["/api/v1/api-keys"]["post"],
+        paths["/api/v1/api-keys/{key_id}"]["patch"],
+    ):
+        fields = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
+        fields["scopes"]["items"] = {"enum": sorted(registry())}
+        fields["allowed_cidrs"]["items"] = {
+            "anyOf": [{"enum": NETWORKS}, fields["allowed_cidrs"]["items"]]
+        }
+    # The document describes NDJSON as text. Generate events and let `_ndjson` write their lines.
+    content = paths["/api/v1/agent/events"]["post"]["requestBody"]["content"]
+    content[NDJSON]["schema"] = content["application/json"]["schema"]
+
+
+def _use_existing_rows(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Replace most made-up key ids by existing ones, and make most idempotency keys unique."""
+    from tests.fuzz_cast import existing_id
+
+    if (
+        case.meta
+        and case.meta.phase.name == "fuzzing"
+        and (made_up := case.path_parameters.get("key_id"))
+    ):
+        case.path_parameters["key_id"] = existing_id(str(made_up))
+    # Otherwise most requests would replay an earlier one and few keys would be created.
+    value, number = (case.headers or {}).get("Idempotency-Key"), next(_COUNT)
+    if value and len(value) < 240 and number % 4:
+        case.headers["Idempotency-Key"] = f"{value}{number}"
+
+
+def _ndjson(context: Any, value: Any) -> bytes:
+    if isinstance(value, bytes | str):
+        return value if isinstance(value, bytes) else value.encode(errors="replace")
+    return "".join(
+        f"{json.dumps(each)}\n" for each in (value if isinstance(value, list) else [value])
+    ).encode()
 
 
 def _configure(examples: int, seed: int | None, phases: Collection[str]) -> Any:
@@ -222,8 +240,8 @@ def _configure(examples: int, seed: int | None, phases: Collection[str]) -> Any:
         *schemathesis.Config().projects.default.checks.negative_data_rejection.expected_statuses,
         "413",
     ]
-    asked = {
-        "suppress-health-check": ["too_slow"],  # that is the machine's
+    options = {
+        "suppress-health-check": ["too_slow"],  # depends on the machine, not on the API
         "workers": 1,
         "continue-on-failure": True,
         "generation": {
@@ -235,28 +253,27 @@ def _configure(examples: int, seed: int | None, phases: Collection[str]) -> Any:
         "phases": {phase: {"enabled": phase in phases} for phase in PHASES}
         | {"fuzzing": _INDEPENDENT},
         "checks": {"negative_data_rejection": {"expected-statuses": rejections}},
-        "output": {
-            "truncation": {"max-recorded-payload-size": 0}
-        },  # none is cut: excuses read them
+        "output": {"truncation": {"max-recorded-payload-size": 0}},  # excuses read whole payloads
     }
-    return schemathesis.Config.from_dict(asked | ({} if seed is None else {"seed": seed}))
+    return schemathesis.Config.from_dict(options | ({} if seed is None else {"seed": seed}))
 
 
 def _authenticate(schema: Any, present: "Present") -> None:
-    """Each example presents this kind of credential, and none that was made up."""
+    """Make each example present this kind of credential, instead of a made-up one."""
 
     @schema.auth(refresh_interval=None)
     class Presenting:
         def __init__(self) -> None:
-            self._held, self._has_changed_something = present(), False
+            self._credential, self._has_changed_something = present(), False
 
         def get(self, case: Any, context: Any) -> Any:
-            # To look whether a credential is still good is half the work of an example, and reading never ends one.
+            # Checking whether the credential is still valid costs as much as the example itself,
+            # and a GET never ends one.
             changes = case.method.upper() != "GET"
             if changes or self._has_changed_something:
-                self._held = present()
+                self._credential = present()
             self._has_changed_something = changes
-            return self._held
+            return self._credential
 
         def set(self, case: Any, data: Any, context: Any) -> None:
             others = {
@@ -288,11 +305,9 @@ def run(
 
     from tests.fuzz_cast import presentations
 
-    settings.ACCOUNT_RATE_LIMITS = (
-        False  # allauth's own, or nearly every sign-in would be told to wait
-    )
+    settings.ACCOUNT_RATE_LIMITS = False  # otherwise allauth would refuse nearly every sign-in
     call_command("migrate", verbosity=0)
-    _teach()
+    _prepare_schemathesis()
     cast: Mapping[str, Present] = presentations()
     found = {}
     for kind in kinds:
@@ -304,12 +319,16 @@ def run(
 
 
 def summary(kind: str, found: Findings) -> str:
+    statuses = ", ".join(f"{status} ×{count:,}" for status, count in sorted(found.statuses.items()))
+    sent = (
+        f"{found.requests.total():,} to {len(found.requests)} operations in {found.seconds:.0f} s"
+    )
     lines = [
-        f"{kind}: {f'{len(found.failures)} FAILURES' if found.failures else 'nothing wrong'}",
-        f"  asked    {found.requests.total():,} requests of {len(found.requests)} operations in {found.seconds:.0f} s",
-        f"  answered {', '.join(f'{status} ×{count:,}' for status, count in sorted(found.statuses.items()))}",
-        f"  checked  {found.checks.total():,} times, with {len(found.checks)} checks",
-        f"  yes said by {len(found.accepted)} operations: {', '.join(sorted(found.accepted))}",
+        f"{kind}: {f'{len(found.failures)} FAILURES' if found.failures else 'no failures'}",
+        f"  requests  {sent}",
+        f"  statuses  {statuses}",
+        f"  checks    {found.checks.total():,}, of {len(found.checks)} kinds",
+        f"  accepted by {len(found.accepted)} operations: {', '.join(sorted(found.accepted))}",
         *(f"  set aside {count:,}: {reason}" for reason, count in sorted(found.set_aside.items())),
         *(f"  FAILED {what}\n{words}" for what, words in sorted(found.failures.items())),
     ]
@@ -317,9 +336,10 @@ def summary(kind: str, found: Findings) -> str:
 
 
 def table(found: Mapping[str, Findings]) -> str:
-    """The whole run, as docs/fuzzing.md shows it."""
+    """The whole run as the table of docs/fuzzing.md."""
     rows = [
-        f"| {kind} | {each.requests.total():,} | {each.checks.total():,} | {each.set_aside.total():,} | {len(each.failures)} |"
+        f"| {kind} | {each.requests.total():,} | {each.checks.total():,} "
+        f"| {each.set_aside.total():,} | {len(each.failures)} |"
         for kind, each in found.items()
     ]
     return "\n".join(
@@ -330,18 +350,18 @@ def table(found: Mapping[str, Findings]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--examples", type=int, default=500, help="of each operation, and phase that generates"
+        "--examples", type=int, default=500, help="per operation and generating phase"
     )
-    parser.add_argument("--seed", type=int, help="the same examples every time")
+    parser.add_argument("--seed", type=int, help="make the run reproducible")
     parser.add_argument(
         "--kind",
         choices=KINDS,
         action="append",
-        help="only this kind of credential; may be repeated",
+        help="only this kind of credential (repeatable)",
     )
     parser.add_argument("--sqlite", action="store_true")
     parser.add_argument(
-        "--brief", action="store_true", help="without the phases that enumerate and follow links"
+        "--brief", action="store_true", help="skip the coverage and stateful phases"
     )
     chosen = parser.parse_args()
     with throwaway_database(is_sqlite=chosen.sqlite) as url:

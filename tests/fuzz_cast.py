@@ -1,4 +1,4 @@
-"""Who fuzzes: each kind of credential, made anew as soon as an example has ended it."""
+"""The credentials that fuzzing presents. Each is replaced as soon as an example has ended it."""
 
 import base64
 import random
@@ -28,7 +28,7 @@ from tests.apikeys.oauth.flow import Program, service_of
 from tests.conftest import SYSTEM, client_of, join, membership_of
 from tests.tenants.tokens.forge import signed_in
 
-# Sooner than a sign-in is no longer recent.
+# Shorter than the time after which a sign-in is no longer recent.
 SESSION_SECONDS = 240
 ID = re.compile(r"key_[0-9a-z]{26}")
 
@@ -75,7 +75,7 @@ def _basic(program: Program) -> str:
 
 
 def _with_session(user: User) -> Present:
-    """A browser's session that signed in lately, and its CSRF token."""
+    """A browser session with a recent sign-in, and its CSRF token."""
     token, signed_in_at = "f" * 32, 0.0
 
     def make() -> str:
@@ -104,8 +104,8 @@ def _public_key(owner: User, granted: list[str]) -> Issued:
     )
 
 
-def instead_of(made_up: str) -> str:
-    """The id of some key that there is, three times in four; where what was made up could be one."""
+def existing_id(made_up: str) -> str:
+    """Replace a well-formed id by that of a random key, three times out of four."""
     if not ID.fullmatch(made_up) or random.random() < 0.25:
         return made_up
     key = Key.objects.order_by("?").first()
@@ -138,13 +138,14 @@ def _is_accepted(token: str) -> bool:
 
 
 def _renewing(make: Callable[[], str], is_good: Callable[[str], bool]) -> Callable[[], str]:
-    held: list[str] = []
+    """Return a function that returns a credential and replaces it once it is no longer good."""
+    current: list[str] = []
 
     def present() -> str:
-        if not held or not is_good(held[0]):
-            held[:] = [make()]
-        # Of a thread that makes no request by itself: the pool would wait for it.
+        if not current or not is_good(current[0]):
+            current[:] = [make()]
+        # This thread makes no request, so Django would not return its connection to the pool.
         connection.close()
-        return held[0]
+        return current[0]
 
     return present
