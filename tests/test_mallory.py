@@ -1,7 +1,7 @@
-"""Mallory, admin at Globex, tries every address with everything she has, and gets nothing of Acme's.
+"""Mallory, an admin at Globex, tries every address with every credential. She gets nothing of Acme.
 
-The routes come from the URLconf: a new one is covered on arrival, and one with a parameter that this
-file cannot fill fails until it is taught here.
+The routes come from the URLconf, so a new route is covered on arrival. A route with a parameter
+that the fixture `loot` cannot fill fails until it is added there.
 """
 
 import time
@@ -16,7 +16,8 @@ from apikeys.models import Key, Secret
 from apikeys.oauth.models import AccessToken, Application, Grant, RefreshToken
 from apikeys.services import Issued
 from audit.models import ActivityEvent, TrailEntry, TrailHead
-from tenants.models import Agent, AgentConfiguration, Membership, Organization, TokenFamily, User
+from tenants.models import Agent, AgentConfiguration, Membership, Organization, User
+from tenants.sign_in.tokens.models import TokenFamily
 from tests.apikeys.oauth.flow import Program, service_of
 from tests.conftest import Loot, api
 from tests.routes import addresses, routes
@@ -24,7 +25,7 @@ from tests.tenants.tokens.forge import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
-# What Acme has and nobody else may read. Names of the cast are not among them: a URL may say "acme" to who typed it.
+# Text that only Acme may read. Not the names of the cast: an answer may repeat "acme" from its URL.
 MARKS = (
     "sql-acme-77",
     "acme_crown_jewels",
@@ -38,7 +39,7 @@ MARKS = (
 
 
 def acmes_rows(acme: Organization) -> list[Any]:
-    """All that Acme owns. The last use of a key is not a change to it."""
+    """Every row that Acme owns, except the last use of keys, which verifying them may record."""
     ours = {"organization_id": acme.pk}
     keys = Key.objects.filter(**ours).defer("last_used_at", "last_used_ip").order_by("pk")
     return [
@@ -50,8 +51,8 @@ def acmes_rows(acme: Organization) -> list[Any]:
         .values_list("pk", "email", "password", "is_active"),
         *Application.objects.filter(**ours).order_by("pk").values_list(),
         *(
-            rows.filter(application__organization=acme).count()
-            for rows in (AccessToken.objects, RefreshToken.objects, Grant.objects)
+            model._default_manager.filter(application__organization=acme).count()
+            for model in (AccessToken, RefreshToken, Grant)
         ),
         *TokenFamily.objects.filter(user__memberships__organization=acme)
         .order_by("pk")
@@ -66,7 +67,7 @@ def acmes_rows(acme: Organization) -> list[Any]:
 
 
 def guises(mallory: User, agent_key: Issued, public_key: Issued, application: Program) -> list[Any]:
-    """Her browser just signed in, her two keys, her user token, her application's token, and nothing at all."""
+    """A signed-in browser, two keys, a user token, an application's token, no credential."""
     browser = Client(raise_request_exception=False)
     browser.force_login(mallory)
     session = browser.session
@@ -84,31 +85,33 @@ def guises(mallory: User, agent_key: Issued, public_key: Issued, application: Pr
 
 
 def breaches(route: str, theirs: str, nobodys: str, guise: Client) -> Iterator[str]:
-    """What `guise` got out of Acme's address that it must not get."""
-    # Behind the Django admin's one door are forty addresses of its own and of libraries'.
+    """Yield what `guise` learns from Acme's address, or from comparing it with a missing one."""
+    # One permission check guards all forty addresses of the Django admin, so two methods are
+    # enough.
     for method in ("get", "post") if route.startswith("/admin/") else METHODS:
-        cache.clear()  # or the limits of sign-in would answer for the second of two equal requests
+        cache.clear()  # otherwise sign-in limits would answer the second of two equal requests
         found = getattr(guise, method)(theirs)
         missing = getattr(guise, method)(nobodys) if nobodys != theirs else found
         body = b"".join(found) if found.streaming else found.content
-        told = [mark for mark in MARKS if mark.encode() in body]
+        marks = [mark for mark in MARKS if mark.encode() in body]
         names_acme = "{slug}" in route or "_id}" in route
         if (
             found.status_code >= 500
-            or told
+            or marks
             or (names_acme and found.status_code in range(200, 300))
         ):
-            yield f"{method} {theirs}: {found.status_code} {told}"
+            yield f"{method} {theirs}: {found.status_code} {marks}"
         if found.status_code != missing.status_code:
-            yield f"{method} {theirs}: {found.status_code}, but {missing.status_code} for what does not exist"
+            yield f"{method} {theirs}: {found.status_code}, but {missing.status_code} if missing"
 
 
 def test_mallory_gets_nothing_of_acmes(
-    *, loot: Loot, acme: Organization, globex: Organization, mallory: User, globex_agent_key: Issued, globex_public_key: Issued,
+    *, loot: Loot, acme: Organization, globex: Organization, mallory: User,
+    globex_agent_key: Issued, globex_public_key: Issued,
 ) -> None:  # fmt: skip
     hers = service_of(globex, mallory, "read:audit-activity")
     before = acmes_rows(acme)
-    found = []
+    found: list[str] = []
     for route in routes():
         for theirs, nobodys in addresses(route, loot):
             for guise in guises(mallory, globex_agent_key, globex_public_key, hers):
@@ -117,11 +120,12 @@ def test_mallory_gets_nothing_of_acmes(
     assert acmes_rows(acme) == before
 
 
-def test_the_walk_would_notice(
+def test_walk_finds_breaches_if_there_are_any(
     loot: Loot, acme: Organization, alice: User, agent_key: Issued, public_key: Issued
 ) -> None:
-    """The same walk by alice, who may: it must find much, or it looks at nothing."""
-    found, program = [], service_of(acme, alice, "read:audit-activity")
+    """Alice has access, so the same walk must find much. Otherwise it would prove nothing."""
+    found: list[str] = []
+    program = service_of(acme, alice, "read:audit-activity")
     for route in routes():
         if route.startswith("/o/"):
             for theirs, nobodys in addresses(route, loot):

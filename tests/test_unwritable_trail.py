@@ -1,4 +1,4 @@
-"""A change that cannot be trailed does not happen: 503, and everything as it was."""
+"""A change that cannot be recorded in the trail does not happen. The answer is 503."""
 
 import re
 import time
@@ -30,7 +30,7 @@ def renamed() -> Iterator[None]:
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Another session holds the table, as a stuck backup would."""
+    """Lock the table in another session, as a stuck backup would."""
     settings = connection.settings_dict
     with psycopg.connect(
         host=settings["HOST"],
@@ -74,10 +74,10 @@ def assert_nothing_is_issued_or_revoked(
         (admin, delete, fields(admin, delete)),
     ]
     before = TrailEntry.objects.count()
-    for browser, path, sent in attempts:
+    for browser, path, data in attempts:
         with obstacle():  # type: ignore[operator]
             began = time.monotonic()
-            answer = browser.post(path, sent)
+            answer = browser.post(path, data)
             assert time.monotonic() - began < REVOKE_SECONDS + 2
         assert (answer.status_code, answer["Retry-After"]) == (503, "2"), path
         assert list(Key.objects.values_list("pk", "revoked_at")) == [(agent_key.key.pk, None)]
@@ -86,18 +86,16 @@ def assert_nothing_is_issued_or_revoked(
 
 
 @pytest.mark.django_db
-def test_with_the_trails_table_gone_nothing_is_issued_or_revoked(
-    alice: User, bob: User, agent_key: Issued
-) -> None:
+def test_missing_trail_table_blocks_every_change(alice: User, bob: User, agent_key: Issued) -> None:
     assert_nothing_is_issued_or_revoked(alice, bob, agent_key, renamed)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(
     "connection.vendor != 'postgresql'",
-    reason="SQLite locks the whole file, which is the database being away",
+    reason="SQLite locks the whole file, which counts as an unavailable database",
 )
-def test_with_the_trails_table_locked_the_answer_comes_within_the_lock_timeout(
+def test_locked_trail_table_blocks_within_the_timeout(
     alice: User, bob: User, agent_key: Issued
 ) -> None:
     assert_nothing_is_issued_or_revoked(alice, bob, agent_key, locked)

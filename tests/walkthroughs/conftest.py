@@ -41,4 +41,4 @@ def eventually(claim: Callable[[], object], seconds: float = 120) -> Any:
         if found := claim():
             return found
         time.sleep(0.1)
-    pytest.fail("it did not happen in time")
+    pytest.fail(f"not true within {seconds} seconds")

@@ -1,4 +1,4 @@
-"""Run the curl lines of the documents in a shell, unchanged."""
+"""Run the curl lines of the documents in a shell, as written."""
 
 import json
 import subprocess
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from email.parser import Parser
 from typing import Any
 
-# Print headers and no progress bar, without adding options to the document's lines.
-TELLING = 'curl() { command curl --silent --show-error --include "$@"; }\n'
+# Adds the options that the documents' lines lack: print the response's headers and no progress bar.
+WITH_HEADERS = 'curl() { command curl --silent --show-error --include "$@"; }\n'
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Answer:
 
 
 def curl(line: str, *, where: dict[str, str]) -> Answer:
-    """Run the line with each key of `where` replaced. Every key must be in the line."""
+    """Run the line with the texts of `where` replaced. Each of them must occur in the line."""
     for written, real in where.items():
         assert written in line
         line = line.replace(written, real)
-    command = ["bash", "-c", TELLING + line]
+    command = ["bash", "-c", WITH_HEADERS + line]
     done = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
     head, _, text = done.stdout.decode().partition("\r\n\r\n")
     first, _, fields = head.partition("\r\n")

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import requests
 
 PRESENTED = ("X-API-Key", "Authorization")
-TOLD = ("Content-Type", "WWW-Authenticate", "Retry-After")
+PASSED_ON = ("Content-Type", "WWW-Authenticate", "Retry-After")
 
 
 @contextmanager
@@ -25,18 +25,20 @@ def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
             headers = {name: self.headers[name] for name in PRESENTED if name in self.headers}
             headers |= {"X-Original-URI": self.path, "X-Original-Method": self.command}
             verify = f"{keyway_url}/api/v1/verify?scope={resources[self.path]}"
-            asked = requests.get(verify, headers=headers, timeout=20)
-            if asked.status_code == 204:
+            verdict = requests.get(verify, headers=headers, timeout=20)
+            if verdict.status_code == 204:
                 resource = {
                     "data": [self.path],
-                    "organization": asked.headers["X-Keyway-Organization"],
+                    "organization": verdict.headers["X-Keyway-Organization"],
                 }
                 self.answer(
                     200, {"Content-Type": "application/json"}, json.dumps(resource).encode()
                 )
             else:
-                told = {name: asked.headers[name] for name in TOLD if name in asked.headers}
-                self.answer(asked.status_code, told, asked.content)
+                headers = {
+                    name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers
+                }
+                self.answer(verdict.status_code, headers, verdict.content)
 
         def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self.send_response(status)

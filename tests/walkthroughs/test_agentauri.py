@@ -266,9 +266,9 @@ def test_audit_logging(
         address = f"/o/acme/audit-log/?target={created['id']}&format=ndjson"
         entries = [json.loads(line) for line in page.request.get(address).text().splitlines()]
         # Key creation (with scopes), key rotation, key revocation, each with actor and address
-        told = {entry["action"]: entry for entry in entries}
-        assert told.keys() == {"key.issued", "key.rotated", "key.revoked"}
-        assert set(told["key.issued"]["data"]["scopes"]) == {
+        by_action = {entry["action"]: entry for entry in entries}
+        assert by_action.keys() == {"key.issued", "key.rotated", "key.revoked"}
+        assert set(by_action["key.issued"]["data"]["scopes"]) == {
             "triggers:read",
             "triggers:write",
             "events:read",

@@ -43,9 +43,11 @@ TOKENS = {"access_token", "refresh_token", "expires_in", "token_type"}
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[KeywayServer]:
-    branded = {"KEYWAY_PUBLIC_KEY_PREFIX": "dbaudit", "KEYWAY_ACCEPT_BEARER_KEYS": "true"}
     with KeywayServer(
-        workers=1, KEYWAY_LIMIT_KEY=f"{QUOTA}/{WINDOW_SECONDS}s", **branded
+        workers=1,
+        KEYWAY_LIMIT_KEY=f"{QUOTA}/{WINDOW_SECONDS}s",
+        KEYWAY_PUBLIC_KEY_PREFIX="dbaudit",
+        KEYWAY_ACCEPT_BEARER_KEYS="true",
     ) as server:
         yield server
 
@@ -103,7 +105,7 @@ def test_generating_and_using_an_api_key(
 ) -> None:
     with Visitor(browser, server) as alice:
         page = alice.sign_in("alice").page
-        # 1 Settings > API Keys: a person's own settings are their Profile.
+        # 1 Settings > API Keys: in Keyway a user's own settings are the Profile.
         page.get_by_label("Account: ").click()
         page.get_by_role("link", name="Profile", exact=True).click()
         # 2 "Create API Key" is New API Key here; a descriptive name
@@ -128,7 +130,7 @@ def test_generating_and_using_an_api_key(
     assert (variable.status, variable.json["data"]) == (200, ["/databases"])
 
 
-def test_a_key_as_bearer_is_refused_with_the_way_out_unless_the_operator_takes_it(
+def test_key_as_bearer_is_refused_by_default(
     agentauri_keyway: KeywayServer,
 ) -> None:
     strict = agentauri_keyway  # the server with default settings
@@ -178,10 +180,10 @@ def back(visitor: Visitor, callback: str) -> dict[str, str]:
 def test_authorization_code_flow(
     server: KeywayServer, dbaudit: str, browser: Browser, callback: str
 ) -> None:
-    asked = ("read:databases", "write:policies")
+    scopes = ("read:databases", "write:policies")
     with Visitor(browser, server) as alice:
         page = alice.sign_in("alice").page
-        client = register(page, "Your app", *asked, callback=callback)
+        client = register(page, "Your app", *scopes, callback=callback)
         where = {HOST: server.url, "https://yourapp.com/callback": callback}
         # Step 1: Redirect user to authorization endpoint. The document has no PKCE; Keyway
         # requires it of every application.
@@ -208,7 +210,7 @@ def test_authorization_code_flow(
     exchange = document.EXCHANGE.rstrip() + f' -d "code_verifier={verifier}"'
     got = curl(exchange, where={**where, **client, "AUTHORIZATION_CODE": code})
     assert (got.status, got.json["token_type"], got.json["expires_in"]) == (200, "Bearer", 3600)
-    assert set(got.json["scope"].split()) == set(asked)
+    assert set(got.json["scope"].split()) == set(scopes)
     assert use(dbaudit, got.json["access_token"]).json["data"] == ["/databases"]
 
     # refresh_token - For obtaining new access tokens
@@ -282,7 +284,7 @@ def test_permission_scopes(server: KeywayServer, tokens: dict[str, str], dbaudit
     assert use(dbaudit, every).status == 200
 
 
-def test_admin_is_everything_and_only_an_owner_grants_it(
+def test_admin_scope_is_granted_by_owners_only(
     server: KeywayServer, tokens: dict[str, str], dbaudit: str
 ) -> None:
     refused = issue(server, tokens["alice"], "admin")
@@ -358,16 +360,14 @@ def test_429_rate_limited(server: KeywayServer, secret: str, dbaudit: str) -> No
     assert 1 <= int(answers[-1].headers["retry-after"]) <= WINDOW_SECONDS + 1
 
 
-def test_the_python_sdk_waits_and_gets_through(server: KeywayServer, secret: str) -> None:
+def test_python_sdk_waits_and_retries(server: KeywayServer, secret: str) -> None:
     assert run_python(document.PATIENT_PYTHON, server, secret) == [
         "rate_limited True",
         "Integration",
     ]
 
 
-def test_the_node_sdk_waits_and_gets_through(
-    server: KeywayServer, secret: str, tmp_path: Path
-) -> None:
+def test_node_sdk_waits_and_retries(server: KeywayServer, secret: str, tmp_path: Path) -> None:
     assert run_node(document.PATIENT_NODE, server, secret, tmp_path) == [
         "rate_limited true",
         "Integration",

@@ -142,7 +142,7 @@ def seen(server: KeywayServer, secret: str, marker: str) -> list[str]:
     """Return the statements that contain `marker` from the public API."""
     answer = requests.get(
         server.url + ACTIVITY,
-        params={"q": marker, "limit": 1000},
+        params={"q": marker, "limit": "1000"},
         headers={"X-Api-Key": secret},
         timeout=10,
     )
@@ -166,7 +166,7 @@ def assert_each_once(server: KeywayServer, reader: str, *markers: str) -> None:
 FIRST, SECOND = "Production SQL 77 Agent", "Production SQL 77 Agent, new"
 
 
-def test_an_agent_key_is_created_used_and_rotated_without_downtime(
+def test_agent_key_is_rotated_without_downtime(
     alice: Visitor, agent: Agent, server: KeywayServer, database: PostgresServer
 ) -> None:
     page, reader = alice.page, reader_of(server)
@@ -208,7 +208,7 @@ def test_an_agent_key_is_created_used_and_rotated_without_downtime(
     assert seen(server, reader, "after_the_end") == []
 
 
-def test_a_public_key_is_created_used_and_revoked(alice: Visitor, server: KeywayServer) -> None:
+def test_public_key_is_created_used_and_revoked(alice: Visitor, server: KeywayServer) -> None:
     page = alice.page
 
     # Creating a public API key: click your avatar in the top-right, then Profile.
@@ -246,7 +246,7 @@ def test_a_public_key_is_created_used_and_revoked(alice: Visitor, server: Keyway
     assert refusal(server, secret) == (401, "revoked_key")
 
 
-def test_the_two_kinds_of_key_do_not_stand_in_for_each_other(server: KeywayServer) -> None:
+def test_agent_and_public_keys_are_not_interchangeable(server: KeywayServer) -> None:
     agent_key = server.key(kind="agent", environment="live")["secret"]
     public_key = server.key(kind="public", environment="live")["secret"]
     for secret, path, method in (
