@@ -58,18 +58,18 @@ class AuthorizationRequest:
 @login_required
 def authorize(request: HttpRequest) -> HttpResponse:
     try:
-        asked = _read_request(request)
+        authorization = _read_request(request)
         if request.method != "POST":
-            return _show(request, asked)
+            return _show(request, authorization)
         if request.POST.get("decision") != "allow":
             raise errors.AccessDeniedError(state=request.GET.get("state"))
-        return _allow(asked)
+        return _allow(authorization)
     # Never redirect here: the client or its redirect URI is unknown, and Keyway would send the
     # browser to an address that an attacker wrote (RFC 9700, 4.11).
     except errors.FatalClientError:
         return render(request, "oauth/unknown.html", status=400)
     except errors.OAuth2Error as error:
-        return _redirect(error.redirect_uri or asked.redirect_uri, **dict(error.twotuples))
+        return _redirect(error.redirect_uri or authorization.redirect_uri, **dict(error.twotuples))
 
 
 def _read_request(request: HttpRequest) -> AuthorizationRequest:
@@ -113,23 +113,23 @@ def _membership(access: Access) -> Membership:
     return access.membership
 
 
-def _show(request: HttpRequest, asked: AuthorizationRequest) -> HttpResponse:
-    origin = redirects.origin(asked.redirect_uri)
-    response = render(request, "oauth/authorize.html", {"question": asked, "to": origin})
+def _show(request: HttpRequest, authorization: AuthorizationRequest) -> HttpResponse:
+    origin = redirects.origin(authorization.redirect_uri)
+    response = render(request, "oauth/authorize.html", {"question": authorization, "to": origin})
     # Chromium applies form-action to the redirect that answers the form, too.
     csp.extend(response, form_action=[origin])
     return response
 
 
-def _allow(asked: AuthorizationRequest) -> HttpResponse:
-    access = asked.access
+def _allow(authorization: AuthorizationRequest) -> HttpResponse:
+    access = authorization.access
     extra: dict[str, Any] = {
         "user": access.user,
         "membership": _membership(access),
         "actor": access.actor,
     }
     headers, _, _ = server().create_authorization_response(
-        asked.uri, "GET", "", {}, asked.scopes, extra
+        authorization.uri, "GET", "", {}, authorization.scopes, extra
     )
     return _redirect(headers["Location"])
 
