@@ -65,8 +65,8 @@ def example(kind: TokenKind, pepper: Pepper) -> PlainToken:
 
 def digest(presented: str, kind: TokenKind, peppers: Sequence[Pepper]) -> str | None:
     """Return the stored hash of a token of this kind, or None if no pepper's tag matches."""
-    # The kind is checked here and not by the caller: otherwise a refresh token, which the same
-    # pepper tagged, could be presented as an access token.
+    # Refuse another kind here, without a query. It would not be found either, because each kind has
+    # its own column; this keeps a shared table or a collision from ever mattering.
     if not _SHAPE.match(presented) or not presented.startswith(f"{kind}_"):
         return None
     pepper = find_pepper(presented, peppers, _TAG)

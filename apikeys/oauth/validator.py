@@ -34,8 +34,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
 
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
         """Compare two keyed hashes."""
-        # A public client stores "". Without the first test it would authenticate with an empty
-        # secret.
+        # A public client stores "", which must not match, whatever is presented.
         return bool(stored_secret) and constant_time_compare(provided_secret, stored_secret)
 
     def validate_scopes(

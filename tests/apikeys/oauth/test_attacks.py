@@ -38,6 +38,16 @@ def test_reused_code_ends_its_tokens(program: Program, bobs_browser: Client) -> 
     )
 
 
+def test_reused_code_ends_its_tokens_after_it_expired(
+    program: Program, bobs_browser: Client
+) -> None:
+    code = program.authorize(bobs_browser)["code"]
+    first = program.redeem(code).json()
+    Grant.objects.update(expires=timezone.now())
+    assert error(program.redeem(code)) == (400, "invalid_grant")
+    assert outcome(first["access_token"]) == (401, "invalid_token")
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_expired_code_is_refused(program: Program, bobs_browser: Client, late: bool) -> None:
     code = program.authorize(bobs_browser)["code"]
