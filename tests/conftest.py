@@ -22,6 +22,8 @@ from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
 from apikeys.verify.throttling import refusals
+from config.lib.limits import limiter
+from apikeys.verify.throttling import recently_refused
 from audit.models import ActivityEvent
 from audit.trail.actor import Actor
 from audit.trail.guards import GUARDS as TRAIL_GUARDS
@@ -107,7 +109,7 @@ def _limits_are_counted_from_zero() -> None:
     """Every client of every test comes from one address. Sign-ins are counted in the cache."""
     cache.clear()
     limiter.forget()
-    refusals.clear()
+    recently_refused.clear()
 
 
 @pytest.fixture

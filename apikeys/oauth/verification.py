@@ -22,6 +22,7 @@ from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential
 from apikeys.verify.owner_columns import owner_columns, owner_is_active
 from apikeys.verify.secret_rows import OrganizationFacts
+from apikeys.verify.secret_rows import OrganizationRow
 from tenants.changes.leases import Leases, register
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class TokenRow:
     scopes: frozenset[str]
     expires_at: datetime
     is_disabled: bool
-    organization: OrganizationFacts
+    organization: OrganizationRow
     owner_id: uuid.UUID | None
     owner_email: str | None
     owner_is_active: bool
@@ -96,7 +97,7 @@ def _token_row(row: Mapping[str, Any]) -> TokenRow:
         & scopes.held_in(row["owner_role"]),
         expires_at=row["expires"],
         is_disabled=row["disabled_at"] is not None,
-        organization=OrganizationFacts(
+        organization=OrganizationRow(
             row["organization_id"],
             row["organization_name"],
             row["organization_slug"],

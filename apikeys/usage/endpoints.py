@@ -17,7 +17,7 @@ class Endpoints:
     def __init__(self) -> None:
         self._known: dict[str, set[Endpoint]] = {}
 
-    def learn(self, keys: Collection[str]) -> None:
+    def load(self, keys: Collection[str]) -> None:
         """Read what is counted already of the keys that were not seen before, in one query."""
         if len(self._known) > MOST_KEYS:
             self._known.clear()
@@ -31,7 +31,7 @@ class Endpoints:
         for key, method, route in counted.distinct():
             self._known[key.hex].add((method, route))
 
-    def fold(self, key: str, method: str, route: str) -> Endpoint:
+    def bucket(self, key: str, method: str, route: str) -> Endpoint:
         """Name the endpoint to count by: the request's own, or with the others where the key has enough of them."""
         known = self._known[key]
         if (method, route) in known or len(known) < MOST_ENDPOINTS:

@@ -1,4 +1,4 @@
-"""What a key was used for. Figures are read from roll-ups only: their cost does not grow with the requests they tell of.
+"""What a key was used for. OutcomeCounts are read from roll-ups only: their cost does not grow with the requests they tell of.
 
 Days begin at midnight UTC. The last 24 hours are the current hour and the 23 before it; the last 7 days are today
 and the six before.
@@ -69,7 +69,7 @@ EVER = Span(Period.EVER, EPOCH, EPOCH)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class OutcomeCounts:
     """Requests by what became of them: carried out, refused or failed in the API, or denied for the key, by reason."""
 
     ok: int = 0
@@ -104,7 +104,7 @@ class Figures:
 
 class Bar(NamedTuple):
     starts_at: datetime
-    figures: Figures
+    figures: OutcomeCounts
 
     @property
     def date(self) -> date:
@@ -138,10 +138,10 @@ class Tally:
         return cls(span, list(grouped))
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> OutcomeCounts:
         return self.since(self.span.since)
 
-    def since(self, moment: datetime) -> Figures:
+    def since(self, moment: datetime) -> OutcomeCounts:
         return _figures(
             (outcome, requests)
             for starts_at, outcome, _, requests in self.rows
@@ -153,7 +153,9 @@ class Tally:
         by_start: dict[datetime, Counter[str]] = {start: Counter() for start in self.span.starts}
         for starts_at, outcome, _, requests in self.rows:
             by_start[starts_at][outcome] += requests
-        return [Bar(starts_at, Figures.of(outcomes)) for starts_at, outcomes in by_start.items()]
+        return [
+            Bar(starts_at, OutcomeCounts.of(outcomes)) for starts_at, outcomes in by_start.items()
+        ]
 
     @property
     def by_secret(self) -> Counter[uuid.UUID]:
@@ -176,10 +178,10 @@ class SecretUse:
 class Statistics:
     """What the statistics of a key tell, however they are shown. `incomplete` names when not all could be recorded."""
 
-    ever: Figures
-    day: Figures
-    week: Figures
-    month: Figures
+    ever: OutcomeCounts
+    day: OutcomeCounts
+    week: OutcomeCounts
+    month: OutcomeCounts
     daily: list[Bar]
     endpoints: list[EndpointUse]
     secrets: list[SecretUse]
@@ -252,8 +254,8 @@ def incomplete(since: datetime) -> list[UsageGap]:
     return list(UsageGap.objects.filter(lost, until__gte=since).order_by("since"))
 
 
-def _figures(outcomes: Iterable[tuple[str, int]]) -> Figures:
+def _figures(outcomes: Iterable[tuple[str, int]]) -> OutcomeCounts:
     counts: Counter[str] = Counter()
     for outcome, requests in outcomes:
         counts[outcome] += requests
-    return Figures.of(counts)
+    return OutcomeCounts.of(counts)

@@ -85,12 +85,12 @@ def _rows(uses: Sequence[UseLine], spell: Callable[[datetime], Any]) -> Iterator
 
 def _count(uses: Sequence[UseLine], endpoints: Endpoints) -> Counter[_Row]:
     """Count by hour, and from the hours by day and of all time."""
-    endpoints.learn({use.key_id for use in uses})
+    endpoints.load({use.key_id for use in uses})
     hours = Counter(
         (
             use.key_id,
             use.at - use.at % _HOUR,
-            *endpoints.fold(use.key_id, use.method, use.route),
+            *endpoints.bucket(use.key_id, use.method, use.route),
             outcome(use),
             use.secret_id,
         )

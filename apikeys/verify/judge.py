@@ -19,7 +19,7 @@ from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.verify import hashing, secret
 from apikeys.verify.denials import Denial, Presented, Reason
-from apikeys.verify.secret_rows import Facts, OrganizationFacts, read
+from apikeys.verify.secret_rows import OrganizationRow, SecretRow, read
 from audit.trail.actor import Actor
 from config.lib.ids import encode
 from tenants.changes.leases import Leases, register
@@ -41,7 +41,7 @@ class Credential:
     kind: Kind
     environment: str
     scopes: frozenset[str]
-    organization: OrganizationFacts
+    organization: OrganizationRow
     owner_id: uuid.UUID | None
     owner_email: str | None
     expires_at: datetime | None
@@ -95,7 +95,7 @@ class Credential:
 class _Known(NamedTuple):
     """What is leased of a secret: what the database says, and what it resolves to while nothing stands against it."""
 
-    facts: Facts
+    facts: SecretRow
     credential: Credential
 
 
@@ -161,7 +161,7 @@ def authorize(
 _A_KEY = {Kind.AGENT: "an agent key", Kind.PUBLIC: "a public key"}
 
 
-def _judge(facts: Facts, now: datetime, address: str) -> Reason | None:
+def _judge(facts: SecretRow, now: datetime, address: str) -> Reason | None:
     """The state of a key whose secret was proved, then what surrounds it."""
     if reason := _state(facts, now):
         return reason
@@ -174,7 +174,7 @@ def _judge(facts: Facts, now: datetime, address: str) -> Reason | None:
     return None
 
 
-def _state(facts: Facts, now: datetime) -> Reason | None:
+def _state(facts: SecretRow, now: datetime) -> Reason | None:
     """The clock decides expiry and retirement, to the microsecond."""
     if facts.revoked_at:
         return Reason.REVOKED_KEY
@@ -185,7 +185,7 @@ def _state(facts: Facts, now: datetime) -> Reason | None:
     return Reason.PAUSED_KEY if facts.paused_at else None
 
 
-def _credential(facts: Facts) -> Credential:
+def _credential(facts: SecretRow) -> Credential:
     return Credential(
         key_id=facts.key_id,
         secret_id=facts.secret_id,

@@ -17,7 +17,7 @@ from config.lib.client_ip import client_ip
 from tenants.sign_in.tokens.token import is_shaped
 
 
-class AccessToken(str):
+class BearerToken(str):
     """Presented as `Authorization: Bearer`, and neither an API key nor a user token."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ def _judge(
     if isinstance(presented, Denial):
         return throttling.refuse(meta, presented) or presented
     address = client_ip(meta)
-    if isinstance(presented, AccessToken):
+    if isinstance(presented, BearerToken):
         return throttling.judge(meta, presented, lambda text: tokens.verify(text, now=at))
     return throttling.judge(meta, presented, lambda text: verify(text, now=at, address=address))
 
@@ -59,7 +59,7 @@ def find(meta: Mapping[str, Any]) -> str | Denial | None:
         return header.strip() if header is not None else None
     if _looks_like_a_key(bearer):
         return bearer if conf.accepts_bearer_keys() else Denial(Reason.KEY_IN_BEARER)
-    return None if is_shaped(bearer) else AccessToken(bearer)
+    return None if is_shaped(bearer) else BearerToken(bearer)
 
 
 def _bearer(authorization: str) -> str | None:

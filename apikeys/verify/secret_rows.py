@@ -16,7 +16,7 @@ from config.lib.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
-class OrganizationFacts:
+class OrganizationRow:
     id: uuid.UUID
     name: str
     slug: str
@@ -28,7 +28,7 @@ class OrganizationFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class SecretRow:
     """All that the database says of one secret, read in one statement: what a lease will hold."""
 
     secret_id: uuid.UUID
@@ -43,7 +43,7 @@ class Facts:
     expires_at: datetime | None
     paused_at: datetime | None
     revoked_at: datetime | None
-    organization: OrganizationFacts
+    organization: OrganizationRow
     owner_id: uuid.UUID | None
     owner_email: str | None
     owner_is_active: bool
@@ -68,14 +68,14 @@ _COLUMNS = {
 _prepared = Prepared(lambda lookups: Secret.objects.filter(lookup__in=lookups), _COLUMNS)
 
 
-def read(lookups: Sequence[int]) -> dict[int, Facts]:
+def read(lookups: Sequence[int]) -> dict[int, SecretRow]:
     """Those that are there, by their lookup."""
     return {row["lookup"]: _facts(row) for row in _prepared.read(lookups)}
 
 
-def _facts(row: Mapping[str, Any]) -> Facts:
+def _facts(row: Mapping[str, Any]) -> SecretRow:
     kind = Kind(row["kind"])
-    return Facts(
+    return SecretRow(
         secret_id=row["secret_id"],
         proof=row["proof"],
         retired_at=row["retired_at"],
@@ -90,7 +90,7 @@ def _facts(row: Mapping[str, Any]) -> Facts:
         expires_at=row["expires_at"],
         paused_at=row["paused_at"],
         revoked_at=row["revoked_at"],
-        organization=OrganizationFacts(
+        organization=OrganizationRow(
             row["organization_id"],
             row["organization_name"],
             row["organization_slug"],

@@ -25,7 +25,7 @@ MOST_REFUSALS = 10_000
 REFUSAL_SECONDS = 30.0
 
 
-class Refusals:
+class RecentlyRefused:
     """What was refused lately, as numbers that tell nothing of it and mean nothing in another process. Bounded."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Refusals:
         return self._until.get(hash(presented), 0.0) > time.monotonic()
 
 
-refusals = Refusals()
+recently_refused = RecentlyRefused()
 
 
 def judge(
@@ -61,20 +61,20 @@ def judge(
     What was refused before spends first and is verified after, so that past the limit it costs no query and no
     Argon2. Everything else is verified first: a stranger's limit is no reason to doubt a good key.
     """
-    known = presented in refusals
+    known = presented in recently_refused
     if known and (denial := refuse(meta)):
         return denial
     outcome = verify(presented)
     if isinstance(outcome, Credential):
         if known:
-            refusals.discard(presented)
+            recently_refused.discard(presented)
         return _use(meta, outcome) or outcome
     if outcome.reason is Reason.UNAVAILABLE:
         return outcome
     if (
         outcome.reason is not Reason.IP_NOT_ALLOWED
     ):  # the same secret may be good from elsewhere, where it must not spend first
-        refusals.add(presented)
+        recently_refused.add(presented)
     return (None if known else refuse(meta, outcome)) or outcome
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from apikeys.usage.spool.append import recorder
 from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method
+from apikeys.usage.spool.append import appender
+from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method, text
 from apikeys.verify.denials import Denial, Presented, Reason
 from apikeys.verify.judge import Credential
 from config.lib import logs, metrics
@@ -30,7 +32,7 @@ class _Note:
 def admit(meta: MutableMapping[str, Any], outcome: Credential | Denial) -> Credential | Denial:
     """Note what was presented. Where usage must be recorded and cannot be, nothing goes on: that is `unavailable`."""
     logs.about(outcome.presented)
-    if outcome.presented and not recorder().accepts():
+    if outcome.presented and not appender().accepts():
         return Denial(Reason.UNAVAILABLE)
     if isinstance(outcome, Denial):
         meta[_NOTE] = _Note(outcome.presented, outcome.reason)
@@ -62,7 +64,7 @@ def record(
     at = time.time_ns() // 1000 - took
     address = client_ip(meta).partition("%")[0][:_MOST_ADDRESS]
     if note.presented is None:
-        recorder().count_unproven(minute=at // 60_000_000, address=address, reason=note.denial)
+        appender().count_unproven(minute=at // 60_000_000, address=address, reason=note.denial)
         return True
     line = UseLine(
         at=at,
@@ -77,4 +79,4 @@ def record(
         user_agent=printable(meta.get("HTTP_USER_AGENT", ""), MOST_USER_AGENT),
         took=took,
     )
-    return recorder().record(line)
+    return appender().record(line)

@@ -17,7 +17,7 @@ UNPROVEN_SECONDS = 5.0
 _IDLE_SECONDS = 30.0
 
 
-class Recorder:
+class Appender:
     """Thread-safe. `blocks` says what a full spool means: refuse requests, or answer and count them."""
 
     def __init__(self, spool: Spool, *, blocks: bool) -> None:
@@ -31,7 +31,7 @@ class Recorder:
         """Tell whether a request may go on, before it does anything. One that may not is counted as refused."""
         if not self._blocks or self._spool.has_room():
             return True
-        self._spool.miss(served=False)
+        self._spool.count_lost(served=False)
         return False
 
     def record(self, line: UseLine) -> bool:
@@ -41,7 +41,7 @@ class Recorder:
                 raise SpoolFailed()
             self._spool.write(encode(line))
         except SpoolFailed:
-            self._spool.miss(served=not self._blocks)
+            self._spool.count_lost(served=not self._blocks)
             return not self._blocks
         if not self._written.is_set():
             self._written.set()
@@ -88,41 +88,41 @@ class Recorder:
 
 
 _lock = threading.Lock()
-_recorder: Recorder | None = None
+_appender: Appender | None = None
 
 
-def recorder() -> Recorder:
+def appender() -> Appender:
     """This process's recorder, made and started on first use, which is after a server has forked its workers."""
-    global _recorder
-    if _recorder is None:
+    global _appender
+    if _appender is None:
         with _lock:
-            if _recorder is None:
+            if _appender is None:
                 directory, most_bytes = conf.spool()
-                made = Recorder(
+                made = Appender(
                     Spool(directory, most_bytes=most_bytes), blocks=conf.blocks_when_full()
                 )
                 made.start()
-                _recorder = made
-    return _recorder
+                _appender = made
+    return _appender
 
 
 @atexit.register
 def stop() -> None:
     """End the thread and let the segment go. The next request starts anew."""
-    global _recorder
+    global _appender
     with _lock:
-        stopped, _recorder = _recorder, None
+        stopped, _appender = _appender, None
     if stopped:
         stopped.close()
 
 
 def _forget() -> None:
     """In the child of a fork: the parent's threads are not here, and its segment is its own."""
-    global _recorder, _lock
+    global _appender, _lock
     _lock = threading.Lock()
-    if _recorder:
-        _recorder.abandon()
-        _recorder = None
+    if _appender:
+        _appender.abandon()
+        _appender = None
 
 
 os.register_at_fork(after_in_child=_forget)

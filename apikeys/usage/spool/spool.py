@@ -16,7 +16,7 @@ MOST_IDLE_SECONDS = 300
 # How long an answer about room may be reused, and how long a spool that failed is left alone.
 LOOK_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-TELL_SECONDS = 10.0
+REPORT_SECONDS = 10.0
 ALARM_SHARE = 0.8
 
 
@@ -43,7 +43,7 @@ class Spool:
         self._looked_at = float("-inf")
         self._failed_at = float("-inf")
         self._is_alarmed = False
-        self._told_at = float("-inf")
+        self._reported_at = float("-inf")
 
     def write(self, line: bytes) -> None:
         """Append a whole line, in the file when this returns. Raises SpoolFailed."""
@@ -63,7 +63,7 @@ class Spool:
                     self._look(now)
         return self._used_bytes < self._most_bytes and not self._has_failed
 
-    def miss(self, *, served: bool) -> None:
+    def count_lost(self, *, served: bool) -> None:
         """Count a request that has no line, where the count outlives this process as well as the spool's state allows."""
         with self._lock:
             if self._segment is None and not self._has_failed:
@@ -72,7 +72,7 @@ class Spool:
                 self._carried = self._carried.widened(served=served)
             else:
                 self._note(self._segment, served=served)
-            self._tell()
+            self._report_loss()
 
     def sync(self) -> None:
         """Force what was written to the disk, and end segments that are done."""
@@ -167,12 +167,12 @@ class Spool:
         self._failed_at = time.monotonic()
         logger.error("The spool at %s cannot be written: %s", self.directory, error)
 
-    def _tell(self) -> None:
+    def _report_loss(self) -> None:
         """Nothing goes missing silently: say how much, not more often than anybody would read."""
         now = time.monotonic()
-        if now < self._told_at + TELL_SECONDS:
+        if now < self._reported_at + REPORT_SECONDS:
             return
-        self._told_at = now
+        self._reported_at = now
         gap = self._segment.gap if self._segment else self._carried
         logger.error("The spool at %s is full or away: %d requests went unrecorded, %d were refused.",
                      self.directory, gap.served, gap.refused)  # fmt: skip

@@ -43,7 +43,7 @@ def drain(spool: Path) -> Drain:
     """Move what was recorded so far into the database, as another process would."""
 
     def drained() -> int:
-        append.recorder().flush()
+        append.appender().flush()
         return Drainer(spool).drain()
 
     return drained

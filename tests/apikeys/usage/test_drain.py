@@ -204,10 +204,10 @@ def test_a_gap_is_kept_and_grows_with_its_segment(
     writer: Spool, write: Write, drainer: Drainer
 ) -> None:
     write(use())
-    writer.miss(served=True)
+    writer.count_lost(served=True)
     drainer.drain()
-    writer.miss(served=True)
-    writer.miss(served=False)
+    writer.count_lost(served=True)
+    writer.count_lost(served=False)
     drainer.drain()
     drainer.drain()
     gap = UsageGap.objects.get()

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apikeys.models import UsageGap
 from apikeys.services import Issued
-from apikeys.usage.statistics import Bar, Figures, Window
+from apikeys.usage.statistics import Bar, OutcomeCounts, Window
 from apikeys.views.usage_chart import Chart, round_up
 from tenants.models import User
 from tests.apikeys.test_rotation import rotate
@@ -188,7 +188,7 @@ def test_lists_lead_to_it(public_key: Issued, agent_key: Issued, bob: User, caro
     assert "Pause" not in html
 
 
-def bars(*figures: Figures) -> list[Bar]:
+def bars(*figures: OutcomeCounts) -> list[Bar]:
     return [Bar(NOW, each) for each in figures]
 
 
@@ -215,7 +215,9 @@ def test_the_scale_is_round_and_its_half_a_whole_number(most: int, top: int) -> 
 
 
 def test_columns_stack_without_gaps_and_stay_in_the_box() -> None:
-    chart = Chart(bars(Figures(50, 25, Counter(x=25)), Figures(), Figures(1)), labels=3)
+    chart = Chart(
+        bars(OutcomeCounts(50, 25, Counter(x=25)), OutcomeCounts(), OutcomeCounts(1)), labels=3
+    )
     first, second, third = chart.columns
     assert [(part.kind, part.y, part.height) for part in first.parts] == [
         ("ok", "50.00", "50.00"),

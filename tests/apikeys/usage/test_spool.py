@@ -182,7 +182,7 @@ def test_what_is_missed_is_counted_in_the_segment_itself(
     spool = opened()
     spool.write(encode(use(1)))
     for served in (True, True, False):
-        spool.miss(served=served)
+        spool.count_lost(served=served)
     spool.write(encode(use(2)))
     (name,) = segment.names(directory)
     gap = segment.read(directory / name, 0, most_lines=9).gap
@@ -199,7 +199,7 @@ def test_what_is_missed_without_a_segment_is_carried_into_the_next(
     with pytest.raises(SpoolFailed):
         spool.write(encode(use(1)))
     for _ in range(3):
-        spool.miss(served=True)
+        spool.count_lost(served=True)
     directory.unlink()
     time.sleep(spools.RETRY_SECONDS)
     assert spool.has_room()
@@ -216,7 +216,7 @@ def test_a_spool_that_stays_full_makes_no_heap_of_segments(
     before = len(segment.names(directory))
     for _ in range(5):
         assert not spool.has_room()
-        spool.miss(served=False)
+        spool.count_lost(served=False)
         time.sleep(spools.LOOK_SECONDS)
     assert len(segment.names(directory)) <= before + 1
 
@@ -232,7 +232,7 @@ def test_what_is_missed_where_nothing_can_be_written_any_more_is_carried_on(
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "pwrite", read_only)
-        spool.miss(served=True)
+        spool.count_lost(served=True)
     spool.close()
     time.sleep(spools.RETRY_SECONDS)
     spool.write(encode(use(2)))

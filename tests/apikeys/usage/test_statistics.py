@@ -18,7 +18,7 @@ from apikeys.usage import statistics
 from apikeys.usage.endpoints import Endpoints
 from apikeys.usage.models import EPOCH, Period
 from apikeys.usage.spool.lines import UseLine
-from apikeys.usage.statistics import Figures, Span, Window
+from apikeys.usage.statistics import OutcomeCounts, Span, Window
 from apikeys.usage.storage import store
 from config.lib.ids import encode
 from tenants.models import User
@@ -161,11 +161,11 @@ def test_each_secret_is_told_apart(public_key: Issued) -> None:
 
 
 def test_rates_are_percents_of_all_requests() -> None:
-    assert Figures().error_rate == 0.0
-    assert statistics.Figures.of(
+    assert OutcomeCounts().error_rate == 0.0
+    assert statistics.OutcomeCounts.of(
         statistics.Counter({"ok": 1530, "client_error": 7, "server_error": 2, "revoked_key": 3})
-    ) == (Figures(1530, 9, statistics.Counter({"revoked_key": 3})))
-    assert Figures(1530, 9, statistics.Counter({"revoked_key": 3})).error_rate == 0.78
+    ) == (OutcomeCounts(1530, 9, statistics.Counter({"revoked_key": 3})))
+    assert OutcomeCounts(1530, 9, statistics.Counter({"revoked_key": 3})).error_rate == 0.78
 
 
 def test_totals_outlive_the_single_requests(public_key: Issued) -> None:
