@@ -6,7 +6,10 @@ from tenants.changes import leases
 
 
 class LeaseMiddleware:
-    """An answer leaves only when all that it took away is away everywhere: one wait, however many keys it touched."""
+    """Hold a response until every change it made is in force in all processes.
+
+    One wait per request, however many keys it touched.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
