@@ -1,7 +1,7 @@
-"""The only judge: whose key is this, what may it do, right now? Writes nothing.
+"""The only code that decides whether a key is valid, and what it may do right now. Writes nothing.
 
-The order is shape, tag, row, proof, state. Whatever fails before the proof is `invalid_key`, so that
-only somebody who holds a secret learns anything of it.
+The order is format, tag, row, proof, state. Everything that fails before the proof is
+`invalid_key`, so only a caller who holds the secret learns anything about its key.
 """
 
 import logging
@@ -17,9 +17,9 @@ from apikeys import conf, networks, scopes
 from apikeys.authority import Authority
 from apikeys.kind import Kind
 from apikeys.networks import Network
-from apikeys.verify import hashing, secret
+from apikeys.verify import hashing, secret, secret_rows
 from apikeys.verify.denials import Denial, Presented, Reason
-from apikeys.verify.secret_rows import OrganizationRow, SecretRow, read
+from apikeys.verify.secret_rows import OrganizationRow, SecretRow
 from audit.trail.actor import Actor
 from config.lib.ids import encode
 from tenants.changes.leases import Leases, register
@@ -29,10 +29,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a verified secret or access token resolves to. A token is an application's and no key: it has no `key_id`.
+    """What a verified secret or access token resolves to.
 
-    `scopes` are those given that the owner's role still holds; `allowed` is where it may be used from, empty: anywhere.
-    `retires_at` is when this secret of the key ends, for one that is being rotated out.
+    A key has a `key_id`; an access token belongs to an application and has an `application_id`.
+    `scopes` are the granted scopes that the owner's role still holds. `allowed` lists the networks
+    it may be used from; empty means anywhere. `retires_at` is when a secret that is being rotated
+    out ends.
     """
 
     key_id: uuid.UUID | None
@@ -51,7 +53,9 @@ class Credential:
 
     @property
     def authority(self) -> Authority:
-        """A secret that is being rotated out hands on nothing that outlasts it, least of all the key itself."""
+        """What this credential may hand on to keys that it issues."""
+        # The earlier end. Otherwise the old secret of a key in rotation could issue a key that
+        # outlives it, which would undo the rotation for a thief who holds that secret.
         ends = [end for end in (self.expires_at, self.retires_at) if end]
         return Authority.of_key(
             self.scopes, self.environment, min(ends, default=None), self.allowed
@@ -63,14 +67,14 @@ class Credential:
 
     @property
     def id(self) -> uuid.UUID:
-        """The key's, or the application's."""
+        """The id of the key, or of the application."""
         one = self.key_id or self.application_id
         assert one is not None  # noqa: S101  every credential is one of the two
         return one
 
     @property
     def presented(self) -> Presented | None:
-        """The key whose use this is."""
+        """The key and secret to record the use for. None for a token."""
         if self.key_id is None or self.secret_id is None:
             return None
         return Presented(self.key_id, self.secret_id, self.organization.id)
@@ -93,35 +97,52 @@ class Credential:
 
 
 class _Known(NamedTuple):
-    """What is leased of a secret: what the database says, and what it resolves to while nothing stands against it."""
+    """What a lease holds: a secret's row, and the credential it resolves to unless denied."""
 
-    facts: SecretRow
+    row: SecretRow
     credential: Credential
 
 
-def _read(lookups: Sequence[int]) -> dict[int, _Known]:
-    return {lookup: _Known(facts, _credential(facts)) for lookup, facts in read(lookups).items()}
+def _read_known(lookups: Sequence[int]) -> dict[int, _Known]:
+    rows = secret_rows.read(lookups)
+    return {lookup: _Known(row, _credential(row)) for lookup, row in rows.items()}
 
 
-_leases: Leases[int, _Known] = register(Leases(_read))
+# Registered, so that this process drops its leases as soon as a change takes power away.
+_leases: Leases[int, _Known] = register(Leases(_read_known))
 
 
 def verify(presented: str, *, now: datetime, address: str = "") -> Credential | Denial:
-    """Resolve a secret presented from `address`. A cause of our own is `unavailable`, never a refusal of the key."""
+    """Resolve a secret that was presented from `address`.
+
+    A fault of ours is `unavailable`. It is never reported as a fault of the key.
+    """
+    # Format and tag before everything else: they need no database and no Argon2. After the look-up,
+    # a flood of random strings would cost a query each.
     plaintext = secret.parse(presented)
     tagged = secret.check_tag(plaintext, conf.peppers()) if plaintext else None
     if tagged is None:
+        # The same reason as for an unknown secret or a wrong proof. A reason for each would tell an
+        # attacker how far a guess got.
         return Denial(Reason.INVALID_KEY)
     try:
         known = _leases.get(tagged.lookup)
-        if known is None or not hashing.holds(tagged.plaintext.reveal(), known.facts.proof):
+        # Row before proof, so that a secret without a row never starts Argon2.
+        # Proof before state, because the lookup only finds a row. If the state came first, a caller
+        # without the secret would learn that a key exists and is revoked, expired or paused.
+        if known is None or not hashing.holds(tagged.plaintext.reveal(), known.row.proof):
             return Denial(Reason.INVALID_KEY)
     except hashing.PoolFull:
+        # Not INVALID_KEY: clients drop a key that is called invalid, and this one may be good.
         return Denial(Reason.UNAVAILABLE)
     except (DatabaseError, InterfaceError) as error:
+        # Fail closed, as 503: accepting would ignore a revocation that could not be read.
         logger.error("Verification could not read the database: %s", error)
         return Denial(Reason.UNAVAILABLE)
-    reason = _judge(known.facts, now, address)
+    # At every request and never inside the lease: a lease holds the row, and the clock and the
+    # caller's address are those of this request.
+    reason = _reason_to_deny(known.row, now, address)
+    # A denial names the key, since the proof held. Its owner sees the attempt in the key's usage.
     return Denial(reason, presented=known.credential.presented) if reason else known.credential
 
 
@@ -133,7 +154,12 @@ def authorize(
     scope: str | None = None,
     organization: str | None = None,
 ) -> Denial | None:
-    """Ask more of a credential. `organization` is the one the caller believes it is in, ``org_…`` or slug."""
+    """Check what a call demands of a credential beyond its being valid.
+
+    `organization` is the one that the caller names, as ``org_…`` or slug.
+    """
+    # First, because the details below describe the key, and a key of another organization should be
+    # refused for that alone. `is not None`, not truth: an empty demand is a wrong one, not none.
     if organization is not None and organization not in (
         credential.organization.public_id,
         credential.organization.slug,
@@ -149,6 +175,8 @@ def authorize(
             Reason.WRONG_ENVIRONMENT,
             f"This call takes {environment} keys; this is a {credential.environment} key.",
         )
+    # Against the scopes of the credential, from which the row has already taken what the owner's
+    # role no longer holds.
     if scope is not None and not scopes.include(credential.scopes, scope):
         return Denial(
             Reason.INSUFFICIENT_SCOPE,
@@ -161,42 +189,48 @@ def authorize(
 _A_KEY = {Kind.AGENT: "an agent key", Kind.PUBLIC: "a public key"}
 
 
-def _judge(facts: SecretRow, now: datetime, address: str) -> Reason | None:
-    """The state of a key whose secret was proved, then what surrounds it."""
-    if reason := _state(facts, now):
+def _reason_to_deny(row: SecretRow, now: datetime, address: str) -> Reason | None:
+    """Return the first reason to deny a key whose secret was proved, or None."""
+    # The key's own state first. "Revoked" is final, so it is reported before anything that could
+    # still be fixed, such as the owner's account or the network.
+    if reason := _state(row, now):
         return reason
-    if not facts.owner_is_active:
+    if not row.owner_is_active:
         return Reason.OWNER_INACTIVE
-    if facts.organization.suspended_at:
+    if row.organization.suspended_at:
         return Reason.ORGANIZATION_SUSPENDED
-    if facts.allowed and not networks.allow(facts.allowed, address):
+    # Last: throttling does not remember a secret that is refused for its address alone, because the
+    # same secret may be good from elsewhere. A revoked key must not get that exemption.
+    if row.allowed and not networks.allow(row.allowed, address):
         return Reason.IP_NOT_ALLOWED
     return None
 
 
-def _state(facts: SecretRow, now: datetime) -> Reason | None:
-    """The clock decides expiry and retirement, to the microsecond."""
-    if facts.revoked_at:
+def _state(row: SecretRow, now: datetime) -> Reason | None:
+    # Revoked before all else, so that a revoked key says so for good, whatever else is true of it.
+    if row.revoked_at:
         return Reason.REVOKED_KEY
-    if facts.retired_at and facts.retired_at <= now:
+    # `<=`: the end itself is over. The clock decides at the moment of use, to the microsecond. No
+    # clean-up job has to run for a key to expire.
+    if row.retired_at and row.retired_at <= now:
         return Reason.ROTATED_KEY
-    if facts.expires_at and facts.expires_at <= now:
+    if row.expires_at and row.expires_at <= now:
         return Reason.EXPIRED_KEY
-    return Reason.PAUSED_KEY if facts.paused_at else None
+    return Reason.PAUSED_KEY if row.paused_at else None
 
 
-def _credential(facts: SecretRow) -> Credential:
+def _credential(row: SecretRow) -> Credential:
     return Credential(
-        key_id=facts.key_id,
-        secret_id=facts.secret_id,
-        name=facts.name,
-        kind=facts.kind,
-        environment=facts.environment,
-        scopes=facts.scopes,
-        organization=facts.organization,
-        owner_id=facts.owner_id,
-        owner_email=facts.owner_email,
-        expires_at=facts.expires_at,
-        allowed=facts.allowed,
-        retires_at=facts.retired_at,
+        key_id=row.key_id,
+        secret_id=row.secret_id,
+        name=row.name,
+        kind=row.kind,
+        environment=row.environment,
+        scopes=row.scopes,
+        organization=row.organization,
+        owner_id=row.owner_id,
+        owner_email=row.owner_email,
+        expires_at=row.expires_at,
+        allowed=row.allowed,
+        retires_at=row.retired_at,
     )

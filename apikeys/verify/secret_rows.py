@@ -1,4 +1,7 @@
-"""What the database says of secrets: read in one statement, judged in apikeys.verify.judge."""
+"""The rows of secrets: everything verification needs, read in one statement.
+
+apikeys.verify.judge decides what they mean.
+"""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,7 +32,10 @@ class OrganizationRow:
 
 @dataclass(frozen=True, slots=True)
 class SecretRow:
-    """All that the database says of one secret, read in one statement: what a lease will hold."""
+    """One secret with its key, organization and owner.
+
+    Leases hold these, so they carry no clock.
+    """
 
     secret_id: uuid.UUID
     proof: str
@@ -49,6 +55,8 @@ class SecretRow:
     owner_is_active: bool
 
 
+# One statement with joins, not one query a table. Two queries could see the key before a change and
+# its owner after it, and so accept a combination that never existed.
 _COLUMNS = {
     "lookup": "lookup",
     "secret_id": "id",
@@ -69,11 +77,13 @@ _prepared = Prepared(lambda lookups: Secret.objects.filter(lookup__in=lookups), 
 
 
 def read(lookups: Sequence[int]) -> dict[int, SecretRow]:
-    """Those that are there, by their lookup."""
-    return {row["lookup"]: _facts(row) for row in _prepared.read(lookups)}
+    """Return the row of each secret that exists, keyed by lookup."""
+    # Secrets that are retired and keys that are revoked or expired are read too: the caller proved
+    # to hold the secret, and is owed the reason instead of "invalid".
+    return {row["lookup"]: _secret_row(row) for row in _prepared.read(lookups)}
 
 
-def _facts(row: Mapping[str, Any]) -> SecretRow:
+def _secret_row(row: Mapping[str, Any]) -> SecretRow:
     kind = Kind(row["kind"])
     return SecretRow(
         secret_id=row["secret_id"],
@@ -83,6 +93,9 @@ def _facts(row: Mapping[str, Any]) -> SecretRow:
         name=row["name"],
         kind=kind,
         environment=row["environment"],
+        # Agent keys: fixed by the code, not stored. Write access to the row cannot widen them.
+        # Public keys: the granted scopes that the owner's role holds now, so that a demotion
+        # narrows every key of that owner at the next read, without an update of the keys.
         scopes=scopes.agent_scopes()
         if kind is Kind.AGENT
         else scopes.held_by(row["owner_role"]).intersection(row["scopes"]),
@@ -98,6 +111,8 @@ def _facts(row: Mapping[str, Any]) -> SecretRow:
         ),
         owner_id=row["owner_id"],
         owner_email=row["owner_email"],
+        # A key without an owner is the organization's. Otherwise all three must hold: different
+        # changes disable the account, deactivate the membership and remove it.
         owner_is_active=row["owner_id"] is None
         or (row["user_is_active"] and row["deactivated_at"] is None and row["removed_at"] is None),
     )

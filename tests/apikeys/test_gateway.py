@@ -231,7 +231,7 @@ def test_a_warm_question_costs_no_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     ask(public_key)
-    known = judge._read(public_key.key.secrets.values_list("lookup", flat=True))
+    known = judge._read_known(public_key.key.secrets.values_list("lookup", flat=True))
     monkeypatch.setattr(judge._leases, "get", known.get)
     with django_assert_num_queries(0):
         assert ask(public_key).status == 204
