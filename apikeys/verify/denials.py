@@ -1,4 +1,4 @@
-"""Every reason for which a presentation is refused. What HTTP makes of them is in config.lib.problems."""
+"""Every reason to refuse a presentation. config.lib.problems turns them into HTTP."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """Whose secret was presented, once its proof held."""
+    """The key and secret that a caller proved to hold."""
 
     key_id: uuid.UUID
     secret_id: uuid.UUID
@@ -38,9 +38,10 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A refused presentation. `detail` replaces the reason's own words where there is more to say.
+    """A refused presentation.
 
-    `retry_after` is in seconds, where it is known. `bearer` says that it was a token, so that the answer asks for one.
+    `detail` replaces the reason's default text. `retry_after` is in seconds. `bearer` is set for a
+    token, so that the response challenges for a token.
     """
 
     reason: Reason

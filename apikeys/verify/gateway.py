@@ -1,8 +1,9 @@
-"""`GET /api/v1/verify`: whose key is this, may it? For services in any language and for reverse proxies.
+"""`GET /api/v1/verify`: whose key is this, and may it do what the caller asks?
 
-A WSGI application of its own, which config.wsgi asks before Django: the answer costs neither sessions, CSRF,
-templates, messages nor Django REST framework. 204 says yes, and who in its headers. Whatever else can happen
-is a problem with a status from 400 up, so that a proxy which asks lets nothing through by accident.
+For services in any language and for reverse proxies. This is a WSGI application of its own, which
+config.wsgi calls before Django, so a response needs no sessions, CSRF, templates, messages or
+Django REST framework. 204 means yes, with the identity in the headers. Every other outcome is a
+problem with a status of 400 or above, so a proxy lets nothing through by accident.
 """
 
 import json
@@ -37,7 +38,7 @@ PARAMETERS = ("scope", "environment", "organization")
 MOST_SPELLINGS = 256
 MOST_IDENTITIES = 10_000
 MOST_PATH = 1024
-# Numbers, UUIDs, hashes, prefixed ids, and whatever is too long for a word.
+# Path segments that are numbers, UUIDs, hashes, prefixed ids, or too long for a word.
 _ID = re.compile(r"/(?:\d+|[0-9A-Fa-f-]{16,}|[a-z_]+_[0-9A-Za-z]{16,}|[^/]{41,})(?=/|\Z)")
 
 Headers = tuple[tuple[str, str], ...]
@@ -45,7 +46,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What the caller asks of the credential, beyond its being good."""
+    """What the caller demands of the credential, beyond its being valid."""
 
     scope: str | None = None
     environment: str | None = None
@@ -70,7 +71,8 @@ class _Identity(NamedTuple):
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     began = time.perf_counter()
-    answer = _answer(environ)
+    answer = _verify(environ)
+    # Recorded before the response is sent. A yes that could not be recorded becomes a 503.
     if not usage_note.record(environ, began=began, status=answer.status, **original(environ)):
         answer = _refusal(Refused(Denial(Reason.UNAVAILABLE)))
     metrics.count_request(
@@ -83,9 +85,10 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> list
 
 
 def original(environ: WSGIEnvironment) -> dict[str, str]:
-    """What is called, and how: the request that a proxy asks about, where it tells (nginx's names, then Caddy's and Traefik's).
+    """Return the route and method of the request that a proxy asks about, or else of this request.
 
-    Only the path is kept, and ids in it are not: the route is counted by, and an address may hold a secret of somebody's.
+    nginx names them in X-Original-*, Caddy and Traefik in X-Forwarded-*. Only the path is kept,
+    with its ids replaced: the route groups the counts, and a URL may hold a secret.
     """
     uri: str = (
         environ.get("HTTP_X_ORIGINAL_URI")
@@ -103,11 +106,12 @@ def original(environ: WSGIEnvironment) -> dict[str, str]:
     }
 
 
-def _answer(environ: WSGIEnvironment) -> Answer:
+def _verify(environ: WSGIEnvironment) -> Answer:
     try:
-        return Answer(HTTPStatus.NO_CONTENT, _identity(_judge(environ)))
+        return Answer(HTTPStatus.NO_CONTENT, _identity(_accepted(environ)))
     except Exception as error:
-        # The outermost frame: nothing above would make a problem of it.
+        # Everything, because this is the outermost frame: an error that leaves it would end in the
+        # server's own page instead of a problem.
         problem = problems.translate(error)
         if problem is None:
             logger.exception("Verification failed")
@@ -117,22 +121,26 @@ def _answer(environ: WSGIEnvironment) -> Answer:
     return _refusal(problem)
 
 
-def _judge(environ: WSGIEnvironment) -> Credential:
-    """Raises ApiProblem."""
+def _accepted(environ: WSGIEnvironment) -> Credential:
+    """Return a credential that meets the demands. Raises ApiProblem."""
     if environ["REQUEST_METHOD"] not in METHODS:
         raise ApiProblem("method_not_allowed", headers={"Allow": ", ".join(METHODS)})
     demands = read_demands(environ.get("QUERY_STRING", ""))
     outcome = presentation.resolve(environ, at=timezone.now()) or Denial(Reason.MISSING_KEY)
     if isinstance(outcome, Credential):
-        outcome = _ask(outcome, demands) or outcome
+        outcome = _check(outcome, demands) or outcome
     if isinstance(outcome, Denial):
         raise Refused(outcome)
     return outcome
 
 
-@lru_cache(maxsize=MOST_SPELLINGS)  # a proxy asks the same of every request
+@lru_cache(maxsize=MOST_SPELLINGS)  # a proxy sends the same query with every request
 def read_demands(query: str) -> Demands:
-    """Raises ApiProblem. What is unknown, repeated or empty is refused: a mistyped demand must not let everybody in."""
+    """Read the demands of a query string. Raises ApiProblem.
+
+    Unknown, repeated and empty parameters are errors. A mistyped demand that was ignored would let
+    every key through.
+    """
     try:
         given = parse_qsl(query, keep_blank_values=True, max_num_fields=len(PARAMETERS))
     except ValueError:
@@ -145,7 +153,7 @@ def read_demands(query: str) -> Demands:
     ):
         raise ApiProblem(
             "invalid_parameter",
-            f"The parameters are {', '.join(PARAMETERS)}: each at most once, and not empty.",
+            f"The parameters are {', '.join(PARAMETERS)}. Send each at most once, with a value.",
         )
     if demands.get("environment", Environment.LIVE) not in Environment.values:
         raise ApiProblem(
@@ -156,7 +164,7 @@ def read_demands(query: str) -> Demands:
     return Demands(**demands)
 
 
-def _ask(credential: Credential, demands: Demands) -> Denial | None:
+def _check(credential: Credential, demands: Demands) -> Denial | None:
     return authorize(
         credential,
         scope=demands.scope,
@@ -175,12 +183,12 @@ def _identity(credential: Credential) -> Headers:
         credential.environment,
         credential.scopes,
     )
-    return _spell(who)
+    return _identity_headers(who)
 
 
 @lru_cache(maxsize=MOST_IDENTITIES)
-def _spell(who: _Identity) -> Headers:
-    """Nothing here is free text: no label, no name and no address can break out of a header."""
+def _identity_headers(who: _Identity) -> Headers:
+    # No free text: a name or email with a line break in it could add headers of its own.
     owner = (("X-Keyway-Owner", encode("usr", who.owner_id)),) if who.owner_id else ()
     return (
         ("Cache-Control", "no-store"),

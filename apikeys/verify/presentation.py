@@ -1,7 +1,8 @@
-"""One presentation of a credential, whoever asks: found in the request, judged, noted.
+"""Find the credential in a request, verify it, and note it for the usage record.
 
-Django REST framework (apikeys.api.authentication) and the gateway (apikeys.verify.gateway) both come here, so that a
-key means the same at both. `meta` is a WSGI environment, which is what Django calls META.
+Django REST framework (apikeys.api.authentication) and the gateway (apikeys.verify.gateway) both
+call `resolve`, so a key gets the same verdict from either. `meta` is a WSGI environment: Django's
+META.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -18,17 +19,17 @@ from tenants.sign_in.tokens.token import is_shaped
 
 
 class BearerToken(str):
-    """Presented as `Authorization: Bearer`, and neither an API key nor a user token."""
+    """A value of `Authorization: Bearer` that is neither an API key nor a user token."""
 
     __slots__ = ()
 
 
 def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Denial | None:
-    """Return whose credential was presented, why it is refused, or None where there was none."""
+    """Return the credential of a request, the denial of it, or None if it presents none."""
     presented = find(meta)
     if presented is None:
         return None
-    outcome = usage_note.admit(meta, _judge(meta, presented, at))
+    outcome = usage_note.admit(meta, _verify(meta, presented, at))
     if isinstance(outcome, Denial):
         return outcome
     organization = meta.get("HTTP_X_ORGANIZATION_ID")
@@ -37,22 +38,26 @@ def resolve(meta: MutableMapping[str, Any], *, at: datetime) -> Credential | Den
     return outcome
 
 
-def _judge(
+def _verify(
     meta: MutableMapping[str, Any], presented: str | Denial, at: datetime
 ) -> Credential | Denial:
     if isinstance(presented, Denial):
         return throttling.refuse(meta, presented) or presented
     address = client_ip(meta)
     if isinstance(presented, BearerToken):
-        return throttling.judge(meta, presented, lambda text: tokens.verify(text, now=at))
-    return throttling.judge(meta, presented, lambda text: verify(text, now=at, address=address))
+        return throttling.within_limits(meta, presented, lambda text: tokens.verify(text, now=at))
+    return throttling.within_limits(
+        meta, presented, lambda text: verify(text, now=at, address=address)
+    )
 
 
 def find(meta: Mapping[str, Any]) -> str | Denial | None:
-    """Find the one credential of a request. Repeated X-API-Key headers arrive joined by a comma."""
+    """Return the one credential of a request, a denial of several, or None if there is none."""
     header: str | None = meta.get("HTTP_X_API_KEY")
     authorization: str | None = meta.get("HTTP_AUTHORIZATION")
     bearer = _bearer(authorization) if authorization else None
+    # Refused and not resolved by precedence: a proxy and Keyway could each choose another one.
+    # Repeated X-API-Key headers arrive joined by a comma.
     if header is not None and ("," in header or bearer is not None):
         return Denial(Reason.SEVERAL_CREDENTIALS)
     if bearer is None:

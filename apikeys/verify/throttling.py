@@ -1,7 +1,8 @@
-"""Limits where requests come in. What was spent is carried in the WSGI environment, Django's META, to the answer.
+"""Rate limits for incoming requests. The verdict travels in the WSGI environment to the response.
 
-A good key spends its own and its organization's quota. A refused presentation spends its network's; the keys of
-neighbours do not suffer from it, for many agents may stand behind one address.
+A valid key spends its own quota and its organization's. A refused presentation spends the quota of
+its network. Valid keys from the same network are not affected, because many agents may share one
+address.
 """
 
 import threading
@@ -26,7 +27,10 @@ REFUSAL_SECONDS = 30.0
 
 
 class RecentlyRefused:
-    """What was refused lately, as numbers that tell nothing of it and mean nothing in another process. Bounded."""
+    """Recently refused presentations. Thread-safe and bounded.
+
+    Kept as Python hashes, which are seeded per process: they reveal nothing of what was presented.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,15 +57,14 @@ class RecentlyRefused:
 recently_refused = RecentlyRefused()
 
 
-def judge(
+def within_limits(
     meta: MutableMapping[str, Any], presented: str, verify: Callable[[str], Credential | Denial]
 ) -> Credential | Denial:
-    """Verify what was presented, within its limits.
-
-    What was refused before spends first and is verified after, so that past the limit it costs no query and no
-    Argon2. Everything else is verified first: a stranger's limit is no reason to doubt a good key.
-    """
+    """Verify a presentation within its limits."""
     known = presented in recently_refused
+    # A presentation that was just refused spends before it is verified. Past the limit it therefore
+    # costs no query and no Argon2. Everything else is verified first: the limit of a network must
+    # not stop a valid key that comes from it.
     if known and (denial := refuse(meta)):
         return denial
     outcome = verify(presented)
@@ -69,17 +72,21 @@ def judge(
         if known:
             recently_refused.discard(presented)
         return _use(meta, outcome) or outcome
+    # Our own fault spends nothing, or an outage would lock out every network that retries.
     if outcome.reason is Reason.UNAVAILABLE:
         return outcome
-    if (
-        outcome.reason is not Reason.IP_NOT_ALLOWED
-    ):  # the same secret may be good from elsewhere, where it must not spend first
+    # The same secret may be valid from an allowed network, where it must not spend first.
+    if outcome.reason is not Reason.IP_NOT_ALLOWED:
         recently_refused.add(presented)
+    # A known one has spent above already.
     return (None if known else refuse(meta, outcome)) or outcome
 
 
 def refuse(meta: MutableMapping[str, Any], outcome: Denial | None = None) -> Denial | None:
-    """Count a refused presentation for its network. Past the limit, that is what is told instead of the reason."""
+    """Spend one refusal of the caller's network.
+
+    Past the limit, return the denial for that instead.
+    """
     verdict = limiter.spend(refused=network(client_ip(meta)))
     if verdict.is_allowed:
         return None
@@ -88,9 +95,9 @@ def refuse(meta: MutableMapping[str, Any], outcome: Denial | None = None) -> Den
 
 
 def _use(meta: MutableMapping[str, Any], credential: Credential) -> Denial | None:
-    mine = "application" if credential.is_token else "key"
+    subject = "application" if credential.is_token else "key"
     verdict = limiter.spend(
-        **{mine: credential.id.hex, "organization": credential.organization.id.hex}
+        **{subject: credential.id.hex, "organization": credential.organization.id.hex}
     )
     meta[_NOTE] = verdict
     return None if verdict.is_allowed else _limited(verdict, credential)
@@ -99,7 +106,8 @@ def _use(meta: MutableMapping[str, Any], credential: Credential) -> Denial | Non
 _WORDS = {
     "key": "This key may make {quota} requests in {seconds} seconds",
     "application": "This application may make {quota} requests in {seconds} seconds",
-    "organization": "The keys of this organization may together make {quota} requests in {seconds} seconds",
+    "organization": "The keys of this organization may together make {quota} requests"
+    " in {seconds} seconds",
     "refused": "Refused keys may be presented {quota} times in {seconds} seconds from one network",
 }
 
@@ -115,22 +123,23 @@ def _limited(verdict: Verdict, outcome: Credential | Denial | None) -> Denial:
 
 
 def issue(by: User) -> None:
-    """Spend one of the keys that somebody may issue in a while. Raises RateLimited."""
+    """Spend one of the keys that a user may create in a period. Raises RateLimited."""
     verdict = limiter.spend(issue=str(by.pk))
     if not verdict.is_allowed:
         minutes = max(1, round(verdict.exhausted.seconds / 60))
-        detail = f"You created many keys just now. Wait {minutes} minute{'s' if minutes > 1 else ''} and try again."
+        unit = "minutes" if minutes > 1 else "minute"
+        detail = f"Too many new keys. Try again in {minutes} {unit}."
         raise RateLimited(detail, retry_after=verdict.exhausted.seconds)
 
 
 def standings(meta: Mapping[str, Any]) -> tuple[Standing, ...]:
-    """Where the caller stands after this request."""
+    """Return what is left of the caller's limits after this request."""
     verdict: Verdict | None = meta.get(_NOTE)
     return verdict.standings if verdict else ()
 
 
 def fields(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The fields of draft-ietf-httpapi-ratelimit-headers-11, if anything is limited."""
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-11. Empty without limits."""
     known = standings(meta)
     if not known:
         return ()

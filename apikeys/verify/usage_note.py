@@ -1,6 +1,7 @@
-"""What a request presented, from when it is judged until it is recorded: carried in its WSGI environment, Django's META.
+"""A note of what a request presented, from its verification until it is recorded.
 
-The middleware records what Django answers; what answers without Django (apikeys.verify.gateway) calls `record` itself.
+The note travels in the WSGI environment (Django's META). The middleware records requests that
+Django answers. The gateway answers without Django and calls `record` itself.
 """
 
 import time
@@ -26,12 +27,13 @@ _MOST_ADDRESS = 64
 class _Note:
     presented: Presented | None
     denial: str = ""
-    is_token: bool = False  # its uses are not recorded one by one
+    is_token: bool = False  # uses of tokens are not recorded one by one
 
 
 def admit(meta: MutableMapping[str, Any], outcome: Credential | Denial) -> Credential | Denial:
-    """Note what was presented. Where usage must be recorded and cannot be, nothing goes on: that is `unavailable`."""
+    """Note a presentation. Return `unavailable` if its use must be recorded and cannot be."""
     logs.about(outcome.presented)
+    # Before the request does anything. After it, a change would be made that the usage cannot show.
     if outcome.presented and not appender().accepts():
         return Denial(Reason.UNAVAILABLE)
     if isinstance(outcome, Denial):
@@ -42,7 +44,10 @@ def admit(meta: MutableMapping[str, Any], outcome: Credential | Denial) -> Crede
 
 
 def deny(meta: Mapping[str, Any], denial: Denial) -> None:
-    """Note that what was presented is refused after all: for its scope, its rate, its kind."""
+    """Note that the credential was valid and the request was denied:
+
+    for its scope, rate or kind.
+    """
     if note := meta.get(_NOTE):
         note.denial = denial.reason
 
@@ -50,9 +55,11 @@ def deny(meta: Mapping[str, Any], denial: Denial) -> None:
 def record(
     meta: Mapping[str, Any], *, began: float, status: int, route: str, called: str = ""
 ) -> bool:
-    """Write down what was presented, if anything was. False: it could not be written, and must not be answered.
+    """Record the presentation, if there was one. False means: not recorded, so do not send the
+    response.
 
-    `began` is of time.perf_counter. `called` is the method that counts, where it is not that of the request itself.
+    `began` is from time.perf_counter. `called` is the method to record if it differs from the
+    request's.
     """
     note: _Note | None = meta.get(_NOTE)
     if note is None:

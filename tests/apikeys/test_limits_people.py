@@ -48,7 +48,7 @@ def test_whoever_issues_many_keys_is_told_to_wait_a_minute_and_nobody_else_is(
     client = client_of(alice)
     statuses = [order(client, alice, number).status_code for number in range(5)]
     assert statuses == [200, 200, 200, 422, 422]
-    assert "Wait 1 minute and try again" in order(client, alice, 6).content.decode()
+    assert "Too many new keys. Try again in 1 minute." in order(client, alice, 6).content.decode()
     assert Key.objects.count() == 3
     assert order_public_key(client_of(bob), bob, 7).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Spending under the limits in force: in Redis where there is one, otherwise in this process for its share of them."""
+"""Spend under the limits in force, in Redis or else in this process for its share."""
 
 import time
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ _here = Windows()
 
 
 def spend(**subjects: str) -> Verdict:
-    """Spend one of each limit, named with whose it is, or of none: ``spend(key=…, organization=…)``.
+    """Spend one of each named limit, or none if one is exhausted: ``spend(key=…, organization=…)``.
 
-    A limit that is off allows everything and is not among the standings.
+    A limit that is off allows everything and is left out of the standings.
     """
     redis = conf.redis()
     if redis and (claims := _claims(subjects, processes=1)):
@@ -26,7 +26,7 @@ def spend(**subjects: str) -> Verdict:
 
 
 def forget() -> None:
-    """Drop what this process has counted."""
+    """Drop this process's counts."""
     _here.clear()
 
 

@@ -1,15 +1,16 @@
-"""What a limit says, and where a subject stands under it. Pure."""
+"""A limit, a claim under it, and what is left of it. Pure."""
 
 from typing import NamedTuple
 
-# A window is counted in slices, so that a count costs the same memory whatever the quota. What was spent comes back when
-# its slice is over and a whole window has passed: up to a sixtieth of the window late, and never early.
+# A window is counted in slices, so that its memory does not grow with the quota. A spent unit comes
+# back when its slice and then a whole window have passed: up to a sixtieth of the window late,
+# never early.
 SLICES_A_WINDOW = 60
 SLICES = SLICES_A_WINDOW + 1
 
 
 class Rule(NamedTuple):
-    """`quota` in any `seconds`. The name is the policy's in RateLimit-Policy."""
+    """At most `quota` in any `seconds`. `name` appears in the RateLimit-Policy header."""
 
     name: str
     quota: int
@@ -17,14 +18,14 @@ class Rule(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """One more for `subject` under a rule."""
+    """A request to spend one unit for `subject` under a rule."""
 
     rule: Rule
     subject: str
 
 
 class Standing(NamedTuple):
-    """`remaining` of the rule's quota are left, and no more than that within the next `seconds`."""
+    """`remaining` units are left under the rule. No further unit comes back for `seconds`."""
 
     rule: Rule
     remaining: int
@@ -32,14 +33,14 @@ class Standing(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether all that was claimed was spent. Otherwise nothing was."""
+    """The outcome of claims: all were spent, or none."""
 
     is_allowed: bool
     standings: tuple[Standing, ...]
 
     @property
     def exhausted(self) -> Standing:
-        """Of a refusal: the standing that lasts longest."""
+        """The exhausted limit that takes longest to recover. Only after a refusal."""
         return max(
             (standing for standing in self.standings if not standing.remaining),
             key=lambda standing: standing.seconds,

@@ -1,4 +1,7 @@
-"""Counting in Redis, for all processes on all hosts together. Redis is optional; without it, each process has its share."""
+"""Count in Redis, for all processes on all hosts together.
+
+Without Redis, each process has its share.
+"""
 
 import threading
 from collections.abc import Sequence
@@ -13,8 +16,9 @@ from config.lib.breaker import Away, Breaker
 from config.lib.limits.rules import SLICES, Claim, Standing, Verdict
 from config.lib.redis_options import options
 
-# One script is one step to Redis: nobody else's request is counted between the look and the spending. A window is a hash
-# of slice number to count. The clock is Redis's, so that hosts need not agree.
+# Redis runs a script as one step, so no other request is counted between the check and the
+# spending. A window is a hash from slice number to count. The clock is that of Redis: hosts may
+# disagree.
 _SPEND = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -52,14 +56,14 @@ return answer
 
 
 class Shared:
-    """Thread-safe. Makes its connections in the process that uses them."""
+    """Thread-safe. Connects lazily, in the process that uses it."""
 
     def __init__(self, url: str, wait: timedelta) -> None:
         self._redis = Redis.from_url(url, **options(wait.total_seconds()))
         self._breaker = Breaker("Redis, for limits,", RedisError)
 
     def spend(self, claims: Sequence[Claim]) -> Verdict | None:
-        """Spend one of each claim, or nothing. None when Redis does not answer."""
+        """Spend one of each claim, or nothing. Return None if Redis does not answer."""
         names = [
             f"keyway:limit:{claim.rule.name}:{claim.rule.seconds}:{claim.subject}"
             for claim in claims
@@ -83,7 +87,11 @@ def _verdict(claims: Sequence[Claim], answer: list[int]) -> Verdict:
 
 
 def connect(url: str, wait: timedelta) -> Shared:
-    """This process's. Threads that begin together get one: two would each have to find out that Redis is away."""
+    """Return this process's connection pool and circuit breaker.
+
+    Locked, so that threads which start together share one. Two breakers would each have to wait for
+    a Redis that is down.
+    """
     with _connecting:
         return _connect(url, wait)
 

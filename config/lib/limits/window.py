@@ -1,4 +1,4 @@
-"""Counting in this process: exact whatever the threads, in a few microseconds and bounded memory."""
+"""Count in this process: exact under threads, in a few microseconds and in bounded memory."""
 
 import threading
 from array import array
@@ -12,7 +12,7 @@ MOST_SUBJECTS = 50_000
 
 
 class _Window:
-    """How much was spent in each of the last slices. `oldest` is the first slice that anything was spent in."""
+    """How much was spent in each recent slice. `oldest` is the first slice that still counts."""
 
     __slots__ = ("counts", "oldest", "total")
 
@@ -22,7 +22,7 @@ class _Window:
         self.total = 0
 
     def advance(self, current: int) -> None:
-        """Forget what is over."""
+        """Drop slices that lie outside the window."""
         over = current - SLICES
         while self.oldest < current and (
             self.oldest <= over or not self.counts[self.oldest % SLICES]
@@ -40,9 +40,9 @@ class _Window:
 
 
 class Windows:
-    """Thread-safe. For each rule the subjects used lately; whoever was not used for longest goes first.
+    """The windows of each rule's subjects. Thread-safe. Evicts the least recently used subject.
 
-    Rules have room of their own, so that a crowd of strangers cannot push out what is known of keys.
+    Each rule has its own room, so that a flood of unknown callers cannot evict the counts of keys.
     """
 
     def __init__(self, most: int = MOST_SUBJECTS) -> None:
@@ -51,7 +51,7 @@ class Windows:
         self._windows: dict[Rule, OrderedDict[str, _Window]] = {}
 
     def spend(self, claims: Sequence[Claim], now: float) -> Verdict:
-        """Spend one of each claim, or nothing. `now` is in seconds on a clock that never goes back."""
+        """Spend one of each claim, or nothing. `now` is in seconds on a monotonic clock."""
         is_allowed, windows = True, []
         with self._lock:
             for rule, subject in claims:
