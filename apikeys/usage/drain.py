@@ -1,9 +1,10 @@
-"""Moving a spool into the database: each whole line exactly once, whoever is killed when.
+"""Move a spool into the database: each whole line exactly once, whatever is killed at any time.
 
-A segment's row says how far it is drained, is locked while lines are moved, and advances in the transaction that
-stores them. A segment is removed when it is drained to its end and its writer is gone, and its row after it. The
-file is opened only under the lock of its row: whoever makes a row anew because another drainer just finished finds
-no file.
+The row of a segment holds the offset up to which it is drained. The row is locked while lines are
+moved, and the offset advances in the transaction that stores them. A segment is removed once it is
+drained to its end and its writer has gone; its row goes after it. The file is opened only under the
+lock of its row: a drainer that creates the row again, because another one just finished, finds no
+file.
 """
 
 import fcntl
@@ -24,7 +25,7 @@ from apikeys.usage.storage import moment, store
 
 logger = logging.getLogger(__name__)
 
-# The whole database of an SQLite installation is locked while a batch is stored.
+# Smaller on SQLite, where storing a batch locks the whole database for all others.
 MOST_LINES = {"postgresql": 5000, "sqlite": 1000}
 EVERY_SECONDS = 1.0
 MOST_BACKOFF_SECONDS = 15.0
@@ -32,19 +33,23 @@ _TURN = "drain.lock"
 
 
 class Drainer:
-    """Drains one spool. Any number may do it at once, in this process or in others; `run` takes turns instead."""
+    """Drains one spool.
+
+    Any number of drainers may work at once, in any process; `run` takes turns.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        # What was seen of a segment when it was last drained: one that looks the same costs no query.
+        # Each segment's size and gap when it was last drained. Without a change it costs no query.
         self._seen: dict[str, tuple[int, Gap]] = {}
         self._endpoints = Endpoints()
         self._turn: int | None = None
 
     def drain(self) -> int:
-        """Move every whole line that is there and remove what is finished. Returns how many lines were moved.
+        """Move every whole line, remove finished segments, and return the number of lines moved.
 
-        Raises what the database raises, and OSError for a segment that cannot be read or removed; after the others.
+        Raises database errors at once. Raises OSError for a segment that cannot be read or removed,
+        after the other segments.
         """
         if not self._directory.is_dir():
             return 0
@@ -56,13 +61,17 @@ class Drainer:
             try:
                 moved += self._drain(self._directory / name)
             except FileNotFoundError:
-                continue  # another drainer finished it
+                continue  # another drainer finished it between the listing and now
             except OSError as error:
+                # Kept until the end: one broken file must not stop the lines of all other segments,
+                # or the spool would fill up and requests would be refused.
                 failure = error
             except ValueError as error:
+                # Renamed and kept, not deleted: a person may still want to read it. Left under its
+                # name, it would be logged again every second.
                 segment.set_aside(self._directory / name)
                 logger.error(
-                    "%s is not a segment (%s). It is set aside and no longer looked at.",
+                    "%s is not a segment (%s). It was renamed to .bad and will not be drained.",
                     name,
                     error,
                 )
@@ -71,7 +80,7 @@ class Drainer:
         return moved
 
     def run(self, stop: threading.Event) -> None:
-        """Drain every second while no other process does it for this spool, through any outage of the database."""
+        """Drain every second while this process has the turn, through outages of the database."""
         failures = 0
         try:
             while not stop.wait(min(EVERY_SECONDS * 2**failures, MOST_BACKOFF_SECONDS)):
@@ -90,21 +99,29 @@ class Drainer:
             self._end_turn()
 
     def _drain(self, path: Path) -> int:
-        """Move what is there now. What is written meanwhile waits, or a busy writer's lines would come one by one."""
+        """Move the lines that the segment holds now, and remove it if it is finished."""
         moved = 0
+        # Measured once, before the loop. Chasing the end of a busy segment would move a few lines
+        # per transaction and never get to the other segments.
         there = segment.look(path)
         while self._seen.get(path.name) != there:
             chunk = self._move(path)
             moved += sum(map(bool, chunk.lines))
             if chunk.end >= there[0] or not chunk.lines:
-                # A part of a line at the end is seen too; lines behind `there` are not.
+                # A partial line at the end counts as seen, or a dead segment would be read for
+                # ever. Lines that were written behind `there` do not: the next size differs, so
+                # they are read.
                 there = self._seen[path.name] = chunk.end if chunk.lines else chunk.size, chunk.gap
         self._finish(path)
         return moved
 
     def _move(self, path: Path) -> Chunk:
-        """Move one batch: its lines, and the offset behind them, in one transaction."""
+        """Move one batch of lines."""
+        # One transaction for lines and offset. A crash between two would store the batch twice or
+        # never.
         with transaction.atomic():
+            # The lock before the file: the offset is read under it, so two drainers never move the
+            # same lines, and a segment that another one just removed raises FileNotFoundError.
             row = _lock(path)
             chunk = segment.read(path, row.offset, most_lines=MOST_LINES[connection.vendor])
             self._store(path.name, chunk)
@@ -117,28 +134,43 @@ class Drainer:
         uses = [line for line in lines if isinstance(line, UseLine)]
         unproven = [line for line in lines if isinstance(line, UnprovenLine)]
         store(uses, unproven, self._endpoints)
-        _note(name, chunk.gap, unreadable=len(lines) - len(uses) - len(unproven))
+        # A damaged line is counted and passed over. Raising would stop the segment at that line for
+        # ever.
+        _record_gap(name, chunk.gap, unreadable=len(lines) - len(uses) - len(unproven))
 
     def _finish(self, path: Path) -> None:
-        """Remove the segment when nobody writes to it any more. A part of a line at its end was never answered."""
+        """Remove the segment if its writer has gone.
+
+        A partial line at its end is dropped: its request was never answered.
+        """
+        # The writer's lock first, and held to the end. A writer that still lives could append a
+        # line between the last read and the unlink, and that line would be lost.
         with segment.complete(path) as is_complete:
             if not is_complete:
                 return
             with transaction.atomic():
                 row = _lock(path)
+                # Read once more: the writer may have appended after the last batch and before its
+                # end.
                 chunk = segment.read(path, row.offset, most_lines=1)
                 if chunk.lines:
                     del self._seen[path.name]
                     return
+                # Without lines, for the gap: the header may have changed since the last batch.
                 self._store(path.name, chunk)
+                # The file before its row. If the row went first and the process died here, the next
+                # drainer would start the file again from offset 0 and store every line twice.
                 segment.remove(path)
                 row.delete()
 
     def _has_turn(self) -> bool:
-        """Take the turn if nobody has it, and keep it until this process ends."""
+        """Take the turn if it is free, and keep it until this process ends."""
         if self._turn is None and self._directory.is_dir():
             turn = os.open(self._directory / _TURN, os.O_RDONLY | os.O_CREAT, 0o600)
             try:
+                # The kernel releases an flock when its process dies, however it dies. A file that
+                # is created and removed would outlive a killed process and block the drain for
+                # ever.
                 fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(turn)
@@ -153,7 +185,12 @@ class Drainer:
 
 
 def _lock(path: Path) -> SpoolSegment:
-    """Raises FileNotFoundError when another drainer finished the segment while we waited."""
+    """Lock the row of a segment.
+
+    Raises FileNotFoundError if another drainer has finished the segment.
+    """
+    # Insert before select: only a row that exists can be locked. ignore_conflicts lets the drainer
+    # that comes second wait for the first one instead of failing.
     SpoolSegment.objects.bulk_create([SpoolSegment(name=path.name)], ignore_conflicts=True)
     row = SpoolSegment.objects.select_for_update().filter(pk=path.name).first()
     if row is None:
@@ -161,8 +198,8 @@ def _lock(path: Path) -> SpoolSegment:
     return row
 
 
-def _note(name: str, gap: Gap, *, unreadable: int) -> None:
-    """Keep what is missing from a segment. Its first line tells of all of it, so that noting it again changes nothing."""
+def _record_gap(name: str, gap: Gap, *, unreadable: int) -> None:
+    """Record how many requests are missing from a segment, and between which times."""
     if not (gap.served or gap.refused or unreadable):
         return
     now = timezone.now()
@@ -171,9 +208,11 @@ def _note(name: str, gap: Gap, *, unreadable: int) -> None:
         segment=name, since=since, until=until
     )
     row.since, row.until = min(row.since, since), max(row.until, until)
+    # Assigned and not added: the header counts from the start of the segment, and each batch
+    # repeats it. Unreadable lines are added, because each batch sees its own.
     row.served, row.refused, row.unreadable = gap.served, gap.refused, row.unreadable + unreadable
     row.save()
     if unreadable:
         logger.error(
-            "%d lines of %s cannot be read: their checksum does not hold.", unreadable, name
+            "%d lines of %s are damaged (wrong checksum) and were skipped.", unreadable, name
         )

@@ -1,4 +1,4 @@
-"""What this process records of the requests it answers, and the thread that looks after it."""
+"""Append the usage of this process's requests to its spool, and run the thread that syncs it."""
 
 import atexit
 import logging
@@ -18,7 +18,10 @@ _IDLE_SECONDS = 30.0
 
 
 class Appender:
-    """Thread-safe. `blocks` says what a full spool means: refuse requests, or answer and count them."""
+    """Records requests in a spool. Thread-safe.
+
+    `blocks` says what to do when the spool is full: refuse requests, or answer and count them.
+    """
 
     def __init__(self, spool: Spool, *, blocks: bool) -> None:
         self._spool = spool
@@ -28,21 +31,31 @@ class Appender:
         self._written = threading.Event()
 
     def accepts(self) -> bool:
-        """Tell whether a request may go on, before it does anything. One that may not is counted as refused."""
+        """Return whether a request may go on. Call before it does anything.
+
+        A request that may not go on is counted as refused.
+        """
+        # Asked before the work and not only at `record`: a change that is made and then answered
+        # with 503 would be repeated by its caller.
         if not self._blocks or self._spool.has_room():
             return True
         self._spool.count_lost(served=False)
         return False
 
     def record(self, line: UseLine) -> bool:
-        """Write the line down. False: there is none, and the request must not be answered with what it asked for."""
+        """Append the line. False means: not recorded, so the response must not be sent."""
         try:
+            # Only without `blocks`: a blocking request was asked in `accepts`. Asking again could
+            # refuse one whose work is done, for room that another process took meanwhile.
             if not self._blocks and not self._spool.has_room():
                 raise SpoolFailed()
             self._spool.write(encode(line))
         except SpoolFailed:
+            # Every request without a line is counted, so that the usage shows that it is
+            # incomplete.
             self._spool.count_lost(served=not self._blocks)
             return not self._blocks
+        # Checked first: setting an event takes its lock, and this runs at every request.
         if not self._written.is_set():
             self._written.set()
         return True
@@ -52,7 +65,10 @@ class Appender:
         self._written.set()
 
     def flush(self) -> None:
-        """Write the counters down. What finds no room stays in memory for the next time."""
+        """Append the counters of unproven presentations.
+
+        Counters that find no room stay in memory.
+        """
         for line in self._unproven.take():
             try:
                 self._spool.write(encode(line))
@@ -64,7 +80,10 @@ class Appender:
 
     def close(self) -> None:
         self._stop.set()
+        # After the stop, to wake the thread that waits for it: it sees the stop and ends.
         self._written.set()
+        # Before the spool closes: counters that are flushed later would open a new segment, which
+        # nothing would close.
         self.flush()
         self._spool.close()
 
@@ -72,10 +91,12 @@ class Appender:
         self._spool.abandon()
 
     def _look_after(self) -> None:
-        """Sync what was written, five times a second while anything is; sleep while nothing is."""
+        """Sync written lines, five times a second while there are any. Sleep otherwise."""
         flushes_in = 0.0
         while not self._stop.is_set():
             self._written.wait(_IDLE_SECONDS)
+            # Cleared before the sync: a line that is written during the sync sets it again. Cleared
+            # after it, that line would wait for the next request to be synced.
             self._written.clear()
             self._stop.wait(SYNC_SECONDS)
             flushes_in -= SYNC_SECONDS
@@ -92,15 +113,22 @@ _appender: Appender | None = None
 
 
 def appender() -> Appender:
-    """This process's recorder, made and started on first use, which is after a server has forked its workers."""
+    """Return this process's appender. Created on first use.
+
+    First use comes after a server has forked its workers, so each worker has its own segment and
+    threads.
+    """
     global _appender
     if _appender is None:
         with _lock:
+            # Again under the lock: the first requests of a worker come at once, and a second
+            # appender would leave a segment open that nothing syncs.
             if _appender is None:
                 directory, most_bytes = conf.spool()
                 made = Appender(
                     Spool(directory, most_bytes=most_bytes), blocks=conf.blocks_when_full()
                 )
+                # Published last: a caller that finds it uses it without the lock.
                 made.start()
                 _appender = made
     return _appender
@@ -108,7 +136,7 @@ def appender() -> Appender:
 
 @atexit.register
 def stop() -> None:
-    """End the thread and let the segment go. The next request starts anew."""
+    """Stop the thread and close the segment. The next request starts over."""
     global _appender
     with _lock:
         stopped, _appender = _appender, None
@@ -117,10 +145,13 @@ def stop() -> None:
 
 
 def _forget() -> None:
-    """In the child of a fork: the parent's threads are not here, and its segment is its own."""
+    """Drop the parent's appender in the child of a fork: its threads did not come along."""
     global _appender, _lock
+    # A new lock: another thread of the parent may have held the old one at the fork, and in the
+    # child nothing would ever release it.
     _lock = threading.Lock()
     if _appender:
+        # Not `close`: that would append the parent's counters a second time.
         _appender.abandon()
         _appender = None
 

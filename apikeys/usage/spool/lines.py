@@ -1,7 +1,8 @@
-"""What a spool holds: one line a request, and counters of presentations that proved nothing.
+"""The lines of a spool: one for each request, and counters of presentations that proved nothing.
 
-A line is the CRC-32 of the rest in eight hexadecimal digits, a space, a JSON array and a newline. JSON has no bare
-newline in it, so a line is whole when it ends in one; the CRC tells apart what a lost power supply left of it.
+A line is the CRC-32 of the rest in eight hexadecimal digits, a space, a JSON array and a newline.
+JSON contains no bare newline, so a line that ends in one is whole. The CRC detects lines that a
+power failure damaged.
 """
 
 from typing import Annotated
@@ -15,13 +16,16 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 OTHER_METHOD = "OTHER"
 
 Count = Annotated[int, Meta(ge=0, le=2**62)]
-# A UUID in hexadecimal. As text all the way: drainers count by it, and UUIDs hash and compare in Python.
+# A UUID in hexadecimal. It stays text, because drainers count by it and UUID objects hash slowly.
 Id = Annotated[str, Meta(min_length=32, max_length=32)]
 Word = Annotated[str, Meta(max_length=32)]
 
 
 class UseLine(Struct, frozen=True, array_like=True, tag="u"):
-    """One request that presented a secret Keyway knows. `at` is in microseconds since 1970, `took` in microseconds."""
+    """A request that presented a known secret.
+
+    `at` is in microseconds since 1970, `took` in microseconds.
+    """
 
     at: Count
     key_id: Id
@@ -37,7 +41,10 @@ class UseLine(Struct, frozen=True, array_like=True, tag="u"):
 
 
 class UnprovenLine(Struct, frozen=True, array_like=True, tag="n"):
-    """Presentations of one minute (counted since 1970) from one network that proved nothing."""
+    """Presentations from one network in one minute that proved nothing.
+
+    `minute` counts from 1970.
+    """
 
     minute: Annotated[int, Meta(ge=0, le=2**32)]
     network: Annotated[str, Meta(max_length=64)]
@@ -56,7 +63,7 @@ def encode(line: Line) -> bytes:
 
 
 def decode(line: bytes) -> Line | None:
-    """Read a line without its newline. None when it is not what was written."""
+    """Read a line without its newline. Return None if it is not as it was written."""
     body = line[9:]
     if line[:9] != b"%08x " % crc32(body):
         return None
@@ -67,5 +74,5 @@ def decode(line: bytes) -> Line | None:
 
 
 def method(name: str) -> str:
-    """A caller may send any word for a method, and must not make rows with it."""
+    """Map unknown methods to one name: a caller can send any word, and each would make a row."""
     return name if name in METHODS else OTHER_METHOD

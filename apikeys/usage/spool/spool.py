@@ -1,4 +1,4 @@
-"""The writing half of a spool: what this process appends to its segments, and whether there is room for more."""
+"""The writing half of a spool. It appends to this process's segments and measures the room."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENT_SECONDS = 3600
 MOST_IDLE_SECONDS = 300
-# How long an answer about room may be reused, and how long a spool that failed is left alone.
+# How long a measurement of the room may be reused, and how long to leave a failed spool alone.
 LOOK_SECONDS = 0.2
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 10.0
@@ -21,16 +21,17 @@ ALARM_SHARE = 0.8
 
 
 class SpoolFailed(Exception):
-    """The line is not in the spool, nor a part of it."""
+    """Neither the line nor any part of it is in the spool."""
 
 
 class Spool:
-    """Thread-safe. One per process and directory; `sync` has to be called now and then by one thread."""
+    """Thread-safe. One per process and directory. A thread must call `sync` regularly."""
 
     def __init__(self, directory: Path, *, most_bytes: int) -> None:
         self.directory = directory
         self._most_bytes = most_bytes
-        # Small enough that a spool of any size can be drained while somebody writes.
+        # A small part of the whole: only complete segments free room, so a spool of one large
+        # segment could fill up while it is drained.
         self._segment_bytes = min(SEGMENT_BYTES, max(most_bytes // 16, 4096))
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
@@ -46,44 +47,58 @@ class Spool:
         self._reported_at = float("-inf")
 
     def write(self, line: bytes) -> None:
-        """Append a whole line, in the file when this returns. Raises SpoolFailed."""
+        """Append a whole line. It is in the file when this returns. Raises SpoolFailed."""
+        # One lock for the write, the size and the change of segments. Two threads at once would
+        # take the size of each other's lines, and an undo would cut a line that was already
+        # answered.
         with self._lock:
+            # Fail fast for a moment after a failure: thousands of requests a second would each try,
+            # log, and wait for the disk.
             if time.monotonic() < self._failed_at + RETRY_SECONDS:
                 raise SpoolFailed()
             self._write(line)
 
     def has_room(self) -> bool:
-        """Tell whether lines may be added: the spool works, and is not full as of a moment ago."""
+        """Return whether the spool works and was not full when it was last measured."""
         now = time.monotonic()
         if now < self._failed_at + RETRY_SECONDS:
             return False
         if now >= self._looked_at + LOOK_SECONDS:
             with self._lock:
+                # Again under the lock: of many threads with a stale measurement, one renews it.
                 if now >= self._looked_at + LOOK_SECONDS:
-                    self._look(now)
+                    self._measure(now)
         return self._used_bytes < self._most_bytes and not self._has_failed
 
     def count_lost(self, *, served: bool) -> None:
-        """Count a request that has no line, where the count outlives this process as well as the spool's state allows."""
+        """Count a request that has no line, so that the gap is visible in the usage."""
         with self._lock:
+            # In the header of a segment. A count in memory would be lost with the process.
             if self._segment is None and not self._has_failed:
                 self._open()
             if self._segment is None:
+                # No file can be made: keep the count for the header of the next segment.
                 self._carried = self._carried.widened(served=served)
             else:
                 self._note(self._segment, served=served)
             self._report_loss()
 
     def sync(self) -> None:
-        """Force what was written to the disk, and end segments that are done."""
+        """Force written lines to the disk, and close retired segments."""
+        # One sync at a time: another could close a segment that is being synced, and the
+        # descriptor's number might already belong to another file.
         with self._syncing:
+            # Only to take the list. Syncing under the lock would make every request wait for disk.
             with self._lock:
                 if self._segment and time.monotonic() > self._used_at + MOST_IDLE_SECONDS:
                     self._retire()
                 written = [] if self._is_synced or not self._segment else [self._segment]
+                # Marked as synced before the sync: a line that is written during it clears the mark
+                # again. Marked after it, that line would stay unsynced.
                 retired, self._retired, self._is_synced = self._retired, [], True
             for segment in (*retired, *written):
                 self._sync(segment)
+            # Closed after its sync, since closing releases the lock: a drainer may then remove it.
             for segment in retired:
                 segment.close()
 
@@ -93,7 +108,9 @@ class Spool:
         self.sync()
 
     def abandon(self) -> None:
-        """After a fork, in the child: let go of the parent's segments, which it goes on writing."""
+        """Close the parent's segments in the child of a fork. The parent goes on writing them."""
+        # An flock belongs to the open file, which the fork shares. While the child keeps it open,
+        # the segments stay locked after the parent has died, and are never drained to their end.
         for segment in (*self._retired, *([self._segment] if self._segment else [])):
             segment.close()
 
@@ -114,6 +131,7 @@ class Spool:
         try:
             segment.append(line)
         except OSError as error:
+            # A partial line that could not be cut off: nothing may follow it in this file.
             if segment.is_spoiled:
                 self._retire()
             self._fail(error)
@@ -121,6 +139,7 @@ class Spool:
         self._used_bytes += len(line)
         self._used_at = time.monotonic()
         self._is_synced = False
+        # Only a line that was written ends a failure. Time alone does not.
         self._failed_at = float("-inf")
         self._retire_when_full()
 
@@ -135,6 +154,7 @@ class Spool:
         try:
             segment.note(segment.gap.widened(served=served))
         except OSError as error:
+            # Not lost: the next segment's header begins with it.
             self._carried = self._carried.widened(served=served)
             self._fail(error)
 
@@ -145,17 +165,20 @@ class Spool:
         except OSError as error:
             self._fail(error)
             return None
+        # After the header is on the disk. Before it, a failed attempt would lose the count.
         self._carried = Gap()
         return self._segment
 
     def _retire(self) -> None:
-        """Write no more to the segment. `sync` closes it, so that no descriptor is closed while it is synced."""
+        # Only set aside. `sync` closes it: closed here, it could be in the middle of a sync.
         if self._segment:
             self._retired.append(self._segment)
             self._segment = None
 
     def _retire_when_full(self) -> None:
-        """Or what is drained of this segment could not be removed, and there would never be room again."""
+        # A segment frees its room only once it is complete. If a full spool kept its last one open,
+        # the drained lines could never be removed, and there would never be room again. An empty
+        # one is kept: retiring it would make a new file at each measurement.
         if (
             self._used_bytes >= self._most_bytes
             and self._segment
@@ -165,21 +188,27 @@ class Spool:
 
     def _fail(self, error: OSError) -> None:
         self._failed_at = time.monotonic()
-        logger.error("The spool at %s cannot be written: %s", self.directory, error)
+        logger.error("Writing to the spool at %s failed: %s", self.directory, error)
 
     def _report_loss(self) -> None:
-        """Nothing goes missing silently: say how much, not more often than anybody would read."""
+        """Log how many requests are missing, at most once every REPORT_SECONDS."""
         now = time.monotonic()
         if now < self._reported_at + REPORT_SECONDS:
             return
         self._reported_at = now
         gap = self._segment.gap if self._segment else self._carried
-        logger.error("The spool at %s is full or away: %d requests went unrecorded, %d were refused.",
-                     self.directory, gap.served, gap.refused)  # fmt: skip
+        logger.error(
+            "The spool at %s is full or unavailable: %d requests went unrecorded, %d were refused.",
+            self.directory,
+            gap.served,
+            gap.refused,
+        )
 
-    def _look(self, now: float) -> None:
-        """Measure the spool; after a failure, try an empty line, which is nothing to whoever drains it."""
+    def _measure(self, now: float) -> None:
+        """Measure how full the spool is. After a failure, first try to write."""
         self._looked_at = now
+        # An empty line, which drainers skip. Measuring alone would not show that the disk is still
+        # full, and the first request would be let in only to be refused after its work.
         if self._has_failed:
             try:
                 self._write(b"\n")
@@ -187,9 +216,9 @@ class Spool:
                 return
         self._used_bytes = _size(self.directory)
         self._retire_when_full()
-        self._alarm(self._used_bytes >= ALARM_SHARE * self._most_bytes)
+        self._warn_once(self._used_bytes >= ALARM_SHARE * self._most_bytes)
 
-    def _alarm(self, is_near: bool) -> None:  # noqa: FBT001
+    def _warn_once(self, is_near: bool) -> None:  # noqa: FBT001
         if is_near and not self._is_alarmed:
             logger.warning(
                 "The spool at %s holds %d of %d bytes.",
@@ -208,7 +237,7 @@ def _size(directory: Path) -> int:
                 try:
                     total += entry.stat().st_size
                 except FileNotFoundError:
-                    continue  # drained meanwhile
+                    continue  # drained in the meantime
     except FileNotFoundError:
         return 0
     return total

@@ -1,4 +1,4 @@
-"""Counting presentations that proved nothing: by minute and network, never a row each, never without bound."""
+"""Count presentations that proved nothing, by minute and network, in bounded memory."""
 
 import ipaddress
 import threading
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from apikeys.usage.spool.lines import UnprovenLine
 
-# Whoever commands more networks than these in a minute is counted under one name.
+# Further networks are counted under one name, since an attacker may command any number of them.
 MOST_NETWORKS = 1000
 ELSEWHERE = "elsewhere"
 _IPV4_PREFIX, _IPV6_PREFIX = 24, 48
@@ -17,7 +17,10 @@ _Place = tuple[int, str, str]
 
 @lru_cache(maxsize=4096)
 def network(address: str) -> str:
-    """The /24 of an IPv4 address, the /48 of an IPv6 one, as text. "" where there is no address (a Unix socket)."""
+    """Return the /24 of an IPv4 address or the /48 of an IPv6 address.
+
+    Return "" if there is no address, as over a Unix socket.
+    """
     try:
         host = ipaddress.ip_address(address)
     except ValueError:
@@ -28,7 +31,7 @@ def network(address: str) -> str:
 
 
 class Counters:
-    """Thread-safe. What is taken out and could not be kept elsewhere is put back."""
+    """Thread-safe counters. Put back those that were taken and could not be stored."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

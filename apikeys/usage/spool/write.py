@@ -1,8 +1,10 @@
-"""write(2) that keeps the interpreter's lock, for the few hundred bytes that every request appends to a file.
+"""write(2) without releasing the GIL, for the few hundred bytes that every request appends to a
+file.
 
-os.write lets other threads run meanwhile, which is right for what may take long. Here it takes microseconds, and to get
-the lock back among busy threads takes many times that, with all who write after it waiting. The price: on a disk so
-slow that write(2) itself has to wait, the whole process waits with it, not only the requests that have to be recorded.
+os.write releases the GIL, which is right for calls that may take long. This call takes
+microseconds. Getting the GIL back among busy threads takes many times that, while every other
+writer waits. The price: on a disk so slow that write(2) itself blocks, the whole process blocks,
+not only the requests that have to be recorded.
 """
 
 import ctypes
@@ -16,7 +18,7 @@ _write.restype = ctypes.c_ssize_t
 
 
 def write(descriptor: int, data: bytes) -> int:
-    """Return how many bytes were written, which may be fewer. Raises OSError."""
+    """Return how many bytes were written, which may be fewer than given. Raises OSError."""
     written: int
     while (written := _write(descriptor, data, len(data))) < 0:
         number = ctypes.get_errno()

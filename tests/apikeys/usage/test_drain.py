@@ -166,7 +166,7 @@ def test_a_line_that_was_not_written_so_is_a_gap_and_holds_up_nothing(
     drainer.drain()
     assert Use.objects.count() == 2
     assert UsageGap.objects.get().unreadable == 1
-    assert "cannot be read" in caplog.text
+    assert "are damaged" in caplog.text
 
 
 def test_a_file_that_is_no_segment_is_set_aside(
