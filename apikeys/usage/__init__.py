@@ -1,5 +1,6 @@
 """Usage: the record of every request made with a key.
 
-A request's line is in this process's spool before its response leaves (recorder, spool, segment, lines); a drainer
-moves whole lines into the database exactly once (drain, storage); statistics are read from roll-ups only.
+The line of a request is in this process's spool before its response leaves (spool.append,
+spool.spool, spool.segment, spool.lines). A drainer moves each whole line into the database exactly
+once (drain, storage). Statistics read roll-ups only.
 """

@@ -1,4 +1,7 @@
-"""How many endpoints a key is counted by: bounded, or paths that a caller made up would slow its statistics down."""
+"""The endpoints that a key's requests are counted by.
+
+Bounded, because a caller could call any number of made-up paths and slow its statistics down.
+"""
 
 from collections.abc import Collection
 
@@ -12,13 +15,16 @@ Endpoint = tuple[str, str]
 
 
 class Endpoints:
-    """What each key is counted by, as far as one drainer knows. Not thread-safe; two may exceed the bound a little."""
+    """The endpoints of each key, as far as one drainer knows.
+
+    Not thread-safe. Two drainers together may exceed the bound a little.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, set[Endpoint]] = {}
 
     def load(self, keys: Collection[str]) -> None:
-        """Read what is counted already of the keys that were not seen before, in one query."""
+        """Load the known endpoints of keys that were not seen before, in one query."""
         if len(self._known) > MOST_KEYS:
             self._known.clear()
         unknown = [key for key in keys if key not in self._known]
@@ -32,7 +38,7 @@ class Endpoints:
             self._known[key.hex].add((method, route))
 
     def bucket(self, key: str, method: str, route: str) -> Endpoint:
-        """Name the endpoint to count by: the request's own, or with the others where the key has enough of them."""
+        """Return the endpoint to count under. It is OTHER once the key has MOST_ENDPOINTS."""
         known = self._known[key]
         if (method, route) in known or len(known) < MOST_ENDPOINTS:
             known.add((method, route))

@@ -1,4 +1,8 @@
-"""Usage in the database. Ids are kept without foreign keys: a line that was answered is stored whatever became of its key."""
+"""Usage in the database.
+
+Ids are stored without foreign keys, so that the line of an answered request can be stored whatever
+has happened to its key since.
+"""
 
 from datetime import UTC, datetime
 
@@ -11,7 +15,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Use(models.Model):
-    """One request made with a key. Kept for the time of KEYWAY_USAGE_RETENTION_DAYS."""
+    """One request made with a key. Kept for KEYWAY_USAGE_RETENTION_DAYS."""
 
     at = models.DateTimeField()
     key_id = models.UUIDField()
@@ -43,10 +47,11 @@ class Period(models.TextChoices):
 
 
 class UseCount(models.Model):
-    """The roll-ups: how many requests of a secret to an endpoint had an outcome in a period.
+    """A roll-up: how many requests of a secret to an endpoint had an outcome in a period.
 
-    `outcome` is "ok", "client_error", "server_error" or the reason of a denial. Days and all time are kept
-    for good, so what a page of statistics reads does not grow with the requests it tells of.
+    `outcome` is "ok", "client_error", "server_error" or the reason of a denial. Days and all-time
+    counts are kept for good. Statistics read only these, so their cost does not grow with the
+    requests.
     """
 
     pk = models.CompositePrimaryKey(
@@ -76,7 +81,7 @@ class UseCount(models.Model):
 
 
 class UnprovenCount(models.Model):
-    """Presentations whose secret was not proved, by minute and network."""
+    """Presentations that proved no secret, by minute and network."""
 
     pk = models.CompositePrimaryKey("minute", "network", "reason")
     minute = models.DateTimeField()
@@ -89,7 +94,10 @@ class UnprovenCount(models.Model):
 
 
 class SpoolSegment(models.Model):
-    """How far a segment of a spool has been drained; moved in the transaction that stores the lines before it."""
+    """How far a segment is drained.
+
+    Advances in the transaction that stores the lines before the offset.
+    """
 
     name = models.CharField(primary_key=True, max_length=80)
     offset = models.PositiveBigIntegerField(default=0)
@@ -99,7 +107,7 @@ class SpoolSegment(models.Model):
 
 
 class UsageGap(models.Model):
-    """Requests that the usage does not tell of: the spool was full or away, or lines came to grief on the disk."""
+    """Requests that are missing from the usage, because a spool failed or lines were damaged."""
 
     segment = models.CharField(primary_key=True, max_length=80)
     since = models.DateTimeField()

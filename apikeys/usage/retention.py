@@ -1,4 +1,7 @@
-"""Removing usage that is older than it has to be kept, a slice a transaction. Days and all time are kept for good."""
+"""Remove usage past its retention, one slice per transaction.
+
+Days and all-time counts are kept for good.
+"""
 
 from datetime import datetime, timedelta
 
@@ -25,7 +28,10 @@ def prune(*, before: datetime) -> None:
 
 
 def _prune_uses(before: datetime) -> int:
-    """Remove one slice from the old end, which is that of the lowest ids: what was drained late goes when they get to it."""
+    """Remove one slice of the lowest ids, and return the number of rows removed.
+
+    Ids follow the order of draining, so an old row that was drained late is removed later.
+    """
     oldest = Use.objects.order_by("pk").values_list("pk", flat=True)[:SLICE]
     last = max(oldest, default=0)
     return Use.objects.filter(pk__lte=last, at__lt=before).delete()[0]

@@ -1,7 +1,8 @@
-"""What a key was used for. OutcomeCounts are read from roll-ups only: their cost does not grow with the requests they tell of.
+"""Statistics of a key's use.
 
-Days begin at midnight UTC. The last 24 hours are the current hour and the 23 before it; the last 7 days are today
-and the six before.
+Counts are read from roll-ups only, so their cost does not grow with the number of requests. Days
+begin at midnight UTC. The last 24 hours are the current hour and the 23 before it. The last 7 days
+are today and the six days before.
 """
 
 import uuid
@@ -33,7 +34,7 @@ _DAYS = {Window.WEEK: 7, Window.MONTH: 30, Window.QUARTER: 90}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whole hours or days, `until` being the last; or all time."""
+    """A range of whole hours or days, or all time. `until` is the start of the last hour or day."""
 
     period: Period
     since: datetime
@@ -70,7 +71,7 @@ EVER = Span(Period.EVER, EPOCH, EPOCH)
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCounts:
-    """Requests by what became of them: carried out, refused or failed in the API, or denied for the key, by reason."""
+    """Requests by outcome: answered, failed in the API, or denied for their key, by reason."""
 
     ok: int = 0
     errors: int = 0
@@ -93,7 +94,7 @@ class OutcomeCounts:
 
     @property
     def error_count(self) -> int:
-        """Answers with a status of 400 and above, denials included."""
+        """Responses with a status of 400 or above, denials included."""
         return self.errors + self.denied
 
     @property
@@ -123,7 +124,7 @@ class DenialCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All that one query tells of a key in a span."""
+    """The counts of one key in a span, read in one query."""
 
     span: Span
     rows: list[tuple[datetime, str, uuid.UUID, int]]
@@ -167,7 +168,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class SecretUse:
-    """Requests with one of a key's secrets: after a rotation, the old one's should come to nothing."""
+    """Requests with one of a key's secrets.
+
+    After a rotation, those with the old one should fall to zero.
+    """
 
     secret: Secret
     requests: int
@@ -176,7 +180,10 @@ class SecretUse:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What the statistics of a key tell, however they are shown. `incomplete` names when not all could be recorded."""
+    """The statistics of a key, for the page and the API.
+
+    `incomplete` lists when requests went unrecorded.
+    """
 
     ever: OutcomeCounts
     day: OutcomeCounts
@@ -213,7 +220,7 @@ def of_key(key: Key, at: datetime) -> Statistics:
 
 
 def by_day(keys: Iterable[Key], at: datetime) -> dict[uuid.UUID, dict[datetime, int]]:
-    """Requests of each key on each of the last 30 days, denials included: one query, however many keys."""
+    """Return each key's requests on each of the last 30 days, denials included, in one query."""
     keys, span = list(keys), Span.of(Window.MONTH, at)
     found = {key.pk: dict.fromkeys(span.starts, 0) for key in keys}
     for key, starts_at, requests in (
@@ -230,26 +237,26 @@ def top_endpoints(key: Key, span: Span) -> list[EndpointUse]:
 
 
 def ranked(denials: Counter[str]) -> list[DenialCount]:
-    """Most frequent first."""
+    """Return the denials by reason, most frequent first."""
     return sorted(
         starmap(DenialCount, denials.items()), key=lambda denial: (-denial.requests, denial.reason)
     )
 
 
 def by_secret(key: Key, tally: Tally, hours: Tally) -> list[SecretUse]:
-    """Newest first."""
+    """Return the use of each of the key's secrets, newest secret first."""
     requests, last_24h = tally.by_secret, hours.by_secret
     secrets = Secret.objects.filter(key=key).order_by("-created_at")
     return [SecretUse(secret, requests[secret.pk], last_24h[secret.pk]) for secret in secrets]
 
 
 def latest(key: Key, count: int) -> list[Use]:
-    """The newest single requests, denials included."""
+    """Return the newest requests, denials included."""
     return list(Use.objects.filter(key_id=key.pk).order_by("-at")[:count])
 
 
 def incomplete(since: datetime) -> list[UsageGap]:
-    """When requests went unrecorded, whichever keys they were made with: that is not known."""
+    """Return when requests went unrecorded since then. Which keys they used is not known."""
     lost = Q(served__gt=0) | Q(unreadable__gt=0)
     return list(UsageGap.objects.filter(lost, until__gte=since).order_by("since"))
 

@@ -1,4 +1,4 @@
-"""Storing drained lines: raw rows, roll-ups, and when each key was last used; all in the caller's transaction."""
+"""Store drained lines as rows, roll-ups and last uses, all in the caller's transaction."""
 
 import ipaddress
 from collections import Counter
@@ -19,19 +19,21 @@ _MICROSECOND = timedelta(microseconds=1)
 _HOUR, _DAY = 3600 * 10**6, 24 * 3600 * 10**6
 
 _USE_COLUMNS = (
-    "at", "key_id", "secret_id", "organization_id", "method", "route", "status", "denial", "address", "user_agent",
-    "milliseconds",
+    "at", "key_id", "secret_id", "organization_id", "method", "route", "status", "denial",
+    "address", "user_agent", "milliseconds",
 )  # fmt: skip
-# The columns that make a counter, with their types on PostgreSQL.
+# The columns that identify a counter, with their types on PostgreSQL.
 _USE_COUNT = {
-    "key_id": "uuid", "period": "text", "starts_at": "timestamptz", "method": "text", "route": "text", "outcome": "text",
-    "secret_id": "uuid",
+    "key_id": "uuid", "period": "text", "starts_at": "timestamptz", "method": "text",
+    "route": "text", "outcome": "text", "secret_id": "uuid",
 }  # fmt: skip
 _UNPROVEN_COUNT = {"minute": "timestamptz", "network": "text", "reason": "text"}
 _LAST_USE = {"id": "uuid", "at": "timestamptz", "ip": "inet", "agent": "text"}
-# Locks first, in one order: an UPDATE by itself would lock in whatever order it finds the rows.
+# Locks the rows first, ordered by id. An UPDATE alone locks them in the order in which it finds
+# them, and two drainers could deadlock.
 _ADVANCE_TOGETHER = """
-UPDATE apikeys_key SET last_used_at = later.at, last_used_ip = later.ip, last_used_user_agent = later.agent
+UPDATE apikeys_key
+SET last_used_at = later.at, last_used_ip = later.ip, last_used_user_agent = later.agent
 FROM (
     SELECT r.* FROM {records} JOIN apikeys_key k ON k.id = r.id
     WHERE k.last_used_at IS NULL OR k.last_used_at <= r.at - make_interval(secs => %s)
@@ -44,11 +46,12 @@ _Row = tuple[Any, ...]
 
 
 def store(uses: Sequence[UseLine], unproven: Sequence[UnprovenLine], endpoints: Endpoints) -> None:
-    """Store each line once more than it is stored already: that a line comes once is the caller's to see to."""
+    """Store these lines. Not idempotent: the caller must pass each line exactly once."""
     _insert(uses)
     _add("apikeys_usecount", _USE_COUNT, _count(uses, endpoints))
     _add("apikeys_unprovencount", _UNPROVEN_COUNT, _count_unproven(unproven))
-    # Last, because others wait for these rows: whoever pauses or revokes one of the keys.
+    # Last, to hold these locks for the shortest time: pausing or revoking one of the keys waits for
+    # them.
     _advance_last_used(uses)
 
 
@@ -75,16 +78,17 @@ def _insert(uses: Sequence[UseLine]) -> None:
 
 
 def _rows(uses: Sequence[UseLine], spell: Callable[[datetime], Any]) -> Iterator[tuple[str, ...]]:
-    """All as text, which either database reads as the number or the moment that its column holds."""
+    """Yield rows as text. Either database converts text to the type of the column."""
     for use in uses:
         yield (
-            spell(moment(use.at)), use.key_id, use.secret_id, use.organization_id, use.method, use.route,
-            str(use.status), use.denial, use.address, use.user_agent, str(use.took / 1000),
+            spell(moment(use.at)), use.key_id, use.secret_id, use.organization_id, use.method,
+            use.route, str(use.status), use.denial, use.address, use.user_agent,
+            str(use.took / 1000),
         )  # fmt: skip
 
 
 def _count(uses: Sequence[UseLine], endpoints: Endpoints) -> Counter[_Row]:
-    """Count by hour, and from the hours by day and of all time."""
+    """Count by hour, then add up the hours by day and for all time."""
     endpoints.load({use.key_id for use in uses})
     hours = Counter(
         (
@@ -115,7 +119,7 @@ def _count_unproven(lines: Sequence[UnprovenLine]) -> Counter[_Row]:
 
 
 def _add(table: str, key: Mapping[str, str], counts: Counter[_Row]) -> None:
-    """Add to the counters of `table`, making those that are missing; in one order, so that two who add never deadlock."""
+    """Add to the counters of `table`, and create the missing ones."""
     if not counts:
         return
     columns = ", ".join(key)
@@ -123,11 +127,13 @@ def _add(table: str, key: Mapping[str, str], counts: Counter[_Row]) -> None:
     conflict = (
         f"ON CONFLICT ({columns}) DO UPDATE SET requests = {table}.requests + excluded.requests"
     )
+    # Sorted, so that two drainers lock the same counters in the same order and never deadlock.
     rows = sorted((*place, requests) for place, requests in counts.items())
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             records, packed = _pack({**key, "requests": "bigint"}, rows)
-            cursor.execute(f"{into} SELECT {columns}, requests FROM {records} {conflict}", [packed])  # noqa: S608  constants
+            statement = f"{into} SELECT {columns}, requests FROM {records} {conflict}"  # noqa: S608  constants
+            cursor.execute(statement, [packed])
         else:
             places = ", ".join(["%s"] * (len(key) + 1))
             cursor.executemany(
@@ -136,7 +142,10 @@ def _add(table: str, key: Mapping[str, str], counts: Counter[_Row]) -> None:
 
 
 def _advance_last_used(uses: Sequence[UseLine]) -> None:
-    """Forward only, and at most once a minute a key: one hot row a second would bloat. What was denied is no use."""
+    """Advance each key's last use, at most once a minute: a row updated every second would bloat.
+
+    Never moves backwards. Denied requests do not count as a use.
+    """
     latest: dict[str, UseLine] = {}
     for use in uses:
         if not use.denial and (use.key_id not in latest or use.at > latest[use.key_id].at):
@@ -154,7 +163,8 @@ def _advance_last_used(uses: Sequence[UseLine]) -> None:
             )
         else:
             cursor.executemany(
-                "UPDATE apikeys_key SET last_used_at = %s, last_used_ip = %s, last_used_user_agent = %s"
+                "UPDATE apikeys_key"
+                " SET last_used_at = %s, last_used_ip = %s, last_used_user_agent = %s"
                 " WHERE id = %s AND (last_used_at IS NULL OR last_used_at <= %s)",
                 [
                     _plain((at, ip, agent, key, at - LAST_USED_ACCURACY))
@@ -164,20 +174,26 @@ def _advance_last_used(uses: Sequence[UseLine]) -> None:
 
 
 def _pack(columns: Mapping[str, str], rows: Sequence[_Row]) -> tuple[str, str]:
-    """Rows as one parameter, and what to select them from: a placeholder each would cost more than storing them."""
+    """Return a FROM clause and the rows as its one JSON parameter.
+
+    A placeholder for each value would cost more than storing the rows.
+    """
     declared = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
     packed = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows])
     return f"json_to_recordset(%s::json) AS r({declared})", packed.decode()
 
 
 def _plain(row: _Row) -> list[Any]:
-    """As SQLite keeps them."""
+    """Return the row with the datetimes as SQLite stores them."""
     adapt = connection.ops.adapt_datetimefield_value
     return [adapt(value) if isinstance(value, datetime) else value for value in row]
 
 
 def _inet(address: str) -> str | None:
-    """What PostgreSQL's inet takes, or None: a batch must not fail for an address."""
+    """Return an address that PostgreSQL's inet accepts, or None:
+
+    one address must not fail a batch.
+    """
     try:
         return str(ipaddress.ip_address(address.partition("%")[0]))
     except ValueError:
