@@ -1,8 +1,10 @@
-"""Random sequences of issue, edit, rotate, delegate, role changes and revocations, by people and by keys.
+"""Random sequences of issue, edit, rotate, delegate, role changes and revocations, by people and
+keys.
 
-After each step every secret that was ever handed out is presented, and may do nothing that whoever got it could not do
-at that moment, nor whoever widened its key since. What people may do stands in a table of its own here, and what a key
-may do is found out by presenting it: nothing of apikeys.authority is asked.
+Each step presents every secret that was ever handed out. A secret must not do anything that its
+issuer could not do at that moment, nor anyone who widened its key since. This module has its own
+table of what people may do, and finds out what a key may do by presenting it. It does not use
+apikeys.authority.
 
     KEYWAY_ESCALATION_SEQUENCES=10000 pytest -n 0 -s tests/apikeys/test_escalation.py -k no_sequence
 """
@@ -94,10 +96,12 @@ class Escalation(RuleBasedStateMachine):
         self.atomic.__exit__(None, None, None)
 
     def caller(self, who: int) -> tuple[Caller, set[Ability]]:
-        """Somebody, and what they can do: first the people, then whatever secrets there are."""
-        who %= len(self.people) + 2 * len(
-            self.secrets
-        )  # keys twice as often: to delegate is what is asked most of all
+        """Return a caller and what it can do.
+
+        Numbers choose among the people first, then the secrets.
+        """
+        # Keys twice as often, because delegation is the interesting case.
+        who %= len(self.people) + 2 * len(self.secrets)
         if who < len(self.people):
             role = Membership.objects.get(user=self.people[who]).role
             return Caller.person(self.people[who]), abilities(Environment.values, HELD[Role(role)])
@@ -112,14 +116,17 @@ class Escalation(RuleBasedStateMachine):
         raise KeywayError("Not a key that manages keys.")
 
     def presented(self, secret: str, *, for_agents: bool = False) -> set[Ability]:
-        """What a secret can do. Who has `admin` may do what agents do, by issuing them keys."""
+        """Return what a secret can do.
+
+        With `admin` it can do what agents do, by issuing agent keys.
+        """
         able: set[Ability] = set()
         for address in ADDRESSES:
             for moment in EVER:
                 credential = verify(secret, now=self.now + MOMENTS[moment], address=address)
                 if not isinstance(credential, Credential):
                     if credential.reason is not Reason.IP_NOT_ALLOWED:
-                        break  # over, and what is over stays so
+                        break  # it has ended, and an ended key stays ended
                     continue
                 held = {
                     name for name in (*PUBLIC, *AGENT) if authorize(credential, scope=name) is None
@@ -253,7 +260,7 @@ def orders() -> Any:
 
 
 def run(sequences: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
-    """Within a database of tests."""
+    """Run the state machine. Needs a test database."""
     done.clear()
     run_state_machine_as_test(
         Escalation,

@@ -1,10 +1,12 @@
-"""Take power away under load, and look whether anything that starts after the answer is still accepted.
+"""Take power away under load, and check that no request that starts after the response is accepted.
 
-``python -m tests.apikeys.revocation --trials 100`` for the long run; test_revocation_under_load.py is the short one.
+Run ``python -m tests.apikeys.revocation --trials 100``; test_revocation_under_load.py is the short
+run.
 
-Two servers that know nothing of each other share one PostgreSQL, each with two workers of four threads. Callers ask both,
-warm, two hundred times a second. A process that is neither makes the change, as an admin's page or a command would.
-`--lease-here 0` has it believe that nobody leases anything: then it answers too early, and that has to show.
+Two independent servers share one PostgreSQL, each with two workers of four threads. Callers send
+both of them two hundred requests a second, with warm leases. A third process makes the change, as a
+page or a command would. With `--lease-here 0` that process assumes that no leases exist and answers
+too early, which the run must detect.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from tests.servers.postgres import PostgresServer
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--trials", default="3", help="of each way")
+    parser.add_argument("--trials", default="3", help="trials of each way")
     parser.add_argument(
         "--ways",
         nargs="*",
@@ -30,26 +32,26 @@ def main() -> int:
         default=None,
         help="milliseconds that the process which makes the change waits",
     )
-    asked = parser.parse_args()
+    options = parser.parse_args()
     settings = {
         "KEYWAY_LIMIT_KEY": "",
         "KEYWAY_LIMIT_ORGANIZATION": "",
-        "KEYWAY_LEASE_MS": asked.lease,
+        "KEYWAY_LEASE_MS": options.lease,
     }
     with PostgresServer() as postgres, KeywayServer(postgres.url, **settings) as first:
         second = KeywayServer(postgres.url, **settings)
         second.start()
         try:
-            environment = first.environment | {"KEYWAY_LEASE_MS": asked.lease_here or asked.lease}
+            environment = first.environment | {"KEYWAY_LEASE_MS": options.lease_here or options.lease}
             command = [
                 sys.executable,
                 "-m",
                 "tests.apikeys.revocation_trials",
-                asked.trials,
+                options.trials,
                 *map(str, (first.port, second.port)),
             ]
             return subprocess.run(
-                [*command, *asked.ways], cwd=ROOT, env=environment, check=False
+                [*command, *options.ways], cwd=ROOT, env=environment, check=False
             ).returncode
         finally:
             second.stop()

@@ -1,4 +1,7 @@
-"""The trials of tests/apikeys/revocation.py: ``python -m tests.apikeys.revocation_trials TRIALS PORT PORT [WAY…]``."""
+"""The trials of tests/apikeys/revocation.py.
+
+Usage: ``python -m tests.apikeys.revocation_trials TRIALS PORT PORT [WAY…]``.
+"""
 
 import http.client
 import sys
@@ -32,27 +35,28 @@ SCOPE, OTHER_SCOPE = "read:audit-activity", "read:databases"
 
 @dataclass
 class Tally:
-    """Requests by when they started, before or after the answer, and by whether they were accepted."""
+    """Requests by whether they started after the response, and by whether they were accepted."""
 
     counts: Counter[tuple[bool, bool]] = field(default_factory=Counter)
     odd: Counter[int] = field(default_factory=Counter)
 
     def __str__(self) -> str:
         return (
-            f"{self.counts[False, True]} accepted before; after the answer {self.counts[True, False]} refused"
-            f" and {self.counts[True, True]} accepted; others {dict(self.odd)}"
+            f"{self.counts[False, True]} accepted before; after the response"
+            f" {self.counts[True, False]} refused and {self.counts[True, True]} accepted;"
+            f" others {dict(self.odd)}"
         )
 
 
 class Callers:
-    """Use as a context manager: threads that ask, in turns, both servers with one secret."""
+    """A context manager: threads that present one secret to both servers."""
 
     def __init__(self, ports: Sequence[int], secret: str) -> None:
         self._ports, self._secret = ports, secret
         self._stop = threading.Event()
-        self.asked: list[tuple[float, int]] = []
+        self.requests: list[tuple[float, int]] = []
         self._threads = [
-            threading.Thread(target=self._ask, args=(number,)) for number in range(CALLERS)
+            threading.Thread(target=self._send, args=(number,)) for number in range(CALLERS)
         ]
 
     def __enter__(self) -> Self:
@@ -73,12 +77,12 @@ class Callers:
     def warm_up(self) -> None:
         deadline = time.monotonic() + WARM_SECONDS
         while (
-            sum(status == 204 for _, status in self.asked) < WARM_REQUESTS
+            sum(status == 204 for _, status in self.requests) < WARM_REQUESTS
             and time.monotonic() < deadline
         ):
             time.sleep(0.02)
 
-    def _ask(self, number: int) -> None:
+    def _send(self, number: int) -> None:
         connection = http.client.HTTPConnection(
             "127.0.0.1", self._ports[number % len(self._ports)], timeout=30
         )
@@ -92,7 +96,7 @@ class Callers:
             )
             answer = connection.getresponse()
             answer.read()
-            self.asked.append((started, answer.status))
+            self.requests.append((started, answer.status))
         connection.close()
 
 
@@ -102,7 +106,7 @@ def trial(ports: Sequence[int], secret: str, take_away: Callable[[], object], ta
         take_away()
         answered = time.monotonic()
         time.sleep(AFTER_SECONDS)
-    for started, status in callers.asked:
+    for started, status in callers.requests:
         if status in {204, 401, 403}:
             tally.counts[started > answered, status == 204] += 1
         else:
@@ -110,7 +114,7 @@ def trial(ports: Sequence[int], secret: str, take_away: Callable[[], object], ta
 
 
 class Cast:
-    """Acme and its member bob in the servers' database, and the four ways to take power away from a key of his."""
+    """Acme and its member bob, and the four ways to take power away from one of his keys."""
 
     def __init__(self) -> None:
         self.by = Actor.system("tests")

@@ -1,4 +1,4 @@
-"""`X-API-Key` as callers send it, and every problem it can meet."""
+"""`X-API-Key` as callers send it, and every problem that it can cause."""
 
 from typing import Any
 
@@ -34,18 +34,16 @@ def assert_problem(answer: Any, code: str) -> None:
     assert ("Retry-After" in answer) == (problem.status in {429, 503})
 
 
-def test_a_request_without_a_key_is_told_where_it_belongs() -> None:
+def test_request_without_a_key_is_missing_key() -> None:
     assert_problem(api().get(WHOAMI), "missing_key")
 
 
-def test_the_header_is_taken_in_any_case_and_with_spaces_around(public_key: Issued) -> None:
+def test_header_may_have_spaces_around_the_key(public_key: Issued) -> None:
     text = public_key.plaintext.reveal()
     assert api(HTTP_X_API_KEY=f"  {text} ").get(WHOAMI).status_code == 200
 
 
-def test_a_key_in_the_bearer_slot_is_refused_with_the_way_out(
-    public_key: Issued, settings: Settings
-) -> None:
+def test_key_in_bearer_is_refused_unless_enabled(public_key: Issued, settings: Settings) -> None:
     client = api(HTTP_AUTHORIZATION=f"Bearer {public_key.plaintext.reveal()}")
     assert_problem(client.get(WHOAMI), "key_in_bearer")
     assert_problem(api(HTTP_AUTHORIZATION="bearer sk_live_mistyped").get(WHOAMI), "key_in_bearer")
@@ -53,7 +51,7 @@ def test_a_key_in_the_bearer_slot_is_refused_with_the_way_out(
     assert client.get(WHOAMI).status_code == 200
 
 
-def test_more_than_one_credential_is_refused(public_key: Issued, agent_key: Issued) -> None:
+def test_several_credentials_are_refused(public_key: Issued, agent_key: Issued) -> None:
     one, two = public_key.plaintext.reveal(), agent_key.plaintext.reveal()
     assert api(public_key).get(WHOAMI).status_code == 200
     assert_problem(api(HTTP_X_API_KEY=f"{one},{two}").get(WHOAMI), "several_credentials")
@@ -78,7 +76,7 @@ def test_more_than_one_credential_is_refused(public_key: Issued, agent_key: Issu
         "☃",
     ],
 )
-def test_odd_bytes_in_the_header_are_an_invalid_key_and_not_echoed(
+def test_odd_bytes_are_invalid_and_not_echoed(
     odd: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(0):
@@ -103,7 +101,7 @@ def test_odd_bytes_in_the_header_are_an_invalid_key_and_not_echoed(
         ),
     ],
 )
-def test_the_next_request_after_a_change_gets_its_problem(
+def test_change_refuses_the_next_request(
     code: str, change: Any, public_key: Issued, globex_public_key: Issued, alice: Any
 ) -> None:
     assert api(public_key).get(WHOAMI).status_code == 200
@@ -112,9 +110,7 @@ def test_the_next_request_after_a_change_gets_its_problem(
     assert api(globex_public_key).get(WHOAMI).status_code == 200
 
 
-def test_the_organization_header_must_name_the_keys_own(
-    public_key: Issued, globex: Organization
-) -> None:
+def test_organization_header_must_match_the_key(public_key: Issued, globex: Organization) -> None:
     acme = public_key.key.organization
     assert api(public_key, HTTP_X_ORGANIZATION_ID=acme.public_id).get(WHOAMI).status_code == 200
     for other in (globex.public_id, str(acme.pk), "", "é"):
@@ -123,7 +119,7 @@ def test_the_organization_header_must_name_the_keys_own(
         )
 
 
-def test_a_database_that_is_away_is_503_and_never_401(
+def test_database_outage_is_503_and_never_401(
     public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: object) -> None:
@@ -133,16 +129,16 @@ def test_a_database_that_is_away_is_503_and_never_401(
     assert_problem(api(public_key).get(WHOAMI), "unavailable")
 
 
-def test_a_request_costs_one_query_and_no_write(
+def test_request_costs_one_query_and_no_write(
     public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """Inside a test's transaction nothing is leased; tests/tenants/test_leases.py counts what is."""
+    """A test's transaction leases nothing. tests/tenants/test_leases.py counts leased reads."""
     for _ in range(2):
         with django_assert_num_queries(1) as read:
             api(public_key).get(WHOAMI)
         assert read[0]["sql"].startswith("SELECT")
 
 
-def test_an_unknown_method_and_type_are_problems(public_key: Issued) -> None:
+def test_unknown_method_and_type_are_problems(public_key: Issued) -> None:
     assert_problem(api(public_key).post(WHOAMI, {}), "method_not_allowed")
     assert_problem(api(public_key).get(WHOAMI, HTTP_ACCEPT="text/html"), "not_acceptable")

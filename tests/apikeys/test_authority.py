@@ -1,4 +1,4 @@
-"""Nobody ends up with a secret that is stronger than they are; and a key is never stronger than its owner's role."""
+"""No secret is stronger than its issuer, and no key is stronger than its owner's role."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +14,7 @@ from apikeys.models import Key
 from apikeys.services import Issued
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, authorize, verify
+from config.lib.environment import Environment
 from tenants import services as tenants
 from tenants.models import Organization, User
 from tenants.roles import PERMISSIONS, Role
@@ -51,7 +52,7 @@ def authority(
         (authority("a", "live", None, "192.0.2.0/24"), authority("a", "live", None)),
     ],
 )
-def test_more_covers_less_and_less_does_not_grant_more(less: Authority, more: Authority) -> None:
+def test_authority_covers_less_and_never_more(less: Authority, more: Authority) -> None:
     assert more.covers(less)
     assert not less.covers(more)
     more.require_covers(less)
@@ -80,14 +81,14 @@ def test_more_covers_less_and_less_does_not_grant_more(less: Authority, more: Au
         (Role.AUDITOR, set(), {"read:audit-activity", "read:logs", "manage:api-keys"}),
     ],
 )
-def test_a_role_holds_what_its_permissions_allow(
+def test_role_holds_what_its_permissions_allow(
     role: Role, held: set[str], not_held: set[str]
 ) -> None:
     assert held <= scopes.held_by(role)
     assert not not_held & scopes.held_by(role)
 
 
-def test_an_operators_scope_may_be_turned_around_and_name_its_permission(
+def test_operator_scope_may_name_its_permission(
     settings: Settings,
 ) -> None:
     scope = {
@@ -121,9 +122,7 @@ def accepted(issued: Issued) -> Credential:
     return credential
 
 
-def test_admin_covers_every_public_scope_and_nothing_of_agents(
-    olivia: User, issue_public_key: IssueKey
-) -> None:
+def test_admin_covers_public_scopes_only(olivia: User, issue_public_key: IssueKey) -> None:
     credential = accepted(issue_public_key(owner=olivia, scopes=("admin",)))
     for scope in ("read:audit-activity", "write:policies", "manage:api-keys"):
         assert authorize(credential, scope=scope) is None
@@ -133,24 +132,25 @@ def test_admin_covers_every_public_scope_and_nothing_of_agents(
     assert authorize(accepted(issue_public_key()), scope="write:policies")
 
 
-def test_a_lower_role_takes_its_scopes_from_every_key_and_a_higher_one_gives_them_back(
+def test_role_change_narrows_and_restores_key_scopes(
     olivia: User, alice: User, issue_public_key: IssueKey
 ) -> None:
     strong = issue_public_key(owner=olivia, scopes=("admin", "read:audit-activity"))
     bystander = issue_public_key(owner=alice, scopes=("read:logs",))
     assert accepted(strong).scopes == {"admin", "read:audit-activity"}
     membership = membership_of(olivia)
-    for role, left in (
+    steps: list[tuple[Role, set[str]]] = [
         (Role.MEMBER, {"read:audit-activity"}),
         (Role.AUDITOR, set()),
         (Role.OWNER, set(strong.key.scopes)),
-    ):
+    ]
+    for role, left in steps:
         tenants.change_role(membership=membership, role=role, by=SYSTEM)
         assert accepted(strong).scopes == left
     assert accepted(bystander).scopes == {"read:logs"}
 
 
-def test_role_and_networks_are_read_in_the_one_query(
+def test_role_and_networks_cost_no_further_query(
     issue_public_key: IssueKey, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     issued = issue_public_key(allowed=networks.parse(["192.0.2.0/24"]))
@@ -158,7 +158,7 @@ def test_role_and_networks_are_read_in_the_one_query(
         assert isinstance(resolve(issued, "192.0.2.1"), Credential)
 
 
-def test_from_elsewhere_the_same_secret_is_refused(
+def test_secret_outside_its_networks_is_refused(
     issue_public_key: IssueKey, public_key: Issued
 ) -> None:
     issued = issue_public_key(allowed=networks.parse(["192.0.2.0/24"]))
@@ -173,10 +173,10 @@ def test_from_elsewhere_the_same_secret_is_refused(
 MEMBER = Authority.of_person(PERMISSIONS[Role.MEMBER])
 
 
-def test_who_issues_a_key_for_agents_holds_their_scopes(
+def test_issuer_of_agent_keys_holds_their_scopes(
     acme: Organization, olivia: User, issue_public_key: IssueKey
 ) -> None:
-    order = keys.Order("agent", environment="live")
+    order = keys.Order("agent", environment=Environment.LIVE)
     admin = accepted(issue_public_key(owner=olivia, scopes=("admin",))).authority
     issued = keys.issue_agent_key(
         organization=acme, order=order, by=SYSTEM, created_by=None, within=admin
@@ -202,9 +202,7 @@ def test_who_issues_a_key_for_agents_holds_their_scopes(
         {"allowed": networks.parse(["192.0.0.0/16"])},
     ],
 )
-def test_a_key_reaches_no_further_than_the_one_it_was_issued_by(
-    order: dict[str, object], bob: User
-) -> None:
+def test_issued_key_stays_within_its_issuer(order: dict[str, object], bob: User) -> None:
     expires_at = timezone.now() + timedelta(days=10)
     within = Authority.of_key(
         ["read:audit-activity"], "live", expires_at, networks.parse(["192.0.2.0/24"])

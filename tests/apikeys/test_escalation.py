@@ -17,7 +17,7 @@ def test_no_sequence_escalates() -> None:
     assert escalation.done["rotate"] > 0
 
 
-def test_without_the_rule_the_sequences_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sequences_escalate_without_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Authority, "require_covers", lambda authority, wanted: None)
     with pytest.raises(AssertionError, match="could not"):
-        escalation.run(300, [Phase.generate])  # it need not be made short
+        escalation.run(300, [Phase.generate])  # without shrinking the example

@@ -1,4 +1,4 @@
-"""`GET /api/v1/verify`, asked as a server asks it: through config.wsgi, before Django."""
+"""`GET /api/v1/verify`, called as a server calls it: through config.wsgi, before Django."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def ask(
 
 
 def steady(answer: Answer) -> dict[str, str]:
-    """The headers that are the same at every request."""
+    """Return the headers that do not change between requests."""
     return {
         name: value
         for name, value in answer.headers.items()
@@ -55,10 +55,11 @@ def assert_refused(answer: Answer, code: str) -> None:
     assert not [name for name in IDENTITY if f"X-Keyway-{name}" in answer.headers]
 
 
-def test_a_good_public_key_is_told_in_headers(public_key: Issued) -> None:
+def test_response_identifies_a_public_key(public_key: Issued) -> None:
     answer = ask(public_key)
     assert (answer.status, answer.body) == (204, b"")
     key = public_key.key
+    assert key.owner
     assert steady(answer) == {
         "Cache-Control": "no-store",
         "X-Keyway-Organization": key.organization.public_id,
@@ -70,7 +71,7 @@ def test_a_good_public_key_is_told_in_headers(public_key: Issued) -> None:
     }
 
 
-def test_an_agent_key_has_no_owner_and_all_its_scopes(test_agent_key: Issued) -> None:
+def test_agent_key_has_all_scopes_and_no_owner(test_agent_key: Issued) -> None:
     headers = ask(test_agent_key).headers
     assert "X-Keyway-Owner" not in headers
     assert headers["X-Keyway-Environment"] == "test"
@@ -79,7 +80,7 @@ def test_an_agent_key_has_no_owner_and_all_its_scopes(test_agent_key: Issued) ->
     )
 
 
-def test_fewer_scopes_are_told_at_once(
+def test_narrowed_scopes_show_at_once(
     issue_public_key: Callable[..., Issued], settings: Settings
 ) -> None:
     settings.KEYWAY_SCOPES = [
@@ -94,7 +95,7 @@ def test_fewer_scopes_are_told_at_once(
     assert_refused(ask(issued, "scope=read:invoices"), "insufficient_scope")
 
 
-def test_no_free_text_is_in_the_headers(issue_public_key: Callable[..., Issued]) -> None:
+def test_headers_hold_no_free_text(issue_public_key: Callable[..., Issued]) -> None:
     issued = issue_public_key(name="evil X-Keyway-Owner: usr_root")
     assert not [
         value
@@ -103,9 +104,7 @@ def test_no_free_text_is_in_the_headers(issue_public_key: Callable[..., Issued])
     ]
 
 
-def test_each_demand_is_met_or_refused_with_its_reason(
-    public_key: Issued, globex: Organization
-) -> None:
+def test_unmet_demand_is_refused_with_its_reason(public_key: Issued, globex: Organization) -> None:
     acme = public_key.key.organization
     for query in (
         f"scope={quote(SCOPE)}",
@@ -120,16 +119,14 @@ def test_each_demand_is_met_or_refused_with_its_reason(
     assert_refused(ask(public_key, f"organization={globex.public_id}"), "wrong_organization")
 
 
-def test_a_key_of_the_test_environment_is_refused_where_live_is_asked(
+def test_test_key_fails_a_live_demand(
     test_agent_key: Issued,
 ) -> None:
     assert ask(test_agent_key, "environment=test").status == 204
     assert_refused(ask(test_agent_key, "environment=live"), "wrong_environment")
 
 
-def test_the_organization_header_of_the_request_counts_too(
-    public_key: Issued, globex: Organization
-) -> None:
+def test_organization_header_is_a_demand(public_key: Issued, globex: Organization) -> None:
     assert ask(public_key, HTTP_X_ORGANIZATION_ID="acme").status == 204
     assert_refused(ask(public_key, HTTP_X_ORGANIZATION_ID=globex.public_id), "wrong_organization")
 
@@ -151,19 +148,19 @@ def test_the_organization_header_of_the_request_counts_too(
         "&".join(f"p{number}=1" for number in range(1000)),
     ],
 )
-def test_a_demand_that_cannot_be_understood_lets_nobody_in(query: str, public_key: Issued) -> None:
-    """A mistyped parameter that was ignored would open what it was to close."""
+def test_malformed_demand_is_refused(query: str, public_key: Issued) -> None:
+    """Ignoring a mistyped parameter would let through what it should have stopped."""
     assert ask(public_key).status == 204
     assert_refused(ask(public_key, query), "invalid_parameter")
 
 
-def test_both_spellings_of_the_path_are_answered_and_no_other(public_key: Issued) -> None:
+def test_path_may_end_in_one_slash(public_key: Issued) -> None:
     assert ask(public_key, path="/api/v1/verify/").status == 204
     for path in ("/api/v1/verify//", "//api/v1/verify", "/api/v1/verifyx", "/API/v1/verify"):
         assert "X-Keyway-Key" not in ask(public_key, path=path, HTTP_HOST="testserver").headers
 
 
-def test_head_is_the_same_without_a_body(public_key: Issued) -> None:
+def test_head_is_get_without_a_body(public_key: Issued) -> None:
     assert steady(ask(public_key, REQUEST_METHOD="HEAD")) == steady(ask(public_key))
     refused = ask(None, REQUEST_METHOD="HEAD")
     assert (refused.status, refused.body) == (401, b"")
@@ -177,7 +174,7 @@ def test_other_methods_are_refused(method: str, public_key: Issued) -> None:
     assert answer.headers["Allow"] == "GET, HEAD"
 
 
-def test_what_is_no_credential_is_refused_as_by_the_api(public_key: Issued) -> None:
+def test_bad_credentials_are_refused_as_by_the_api(public_key: Issued) -> None:
     text = public_key.plaintext.reveal()
     assert_refused(ask(), "missing_key")
     assert_refused(ask(HTTP_X_API_KEY="\xff\xfe☃"), "invalid_key")
@@ -197,7 +194,7 @@ def test_what_is_no_credential_is_refused_as_by_the_api(public_key: Issued) -> N
         ),
     ],
 )
-def test_power_taken_away_is_gone_from_the_next_question(
+def test_change_denies_the_next_verification(
     code: str, change: Any, public_key: Issued, globex_public_key: Issued
 ) -> None:
     assert ask(public_key).status == 204
@@ -206,14 +203,14 @@ def test_power_taken_away_is_gone_from_the_next_question(
     assert ask(globex_public_key).status == 204
 
 
-def test_an_expired_key_is_refused(public_key: Issued) -> None:
+def test_expired_key_is_refused(public_key: Issued) -> None:
     assert ask(public_key).status == 204
     Key.objects.filter(pk=public_key.key.pk).update(expires_at=timezone.now())
     judge._leases.clear()
     assert_refused(ask(public_key), "expired_key")
 
 
-def test_the_gateway_and_the_api_say_the_same(public_key: Issued, agent_key: Issued) -> None:
+def test_gateway_and_api_agree(public_key: Issued, agent_key: Issued) -> None:
     keys.revoke(key=agent_key.key, by=SYSTEM)
     for issued in (public_key, agent_key, None):
         theirs, ours = api(issued).get("/api/v1/whoami"), ask(issued)
@@ -224,20 +221,20 @@ def test_the_gateway_and_the_api_say_the_same(public_key: Issued, agent_key: Iss
             assert {name: theirs[name] for name in steady(ours)} == steady(ours)
 
 
-def test_a_warm_question_costs_no_query(
+def test_warm_gateway_request_costs_no_query(
     public_key: Issued,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     ask(public_key)
-    known = judge._read_known(public_key.key.secrets.values_list("lookup", flat=True))
+    known = judge._read_known([public_key.key.secrets.get().lookup])
     monkeypatch.setattr(judge._leases, "get", known.get)
     with django_assert_num_queries(0):
         assert ask(public_key).status == 204
 
 
-def test_a_forged_secret_costs_no_query(
+def test_forged_secret_costs_no_query(
     public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     forged = public_key.plaintext.reveal()[:-8] + get_random_string(8)
@@ -245,9 +242,7 @@ def test_a_forged_secret_costs_no_query(
         assert_refused(ask(HTTP_X_API_KEY=forged), "invalid_key")
 
 
-def test_a_database_that_is_away_is_503(
-    public_key: Issued, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_database_outage_is_503(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_: object) -> None:
         raise OperationalError("connection refused")
 
@@ -256,7 +251,7 @@ def test_a_database_that_is_away_is_503(
     assert_refused(ask(public_key), "unavailable")
 
 
-def test_a_bug_of_ours_is_a_logged_500_and_never_a_yes(
+def test_internal_error_is_logged_and_never_a_yes(
     public_key: Issued, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: object) -> None:
@@ -268,7 +263,7 @@ def test_a_bug_of_ours_is_a_logged_500_and_never_a_yes(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_everything_else_is_djangos(public_key: Issued) -> None:
+def test_other_paths_reach_django(public_key: Issued) -> None:
     text = public_key.plaintext.reveal()
     answer = ask(path="/api/v1/whoami", HTTP_HOST="testserver", HTTP_X_API_KEY=text)
     assert (answer.status, json.loads(answer.body)["environment"]) == (200, Environment.LIVE)

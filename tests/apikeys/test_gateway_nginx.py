@@ -1,4 +1,4 @@
-"""nginx configured as in docs/gateway.md, in front of a service without keys, beside Keyway."""
+"""nginx as docs/gateway.md configures it, between callers and a service that knows no keys."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ def documented() -> str:
 
 
 def site(**addresses: int) -> str:
-    """The documented configuration at other ports."""
+    """Return the documented configuration with other ports."""
     text = documented()
     for default, port in (("8000", "keyway"), ("9000", "service"), ("8080", "nginx")):
         assert text.count(f"127.0.0.1:{default};") == 1
@@ -64,18 +64,20 @@ def secret_of(server: KeywayServer, **facts: Any) -> str:
 
 
 def issue(server: KeywayServer, *allowed: str) -> str:
-    """Issue a key that a test may use up, bound to these networks or to none."""
+    """Issue a key that a test may use up, for these networks or for all."""
     code = f"""
 from django.utils import timezone
 from apikeys import networks
 from apikeys.models import Key
 from apikeys.services import Order, issue_public_key
 from audit.trail.actor import Actor
-keys = Key.objects.filter(kind="public", revoked_at=None)
-owner = keys.filter(owner__removed_at=None, owner__deactivated_at=None).first().owner
-order = Order(name="Spoiled by a test", allowed=networks.parse({list(allowed)}))
-scopes = ["read:audit-activity"]
-issued = issue_public_key(owner=owner, order=order, scopes=scopes, by=Actor.system("tests"))
+members = Key.objects.filter(owner__removed_at=None, owner__deactivated_at=None)
+issued = issue_public_key(
+    owner=members.filter(kind="public", revoked_at=None).first().owner,
+    order=Order(name="Used up by a test", allowed=networks.parse({list(allowed)})),
+    scopes=["read:audit-activity"],
+    by=Actor.system("tests"),
+)
 print("SECRET", issued.plaintext.reveal())
 """
     return server.manage("shell", "-c", code).split("SECRET ")[1].strip()
@@ -93,7 +95,7 @@ revoke(key=Key.objects.get(pk=decode("key", "{key_id}")), by=Actor.system("tests
 
 
 def values(answer: requests.Response, prefix: str) -> dict[str, list[str]]:
-    """What the service was sent under names that begin so."""
+    """Return the headers that reached the service, by name, for names with this prefix."""
     found: dict[str, list[str]] = {}
     for name, value in answer.json()["headers"]:
         if name.startswith(prefix):
@@ -101,7 +103,7 @@ def values(answer: requests.Response, prefix: str) -> dict[str, list[str]]:
     return found
 
 
-def test_an_allowed_request_reaches_the_service_with_the_credential(
+def test_allowed_request_reaches_the_service_with_identity(
     front: str, server: KeywayServer
 ) -> None:
     secret = secret_of(server)
@@ -109,8 +111,8 @@ def test_an_allowed_request_reaches_the_service_with_the_credential(
         f"{front}/orders?page=2", data="a body", headers={"X-API-Key": secret}, timeout=10
     )
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert (told["method"], told["path"], told["body"]) == ("POST", "/orders?page=2", "a body")
+    body = answer.json()
+    assert (body["method"], body["path"], body["body"]) == ("POST", "/orders?page=2", "a body")
     direct = requests.get(
         f"{server.url}/api/v1/verify?{DEMANDS}", headers={"X-API-Key": secret}, timeout=10
     )
@@ -124,9 +126,7 @@ def test_an_allowed_request_reaches_the_service_with_the_credential(
     assert secret not in answer.text
 
 
-def test_a_callers_own_keyway_headers_never_reach_the_service(
-    front: str, server: KeywayServer
-) -> None:
+def test_spoofed_identity_headers_are_dropped(front: str, server: KeywayServer) -> None:
     spoofed = {
         "X-Keyway-Organization": "org_evil",
         "X-Keyway-Owner": "usr_evil",
@@ -138,9 +138,7 @@ def test_a_callers_own_keyway_headers_never_reach_the_service(
     assert "evil" not in answer.text
 
 
-def test_what_keyway_does_not_send_arrives_empty_not_spoofed(
-    server: KeywayServer, service: int
-) -> None:
+def test_unset_identity_header_arrives_empty(server: KeywayServer, service: int) -> None:
     """An agent key has no owner."""
     port = free_port()
     text = site(keyway=server.port, service=service, nginx=port).replace(
@@ -154,9 +152,7 @@ def test_what_keyway_does_not_send_arrives_empty_not_spoofed(
     assert values(answer, "x-keyway-owner") == {}
 
 
-def test_a_denial_keeps_its_status_its_code_and_its_challenge(
-    front: str, server: KeywayServer
-) -> None:
+def test_denial_keeps_status_code_and_challenge(front: str, server: KeywayServer) -> None:
     secret = secret_of(server)
     refusals = [
         ({}, 401, "missing_key"),
@@ -172,7 +168,7 @@ def test_a_denial_keeps_its_status_its_code_and_its_challenge(
         assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
-# What a caller may write to seem to be elsewhere.
+# Headers that a caller may send to appear to be elsewhere.
 DISGUISES: tuple[dict[str, str], ...] = (
     {},
     {"X-Forwarded-For": HOME},
@@ -188,7 +184,7 @@ DISGUISES: tuple[dict[str, str], ...] = (
 
 
 @pytest.mark.parametrize("forwarded", ["$remote_addr", "$proxy_add_x_forwarded_for"])
-def test_a_key_bound_to_networks_is_refused_from_elsewhere_whatever_the_caller_says(
+def test_network_bound_key_ignores_forged_addresses(
     server: KeywayServer, service: int, forwarded: str
 ) -> None:
     port, secret = free_port(), issue(server, f"{HOME}/32")
@@ -211,14 +207,12 @@ def ask_from(address: str, port: int, headers: dict[str, str]) -> tuple[int, str
     )
     connection.request("GET", "/", headers=headers)
     answer = connection.getresponse()
-    told = json.loads(answer.read())
+    body = json.loads(answer.read())
     connection.close()
-    return answer.status, told.get("code")
+    return answer.status, body.get("code")
 
 
-def test_an_access_token_is_told_as_its_applications_and_goes_no_further(
-    front: str, server: KeywayServer
-) -> None:
+def test_access_token_identifies_its_application(front: str, server: KeywayServer) -> None:
     token, application = server.access_token("read:audit-activity")
     spoofed = {"X-Keyway-Application": "app_evil", "X-Keyway-Key": "key_evil"}
     answer = requests.get(front, headers=spoofed | {"Authorization": f"Bearer {token}"}, timeout=10)
@@ -230,9 +224,7 @@ def test_an_access_token_is_told_as_its_applications_and_goes_no_further(
     assert values(with_a_key, "x-keyway-application") == {}
 
 
-def test_a_revoked_key_is_refused_from_the_moment_the_revocation_was_answered(
-    front: str, server: KeywayServer
-) -> None:
+def test_revoked_key_is_refused_at_once(front: str, server: KeywayServer) -> None:
     headers = {"X-API-Key": issue(server)}
     for _ in range(20):  # both workers hold a lease
         allowed = requests.get(front, headers=headers, timeout=10)
@@ -243,7 +235,7 @@ def test_a_revoked_key_is_refused_from_the_moment_the_revocation_was_answered(
         assert (refused.status_code, refused.json()["code"]) == (401, "revoked_key")
 
 
-def test_a_limited_key_is_told_when_to_come_back(front: str, server: KeywayServer) -> None:
+def test_limited_key_gets_retry_after(front: str, server: KeywayServer) -> None:
     headers = {"X-API-Key": issue(server)}
     answers = [requests.get(front, headers=headers, timeout=10) for _ in range(80)]
     assert 30 <= [answer.status_code for answer in answers].count(200) <= 60
@@ -257,7 +249,7 @@ def test_a_limited_key_is_told_when_to_come_back(front: str, server: KeywayServe
         assert refused.headers["RateLimit-Policy"].startswith('"key";q=30;w=3600')
 
 
-def test_a_mistyped_demand_lets_nobody_in(server: KeywayServer, service: int) -> None:
+def test_mistyped_demand_lets_no_key_through(server: KeywayServer, service: int) -> None:
     port = free_port()
     text = site(keyway=server.port, service=service, nginx=port).replace("?scope=", "?scop=")
     with NginxServer(text, port=port):
@@ -267,19 +259,19 @@ def test_a_mistyped_demand_lets_nobody_in(server: KeywayServer, service: int) ->
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
 
 
-def test_the_subrequests_address_is_not_open_to_callers(front: str, server: KeywayServer) -> None:
+def test_subrequest_location_is_internal(front: str, server: KeywayServer) -> None:
     answer = requests.get(
         f"{front}/keyway-verify", headers={"X-API-Key": secret_of(server)}, timeout=10
     )
     assert answer.status_code == 404
 
 
-def test_the_services_own_errors_are_passed_on(front: str, server: KeywayServer) -> None:
+def test_service_errors_pass_through(front: str, server: KeywayServer) -> None:
     answer = requests.request("BREW", front, headers={"X-API-Key": secret_of(server)}, timeout=10)
     assert answer.status_code == 501
 
 
-def test_without_keyway_nothing_gets_through(server: KeywayServer, service: int) -> None:
+def test_keyway_outage_lets_nothing_through(server: KeywayServer, service: int) -> None:
     port = free_port()
     headers = {"X-API-Key": secret_of(server)}
     with NginxServer(site(keyway=server.port, service=service, nginx=port), port=port):

@@ -1,8 +1,9 @@
-"""Counting: exact, bounded, and the same in this process as in Redis."""
+"""Limits: exact, bounded, and counted alike in this process and in Redis."""
 
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 
 import pytest
@@ -28,7 +29,7 @@ def _threads_switch_often() -> Iterator[None]:
 
 
 def burst(spend: Callable[[], Verdict], *, requests: int = 100, threads: int = 16) -> int:
-    """How many of a burst were accepted."""
+    """Return how many requests of a burst were accepted."""
     accepted: list[bool] = []
     numbers = count()
     gate = threading.Barrier(threads)
@@ -48,19 +49,19 @@ def burst(spend: Callable[[], Verdict], *, requests: int = 100, threads: int = 1
 
 
 @pytest.mark.usefixtures("_threads_switch_often")
-def test_ten_of_a_burst_of_a_hundred_are_accepted_whatever_the_threads() -> None:
+def test_burst_of_a_hundred_passes_exactly_ten() -> None:
     for _ in range(50):
         windows = Windows()
-        assert burst(lambda windows=windows: windows.spend([Claim(TEN, "a")], START)) == 10
+        assert burst(partial(windows.spend, [Claim(TEN, "a")], START)) == 10
 
 
-def test_a_subject_has_a_count_of_its_own() -> None:
+def test_subjects_are_counted_apart() -> None:
     windows = Windows()
     for subject in ("a", "b"):
         assert sum(windows.spend([Claim(TEN, subject)], START).is_allowed for _ in range(20)) == 10
 
 
-def test_a_refused_request_spends_nothing_of_any_limit() -> None:
+def test_refused_request_spends_nothing() -> None:
     windows = Windows()
     wide = Rule("organization", 15, 60)
     both, other = [Claim(TEN, "a"), Claim(wide, "o")], [Claim(TEN, "b"), Claim(wide, "o")]
@@ -72,7 +73,7 @@ def test_a_refused_request_spends_nothing_of_any_limit() -> None:
     assert left == {"key": 5, "organization": 0}
 
 
-def test_what_was_spent_comes_back_after_a_window_and_never_before() -> None:
+def test_spent_units_return_after_a_window() -> None:
     windows = Windows()
     claim = [Claim(TEN, "a")]
     for number in range(10):
@@ -85,7 +86,7 @@ def test_what_was_spent_comes_back_after_a_window_and_never_before() -> None:
 
 
 @given(st.lists(st.floats(min_value=0, max_value=200, allow_nan=False), min_size=1, max_size=80))
-def test_no_window_ever_holds_more_than_the_quota_and_the_wait_that_is_told_is_enough(
+def test_no_window_exceeds_the_quota(
     gaps: list[float],
 ) -> None:
     rule, windows, accepted, now = Rule("key", 5, 60), Windows(), [], START
@@ -105,7 +106,7 @@ def test_no_window_ever_holds_more_than_the_quota_and_the_wait_that_is_told_is_e
         assert len([at for at in accepted if at > now - 60]) <= 5
 
 
-def test_memory_is_bounded_and_the_least_recently_used_goes_first() -> None:
+def test_least_recently_used_subject_is_evicted() -> None:
     windows = Windows(most=100)
     assert not all(windows.spend([Claim(TEN, "busy")], START).is_allowed for _ in range(11))
     for number in range(1000):
@@ -114,7 +115,7 @@ def test_memory_is_bounded_and_the_least_recently_used_goes_first() -> None:
     assert len(windows._windows[TEN]) == 100
 
 
-def test_a_crowd_under_one_rule_does_not_push_out_what_is_known_under_another() -> None:
+def test_rules_do_not_evict_each_others_subjects() -> None:
     windows = Windows(most=100)
     refused = Rule("refused", 10, 60)
     assert not all(windows.spend([Claim(TEN, "key")], START).is_allowed for _ in range(11))
@@ -123,7 +124,7 @@ def test_a_crowd_under_one_rule_does_not_push_out_what_is_known_under_another() 
     assert not windows.spend([Claim(TEN, "key")], START).is_allowed
 
 
-def test_a_process_that_counts_alone_has_its_share_and_never_none(settings: Settings) -> None:
+def test_process_without_redis_gets_its_share(settings: Settings) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"key": Rate(10, 60)}
     for processes, share in ((1, 10), (2, 5), (3, 3), (50, 1)):
         limiter.forget()
@@ -131,7 +132,7 @@ def test_a_process_that_counts_alone_has_its_share_and_never_none(settings: Sett
         assert sum(limiter.spend(key="a").is_allowed for _ in range(100)) == share
 
 
-def test_a_limit_that_is_off_is_neither_counted_nor_told(settings: Settings) -> None:
+def test_limit_that_is_off_is_not_counted(settings: Settings) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"key": None, "organization": Rate(10, 60)}
     assert [
         standing.rule.name for standing in limiter.spend(key="a", organization="o").standings
@@ -149,7 +150,7 @@ def test_a_limit_that_is_off_is_neither_counted_nor_told(settings: Settings) -> 
         ("", None),
     ],
 )
-def test_a_rate_is_read(text: str, rate: Rate | None) -> None:
+def test_rate_is_parsed(text: str, rate: Rate | None) -> None:
     assert parse_rate("KEYWAY_LIMIT_KEY", text) == rate
 
 
@@ -157,6 +158,6 @@ def test_a_rate_is_read(text: str, rate: Rate | None) -> None:
     "text",
     ["600", "600/minute", "0/m", "-1/m", "6e2/m", "6/0m", "m", "6/m/ip", "٦/m", "9999999999/m"],
 )
-def test_what_is_no_rate_stops_the_start_and_is_not_taken_for_no_limit(text: str) -> None:
+def test_malformed_rate_stops_the_start(text: str) -> None:
     with pytest.raises(ValueError, match="KEYWAY_LIMIT_KEY"):
         parse_rate("KEYWAY_LIMIT_KEY", text)

@@ -1,4 +1,4 @@
-"""Limits as callers meet them, at the API and at the gateway alike."""
+"""Limits as callers see them, at the API and at the gateway."""
 
 import json
 import re
@@ -28,7 +28,7 @@ Limit = Callable[..., None]
 
 @pytest.fixture
 def limit(settings: Settings) -> Limit:
-    """``limit(key=(10, 60))``: this limit and no other."""
+    """``limit(key=(10, 60))`` sets this limit and turns all others off."""
 
     def only(**rates: tuple[int, int]) -> None:
         settings.KEYWAY_LIMITS = dict.fromkeys(settings.KEYWAY_LIMITS) | {
@@ -39,7 +39,7 @@ def limit(settings: Settings) -> Limit:
 
 
 def ask_the_api(issued: Issued | None = None, **environ: str) -> Answer:
-    answer = api(issued).get(WHOAMI, **environ)
+    answer: Any = api(issued, **environ).get(WHOAMI)
     return Answer(answer.status_code, dict(answer.headers), answer.content)
 
 
@@ -47,7 +47,7 @@ both = pytest.mark.parametrize("present", [ask, ask_the_api])
 
 
 @both
-def test_ten_of_a_hundred_are_accepted(
+def test_key_limit_accepts_ten_of_a_hundred(
     present: Any, limit: Limit, public_key: Issued, globex_public_key: Issued
 ) -> None:
     limit(key=(10, 60))
@@ -58,7 +58,7 @@ def test_ten_of_a_hundred_are_accepted(
 
 
 @both
-def test_a_limited_caller_is_told_when_to_come_back_in_every_way(
+def test_limited_response_says_when_to_retry(
     present: Any, limit: Limit, public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()  # it stands, or the seconds told would be fewer with each request
@@ -78,13 +78,13 @@ def test_a_limited_caller_is_told_when_to_come_back_in_every_way(
         "application/problem+json",
     )
     assert "WWW-Authenticate" not in answer.headers
-    told = re.match(r'"key";r=0;t=(\d+), "organization";r=98;', answer.headers["RateLimit"])
-    assert told
-    assert answer.headers["Retry-After"] == told[1]
-    assert f"2 requests in 60 seconds. Try again in {told[1]} seconds." in body["detail"]
+    found = re.match(r'"key";r=0;t=(\d+), "organization";r=98;', answer.headers["RateLimit"])
+    assert found
+    assert answer.headers["Retry-After"] == found[1]
+    assert f"2 requests in 60 seconds. Try again in {found[1]} seconds." in body["detail"]
 
 
-def test_the_api_and_the_gateway_count_together(limit: Limit, public_key: Issued) -> None:
+def test_api_and_gateway_count_together(limit: Limit, public_key: Issued) -> None:
     limit(key=(4, 60))
     statuses = [
         present(public_key).status
@@ -94,7 +94,7 @@ def test_the_api_and_the_gateway_count_together(limit: Limit, public_key: Issued
 
 
 @both
-def test_the_keys_of_an_organization_share_its_limit_and_no_others(
+def test_organization_limit_is_shared_by_its_keys(
     present: Any, limit: Limit, public_key: Issued, agent_key: Issued, globex_public_key: Issued
 ) -> None:
     limit(organization=(10, 60))
@@ -106,9 +106,7 @@ def test_the_keys_of_an_organization_share_its_limit_and_no_others(
     assert present(globex_public_key).status < 300
 
 
-def test_a_key_that_may_not_do_what_it_asks_spends_all_the_same(
-    limit: Limit, public_key: Issued
-) -> None:
+def test_denied_request_still_spends_the_key_limit(limit: Limit, public_key: Issued) -> None:
     limit(key=(3, 60))
     codes = [ask(public_key, "environment=test").code for _ in range(5)]
     assert codes == ["wrong_environment"] * 3 + ["rate_limited"] * 2
@@ -124,7 +122,7 @@ SPOOFED: list[dict[str, Callable[[int], str]]] = [
 
 @both
 @pytest.mark.parametrize("headers", SPOOFED)
-def test_a_header_that_a_stranger_wrote_buys_nothing(
+def test_spoofed_address_header_buys_nothing(
     present: Any, headers: dict[str, Any], limit: Limit
 ) -> None:
     limit(refused=(10, 60))
@@ -137,7 +135,7 @@ def test_a_header_that_a_stranger_wrote_buys_nothing(
     assert (statuses.count(401), statuses.count(429)) == (10, 90)
 
 
-def test_networks_behind_a_trusted_proxy_are_told_apart(limit: Limit, settings: Settings) -> None:
+def test_networks_behind_a_trusted_proxy_count_apart(limit: Limit, settings: Settings) -> None:
     limit(refused=(2, 60))
     settings.KEYWAY_TRUSTED_PROXIES = 1
 
@@ -154,7 +152,7 @@ def test_networks_behind_a_trusted_proxy_are_told_apart(limit: Limit, settings: 
 
 
 @both
-def test_the_good_keys_of_a_network_that_is_over_its_limit_do_not_suffer(
+def test_limited_network_does_not_block_valid_keys(
     present: Any, limit: Limit, public_key: Issued, agent_key: Issued
 ) -> None:
     limit(refused=(3, 60))
@@ -166,7 +164,7 @@ def test_the_good_keys_of_a_network_that_is_over_its_limit_do_not_suffer(
 
 
 @both
-def test_a_revoked_key_past_the_limit_costs_neither_query_nor_argon2(
+def test_revoked_key_past_the_limit_costs_nothing(
     present: Any,
     limit: Limit,
     public_key: Issued,
@@ -186,7 +184,7 @@ def test_a_revoked_key_past_the_limit_costs_neither_query_nor_argon2(
     }
 
 
-def test_a_well_tagged_secret_that_nobody_holds_is_looked_up_no_more_past_the_limit(
+def test_unknown_secret_past_the_limit_costs_no_query(
     limit: Limit, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     limit(refused=(2, 60))
@@ -198,9 +196,7 @@ def test_a_well_tagged_secret_that_nobody_holds_is_looked_up_no_more_past_the_li
         assert [ask(HTTP_X_API_KEY=stray).code for _ in range(5)] == ["rate_limited"] * 5
 
 
-def test_a_key_that_is_resumed_works_at_once_and_spends_its_own_quota_again(
-    limit: Limit, public_key: Issued
-) -> None:
+def test_resumed_key_spends_its_own_quota_again(limit: Limit, public_key: Issued) -> None:
     limit(refused=(5, 60))
     keys.pause(key=public_key.key, by=SYSTEM)
     assert ask(public_key).code == "paused_key"
@@ -209,7 +205,7 @@ def test_a_key_that_is_resumed_works_at_once_and_spends_its_own_quota_again(
     assert [ask(public_key).status for _ in range(20)] == [204] * 20
 
 
-def test_a_cause_of_our_own_is_not_held_against_the_network(
+def test_our_own_failure_spends_nothing(
     limit: Limit, public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit(refused=(3, 60))
@@ -227,21 +223,19 @@ def test_missing_keys_are_not_counted(limit: Limit) -> None:
 
 
 @both
-def test_without_limits_nothing_is_told_of_any(
-    present: Any, limit: Limit, public_key: Issued
-) -> None:
+def test_no_limits_means_no_headers(present: Any, limit: Limit, public_key: Issued) -> None:
     limit()
     headers = present(public_key).headers
     assert not [name for name in headers if name.startswith("RateLimit") or name == "Retry-After"]
 
 
-def test_whoami_tells_what_is_left(limit: Limit, public_key: Issued) -> None:
+def test_whoami_shows_what_is_left(limit: Limit, public_key: Issued) -> None:
     limit(key=(10, 60), organization=(100, 3600))
     limiter.spend(organization=public_key.key.organization_id.hex)
-    told = api(public_key).get(WHOAMI).json()["limits"]
-    for row in told:
+    found = api(public_key).get(WHOAMI).json()["limits"]
+    for row in found:
         assert 1 <= row.pop("resets_in_seconds") <= row["window_seconds"] * 61 / 60
-    assert told == [
+    assert found == [
         {"limit": "key", "quota": 10, "window_seconds": 60, "remaining": 9},
         {"limit": "organization", "quota": 100, "window_seconds": 3600, "remaining": 98},
     ]

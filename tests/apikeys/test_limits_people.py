@@ -1,4 +1,4 @@
-"""Limits on what people do: sign in, and issue keys."""
+"""Limits on what people do: sign in and create keys."""
 
 from datetime import timedelta
 from typing import Any
@@ -41,7 +41,7 @@ def order_public_key(client: Client, user: User, number: int) -> Any:
 
 @pytest.mark.usefixtures("stopped_clock")
 @pytest.mark.parametrize("order", [order_agent_key, order_public_key])
-def test_whoever_issues_many_keys_is_told_to_wait_a_minute_and_nobody_else_is(
+def test_issue_limit_counts_each_user_apart(
     order: Any, alice: User, bob: User, settings: Settings
 ) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"issue": Rate(3, 60)}
@@ -54,7 +54,7 @@ def test_whoever_issues_many_keys_is_told_to_wait_a_minute_and_nobody_else_is(
 
 
 @pytest.mark.usefixtures("stopped_clock")
-def test_a_form_with_a_mistake_does_not_count(alice: User, settings: Settings) -> None:
+def test_invalid_form_does_not_spend(alice: User, settings: Settings) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"issue": Rate(1, 60)}
     client = client_of(alice)
     for _ in range(3):
@@ -62,9 +62,7 @@ def test_a_form_with_a_mistake_does_not_count(alice: User, settings: Settings) -
     assert order_agent_key(client, alice, 1).status_code == 200
 
 
-def test_ten_of_a_hundred_sign_ins_are_tried_whatever_the_headers(
-    alice: User, settings: Settings
-) -> None:
+def test_sign_in_limit_ignores_headers(alice: User, settings: Settings) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login": Rate(10, 60).for_allauth("ip"), "login_failed": None}
     statuses = [
         Client().post(
@@ -82,6 +80,6 @@ def test_ten_of_a_hundred_sign_ins_are_tried_whatever_the_headers(
     )
 
 
-def test_the_setting_is_the_sign_in_limit_and_each_process_has_its_share() -> None:
+def test_sign_in_limit_is_shared_by_processes() -> None:
     assert Rate(30, 60).share(2).for_allauth("ip") == "15/60s/ip"
     assert Rate(3, 60).share(50).for_allauth("ip") == "1/60s/ip"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import requests
@@ -22,8 +23,8 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def server(redis: RedisServer) -> Iterator[KeywayServer]:
-    # Redis is given time here: what a busy machine does to it is not what these tests look at.
-    limits = {
+    # A long wait for Redis: these tests are not about a busy machine.
+    limits: dict[str, Any] = {
         "KEYWAY_LIMIT_KEY": "10/m",
         "KEYWAY_LIMIT_REFUSED": "10/m",
         "KEYWAY_LIMIT_SIGN_IN": "10/m",
@@ -43,19 +44,19 @@ def burst(server: KeywayServer, secret: str, count: int = 100) -> list[int]:
         return list(threads.map(call, range(count)))
 
 
-def test_processes_with_a_redis_accept_ten_of_a_burst_of_a_hundred(server: KeywayServer) -> None:
+def test_processes_share_one_count_in_redis(server: KeywayServer) -> None:
     statuses = burst(server, server.key(kind="public", environment="live")["secret"])
     assert sum(status in {200, 204} for status in statuses) == 10
     assert statuses.count(429) == 90
 
 
-def test_processes_with_a_redis_refuse_strangers_together(server: KeywayServer) -> None:
+def test_processes_share_the_refusal_count_in_redis(server: KeywayServer) -> None:
     statuses = burst(server, "sk_live_nonsense")
     assert (statuses.count(401), statuses.count(429)) == (10, 90)
 
 
 @pytest.mark.parametrize(("fault", "environment"), [("kill", "live"), ("hang", "test")])
-def test_without_redis_nobody_is_refused_or_failed_for_it(
+def test_redis_outage_refuses_no_caller(
     server: KeywayServer, redis: RedisServer, fault: str, environment: str
 ) -> None:
     secret = server.key(kind="agent", environment=environment)["secret"]
@@ -79,16 +80,16 @@ def test_without_redis_nobody_is_refused_or_failed_for_it(
         assert time.monotonic() - began < 60
     finally:
         redis.resume() if fault == "hang" else redis.start()
-    assert_who_lost_redis_is_back(server, secret)
+    assert_all_processes_are_back(server, secret)
 
 
-def assert_who_lost_redis_is_back(server: KeywayServer, secret: str) -> None:
-    """Many ask at once, so that every process is asked: one caller after the other may all be one process's."""
+def assert_all_processes_are_back(server: KeywayServer, secret: str) -> None:
+    """Send many requests at once, so that every process gets one."""
     until = time.monotonic() + 30
-    while not 0 < told(server, "does not answer") == told(server, "answers again"):
+    while not 0 < logged(server, "does not answer") == logged(server, "answers again"):
         assert time.monotonic() < until, server.log.read_text()
         burst(server, secret, 16)
 
 
-def told(server: KeywayServer, what: str) -> int:
+def logged(server: KeywayServer, what: str) -> int:
     return server.log.read_text().count(f"Redis, for limits, {what}")

@@ -14,14 +14,14 @@ from apikeys import networks
         ("0.0.0.0/0", "0.0.0.0/0"),
     ],
 )
-def test_a_network_has_one_spelling(text: str, canonical: str) -> None:
+def test_network_has_one_spelling(text: str, canonical: str) -> None:
     assert [str(network) for network in networks.parse([text])] == [canonical]
 
 
 @pytest.mark.parametrize(
     "text", ["", "x", "192.0.2.1/24", "1.2.3", "fe80::1%eth0", "10.0.0.0/33", "١.٢.٣.٤", "1" * 100]
 )
-def test_what_is_no_network_is_refused_by_its_place_and_not_repeated(text: str) -> None:
+def test_malformed_network_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="Entry 2 ") as refusal:
         networks.parse(["192.0.2.0/24", text])
     assert len(text) < 3 or text not in str(refusal.value)
@@ -44,7 +44,7 @@ def test_what_is_no_network_is_refused_by_its_place_and_not_repeated(text: str) 
         (["192.0.2.0/24", "203.0.113.5"], "203.0.113.5", True),
     ],
 )
-def test_a_caller_is_inside_or_not(allowed: list[str], address: str, is_allowed: bool) -> None:
+def test_caller_is_inside_or_outside(allowed: list[str], address: str, is_allowed: bool) -> None:
     assert networks.allow(networks.parse(allowed), address) is is_allowed
 
 
@@ -62,7 +62,5 @@ def test_a_caller_is_inside_or_not(allowed: list[str], address: str, is_allowed:
         (["::/0"], ["192.0.2.0/24"], False),
     ],
 )
-def test_networks_cover_what_lies_in_them_together(
-    wide: list[str], narrow: list[str], covers: bool
-) -> None:
+def test_networks_cover_their_union(wide: list[str], narrow: list[str], covers: bool) -> None:
     assert networks.cover(networks.parse(wide), networks.parse(narrow)) is covers

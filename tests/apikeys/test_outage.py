@@ -1,4 +1,4 @@
-"""The database is killed under a running Keyway: it fails closed, in good time, and comes back by itself."""
+"""A killed database: a running Keyway fails closed, fails fast, and recovers by itself."""
 
 import statistics
 import time
@@ -42,7 +42,7 @@ def seconds_of(server: KeywayServer, secret: str) -> float:
     return time.monotonic() - began
 
 
-def test_without_a_database_nobody_is_let_in_or_called_a_stranger(
+def test_database_outage_is_503_and_recovers(
     server: KeywayServer, postgres: PostgresServer
 ) -> None:
     secret, other = (
@@ -63,20 +63,20 @@ def test_without_a_database_nobody_is_let_in_or_called_a_stranger(
                 )
                 assert int(answer.headers["Retry-After"]) >= 1
                 assert time.monotonic() - began < 5
-        # Waiting for a connection takes two seconds, and one at a time does that for its process.
+        # A connection attempt takes two seconds, and one caller at a time makes it for its process.
         with ThreadPoolExecutor(8) as callers:
             assert (
                 statistics.median(callers.map(lambda _: seconds_of(server, secret), range(40))) < 1
             )
         assert ask(server, "/readyz").status_code == 503
         assert ask(server, "/healthz").status_code == 200
-        # What has the form of a secret and was never issued needs no database to be refused.
+        # A secret with a wrong tag is refused without the database.
         assert ask(server, "/api/v1/verify", secret[:-4] + "AAAA").status_code == 401
     finally:
         postgres.start()
     until, well = time.monotonic() + BACK_SECONDS, 0
-    while well < 20:  # so that every worker was asked
-        assert time.monotonic() < until, "it did not come back by itself"
+    while well < 20:  # enough to reach every worker
+        assert time.monotonic() < until, "it did not recover by itself"
         statuses = {
             ask(server, path, presented).status_code
             for path in PATHS

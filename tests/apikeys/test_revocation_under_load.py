@@ -1,4 +1,4 @@
-"""No request that starts after the answer is accepted: the short run of tests/apikeys/revocation.py."""
+"""No request that starts after the response is accepted. The short run of revocation.py."""
 
 import subprocess
 import sys
@@ -20,12 +20,14 @@ def run(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_nothing_that_starts_after_the_answer_is_accepted_by_any_process_of_any_server() -> None:
-    status, told = run("--trials", "2")
-    assert status == 0, told
+def test_revocation_holds_in_every_process() -> None:
+    status, output = run("--trials", "2")
+    assert status == 0, output
 
 
-def test_an_answer_that_does_not_wait_for_the_leases_is_found_out() -> None:
-    status, told = run("--trials", "1", "--ways", "revoke", "--lease", "5000", "--lease-here", "0")
-    assert status == 1, told
-    assert "and 0 accepted" not in told
+def test_revocation_without_the_wait_is_caught() -> None:
+    status, output = run(
+        "--trials", "1", "--ways", "revoke", "--lease", "5000", "--lease-here", "0"
+    )
+    assert status == 1, output
+    assert "and 0 accepted" not in output

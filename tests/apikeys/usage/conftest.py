@@ -1,4 +1,4 @@
-"""Every test here has a spool of its own, which is drained when the test says so."""
+"""Every test here has its own spool, and drains it explicitly."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,14 +18,14 @@ Drain = Callable[[], int]
 
 @pytest.fixture(autouse=True)
 def _waits_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are really waited for, only not as long as an installation would."""
+    """Shorten the real waits."""
     monkeypatch.setattr(spools, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(spools, "RETRY_SECONDS", 0.3)
 
 
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, settings: Settings) -> Iterator[Path]:
-    """The directory. It is made by the first line."""
+    """Return the directory of the spool. The first line creates it."""
     append.stop()
     settings.KEYWAY_SPOOL = str(tmp_path / "spool")
     yield tmp_path / "spool"
@@ -34,13 +34,13 @@ def spool(tmp_path: Path, settings: Settings) -> Iterator[Path]:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Where a spool without a recorder writes."""
+    """Return a directory for a spool without an appender."""
     return tmp_path / "lines"
 
 
 @pytest.fixture
 def drain(spool: Path) -> Drain:
-    """Move what was recorded so far into the database, as another process would."""
+    """Move all recorded lines into the database, as another process would."""
 
     def drained() -> int:
         append.appender().flush()

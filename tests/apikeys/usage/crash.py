@@ -1,9 +1,10 @@
-"""Kill everything at random while requests are made, then compare what was answered with what was recorded.
+"""Kill processes at random while requests are made, then compare the responses with the usage.
 
-``python -m tests.apikeys.usage.crash --requests 1000000`` for the long run; tests/apikeys/usage/test_crash.py is the short one.
+Run ``python -m tests.apikeys.usage.crash --requests 1000000``; test_crash.py is the short run.
 
-Every request carries a number in its user agent. A worker that is killed may have recorded a request without having
-answered it, so what was answered is the least that has to be recorded, and what was started is the most.
+Every request carries a number in its user agent. A killed worker may have recorded a request
+without answering it, so the answered requests are the least that must be recorded, and the started
+ones the most.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 import psycopg
@@ -28,12 +29,15 @@ from tests.servers.postgres import PostgresServer
 
 CLIENTS = 6
 MARK = "crash/"
-UNLIMITED = {"KEYWAY_LIMIT_KEY": "", "KEYWAY_LIMIT_ORGANIZATION": ""}
+UNLIMITED: dict[str, Any] = {"KEYWAY_LIMIT_KEY": "", "KEYWAY_LIMIT_ORGANIZATION": ""}
 
 
 @dataclass
 class Outcome:
-    """What came of it. Requests are named by their numbers; `recorded` holds those that Keyway says it answered with 200."""
+    """The result.
+
+    Requests are numbers; `recorded` holds those that the usage lists with status 200.
+    """
 
     started: int = 0
     answered: set[int] = field(default_factory=set)
@@ -61,22 +65,24 @@ class Outcome:
 
     @property
     def unanswered(self) -> int:
-        """Recorded, and killed before the answer left or arrived."""
+        """How many were recorded, but killed before the response arrived."""
         return len(self.recorded.keys() - self.answered)
 
     def __str__(self) -> str:
         return (
-            f"{self.started} started, {len(self.answered)} answered 200, {self.refused.total()} answered otherwise"
-            f" {dict(self.refused)}, {self.broken} broken off, in {self.seconds:.0f} s; killed {dict(self.kills)}.\n"
-            f"{len(self.recorded)} recorded as 200, of them {self.unanswered} whose answer was lost with its worker;"
-            f" backlog drained in {self.drained_in:.1f} s.\n"
+            f"{self.started} started, {len(self.answered)} answered 200,"
+            f" {self.refused.total()} answered otherwise {dict(self.refused)},"
+            f" {self.broken} broken off, in {self.seconds:.0f} s; killed {dict(self.kills)}.\n"
+            f"{len(self.recorded)} recorded as 200, {self.unanswered} of them without a response,"
+            f" whose worker was killed; backlog drained in {self.drained_in:.1f} s.\n"
             f"{len(self.lost)} lost, {len(self.twice)} twice, {len(self.invented)} invented;"
-            f" {self.rows} rows, {self.rolled_up} in the roll-ups; left in the spool: {self.left or 'nothing'}."
+            f" {self.rows} rows, {self.rolled_up} in the roll-ups;"
+            f" left in the spool: {self.left or 'nothing'}."
         )
 
 
 class Clients:
-    """Threads on kept connections, until so many requests were started or the time is over."""
+    """Threads with keep-alive connections, for a number of requests or until the time is over."""
 
     def __init__(
         self, server: KeywayServer, requests: int, seconds: float, outcome: Outcome
@@ -116,15 +122,15 @@ class Clients:
             }
             try:
                 connection.request("GET", "/api/v1/whoami", headers=headers)
-                answer = connection.getresponse()
-                answer.read()
+                response = connection.getresponse()
+                response.read()
             except (OSError, http.client.HTTPException):
                 connection.close()
                 with self._lock:
                     self._outcome.broken += 1
                 time.sleep(0.01)
                 continue
-            self._note(number, answer.status)
+            self._note(number, response.status)
         connection.close()
 
     def _next(self) -> int | None:
@@ -143,10 +149,10 @@ class Clients:
 
 
 class Killer:
-    """Kills a server process, the worker that drains or the whole of PostgreSQL, at random.
+    """Kills a server process, the worker that drains or all of PostgreSQL, at random.
 
-    Never within so many answers of the last time: on a busy machine workers need longer to come back than it takes to kill
-    them all, and a long run would test nothing but their start.
+    Waits for `apart` responses between two kills. On a busy machine workers start slower than they
+    can be killed, and a long run would test only their start.
     """
 
     def __init__(
@@ -168,7 +174,7 @@ class Killer:
         self._often = [6, 3, 1]
 
     def strike(self) -> None:
-        """Each of them once, then at random."""
+        """Kill each kind once, then at random."""
         time.sleep(self._dice.uniform(0.2, 2.0))
         if len(self._outcome.answered) < self._struck_at + self._apart:
             return
@@ -217,7 +223,7 @@ def run(
         began = time.monotonic()
         server.manage("drain_usage", "--once")
         outcome.drained_in = time.monotonic() - began
-        _read(postgres.url, outcome)
+        _count_recorded(postgres.url, outcome)
         outcome.left = [
             path.name
             for path in Path(server.environment["KEYWAY_SPOOL"]).iterdir()
@@ -226,7 +232,7 @@ def run(
     return outcome
 
 
-def _read(url: str, outcome: Outcome) -> None:
+def _count_recorded(url: str, outcome: Outcome) -> None:
     with psycopg.connect(url) as connection:
         for (agent,) in _rows(connection, "SELECT user_agent FROM apikeys_use WHERE status = 200"):
             outcome.recorded[int(str(agent).removeprefix(MARK))] += 1
@@ -248,14 +254,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument(
-        "--seconds", type=float, default=math.inf, help="begin no request after so long"
+        "--seconds", type=float, default=math.inf, help="start no request after this time"
     )
     parser.add_argument(
-        "--apart", type=int, default=500, help="answers between two kills, at least"
+        "--apart", type=int, default=500, help="least number of responses between two kills"
     )
-    asked = parser.parse_args()
-    print(f"seed {asked.seed}", flush=True)
-    outcome = run(**vars(asked))
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    outcome = run(**vars(options))
     print(outcome)
     return (
         1

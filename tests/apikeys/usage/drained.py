@@ -1,4 +1,4 @@
-"""Lines to drain, and what became of them."""
+"""Lines to drain, and the counts they became."""
 
 import uuid
 from collections.abc import Callable

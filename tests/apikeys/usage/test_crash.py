@@ -1,4 +1,4 @@
-"""Usage outlives whatever is killed: the short run of tests/apikeys/usage/crash.py."""
+"""Usage survives killed processes. The short run of tests/apikeys/usage/crash.py."""
 
 import os
 
@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 
-def test_what_was_answered_is_recorded_exactly_once_whatever_is_killed() -> None:
+def test_answered_requests_are_recorded_exactly_once() -> None:
     outcome = crash.run(requests=10**9, seconds=SECONDS)
     print(outcome)
     assert set(outcome.kills) == {"worker", "drainer", "postgres"}

@@ -1,4 +1,4 @@
-"""Each whole line exactly once: what becomes of it, and of the segment it stood in."""
+"""Draining: what a line becomes, and what happens to its segment."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from tests.apikeys.usage.drained import (
 pytestmark = pytest.mark.django_db
 
 
-def test_a_line_becomes_a_row_and_one_in_each_roll_up(write: Write, drainer: Drainer) -> None:
+def test_line_becomes_a_row_and_three_counts(write: Write, drainer: Drainer) -> None:
     write(use())
     assert drainer.drain() == 1
     row = Use.objects.get()
@@ -49,7 +49,7 @@ def test_a_line_becomes_a_row_and_one_in_each_roll_up(write: Write, drainer: Dra
     assert set(UseCount.objects.values_list("requests", flat=True)) == {1}
 
 
-def test_draining_again_moves_only_what_is_new(write: Write, drainer: Drainer, spool: Path) -> None:
+def test_second_drain_moves_only_new_lines(write: Write, drainer: Drainer, spool: Path) -> None:
     write(use(), use())
     assert drainer.drain() == 2
     write(use())
@@ -59,7 +59,7 @@ def test_draining_again_moves_only_what_is_new(write: Write, drainer: Drainer, s
     assert counts(period=Period.EVER) == {"ok": 3}
 
 
-def test_outcomes_tell_errors_and_denials_apart(write: Write, drainer: Drainer) -> None:
+def test_outcomes_separate_errors_and_denials(write: Write, drainer: Drainer) -> None:
     write(
         use(),
         use(status=304),
@@ -76,9 +76,7 @@ def test_outcomes_tell_errors_and_denials_apart(write: Write, drainer: Drainer) 
     }
 
 
-def test_hours_and_days_begin_on_the_hour_and_at_midnight_utc(
-    write: Write, drainer: Drainer
-) -> None:
+def test_hours_and_days_begin_in_utc(write: Write, drainer: Drainer) -> None:
     midnight = NOON.replace(hour=0, minute=0)
     instant = timedelta(microseconds=1)
     write(
@@ -108,7 +106,7 @@ def test_keys_are_counted_apart(write: Write, drainer: Drainer) -> None:
     assert counts(period=Period.DAY) == {"ok": 1}
 
 
-def test_invented_routes_are_counted_together_once_a_key_has_enough(
+def test_excess_routes_are_counted_as_other(
     write: Write, drainer: Drainer, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoints, "MOST_ENDPOINTS", 3)
@@ -127,7 +125,7 @@ def test_invented_routes_are_counted_together_once_a_key_has_enough(
     assert Use.objects.filter(route="/new").exists()
 
 
-def test_a_complete_segment_is_removed_with_its_row_and_an_open_one_stays(
+def test_complete_segment_is_removed_with_its_row(
     writer: Spool, write: Write, drainer: Drainer, spool: Path
 ) -> None:
     write(use())
@@ -141,7 +139,7 @@ def test_a_complete_segment_is_removed_with_its_row_and_an_open_one_stays(
     assert Use.objects.count() == 1
 
 
-def test_a_torn_line_at_the_end_of_a_dead_segment_is_not_a_line(
+def test_torn_last_line_is_dropped(
     writer: Spool, write: Write, drainer: Drainer, spool: Path
 ) -> None:
     write(use())
@@ -154,7 +152,7 @@ def test_a_torn_line_at_the_end_of_a_dead_segment_is_not_a_line(
     assert not UsageGap.objects.exists()
 
 
-def test_a_line_that_was_not_written_so_is_a_gap_and_holds_up_nothing(
+def test_damaged_line_becomes_a_gap(
     writer: Spool, write: Write, drainer: Drainer, spool: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(use(), use(), use())
@@ -169,9 +167,7 @@ def test_a_line_that_was_not_written_so_is_a_gap_and_holds_up_nothing(
     assert "are damaged" in caplog.text
 
 
-def test_a_file_that_is_no_segment_is_set_aside(
-    write: Write, drainer: Drainer, spool: Path
-) -> None:
+def test_foreign_file_is_set_aside(write: Write, drainer: Drainer, spool: Path) -> None:
     write(use())
     (spool / "1-1-x.seg").write_bytes(b"\0" * 500)
     assert drainer.drain() == 1
@@ -179,7 +175,7 @@ def test_a_file_that_is_no_segment_is_set_aside(
     assert drainer.drain() == 0
 
 
-def test_batches_are_bounded_and_lose_nothing_between_them(
+def test_batches_are_bounded_and_complete(
     write: Write, drainer: Drainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drains, "MOST_LINES", {connection.vendor: 7})
@@ -189,7 +185,7 @@ def test_batches_are_bounded_and_lose_nothing_between_them(
     assert counts(period=Period.EVER) == {"ok": 50}
 
 
-def test_nothing_new_costs_no_query(
+def test_unchanged_spool_costs_no_query(
     write: Write, drainer: Drainer, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(0):
@@ -200,9 +196,7 @@ def test_nothing_new_costs_no_query(
         assert drainer.drain() == 0
 
 
-def test_a_gap_is_kept_and_grows_with_its_segment(
-    writer: Spool, write: Write, drainer: Drainer
-) -> None:
+def test_gap_grows_with_its_segment(writer: Spool, write: Write, drainer: Drainer) -> None:
     write(use())
     writer.count_lost(served=True)
     drainer.drain()
@@ -215,7 +209,7 @@ def test_a_gap_is_kept_and_grows_with_its_segment(
     assert gap.since < gap.until
 
 
-def test_unproven_counts_of_several_processes_add_up(write: Write, drainer: Drainer) -> None:
+def test_unproven_counts_add_up(write: Write, drainer: Drainer) -> None:
     write(
         *[
             UnprovenLine(29_000_000, "198.51.100.0/24", "invalid_key", requests)
@@ -228,7 +222,7 @@ def test_unproven_counts_of_several_processes_add_up(write: Write, drainer: Drai
     assert UnprovenCount.objects.get().requests == 13
 
 
-def test_the_command_drains_once(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_drains_once(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     write(use(), use())
     call_command("drain_usage")
     assert capsys.readouterr().out == "Drained 2 lines.\n"

@@ -1,4 +1,4 @@
-"""A spool that is full, read-only or on a full disk: requests are refused, or answered and counted; none is lost silently."""
+"""A spool that is full, read-only or on a full disk loses no request silently."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ QUOTA = 64 * 1024
 
 
 def fill(spool: Path) -> Path:
-    """What another process wrote and nobody drained."""
+    """Fill the spool with a file of another process that is never drained."""
     spool.mkdir(exist_ok=True)
     other = spool / "of-another.process"
     other.write_bytes(b"x" * QUOTA)
@@ -40,7 +40,7 @@ def small(spool: Path, settings: Settings) -> Path:
 
 @pytest.fixture
 def mounted(spool: Path) -> Iterator[Path]:
-    """The spool on a disk of 64 KiB."""
+    """Mount the spool on a disk of 64 KiB."""
     spool.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(spool)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -61,7 +61,7 @@ def recover() -> None:
     time.sleep(max(spools.RETRY_SECONDS, spools.LOOK_SECONDS))
 
 
-def test_a_full_spool_refuses_before_anything_is_done_and_goes_on_by_itself(
+def test_full_spool_refuses_before_work_and_recovers(
     public_key: Issued, agent_key: Issued, small: Path, drain: Drain
 ) -> None:
     assert served(public_key) == [200]
@@ -78,12 +78,12 @@ def test_a_full_spool_refuses_before_anything_is_done_and_goes_on_by_itself(
     assert (gap.served, gap.refused) == (0, 2)
 
 
-def test_a_full_spool_still_tells_strangers_that_they_are_strangers(small: Path, db: None) -> None:
+def test_full_spool_still_answers_invalid_key(small: Path, db: None) -> None:
     fill(small)
     assert_problem(api(HTTP_X_API_KEY="sk_live_nonsense").get(WHOAMI), "invalid_key")
 
 
-def test_a_full_spool_may_answer_and_count_what_goes_unrecorded(
+def test_full_spool_can_serve_and_count_the_loss(
     public_key: Issued,
     small: Path,
     settings: Settings,
@@ -126,9 +126,7 @@ def written(spool: Path) -> list[bytes]:
     ]
 
 
-def test_a_full_disk_refuses_and_keeps_every_whole_line(
-    public_key: Issued, mounted: Path, drain: Drain
-) -> None:
+def test_full_disk_keeps_every_whole_line(public_key: Issued, mounted: Path, drain: Drain) -> None:
     sent = 0
     while (answer := api(public_key, HTTP_USER_AGENT="x" * 256).get(WHOAMI)).status_code == 200:
         sent += 1
@@ -143,7 +141,7 @@ def test_a_full_disk_refuses_and_keeps_every_whole_line(
     assert UsageGap.objects.get().unreadable == 0
 
 
-def test_the_count_of_what_goes_unrecorded_needs_no_room_on_the_full_disk(
+def test_loss_count_needs_no_room_on_a_full_disk(
     public_key: Issued, mounted: Path, settings: Settings
 ) -> None:
     settings.KEYWAY_USAGE_WHEN_FULL = "count"
@@ -157,10 +155,8 @@ def test_the_count_of_what_goes_unrecorded_needs_no_room_on_the_full_disk(
     assert segment.look(mounted / name)[1].served == sent - len(written(mounted)) == 1
 
 
-def test_a_503_may_come_after_a_rotation_was_made(
-    issue_public_key: IssueKey, mounted: Path
-) -> None:
-    """Which is why no SDK repeats one, though the answer says when to come back."""
+def test_rotation_may_be_done_despite_a_503(issue_public_key: IssueKey, mounted: Path) -> None:
+    """This is why no SDK retries a 503 here, despite its Retry-After."""
     key = issue_public_key(scopes=("read:audit-activity", "manage:api-keys"))
     remount(mounted, "ro")
     answer = api(key).post(
@@ -175,7 +171,7 @@ MISSED = {"block": (503, (0, 2)), "count": (200, (2, 0))}
 
 
 @pytest.mark.parametrize("when_full", MISSED)
-def test_a_disk_that_becomes_read_only(
+def test_read_only_disk_is_counted_and_recovers(
     when_full: str, public_key: Issued, mounted: Path, settings: Settings, drain: Drain
 ) -> None:
     status, missed = MISSED[when_full]

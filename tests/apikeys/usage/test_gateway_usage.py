@@ -1,11 +1,11 @@
-"""What is written down of a question to the gateway."""
+"""The usage of requests to the gateway."""
 
 import pytest
 
 from apikeys import services as keys
 from apikeys.models import UnprovenCount, Use
 from apikeys.services import Issued
-from apikeys.verify import gateway, usage_note
+from apikeys.verify import usage_note
 from tests.apikeys.test_gateway import ask, assert_refused
 from tests.apikeys.usage.conftest import Drain
 from tests.conftest import SYSTEM
@@ -13,7 +13,7 @@ from tests.conftest import SYSTEM
 pytestmark = pytest.mark.django_db
 
 
-def test_a_question_is_one_row_like_any_other_request(public_key: Issued, drain: Drain) -> None:
+def test_gateway_request_is_one_row(public_key: Issued, drain: Drain) -> None:
     ask(
         public_key,
         "scope=read:audit-activity",
@@ -55,7 +55,7 @@ def test_a_question_is_one_row_like_any_other_request(public_key: Issued, drain:
         ({"HTTP_X_ORIGINAL_URI": "/" + "word/" * 1000}, "GET", ("/" + "word/" * 1000)[:256]),
     ],
 )
-def test_the_route_is_the_one_that_the_proxy_asks_about(
+def test_route_is_that_of_the_proxied_request(
     headers: dict[str, str], method: str, route: str, public_key: Issued, drain: Drain
 ) -> None:
     assert ask(public_key, **headers).status == 204
@@ -64,7 +64,7 @@ def test_the_route_is_the_one_that_the_proxy_asks_about(
     assert (use.method, use.route) == (method, route)
 
 
-def test_a_refusal_is_a_row_with_its_reason(public_key: Issued, drain: Drain) -> None:
+def test_refusal_is_a_row_with_its_reason(public_key: Issued, drain: Drain) -> None:
     assert_refused(ask(public_key, "environment=test"), "wrong_environment")
     keys.revoke(key=public_key.key, by=SYSTEM)
     assert_refused(ask(public_key), "revoked_key")
@@ -75,7 +75,7 @@ def test_a_refusal_is_a_row_with_its_reason(public_key: Issued, drain: Drain) ->
     ]
 
 
-def test_what_proved_nothing_is_counted_and_is_no_row(drain: Drain) -> None:
+def test_unproven_presentation_is_counted_without_a_row(drain: Drain) -> None:
     for _ in range(3):
         assert_refused(ask(HTTP_X_API_KEY="sk_live_nonsense"), "invalid_key")
     assert_refused(ask(), "missing_key")
@@ -84,10 +84,9 @@ def test_what_proved_nothing_is_counted_and_is_no_row(drain: Drain) -> None:
     assert sum(UnprovenCount.objects.values_list("requests", flat=True)) == 3
 
 
-def test_what_cannot_be_recorded_is_not_answered_with_yes(
+def test_unrecorded_request_gets_no_yes(
     public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(public_key).status == 204
-    monkeypatch.setattr(gateway.usage_note, "record", lambda *_, **__: False)
-    assert usage_note is gateway.usage_note
+    monkeypatch.setattr(usage_note, "record", lambda *_, **__: False)
     assert_refused(ask(public_key), "unavailable")

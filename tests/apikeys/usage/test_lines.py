@@ -1,4 +1,4 @@
-"""A line by itself: only what was written is read."""
+"""Lines: only what was written is read back."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,25 +14,25 @@ def use(number: int = 0) -> UseLine:
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
-def test_only_what_was_encoded_is_decoded(garbage: bytes) -> None:
+def test_garbage_is_not_decoded(garbage: bytes) -> None:
     assert decode(garbage) is None
 
 
 @settings(deadline=None)
 @given(st.integers(0, 200), st.integers(1, 255))
-def test_a_line_with_one_byte_changed_is_not_a_line(at: int, by: int) -> None:
+def test_changed_byte_breaks_a_line(at: int, by: int) -> None:
     line = bytearray(encode(use(7))[:-1])
     at %= len(line)
     line[at] ^= by
     changed = decode(bytes(line))
     assert changed is None or (at < 8 and changed == use(7)), (
-        "only the case of a checksum's digit may differ"
+        "only the case of a hexadecimal digit may differ"
     )
 
 
 @settings(deadline=None)
 @given(st.text(), st.integers(1, 40))
-def test_a_callers_text_is_bounded_and_printable(value: str, most: int) -> None:
+def test_caller_text_is_bounded_and_printable(value: str, most: int) -> None:
     bounded = printable(value, most)
     assert len(bounded) == min(len(value), most)
     assert bounded.isprintable()

@@ -54,7 +54,7 @@ def exported(response: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(b"".join(response).decode(), newline="")))
 
 
-def test_what_was_sent_is_shown(
+def test_sent_requests_are_shown(
     public_key: Issued, agent_key: Issued, bob: User, drain: Drain
 ) -> None:
     for path, times in (("/api/v1/whoami", 5), ("/api/v1/agent/config", 2)):
@@ -105,7 +105,7 @@ def test_chart_table_and_csv_agree_in_every_range(
     assert f'{link} data-dialog="inside" aria-current="page"' in html
 
 
-def test_the_csv_is_a_download_that_names_its_key(public_key: Issued, bob: User) -> None:
+def test_csv_download_names_its_key(public_key: Issued, bob: User) -> None:
     response = client_of(bob).get(address(public_key), {"range": "7d", "format": "csv"})
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert (
@@ -116,23 +116,19 @@ def test_the_csv_is_a_download_that_names_its_key(public_key: Issued, bob: User)
     assert [row["requests"] for row in exported(response)] == ["0"] * 7
 
 
-@pytest.mark.parametrize("asked", ["", "1y", "24H", "7d' OR 1", "\0"])
-def test_a_range_that_does_not_exist_is_the_usual_one(
-    asked: str, public_key: Issued, bob: User
-) -> None:
-    assert len(table(shown(client_of(bob).get(address(public_key), {"range": asked})))) == 7
+@pytest.mark.parametrize("value", ["", "1y", "24H", "7d' OR 1", "\0"])
+def test_unknown_range_falls_back_to_the_default(value: str, public_key: Issued, bob: User) -> None:
+    assert len(table(shown(client_of(bob).get(address(public_key), {"range": value})))) == 7
 
 
-def test_a_key_that_was_never_used_has_axes_and_says_so(public_key: Issued, bob: User) -> None:
+def test_unused_key_has_axes_and_says_so(public_key: Issued, bob: User) -> None:
     html = shown(client_of(bob).get(address(public_key)))
     assert '<p class="chart-nothing muted">No requests</p>' in html
     assert "No requests have used this key yet." in html
     assert "chart-axis" in html
 
 
-def test_hours_are_in_the_time_zone_of_whoever_looks_and_days_in_utc(
-    public_key: Issued, bob: User
-) -> None:
+def test_hours_use_the_users_zone_and_days_utc(public_key: Issued, bob: User) -> None:
     User.objects.filter(pk=bob.pk).update(time_zone="Asia/Kolkata")
     client = client_of(bob)
     assert "Hourly, Asia/Kolkata" in (
@@ -142,7 +138,7 @@ def test_hours_are_in_the_time_zone_of_whoever_looks_and_days_in_utc(
     assert "Daily, UTC" in shown(client.get(address(public_key), {"range": "30d"}))
 
 
-def test_a_gap_is_told_where_it_falls_into_the_range(public_key: Issued, bob: User) -> None:
+def test_gap_shows_in_its_range_only(public_key: Issued, bob: User) -> None:
     at = timezone.now() - timedelta(days=3)
     UsageGap.objects.create(segment="1-1-a.seg", since=at, until=at, served=7)
     client = client_of(bob)
@@ -154,7 +150,7 @@ def test_a_gap_is_told_where_it_falls_into_the_range(public_key: Issued, bob: Us
     ("name", "status"),
     [("alice", 200), ("carol", 200), ("staff", 200), ("bob", 403), ("mallory", 404)],
 )
-def test_agent_keys_are_told_of_to_whoever_may_read_agents(
+def test_agent_key_usage_needs_read_agents(
     name: str, status: int, agent_key: Issued, request: pytest.FixtureRequest
 ) -> None:
     assert (
@@ -162,7 +158,7 @@ def test_agent_keys_are_told_of_to_whoever_may_read_agents(
     )
 
 
-def test_a_public_key_is_its_owners_and_no_agent_key(
+def test_public_key_usage_is_its_owners(
     public_key: Issued, agent_key: Issued, alice: User, bob: User
 ) -> None:
     assert client_of(bob).get(address(public_key)).status_code == 200
@@ -172,7 +168,7 @@ def test_a_public_key_is_its_owners_and_no_agent_key(
     assert Client().get(address(public_key)).status_code == 302
 
 
-def test_the_page_costs_the_same_however_much_there_is(
+def test_page_queries_do_not_grow_with_usage(
     public_key: Issued, bob: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     client = client_of(bob)
@@ -181,7 +177,9 @@ def test_the_page_costs_the_same_however_much_there_is(
         client.get(address(public_key))
 
 
-def test_lists_lead_to_it(public_key: Issued, agent_key: Issued, bob: User, carol: User) -> None:
+def test_lists_link_to_the_page(
+    public_key: Issued, agent_key: Issued, bob: User, carol: User
+) -> None:
     assert f'href="{address(public_key)}" data-dialog' in shown(client_of(bob).get("/profile/"))
     html = shown(client_of(carol).get("/o/acme/agents/api-keys/"))
     assert f'href="{agent_address(agent_key)}" data-dialog="inside"' in html
@@ -209,12 +207,12 @@ def bars(*figures: OutcomeCounts) -> list[Bar]:
         (10**7, 10**7),
     ],
 )
-def test_the_scale_is_round_and_its_half_a_whole_number(most: int, top: int) -> None:
+def test_scale_is_round_with_a_whole_half(most: int, top: int) -> None:
     assert round_up(most) == top
     assert top % 2 == 0
 
 
-def test_columns_stack_without_gaps_and_stay_in_the_box() -> None:
+def test_columns_stack_and_fit_the_box() -> None:
     chart = Chart(
         bars(OutcomeCounts(50, 25, Counter(x=25)), OutcomeCounts(), OutcomeCounts(1)), labels=3
     )

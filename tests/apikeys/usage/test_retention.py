@@ -1,4 +1,4 @@
-"""What is old goes, and totals stay."""
+"""Old rows are removed and totals stay."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from tests.apikeys.usage.drained import NOON, Write, counts, use
 pytestmark = pytest.mark.django_db
 
 
-def test_what_is_old_is_removed_in_slices_and_totals_stay(
+def test_prune_removes_old_rows_and_keeps_totals(
     write: Write, drainer: Drainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "SLICE", 3)

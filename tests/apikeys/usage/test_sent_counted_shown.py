@@ -41,7 +41,7 @@ def server() -> Iterator[KeywayServer]:
 
 @dataclass
 class Script:
-    """Sends, and counts what it was answered."""
+    """Sends requests and counts the responses."""
 
     server: KeywayServer
     statuses: Counter[int] = field(default_factory=Counter)
@@ -50,9 +50,9 @@ class Script:
     secrets: Counter[str] = field(default_factory=Counter)
 
     def send(self, secret: str, calls: list[tuple[str, str]]) -> None:
-        def call(asked: tuple[str, str]) -> requests.Response:
+        def call(wanted: tuple[str, str]) -> requests.Response:
             return requests.request(
-                asked[0], self.server.url + asked[1], headers={"X-API-Key": secret}, timeout=30
+                wanted[0], self.server.url + wanted[1], headers={"X-API-Key": secret}, timeout=30
             )
 
         with ThreadPoolExecutor(4) as threads:
@@ -78,7 +78,7 @@ class Script:
 
 @dataclass
 class Owner:
-    """Whose key it is: over the API with a user token, and in a browser's session."""
+    """The owner of the key, over the API with a user token and in a browser session."""
 
     server: KeywayServer
     key: str
@@ -87,10 +87,10 @@ class Owner:
 
     def __post_init__(self) -> None:
         login = f"{self.server.url}/api/v1/auth/login"
-        told = requests.post(
+        body = requests.post(
             login, json={"email": self.email, "password": self.password}, timeout=30
         ).json()
-        self.headers = {"Authorization": f"Bearer {told['access_token']}"}
+        self.headers = {"Authorization": f"Bearer {body['access_token']}"}
 
     def ask(self, method: str, path: str = "", body: object = None) -> Any:
         url = f"{self.server.url}/api/v1/api-keys/{self.key}{path}"
@@ -99,15 +99,15 @@ class Owner:
         return answer.json()
 
     def usage_of(self, requests_sent: int) -> Any:
-        """As soon as that many are counted."""
+        """Wait until that many requests are counted, and return the statistics."""
         until = time.monotonic() + DRAINED_SECONDS
-        while (told := self.ask("GET", "/usage"))["usage"]["total_requests"] < requests_sent:
-            assert time.monotonic() < until, told
+        while (body := self.ask("GET", "/usage"))["usage"]["total_requests"] < requests_sent:
+            assert time.monotonic() < until, body
             time.sleep(0.2)
-        return told
+        return body
 
     def page(self) -> tuple[str, list[dict[str, str]]]:
-        """The page of the last 24 hours, and its CSV."""
+        """Return the page of the last 24 hours and its CSV."""
         with requests.Session() as browser:
             login, url = (
                 f"{self.server.url}/accounts/login/",
@@ -137,7 +137,7 @@ def send_until_both_processes_answered(server: KeywayServer, script: Script, sec
         script.send(secret, [("GET", VERIFY)] * 8)
 
 
-def test_what_a_client_counted_is_what_is_told_shown_and_exported(server: KeywayServer) -> None:
+def test_client_count_equals_api_page_and_csv(server: KeywayServer) -> None:
     bob = server.user("bob")
     key = server.key(kind="public", environment="live", owner=bob["id"])
     owner, script = Owner(server, key["id"], bob["email"], bob["password"]), Script(server)
@@ -152,23 +152,23 @@ def test_what_a_client_counted_is_what_is_told_shown_and_exported(server: Keyway
     assert script.denials.keys() == {
         "insufficient_scope", "wrong_environment", "wrong_key_type", "rate_limited", "revoked_key",
     }  # fmt: skip
-    told = owner.usage_of(script.sent)
-    assert_told(told, script)
+    body = owner.usage_of(script.sent)
+    assert_api(body, script)
     assert_shown(*owner.page(), script)
 
 
-def assert_told(told: Any, script: Script) -> None:
+def assert_api(body: Any, script: Script) -> None:
     rate = round(100 * script.errors / script.sent, 2)
     totals = dict.fromkeys(
         ("total_requests", "requests_24h", "requests_7d", "requests_30d"), script.sent
     )
-    assert told["usage"] == totals | {"error_count": script.errors, "error_rate": rate}
-    assert {row["reason"]: row["count"] for row in told["denials"]} == script.denials
-    assert {row["endpoint"]: row["count"] for row in told["top_endpoints"]} == script.endpoints
-    assert {row["mask"][-4:]: row["total_requests"] for row in told["secrets"]} == script.secrets
-    assert sum(day["requests"] for day in told["daily_usage"]) == script.sent
-    assert sum(day["error_count"] for day in told["daily_usage"]) == script.errors
-    assert told["incomplete"] == []
+    assert body["usage"] == totals | {"error_count": script.errors, "error_rate": rate}
+    assert {row["reason"]: row["count"] for row in body["denials"]} == script.denials
+    assert {row["endpoint"]: row["count"] for row in body["top_endpoints"]} == script.endpoints
+    assert {row["mask"][-4:]: row["total_requests"] for row in body["secrets"]} == script.secrets
+    assert sum(day["requests"] for day in body["daily_usage"]) == script.sent
+    assert sum(day["error_count"] for day in body["daily_usage"]) == script.errors
+    assert body["incomplete"] == []
 
 
 def assert_shown(html: str, exported: list[dict[str, str]], script: Script) -> None:

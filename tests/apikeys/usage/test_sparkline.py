@@ -1,4 +1,4 @@
-"""Sparklines in the lists of keys: what was sent is what is drawn, and of nobody else's keys."""
+"""Sparklines in the lists of keys draw the requests of the listed keys only."""
 
 import re
 from datetime import datetime, timedelta
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 LISTS = {"bob": "/profile/", "alice": "/o/acme/agents/api-keys/"}
 
 
-def told(user: User, path: str) -> dict[str, str]:
-    """The name of each row's sparkline, by the key it is of."""
+def titles(user: User, path: str) -> dict[str, str]:
+    """Return the title of each row's sparkline, by key."""
     html = client_of(user).get(path).content.decode()
     rows = re.findall(r"<tr.*?</tr>", html.partition("<tbody>")[2], re.DOTALL)
     names = {row: re.findall(r'<svg class="spark".*?<title>(.*?)</title>', row) for row in rows}
@@ -33,11 +33,11 @@ def a_day(at: datetime) -> str:
     return f"{at.day} {at:%B}"
 
 
-def test_what_was_drained_is_drawn(
+def test_drained_requests_are_drawn(
     public_key: Issued, agent_key: Issued, alice: User, bob: User, drain: Drain
 ) -> None:
-    assert told(bob, LISTS["bob"]) == {public_key.key.public_id: ""}, (
-        "nothing for a key that was never used"
+    assert titles(bob, LISTS["bob"]) == {public_key.key.public_id: ""}, (
+        "an unused key has no sparkline"
     )
     began = timezone.now()
     for path in (WHOAMI, WHOAMI, WHOAMI, "/api/v1/agent/config"):
@@ -45,16 +45,16 @@ def test_what_was_drained_is_drawn(
     api(agent_key).get(WHOAMI)
     assert drain() == 5
     days = {a_day(began), a_day(timezone.now())}
-    assert told(bob, LISTS["bob"])[public_key.key.public_id] in {
+    assert titles(bob, LISTS["bob"])[public_key.key.public_id] in {
         f"4 requests in 30 days, most on {day}" for day in days
     }
-    assert told(alice, LISTS["alice"])[agent_key.key.public_id] in {
+    assert titles(alice, LISTS["alice"])[agent_key.key.public_id] in {
         f"1 request in 30 days, on {day}" for day in days
     }
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_the_chart_is_explained_where_there_is_one(
+def test_chart_legend_needs_a_chart(
     name: str, public_key: Issued, agent_key: Issued, request: pytest.FixtureRequest
 ) -> None:
     browser = client_of(request.getfixturevalue(name))
@@ -68,7 +68,7 @@ def test_the_chart_is_explained_where_there_is_one(
 def used(
     public_key: Issued, agent_key: Issued, globex_public_key: Issued, globex_agent_key: Issued
 ) -> list[Issued]:
-    """One key of each kind at Acme, and one of each at Globex."""
+    """Issue and use one key of each kind at Acme and at Globex."""
     issued = [public_key, agent_key, globex_public_key, globex_agent_key]
     for each in issued:
         use(each, timezone.now(), times=7)
@@ -76,17 +76,15 @@ def used(
 
 
 @pytest.mark.parametrize(("name", "mine"), [("bob", 0), ("alice", 1)])
-def test_a_list_draws_nothing_of_another_organizations_keys(
+def test_list_draws_its_own_organization_only(
     name: str, mine: int, used: list[Issued], request: pytest.FixtureRequest
 ) -> None:
-    (shown,) = told(request.getfixturevalue(name), LISTS[name]).items()
+    (shown,) = titles(request.getfixturevalue(name), LISTS[name]).items()
     assert shown[0] == used[mine].key.public_id
     assert shown[1].startswith("7 requests")
 
 
-def test_days_are_counted_to_the_microsecond_and_to_the_key(
-    public_key: Issued, agent_key: Issued
-) -> None:
+def test_days_are_exact_per_key(public_key: Issued, agent_key: Issued) -> None:
     first = NOW.replace(hour=0, minute=0) - timedelta(days=29)
     use(public_key, first, times=2)
     use(public_key, first - timedelta(microseconds=1))
@@ -101,7 +99,7 @@ def line(*requests: int) -> Sparkline:
     return Sparkline({NOW + timedelta(days=day): count for day, count in enumerate(requests)})
 
 
-def test_the_busiest_day_fills_the_box_and_the_quietest_is_still_seen() -> None:
+def test_busiest_day_fills_the_box() -> None:
     assert (
         line(1, 0, 1000).columns
         == f"M0 {HEIGHT}v-2h{COLUMN}v2zM{2 * STEP} {HEIGHT}v-{HEIGHT}h{COLUMN}v{HEIGHT}z"
@@ -110,7 +108,7 @@ def test_the_busiest_day_fills_the_box_and_the_quietest_is_still_seen() -> None:
     assert line(0, 5, 5).busiest == NOW + timedelta(days=2)
 
 
-def test_a_sparkline_keeps_the_policy(public_key: Issued, bob: User) -> None:
+def test_sparkline_keeps_the_csp(public_key: Issued, bob: User) -> None:
     use(public_key, timezone.now())
     page: Any = client_of(bob).get("/profile/")
     (drawn,) = re.findall(rb'<svg class="spark".*?</svg>', page.content)

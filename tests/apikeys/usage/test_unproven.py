@@ -1,4 +1,4 @@
-"""Strangers are counted by network, in bounded room."""
+"""Unproven presentations are counted by network, in bounded memory."""
 
 import pytest
 

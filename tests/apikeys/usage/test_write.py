@@ -1,4 +1,4 @@
-"""Appending without letting other threads in: the same bytes and the same errors as os.write."""
+"""write() keeps the GIL, and otherwise behaves like os.write."""
 
 import errno
 import os
@@ -23,12 +23,12 @@ def descriptor(tmp_path: Path) -> Iterator[int]:
 @pytest.mark.parametrize(
     "data", [b"", b"a line\n", b"nothing \0 ends it\n", bytes(range(256)) * 4000]
 )
-def test_all_bytes_are_written(data: bytes, descriptor: int, tmp_path: Path) -> None:
+def test_write_writes_all_bytes(data: bytes, descriptor: int, tmp_path: Path) -> None:
     assert write(descriptor, data) == len(data)
     assert (tmp_path / "file").read_bytes() == data
 
 
-def test_an_error_is_the_one_of_the_system(tmp_path: Path) -> None:
+def test_write_raises_the_system_error(tmp_path: Path) -> None:
     reading = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(OSError) as refused:
         write(reading, b"line")
@@ -39,7 +39,7 @@ def test_an_error_is_the_one_of_the_system(tmp_path: Path) -> None:
     assert full.value.errno == errno.ENOSPC
 
 
-def test_a_part_is_told(descriptor: int) -> None:
+def test_write_returns_a_partial_count(descriptor: int) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
@@ -51,7 +51,7 @@ def test_a_part_is_told(descriptor: int) -> None:
         signal.signal(signal.SIGXFSZ, ignored)
 
 
-def test_no_other_thread_runs_meanwhile(descriptor: int) -> None:
+def test_write_keeps_the_gil(descriptor: int) -> None:
     turns, stop = [0], threading.Event()
 
     def turn() -> None:
@@ -70,4 +70,4 @@ def test_no_other_thread_runs_meanwhile(descriptor: int) -> None:
     finally:
         stop.set()
         other.join()
-    assert sum(map(bool, passed)) < 100, "of 200, but for turns that were over anyway"
+    assert sum(map(bool, passed)) < 100, "of 200; a switch between two calls is not ours"

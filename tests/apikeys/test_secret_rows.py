@@ -1,4 +1,4 @@
-"""What is read of several secrets in one query is what is read of each by itself, and of those that are there alone."""
+"""Reading several secrets in one query gives the same rows as reading each by itself."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
-def test_several_secrets_are_read_as_each_by_itself(
+def test_batch_read_equals_single_reads(
     count: int, issue_public_key: Callable[..., Issued], globex_public_key: Issued
 ) -> None:
     for number in range(count - 1):
@@ -21,9 +21,9 @@ def test_several_secrets_are_read_as_each_by_itself(
         )
     lookups = list(Secret.objects.values_list("lookup", flat=True))
     assert len(lookups) == count
-    facts = read([*lookups, -1])
-    assert facts == {lookup: read([lookup])[lookup] for lookup in lookups}
-    assert {fact.organization.slug for fact in facts.values()} == {
+    rows = read([*lookups, -1])
+    assert rows == {lookup: read([lookup])[lookup] for lookup in lookups}
+    assert {row.organization.slug for row in rows.values()} == {
         "globex",
         *(["acme"] if count > 1 else []),
     }
