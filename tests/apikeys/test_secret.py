@@ -1,4 +1,5 @@
 import base64
+import hmac
 import os
 import pickle
 
@@ -12,7 +13,7 @@ from config.lib.peppers import Pepper, parse_peppers
 OLD, NEW = Pepper(1, b"o" * 32), Pepper(2, b"n" * 32)
 
 
-def test_a_minted_secret_has_the_documented_form() -> None:
+def test_minted_secret_has_the_documented_form() -> None:
     text = secret.mint("sk", "live", NEW).plaintext.reveal()
     assert text.startswith("sk_live_")
     assert len(text.removeprefix("sk_live_")) == 32
@@ -35,7 +36,7 @@ def test_minted_secrets_differ_after_a_fork() -> None:
     assert not parent & theirs
 
 
-def test_neither_repr_nor_str_shows_a_secret() -> None:
+def test_repr_and_str_hide_the_secret() -> None:
     tagged = secret.mint("sk", "live", NEW)
     for shown in (
         repr(tagged),
@@ -47,18 +48,40 @@ def test_neither_repr_nor_str_shows_a_secret() -> None:
         assert tagged.plaintext.body[4:16] not in shown
 
 
-def test_the_mask_shows_four_random_characters_and_four_of_the_tag() -> None:
+def test_mask_shows_four_random_characters_and_tag() -> None:
     plaintext = secret.mint("ak", "test", NEW).plaintext
     assert plaintext.mask == f"ak_test_{plaintext.body[:4]}…{plaintext.body[-4:]}"
 
 
-def test_a_tag_holds_under_its_own_pepper_only() -> None:
+def test_tag_holds_under_its_own_pepper_only() -> None:
     tagged = secret.mint("sk", "live", OLD)
     assert secret.check_tag(tagged.plaintext, [OLD]) == tagged
     assert secret.check_tag(tagged.plaintext, [NEW]) is None
 
 
-def test_an_old_secret_is_found_after_the_pepper_rotated() -> None:
+def test_every_pepper_is_tried_whichever_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bool] = []
+
+    def compare(left: str, right: str) -> bool:
+        compared.append(left == right)
+        return compared[-1]
+
+    tagged = secret.mint("sk", "live", NEW)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    assert secret.check_tag(tagged.plaintext, [NEW, OLD]) == tagged
+    assert compared == [True, False]
+
+
+def test_purposes_never_share_a_hash() -> None:
+    assert secret.keyed_hash(NEW, b"tag", "sk") != secret.keyed_hash(NEW, b"tags", "k")
+    plaintext = secret.mint("sk", "live", NEW).plaintext
+    tagged = secret.check_tag(plaintext, [NEW])
+    assert tagged
+    reused = secret.keyed_hash(NEW, b"tag", plaintext.reveal())[:8]
+    assert tagged.lookup != int.from_bytes(reused, signed=True)
+
+
+def test_old_secret_is_found_after_pepper_rotation() -> None:
     tagged = secret.mint("sk", "live", OLD)
     found = secret.check_tag(tagged.plaintext, [NEW, OLD])
     assert found == tagged
@@ -66,7 +89,7 @@ def test_an_old_secret_is_found_after_the_pepper_rotated() -> None:
 
 
 @given(position=st.integers(0, 31), character=st.sampled_from(secret.ALPHABET))
-def test_one_changed_character_breaks_the_tag(position: int, character: str) -> None:
+def test_changed_character_breaks_the_tag(position: int, character: str) -> None:
     tagged = secret.mint("sk", "live", NEW)
     body = tagged.plaintext.body
     changed = body[:position] + character + body[position + 1 :]
@@ -74,20 +97,20 @@ def test_one_changed_character_breaks_the_tag(position: int, character: str) -> 
     assert (found is not None) == (changed == body)
 
 
-def test_the_environment_and_the_prefix_are_under_the_tag() -> None:
+def test_tag_covers_environment_and_prefix() -> None:
     body = secret.mint("sk", "test", NEW).plaintext.body
     assert secret.check_tag(secret.Plaintext("sk", "live", body), [NEW]) is None
     assert secret.check_tag(secret.Plaintext("ak", "test", body), [NEW]) is None
 
 
 @given(st.text(max_size=100))
-def test_parse_never_raises_and_reads_back_what_it_accepts(text: str) -> None:
+def test_parse_never_raises_and_round_trips(text: str) -> None:
     plaintext = secret.parse(text)
     assert plaintext is None or plaintext.reveal() == text
 
 
 @pytest.mark.parametrize("odd", ["\n", " ", "\0", "é", "\u0661", ","])
-def test_a_secret_with_an_odd_character_is_not_a_secret(odd: str) -> None:
+def test_odd_character_is_not_a_secret(odd: str) -> None:
     text = secret.mint("sk", "live", NEW).plaintext.reveal()
     assert secret.parse(text)
     assert secret.parse(text + odd) is None
@@ -95,7 +118,7 @@ def test_a_secret_with_an_odd_character_is_not_a_secret(odd: str) -> None:
     assert secret.parse(text[:-1] + odd) is None
 
 
-def test_an_operator_can_brand_the_prefix() -> None:
+def test_prefix_can_be_branded() -> None:
     text = secret.mint("acme_sk", "live", NEW).plaintext.reveal()
     plaintext = secret.parse(text)
     assert plaintext
@@ -105,13 +128,13 @@ def test_an_operator_can_brand_the_prefix() -> None:
 @pytest.mark.parametrize(
     "text", ["1", "x:AAAA", "0:AAAA", "40000:AAAA", "1:!!!", "1:QUFBQQ,1:QkJCQg"]
 )
-def test_what_is_no_list_of_peppers_is_refused_without_quoting_it(text: str) -> None:
+def test_malformed_peppers_are_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="KEYWAY_PEPPERS") as error:
         parse_peppers(text)
     assert "QUFBQQ" not in str(error.value)
 
 
-def test_peppers_are_read_newest_first_and_never_shown() -> None:
+def test_peppers_are_newest_first_and_never_shown() -> None:
     key = base64.urlsafe_b64encode(b"p" * 32).decode()
     peppers = parse_peppers(f"2:{key}, 1:{key}")
     assert [pepper.version for pepper in peppers] == [2, 1]

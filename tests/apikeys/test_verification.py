@@ -1,25 +1,30 @@
-"""Each refusal starts from a key that was just accepted and asserts its reason."""
+"""Verification. Each refusal starts from a key that was just accepted, and asserts the reason."""
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from apikeys import networks
 from apikeys import services as keys
 from apikeys.kind import Kind
 from apikeys.models import Key, Secret
 from apikeys.services import Issued
-from apikeys.verify import hashing, secret
+from apikeys.verify import hashing, judge, secret, secret_rows
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, authorize, verify
 from config.lib.peppers import Pepper, parse_peppers
 from tenants import services as tenants
-from tenants.models import Organization, User
+from tenants.models import Membership, Organization, User
+from tenants.roles import Role
 from tests.conftest import SYSTEM, IssueKey, membership_of
 
 pytestmark = pytest.mark.django_db
@@ -29,13 +34,16 @@ def outcome(issued: Issued, now: datetime | None = None) -> Credential | Denial:
     return verify(issued.plaintext.reveal(), now=now or timezone.now())
 
 
+def owner_of(issued: Issued) -> Membership:
+    assert issued.key.owner
+    return issued.key.owner
+
+
 def accepted(issued: Issued) -> bool:
     return isinstance(outcome(issued), Credential)
 
 
-def test_a_key_resolves_to_its_organization_kind_environment_and_scopes(
-    public_key: Issued, bob: User
-) -> None:
+def test_verify_returns_the_credential_of_a_key(public_key: Issued, bob: User) -> None:
     credential = outcome(public_key)
     assert isinstance(credential, Credential)
     assert credential.organization.slug == "acme"
@@ -49,15 +57,15 @@ CHANGES: list[tuple[Reason, Callable[[Issued], object]]] = [
     (Reason.PAUSED_KEY, lambda issued: keys.pause(key=issued.key, by=SYSTEM)),
     (
         Reason.OWNER_INACTIVE,
-        lambda issued: tenants.deactivate_member(membership=issued.key.owner, by=SYSTEM),
+        lambda issued: tenants.deactivate_member(membership=owner_of(issued), by=SYSTEM),
     ),
     (
         Reason.OWNER_INACTIVE,
-        lambda issued: tenants.remove_member(membership=issued.key.owner, by=SYSTEM),
+        lambda issued: tenants.remove_member(membership=owner_of(issued), by=SYSTEM),
     ),
     (
         Reason.OWNER_INACTIVE,
-        lambda issued: tenants.deactivate_user(user=issued.key.owner.user, by=SYSTEM),
+        lambda issued: tenants.deactivate_user(user=owner_of(issued).user, by=SYSTEM),
     ),
     (
         Reason.ORGANIZATION_SUSPENDED,
@@ -69,7 +77,7 @@ CHANGES: list[tuple[Reason, Callable[[Issued], object]]] = [
 
 
 @pytest.mark.parametrize(("reason", "change"), CHANGES)
-def test_the_next_presentation_after_a_change_is_refused_with_its_reason(
+def test_change_denies_the_next_presentation(
     reason: Reason,
     change: Callable[[Issued], object],
     public_key: Issued,
@@ -82,20 +90,20 @@ def test_the_next_presentation_after_a_change_is_refused_with_its_reason(
     assert accepted(globex_public_key)
 
 
-def test_keys_of_colleagues_go_on_when_one_is_revoked_or_deactivated(
+def test_other_keys_survive_a_revocation(
     public_key: Issued, agent_key: Issued, issue_public_key: IssueKey, alice: User
 ) -> None:
     other = issue_public_key(name="Bob's other key")
     colleague = issue_public_key(owner=alice, name="Alice's key")
     keys.revoke(key=public_key.key, by=SYSTEM)
     assert accepted(other)
-    tenants.deactivate_member(membership=public_key.key.owner, by=SYSTEM)
+    tenants.deactivate_member(membership=owner_of(public_key), by=SYSTEM)
     assert outcome(other) == Denial(Reason.OWNER_INACTIVE)
     assert accepted(colleague)
     assert accepted(agent_key)
 
 
-def test_a_key_expires_to_the_microsecond(issue_public_key: IssueKey) -> None:
+def test_key_expires_to_the_microsecond(issue_public_key: IssueKey) -> None:
     expires_at = timezone.now() + timedelta(days=1)
     issued = issue_public_key(expires_at=expires_at)
     assert isinstance(outcome(issued, expires_at - timedelta(microseconds=1)), Credential)
@@ -103,27 +111,27 @@ def test_a_key_expires_to_the_microsecond(issue_public_key: IssueKey) -> None:
     assert outcome(issued, expires_at + timedelta(seconds=1)) == Denial(Reason.EXPIRED_KEY)
 
 
-def test_coming_back_from_deactivation_revives_the_usable_key_but_not_the_revoked_one(
+def test_reactivation_revives_usable_keys_only(
     public_key: Issued, issue_public_key: IssueKey, alice: User
 ) -> None:
     revoked = issue_public_key(name="revoked before")
     keys.revoke(key=revoked.key, by=SYSTEM)
-    membership = public_key.key.owner
+    membership = owner_of(public_key)
     tenants.deactivate_member(membership=membership, by=SYSTEM)
     tenants.reactivate_member(membership=membership, by=SYSTEM)
     assert accepted(public_key)
     assert outcome(revoked) == Denial(Reason.REVOKED_KEY)
 
 
-def test_coming_back_after_removal_revives_no_key(
+def test_rejoining_revives_no_key(
     public_key: Issued, bob: User, acme: Organization, alice: User
 ) -> None:
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
-    tenants.add_member(organization=acme, user=bob, role="member", by=SYSTEM)
+    tenants.add_member(organization=acme, user=bob, role=Role.MEMBER, by=SYSTEM)
     assert outcome(public_key) == Denial(Reason.OWNER_INACTIVE)
 
 
-def test_a_paused_key_works_again_when_resumed(public_key: Issued) -> None:
+def test_resumed_key_works_again(public_key: Issued) -> None:
     keys.pause(key=public_key.key, by=SYSTEM)
     assert outcome(public_key) == Denial(Reason.PAUSED_KEY)
     keys.resume(key=public_key.key, by=SYSTEM)
@@ -145,22 +153,22 @@ def forgeries(issued: Issued) -> list[str]:
     ]
 
 
-def test_a_forged_secret_costs_no_query_and_no_argon2(
+def test_forged_secret_costs_no_query_and_no_argon2(
     public_key: Issued,
     django_assert_num_queries: DjangoAssertNumQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hashing, "holds", lambda *_: pytest.fail("Argon2 was asked"))
+    monkeypatch.setattr(hashing, "holds", lambda *_: pytest.fail("Argon2 ran"))
     with django_assert_num_queries(0):
         for forged in forgeries(public_key):
             assert verify(forged, now=timezone.now()) == Denial(Reason.INVALID_KEY), forged
 
 
-def test_a_warm_verification_costs_one_query_and_no_argon2(
+def test_warm_verification_costs_one_query(
     public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert accepted(public_key)
-    monkeypatch.setattr(hashing.PasswordHasher, "verify", lambda *_: pytest.fail("Argon2 ran"))
+    monkeypatch.setattr(PasswordHasher, "verify", lambda *_: pytest.fail("Argon2 ran"))
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -173,19 +181,19 @@ def test_a_warm_verification_costs_one_query_and_no_argon2(
     )
 
 
-def test_a_well_tagged_secret_without_a_row_costs_one_query_and_no_argon2(
+def test_unknown_tagged_secret_costs_no_argon2(
     settings: Settings,
     django_assert_num_queries: DjangoAssertNumQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stranger = secret.mint("sk", "live", settings.KEYWAY_PEPPERS[0])
-    monkeypatch.setattr(hashing, "holds", lambda *_: pytest.fail("Argon2 was asked"))
+    monkeypatch.setattr(hashing, "holds", lambda *_: pytest.fail("Argon2 ran"))
     with django_assert_num_queries(1):
         assert verify(stranger.plaintext.reveal(), now=timezone.now()) == Denial(Reason.INVALID_KEY)
 
 
-def test_the_lookup_finds_but_does_not_prove(public_key: Issued, settings: Settings) -> None:
-    """Somebody who can write lookups into rows, but makes no Argon2 proof, gets nowhere."""
+def test_lookup_without_a_proof_is_invalid(public_key: Issued, settings: Settings) -> None:
+    """Write access to lookups is not enough: it makes no Argon2 proof."""
     stranger = secret.mint("sk", "live", settings.KEYWAY_PEPPERS[0])
     Secret.objects.create(
         key=Key.objects.get(pk=public_key.key.pk),
@@ -199,7 +207,7 @@ def test_the_lookup_finds_but_does_not_prove(public_key: Issued, settings: Setti
     assert accepted(public_key)
 
 
-def test_old_secrets_verify_under_a_new_newest_pepper_which_mints_from_then_on(
+def test_new_pepper_mints_and_old_ones_still_verify(
     public_key: Issued, issue_public_key: IssueKey, settings: Settings
 ) -> None:
     new = parse_peppers(
@@ -216,9 +224,7 @@ def test_old_secrets_verify_under_a_new_newest_pepper_which_mints_from_then_on(
     assert accepted(minted)
 
 
-def test_a_full_pool_is_our_fault_not_the_keys(
-    public_key: Issued, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_pool_is_unavailable(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
     assert accepted(public_key)
 
     def full(*_: str) -> bool:
@@ -226,6 +232,35 @@ def test_a_full_pool_is_our_fault_not_the_keys(
 
     monkeypatch.setattr(hashing, "holds", full)
     assert outcome(public_key) == Denial(Reason.UNAVAILABLE)
+
+
+def test_reasons_have_a_fixed_order(issue_public_key: IssueKey) -> None:
+    """Everything is wrong at once, then one thing after another is put right."""
+    now = timezone.now()
+    issued = issue_public_key(allowed=networks.parse(["192.0.2.0/24"]))
+    (row,) = secret_rows.read([issued.key.secrets.get().lookup]).values()
+    wrong = replace(
+        row,
+        revoked_at=now,
+        retired_at=now,
+        expires_at=now,
+        paused_at=now,
+        owner_is_active=False,
+        organization=replace(row.organization, suspended_at=now),
+    )
+    right: list[tuple[Reason, dict[str, Any]]] = [
+        (Reason.REVOKED_KEY, {"revoked_at": None}),
+        (Reason.ROTATED_KEY, {"retired_at": None}),
+        (Reason.EXPIRED_KEY, {"expires_at": None}),
+        (Reason.PAUSED_KEY, {"paused_at": None}),
+        (Reason.OWNER_INACTIVE, {"owner_is_active": True}),
+        (Reason.ORGANIZATION_SUSPENDED, {"organization": row.organization}),
+        (Reason.IP_NOT_ALLOWED, {"allowed": ()}),
+    ]
+    for reason, change in right:
+        assert judge._reason_to_deny(wrong, now, "198.51.100.1") is reason
+        wrong = replace(wrong, **change)
+    assert judge._reason_to_deny(wrong, now, "198.51.100.1") is None
 
 
 def test_authorize_names_what_is_missing(public_key: Issued, globex: Organization) -> None:
@@ -245,5 +280,5 @@ def test_authorize_names_what_is_missing(public_key: Issued, globex: Organizatio
     assert "write:agent-events" in missing.detail
 
 
-def test_peppers_are_named_by_version_only() -> None:
+def test_pepper_repr_hides_its_key() -> None:
     assert "p" * 8 not in repr(Pepper(1, b"p" * 32))

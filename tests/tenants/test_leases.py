@@ -20,7 +20,8 @@ from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 needs_a_server = pytest.mark.skipif(
-    "connection.vendor == 'sqlite'", reason="SQLite is in this process: nobody waits for it"
+    "connection.vendor == 'sqlite'",
+    reason="SQLite runs in this process, so there is no wait to save",
 )
 LEASE_MS = 600
 PATIENT_MS = 3000
@@ -47,9 +48,7 @@ def queries(work: Callable[[], object]) -> int:
     return len(connection.queries_log) - before
 
 
-def test_a_warm_verification_costs_no_query_and_a_cold_one_costs_one(
-    public_key: Issued, settings: Settings
-) -> None:
+def test_warm_verification_costs_no_query(public_key: Issued, settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
     assert queries(lambda: outcome(public_key)) == 1
     assert queries(lambda: [outcome(public_key) for _ in range(20)]) == 0
@@ -58,18 +57,18 @@ def test_a_warm_verification_costs_no_query_and_a_cold_one_costs_one(
     assert queries(lambda: outcome(public_key)) == 1
 
 
-def test_without_leases_every_verification_reads(public_key: Issued, settings: Settings) -> None:
+def test_zero_lease_reads_every_time(public_key: Issued, settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = 0
     assert queries(lambda: [outcome(public_key) for _ in range(3)]) == 3
 
 
-def test_what_was_read_inside_a_transaction_is_never_leased(public_key: Issued) -> None:
+def test_read_in_a_transaction_is_never_leased(public_key: Issued) -> None:
     with transaction.atomic():
         assert queries(lambda: [outcome(public_key) for _ in range(2)]) == 2
     assert len(judge._leases) == 0
 
 
-def test_the_answer_of_a_revocation_comes_one_lease_after_the_commit(public_key: Issued) -> None:
+def test_revocation_returns_one_lease_after_commit(public_key: Issued) -> None:
     assert isinstance(outcome(public_key), Credential)
     began = time.monotonic()
     receipt = keys.revoke(key=public_key.key, by=SYSTEM)
@@ -78,10 +77,10 @@ def test_the_answer_of_a_revocation_comes_one_lease_after_the_commit(public_key:
     assert outcome(public_key) == Denial(Reason.REVOKED_KEY)
 
 
-def test_another_process_that_leased_just_before_is_over_when_the_answer_comes(
+def test_lease_elsewhere_ends_before_the_response(
     public_key: Issued,
 ) -> None:
-    """Another process is another `Leases`, which nobody here clears."""
+    """A second `Leases` that is never cleared stands for another process."""
     state = ["good"]
     elsewhere: Leases[str, str] = Leases(lambda keys: dict.fromkeys(keys, state[0]))
     stop = threading.Event()
@@ -106,7 +105,7 @@ def test_another_process_that_leased_just_before_is_over_when_the_answer_comes(
     assert not [started for started in accepted if started >= answered]
 
 
-def test_many_changes_in_one_request_wait_once(
+def test_changes_in_one_request_wait_once(
     public_key: Issued, agent_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []  # until when; how long all of it takes is the machine's doing
@@ -122,9 +121,7 @@ def test_many_changes_in_one_request_wait_once(
     assert all(receipt.effective_at <= timezone.now() for receipt in receipts)
 
 
-def test_a_change_that_is_rolled_back_waits_for_nothing(
-    public_key: Issued, settings: Settings
-) -> None:
+def test_rolled_back_change_does_not_wait(public_key: Issued, settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
     began = time.monotonic()
     with pytest.raises(RuntimeError), transaction.atomic():
@@ -135,7 +132,10 @@ def test_a_change_that_is_rolled_back_waits_for_nothing(
 
 
 class Slow:
-    """Reads what `state` was when the read began, if anything, and takes a while. `threads` are who read."""
+    """A slow read that returns `state` as it was when the read began.
+
+    `threads` lists its callers.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.state = "good"
@@ -162,7 +162,7 @@ def in_threads(work: Callable[[], object], count: int) -> list[object]:
     return results
 
 
-def test_concurrent_misses_of_one_secret_make_one_read(settings: Settings) -> None:
+def test_concurrent_misses_share_one_read(settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
     reads: list[float] = []
 
@@ -176,7 +176,7 @@ def test_concurrent_misses_of_one_secret_make_one_read(settings: Settings) -> No
     assert len(reads) == 1
 
 
-def test_a_read_that_fails_or_finds_nothing_is_not_leased() -> None:
+def test_failed_or_empty_read_is_not_leased() -> None:
     read = Slow(0)
     shared: Leases[str, str] = Leases(read)
     read.is_away = True
@@ -188,14 +188,68 @@ def test_a_read_that_fails_or_finds_nothing_is_not_leased() -> None:
     assert shared.get("secret") == "issued since"
 
 
-def test_a_read_slower_than_a_lease_is_not_shared_with_who_waited() -> None:
+def test_read_slower_than_a_lease_is_not_shared() -> None:
     read = Slow(LEASE_MS / 1000 * 1.2)
     shared: Leases[str, str] = Leases(read)
     in_threads(lambda: shared.get("secret"), 2)
     assert len(read.threads) == 2
 
 
-def test_the_number_of_leases_is_bounded(settings: Settings) -> None:
+def test_lease_counts_from_before_the_read() -> None:
+    read = Slow(LEASE_MS / 1000 / 2)
+    leased: Leases[str, str] = Leases(read)
+    leased.get("secret")
+    read.state = "revoked"
+    time.sleep(LEASE_MS / 1000 * 0.6)
+    assert leased.get("secret") == "revoked"
+
+
+def test_older_read_never_replaces_a_newer_one(settings: Settings) -> None:
+    settings.KEYWAY_LEASE_MS = LONG_MS
+    leased: Leases[str, str] = Leases(lambda keys: dict.fromkeys(keys, "read again"))
+    now = time.monotonic()
+    leased._hold("secret", now, "revoked")
+    leased._hold("secret", now - 1, "good")
+    assert leased.get("secret") == "revoked"
+
+
+def test_failed_read_releases_its_waiters(settings: Settings) -> None:
+    settings.KEYWAY_LEASE_MS = LONG_MS
+    began = time.monotonic()
+
+    def read(keys: Sequence[str]) -> dict[str, str]:
+        time.sleep(0.1)
+        if threading.current_thread() is threading.main_thread():
+            raise OperationalError("away")
+        return dict.fromkeys(keys, "good")
+
+    leased: Leases[str, str] = Leases(read)
+    results: list[str | None] = []
+    waiter = threading.Timer(0.05, lambda: results.append(leased.get("secret")))
+    waiter.start()
+    with pytest.raises(OperationalError):
+        leased.get("secret")
+    waiter.join()
+    assert results == ["good"]
+    assert time.monotonic() - began < LONG_MS / 1000 / 2
+
+
+def test_change_shows_in_its_own_process_before_the_wait(public_key: Issued) -> None:
+    assert isinstance(outcome(public_key), Credential)
+    with one_wait():
+        keys.revoke(key=public_key.key, by=SYSTEM)
+        assert outcome(public_key) == Denial(Reason.REVOKED_KEY)
+
+
+def test_error_after_a_change_still_waits(public_key: Issued) -> None:
+    began = time.monotonic()
+    with pytest.raises(RuntimeError), one_wait():
+        keys.revoke(key=public_key.key, by=SYSTEM)
+        raise RuntimeError
+    assert time.monotonic() - began >= LEASE_MS / 1000
+
+
+def test_leases_are_bounded(settings: Settings) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS
     reads: list[int] = []
 
@@ -213,13 +267,13 @@ def test_the_number_of_leases_is_bounded(settings: Settings) -> None:
 
 @pytest.fixture
 def patient(settings: Settings) -> float:
-    """Seconds of a lease that leave a busy machine time enough to renew it."""
+    """Set a lease that is long enough for a busy machine to renew, and return its seconds."""
     settings.KEYWAY_LEASE_MS = PATIENT_MS
     return PATIENT_MS / 1000
 
 
 def call_for(seconds: float, leased: Leases[str, str], *keys: str) -> list[float]:
-    """Ask again and again, and return how long each answer took."""
+    """Call repeatedly, and return how long each call took."""
     until, took = time.monotonic() + seconds, []
     while time.monotonic() < until:
         began = time.monotonic()
@@ -230,7 +284,7 @@ def call_for(seconds: float, leased: Leases[str, str], *keys: str) -> list[float
 
 
 @needs_a_server
-def test_who_calls_often_waits_for_the_database_once(patient: float) -> None:
+def test_frequent_caller_waits_for_one_read(patient: float) -> None:
     seconds = patient / 10
     read = Slow(seconds)
     leased: Leases[str, str] = Leases(read)
@@ -243,7 +297,7 @@ def test_who_calls_often_waits_for_the_database_once(patient: float) -> None:
 
 
 @needs_a_server
-def test_what_was_renewed_before_the_commit_is_over_when_the_answer_comes() -> None:
+def test_renewal_before_the_commit_ends_in_time() -> None:
     read = Slow(LEASE_MS / 1000 / 4)
     elsewhere: Leases[str, str] = Leases(read)
     elsewhere.get("secret")
@@ -255,7 +309,7 @@ def test_what_was_renewed_before_the_commit_is_over_when_the_answer_comes() -> N
 
 
 @needs_a_server
-def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be(
+def test_failed_renewal_ends_the_lease_and_resumes(
     patient: float,
 ) -> None:
     read = Slow(0)
@@ -273,7 +327,7 @@ def test_a_lease_that_cannot_be_renewed_ends_and_is_renewed_again_when_it_can_be
 
 
 @needs_a_server
-def test_what_is_due_at_once_is_read_at_once(patient: float) -> None:
+def test_due_leases_are_renewed_in_one_read(patient: float) -> None:
     read = Slow(0)
     leased: Leases[str, str] = Leases(read)
     keys = [f"secret {number}" for number in range(40)]
@@ -286,7 +340,7 @@ def test_what_is_due_at_once_is_read_at_once(patient: float) -> None:
 
 
 @needs_a_server
-def test_a_renewal_that_finds_nothing_ends_the_lease(patient: float) -> None:
+def test_renewal_of_a_missing_row_ends_the_lease(patient: float) -> None:
     read = Slow(0)
     leased: Leases[str, str] = Leases(read)
     assert leased.get("secret") == "good"
@@ -299,7 +353,7 @@ def test_a_renewal_that_finds_nothing_ends_the_lease(patient: float) -> None:
         time.sleep(0.01)
 
 
-def test_a_leased_key_is_refused_from_the_microsecond_of_its_expiry(
+def test_leased_key_expires_to_the_microsecond(
     issue_public_key: Callable[..., Issued], settings: Settings
 ) -> None:
     settings.KEYWAY_LEASE_MS = LONG_MS

@@ -1,6 +1,7 @@
-"""Each whole line exactly once, whatever fails, whoever is killed, and by however many it is drained."""
+"""Each whole line exactly once, through failures, kills and concurrent drainers."""
 
 import threading
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("step", ["_insert", "_add", "_advance_last_used"])
-def test_a_batch_that_fails_anywhere_moves_nothing_and_comes_again(
+def test_failed_batch_moves_nothing_and_is_retried(
     step: str, write: Write, drainer: Drainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(use(), use())
@@ -43,7 +44,7 @@ def test_a_batch_that_fails_anywhere_moves_nothing_and_comes_again(
     assert counts(period=Period.EVER) == {"ok": 2}
 
 
-def test_a_drainer_killed_between_unlink_and_commit_leaves_no_line_twice(
+def test_kill_between_unlink_and_commit_doubles_no_line(
     writer: Spool, write: Write, drainer: Drainer, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(use())
@@ -60,7 +61,7 @@ def test_a_drainer_killed_between_unlink_and_commit_leaves_no_line_twice(
     assert Drainer(spool).drain() == 0
 
 
-def test_a_drainer_killed_between_commit_and_unlink_leaves_no_line_twice(
+def test_kill_between_commit_and_unlink_doubles_no_line(
     writer: Spool, write: Write, drainer: Drainer, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(use())
@@ -78,9 +79,7 @@ def test_a_drainer_killed_between_commit_and_unlink_leaves_no_line_twice(
     assert (Use.objects.count(), segment.names(spool)) == (1, [])
 
 
-def test_whoever_finds_the_file_gone_does_not_begin_it_anew(
-    write: Write, drainer: Drainer, spool: Path
-) -> None:
+def test_missing_file_leaves_no_row(write: Write, drainer: Drainer, spool: Path) -> None:
     write(use())
     (name,) = segment.names(spool)
     (spool / name).unlink()
@@ -89,7 +88,25 @@ def test_whoever_finds_the_file_gone_does_not_begin_it_anew(
     assert not SpoolSegment.objects.exists()
 
 
-def test_one_segment_that_cannot_be_removed_does_not_hold_up_the_others(
+def test_line_written_just_before_its_writer_left_is_moved(
+    writer: Spool, write: Write, drainer: Drainer, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(use())
+    real = segment.complete
+
+    def complete(path: Path) -> AbstractContextManager[bool]:
+        monkeypatch.setattr(segment, "complete", real)
+        write(use(NOON + timedelta(seconds=1)))
+        writer.close()
+        return real(path)
+
+    monkeypatch.setattr(segment, "complete", complete)
+    assert drainer.drain() + Drainer(spool).drain() == 2
+    assert Use.objects.count() == 2
+    assert segment.names(spool) == []
+
+
+def test_unremovable_segment_does_not_block_others(
     writer: Spool, write: Write, drainer: Drainer, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(use())
@@ -106,9 +123,7 @@ def test_one_segment_that_cannot_be_removed_does_not_hold_up_the_others(
     assert Use.objects.count() == 2
 
 
-def test_only_one_takes_its_turn_and_another_when_that_one_is_gone(
-    write: Write, drainer: Drainer, spool: Path
-) -> None:
+def test_one_drainer_at_a_time_has_the_turn(write: Write, drainer: Drainer, spool: Path) -> None:
     write(use())
     other = Drainer(spool)
     assert drainer._has_turn()
@@ -119,13 +134,13 @@ def test_only_one_takes_its_turn_and_another_when_that_one_is_gone(
     other._end_turn()
 
 
-def test_an_outage_of_the_database_ends_nothing(
+def test_drainer_survives_a_database_outage(
     write: Write,
     drainer: Drainer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Run in this thread, so that this test's database is the one."""
+    """Runs in this thread, to use the test's own database."""
     write(use(timezone.now()))
     outcomes: list[type[Exception] | None] = [OperationalError, DatabaseError, None]
     real, stop = drainer.drain, threading.Event()
@@ -151,7 +166,7 @@ def test_an_outage_of_the_database_ends_nothing(
     reason="the SQLite of these tests is one connection in memory",
 )
 @pytest.mark.django_db(transaction=True)
-def test_many_drainers_at_once_move_each_line_once(
+def test_concurrent_drainers_move_each_line_once(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drains, "MOST_LINES", {"postgresql": 50})
@@ -181,7 +196,7 @@ def test_many_drainers_at_once_move_each_line_once(
 
 
 def write_in_turns(spool: Path, count: int) -> None:
-    """Three writers, which end and begin segments now and then."""
+    """Write through three writers, which start a new segment now and then."""
     writers = [Spool(spool, most_bytes=10**9) for _ in range(3)]
     for number in range(count):
         writers[number % 3].write(encode(use(NOON + timedelta(microseconds=number))))

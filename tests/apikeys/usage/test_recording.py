@@ -1,7 +1,10 @@
-"""What is written down of a request, through the real middleware and views."""
+"""What the usage records of a request, through the real middleware and views."""
 
 import json
+import os
+import signal
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,9 @@ from rest_framework.views import APIView
 from apikeys import services as keys
 from apikeys.models import Key, UnprovenCount, Use
 from apikeys.services import Issued
+from apikeys.usage.spool import append
+from apikeys.usage.spool import segment as segments
+from apikeys.usage.spool.spool import Spool, SpoolFailed
 from tenants import services as tenants
 from tests.apikeys.usage.conftest import Drain
 from tests.conftest import SYSTEM, api
@@ -31,7 +37,7 @@ class BrokenView(APIView):
 
 
 class StreamedView(APIView):
-    """Its body fails when it is read: what is recorded was recorded before."""
+    """A stream that fails while it is read. Its request must have been recorded before."""
 
     def get(self, request: Request) -> StreamingHttpResponse:
         return StreamingHttpResponse(self._lines())
@@ -57,9 +63,7 @@ def only_use() -> Use:
     return Use.objects.get()
 
 
-def test_an_accepted_request_is_one_row_with_all_that_is_known_of_it(
-    public_key: Issued, drain: Drain
-) -> None:
+def test_accepted_request_is_one_full_row(public_key: Issued, drain: Drain) -> None:
     before = timezone.now()
     api(public_key, HTTP_USER_AGENT="export/1.0", REMOTE_ADDR="198.51.100.7").get(
         f"{WHOAMI}?secret=no"
@@ -77,16 +81,14 @@ def test_an_accepted_request_is_one_row_with_all_that_is_known_of_it(
     assert 0 < use.milliseconds < 60_000
 
 
-def test_the_route_is_the_pattern_and_never_what_was_called(
-    public_key: Issued, drain: Drain
-) -> None:
+def test_route_is_the_url_pattern(public_key: Issued, drain: Drain) -> None:
     with OTHER_ROUTES:
         api(public_key).get("/broken/42/")
     drain()
     assert (only_use().route, only_use().status) == ("/broken/<int:number>/", 500)
 
 
-def test_a_streamed_answer_is_recorded_when_it_begins(public_key: Issued, drain: Drain) -> None:
+def test_streamed_response_is_recorded_at_its_start(public_key: Issued, drain: Drain) -> None:
     with OTHER_ROUTES:
         answer = api(public_key).get("/streamed/")
     assert answer.streaming
@@ -96,9 +98,7 @@ def test_a_streamed_answer_is_recorded_when_it_begins(public_key: Issued, drain:
     assert drain() == 0
 
 
-def test_a_request_that_nobody_looked_for_a_key_in_is_not_usage(
-    public_key: Issued, drain: Drain
-) -> None:
+def test_request_without_authentication_is_not_usage(public_key: Issued, drain: Drain) -> None:
     with OTHER_ROUTES:
         assert api(public_key).get("/open/").status_code == 200
     assert api().get(WHOAMI).status_code == 401
@@ -122,7 +122,7 @@ def test_a_request_that_nobody_looked_for_a_key_in_is_not_usage(
         ),
     ],
 )
-def test_a_denied_presentation_is_recorded_with_its_reason(
+def test_denied_presentation_is_recorded_with_its_reason(
     reason: str, change: Any, public_key: Issued, alice: Any, drain: Drain
 ) -> None:
     api(public_key).get(WHOAMI)
@@ -135,9 +135,7 @@ def test_a_denied_presentation_is_recorded_with_its_reason(
     ]
 
 
-def test_a_refusal_after_the_key_was_accepted_is_recorded_with_its_reason(
-    public_key: Issued, drain: Drain
-) -> None:
+def test_later_refusal_is_recorded_with_its_reason(public_key: Issued, drain: Drain) -> None:
     api(public_key, HTTP_X_ORGANIZATION_ID="globex").get(WHOAMI)
     api(public_key).get("/api/v1/agent/config")
     api(public_key).post(WHOAMI, {})
@@ -149,7 +147,7 @@ def test_a_refusal_after_the_key_was_accepted_is_recorded_with_its_reason(
     ]
 
 
-def test_an_invented_method_makes_no_row_of_its_own(public_key: Issued, drain: Drain) -> None:
+def test_unknown_method_is_recorded_as_other(public_key: Issued, drain: Drain) -> None:
     for method in ("BREW", "PROPFIND", "QQQQQQQQQQQQQQQQQQQQ"):
         api(public_key).generic(method, WHOAMI)
     drain()
@@ -159,7 +157,7 @@ def test_an_invented_method_makes_no_row_of_its_own(public_key: Issued, drain: D
 @pytest.mark.parametrize(
     "sent", ["\x00\x1b[31m", "ü" * 1000, "\r\nforged: line", '"}],[', "\x85", ""]
 )
-def test_no_user_agent_can_break_a_line(sent: str, public_key: Issued, drain: Drain) -> None:
+def test_user_agent_cannot_break_a_line(sent: str, public_key: Issued, drain: Drain) -> None:
     api(public_key, HTTP_USER_AGENT=sent).get(WHOAMI)
     api(public_key, HTTP_USER_AGENT="the next one").get(WHOAMI)
     assert drain() == 2
@@ -169,7 +167,7 @@ def test_no_user_agent_can_break_a_line(sent: str, public_key: Issued, drain: Dr
     assert first.isprintable()
 
 
-def test_recording_asks_nothing_of_the_database(
+def test_recording_costs_no_query(
     public_key: Issued, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(1) as read:
@@ -177,9 +175,7 @@ def test_recording_asks_nothing_of_the_database(
     assert "apikeys_secret" in read[0]["sql"]
 
 
-def test_presentations_that_prove_nothing_are_counted_by_minute_network_and_reason(
-    public_key: Issued, drain: Drain
-) -> None:
+def test_unproven_presentations_count_by_network(public_key: Issued, drain: Drain) -> None:
     for last in range(1, 6):
         api(HTTP_X_API_KEY="sk_live_nonsense", REMOTE_ADDR=f"198.51.100.{last}").get(WHOAMI)
     api(HTTP_X_API_KEY="a,b", REMOTE_ADDR="203.0.113.9").get(WHOAMI)
@@ -194,7 +190,7 @@ def test_presentations_that_prove_nothing_are_counted_by_minute_network_and_reas
     }
 
 
-def test_last_use_tells_time_address_and_user_agent_once_drained(
+def test_last_use_has_time_address_and_user_agent(
     public_key: Issued, agent_key: Issued, drain: Drain
 ) -> None:
     api(public_key, HTTP_USER_AGENT="export/1.0").get(WHOAMI)
@@ -205,9 +201,7 @@ def test_last_use_tells_time_address_and_user_agent_once_drained(
     assert Key.objects.get(pk=agent_key.key.pk).last_used_at is None
 
 
-def test_last_use_only_advances_and_by_no_less_than_a_minute(
-    public_key: Issued, drain: Drain
-) -> None:
+def test_last_use_advances_by_a_minute_or_more(public_key: Issued, drain: Drain) -> None:
     row = Key.objects.filter(pk=public_key.key.pk)
     for known in (timezone.now() - timedelta(seconds=30), timezone.now() + timedelta(days=1)):
         row.update(last_used_at=known)
@@ -220,14 +214,14 @@ def test_last_use_only_advances_and_by_no_less_than_a_minute(
     assert row.get().last_used_at == Use.objects.latest("pk").at
 
 
-def test_a_denied_presentation_is_no_use(public_key: Issued, drain: Drain) -> None:
+def test_denied_presentation_is_not_a_use(public_key: Issued, drain: Drain) -> None:
     keys.pause(key=public_key.key, by=SYSTEM)
     api(public_key).get(WHOAMI)
     drain()
     assert Key.objects.get(pk=public_key.key.pk).last_used_at is None
 
 
-def test_last_used_ip_ignores_spoofed_headers_unless_a_proxy_is_trusted(
+def test_last_used_ip_ignores_spoofed_headers(
     public_key: Issued, agent_key: Issued, settings: Settings, drain: Drain
 ) -> None:
     spoofed = {
@@ -246,7 +240,7 @@ def test_last_used_ip_ignores_spoofed_headers_unless_a_proxy_is_trusted(
 @pytest.mark.parametrize(
     "address", ["fe80::1%eth0", "fe80::1%" + "z" * 5000, "::ffff:198.51.100.7", ""]
 )
-def test_no_address_can_hold_up_a_batch(
+def test_odd_address_does_not_fail_a_batch(
     address: str, public_key: Issued, settings: Settings, drain: Drain
 ) -> None:
     settings.KEYWAY_TRUSTED_PROXIES = 1
@@ -254,7 +248,7 @@ def test_no_address_can_hold_up_a_batch(
     assert drain() == 1
 
 
-def test_the_spool_holds_no_secret(public_key: Issued, spool: Any) -> None:
+def test_spool_holds_no_secret(public_key: Issued, spool: Any) -> None:
     text = public_key.plaintext.reveal()
     api(public_key, HTTP_REFERER=text).get(f"{WHOAMI}?key={text}", HTTP_COOKIE=f"k={text}")
     api(HTTP_X_API_KEY=text[:-1]).get(WHOAMI)
@@ -268,7 +262,46 @@ def test_the_spool_holds_no_secret(public_key: Issued, spool: Any) -> None:
     ]
 
 
-def test_a_spool_is_for_its_owner_only(public_key: Issued, spool: Any) -> None:
+def test_spool_is_private_to_its_owner(public_key: Issued, spool: Any) -> None:
     api(public_key).get(WHOAMI)
     (segment,) = spool.glob("*.seg")
     assert (spool.stat().st_mode & 0o777, segment.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_counters_without_room_stay_for_the_next_flush(
+    monkeypatch: pytest.MonkeyPatch, drain: Drain
+) -> None:
+    api(HTTP_X_API_KEY="sk_live_nonsense").get(WHOAMI)
+
+    def failed(*_: object) -> None:
+        raise SpoolFailed
+
+    with monkeypatch.context() as full:
+        full.setattr(Spool, "write", failed)
+        append.appender().flush()
+    assert drain() == 1
+    assert UnprovenCount.objects.get().requests == 1
+
+
+def test_stop_writes_the_counters_down(spool: Path) -> None:
+    api(HTTP_X_API_KEY="sk_live_nonsense").get(WHOAMI)
+    append.stop()
+    (name,) = segments.names(spool)
+    assert len(segments.read(spool / name, 0, most_lines=9).lines) == 1
+    with segments.complete(spool / name) as is_complete:
+        assert is_complete
+
+
+def test_fork_gets_an_appender_and_a_lock_of_its_own(public_key: Issued, spool: Path) -> None:
+    api(public_key).get(WHOAMI)
+    api(HTTP_X_API_KEY="sk_live_nonsense").get(WHOAMI)
+    mine = append.appender()
+    (name,) = segments.names(spool)
+    before = (spool / name).read_bytes()
+    with append._lock:
+        if not (child := os.fork()):
+            signal.alarm(10)  # a lock that stays taken would block this child for ever
+            os._exit(append.appender() is mine)
+        assert os.waitpid(child, 0)[1] == 0
+    assert (spool / name).read_bytes() == before
+    assert append.appender() is mine

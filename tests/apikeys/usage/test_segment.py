@@ -1,8 +1,10 @@
-"""A segment by itself: shared by processes that die."""
+"""Segments, and the processes that die while they hold them."""
 
+import errno
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ from apikeys.usage.spool import segment
 from apikeys.usage.spool.segment import HEADER_BYTES, Gap, Segment
 
 
-def test_a_segment_is_locked_before_anybody_can_find_it(
+def test_segment_is_locked_before_it_is_named(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory.mkdir()
@@ -32,7 +34,69 @@ def test_a_segment_is_locked_before_anybody_can_find_it(
     made.close()
 
 
-def test_what_a_killed_process_could_not_name_is_swept_away_later(directory: Path) -> None:
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect syncs, renames and unlinks in their order."""
+    found: list[str] = []
+    fsync, rename, unlink = os.fsync, Path.rename, Path.unlink
+
+    def synced(descriptor: int) -> None:
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        found.append("sync directory" if is_directory else "sync file")
+        fsync(descriptor)
+
+    def renamed(path: Path, target: Path) -> Path:
+        found.append("rename")
+        return rename(path, target)
+
+    def unlinked(path: Path, missing_ok: bool = False) -> None:
+        found.append("unlink")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(Path, "unlink", unlinked)
+    return found
+
+
+def test_segment_is_on_disk_before_its_name_and_the_name_after(
+    directory: Path, steps: list[str]
+) -> None:
+    directory.mkdir()
+    Segment.create(directory, Gap()).close()
+    assert steps == ["sync file", "rename", "sync directory"]
+
+
+def test_removal_is_on_disk_when_it_returns(directory: Path, steps: list[str]) -> None:
+    directory.mkdir()
+    path = directory / "1-1-a.seg"
+    path.write_bytes(b"")
+    segment.remove(path)
+    assert steps == ["unlink", "sync directory"]
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_failed_creation_leaves_no_file_and_no_descriptor(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.mkdir()
+
+    def full(_: Path, __: Path) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    before = descriptors()
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", full)
+        with pytest.raises(OSError, match="full"):
+            Segment.create(directory, Gap())
+    assert list(directory.iterdir()) == []
+    assert descriptors() == before
+
+
+def test_unnamed_file_of_a_dead_process_is_swept(directory: Path) -> None:
     directory.mkdir()
     fresh, old = directory / "1-1-a.new", directory / "2-2-b.new"
     for path in (fresh, old):
@@ -57,7 +121,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_a_fork_that_lives_on_does_not_hold_the_segment_of_its_killed_parent(
+def test_forked_child_releases_its_parents_segment(
     directory: Path,
 ) -> None:
     parent = subprocess.Popen(
@@ -65,8 +129,8 @@ def test_a_fork_that_lives_on_does_not_hold_the_segment_of_its_killed_parent(
     )
     assert parent.stdout
     with parent.stdout:
-        told = [parent.stdout.readline().strip() for _ in range(2)]
-    child = next(int(line) for line in told if line.isdigit())
+        output = [parent.stdout.readline().strip() for _ in range(2)]
+    child = next(int(line) for line in output if line.isdigit())
     try:
         parent.wait(10)
         (name,) = segment.names(directory)
@@ -76,7 +140,7 @@ def test_a_fork_that_lives_on_does_not_hold_the_segment_of_its_killed_parent(
         os.kill(child, signal.SIGKILL)
 
 
-def test_the_first_line_has_a_fixed_length() -> None:
+def test_header_has_a_fixed_length() -> None:
     assert len(Gap().spell()) == len(Gap(10**15, 10**15, 10**18, 10**18).spell()) == HEADER_BYTES
     assert Gap.read(Gap(1, 2, 3, 4).spell()) == Gap(1, 2, 3, 4)
     with pytest.raises(ValueError, match="not a segment"):

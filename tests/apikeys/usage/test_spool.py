@@ -1,4 +1,4 @@
-"""The spool by itself: whole lines or none, bounded, and counting what it cannot take."""
+"""The spool: whole lines or none, bounded, and a count of the requests it could not take."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apikeys.usage.spool import segment
+from apikeys.usage.spool import segment, write
 from apikeys.usage.spool import spool as spools
 from apikeys.usage.spool.lines import UseLine, decode, encode
 from apikeys.usage.spool.spool import Spool, SpoolFailed
@@ -49,9 +49,7 @@ def opened(directory: Path) -> Iterator[Callable[..., Spool]]:
         spool.close()
 
 
-def test_what_was_written_is_read_back_in_order(
-    opened: Callable[..., Spool], directory: Path
-) -> None:
+def test_lines_are_read_back_in_order(opened: Callable[..., Spool], directory: Path) -> None:
     spool = opened()
     for number in range(100):
         spool.write(encode(use(number)))
@@ -73,7 +71,7 @@ def test_threads_never_mix_their_lines(opened: Callable[..., Spool], directory: 
     assert sorted(numbers(directory)) == list(range(4000))
 
 
-def test_a_segment_is_rotated_and_complete_once_synced(
+def test_rotated_segment_is_complete_once_synced(
     opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spools, "SEGMENT_BYTES", 1000)
@@ -89,11 +87,46 @@ def test_a_segment_is_rotated_and_complete_once_synced(
             assert is_complete == (name != names[-1])
 
 
+def test_retired_segment_is_synced_before_it_is_complete(
+    opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, real = opened(), segment.Segment.sync
+    spool.write(encode(use()))
+    (name,) = segment.names(directory)
+    seen: list[bool] = []
+
+    def sync(self: segment.Segment) -> None:
+        with segment.complete(directory / name) as is_complete:
+            seen.append(is_complete)
+        real(self)
+
+    monkeypatch.setattr(segment.Segment, "sync", sync)
+    spool.close()
+    assert seen == [False]
+
+
+def test_line_written_during_a_sync_is_synced_by_the_next(
+    opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, synced = opened(), []
+
+    def sync(_: segment.Segment) -> None:
+        synced.append(1)
+        if len(synced) == 1:
+            spool.write(encode(use(2)))
+
+    monkeypatch.setattr(segment.Segment, "sync", sync)
+    spool.write(encode(use(1)))
+    for _ in range(3):
+        spool.sync()
+    assert len(synced) == 2
+
+
 @pytest.mark.parametrize("part", [1, 50, -1])
-def test_a_part_of_a_line_is_taken_back(
+def test_partial_line_is_cut_off(
     part: int, opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool, real = opened(), segment.write
+    spool, real = opened(), write.write
     spool.write(encode(use(1)))
     monkeypatch.setattr(spools, "RETRY_SECONDS", 3600)
     with monkeypatch.context() as full:
@@ -110,10 +143,10 @@ def test_a_part_of_a_line_is_taken_back(
     assert len(segment.names(directory)) == 1
 
 
-def test_a_part_that_cannot_be_taken_back_is_never_written_behind(
+def test_spoiled_segment_is_never_appended_to(
     opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool, real = opened(), segment.write
+    spool, real = opened(), write.write
     spool.write(encode(use(1)))
 
     def refuse(*_: object) -> None:
@@ -130,9 +163,7 @@ def test_a_part_that_cannot_be_taken_back_is_never_written_behind(
     assert numbers(directory) == [1, 3]
 
 
-def test_a_full_spool_has_no_room_until_something_is_drained(
-    opened: Callable[..., Spool], directory: Path
-) -> None:
+def test_full_spool_has_room_after_a_drain(opened: Callable[..., Spool], directory: Path) -> None:
     spool = opened(most_bytes=64 * 1024)
     written = 0
     while spool.has_room():
@@ -144,13 +175,13 @@ def test_a_full_spool_has_no_room_until_something_is_drained(
     spool.sync()
     for name in segment.names(directory):
         with segment.complete(directory / name) as is_complete:
-            assert is_complete, "what is full must be drainable to the last byte"
+            assert is_complete, "a full spool must be drainable to the last byte"
         segment.remove(directory / name)
     time.sleep(spools.LOOK_SECONDS)
     assert spool.has_room()
 
 
-def test_a_spool_that_others_filled_can_be_drained_of_what_is_ours(
+def test_spool_filled_by_others_releases_our_segment(
     opened: Callable[..., Spool], directory: Path
 ) -> None:
     spool = opened(most_bytes=64 * 1024)
@@ -164,7 +195,7 @@ def test_a_spool_that_others_filled_can_be_drained_of_what_is_ours(
         assert is_complete
 
 
-def test_a_warning_is_logged_once_at_four_fifths(
+def test_warning_is_logged_once_at_four_fifths(
     opened: Callable[..., Spool], directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(most_bytes=100_000)
@@ -176,7 +207,7 @@ def test_a_warning_is_logged_once_at_four_fifths(
     assert len([record for record in caplog.records if "100000 bytes" in record.getMessage()]) == 1
 
 
-def test_what_is_missed_is_counted_in_the_segment_itself(
+def test_lost_requests_are_counted_in_the_segment(
     opened: Callable[..., Spool], directory: Path
 ) -> None:
     spool = opened()
@@ -191,7 +222,7 @@ def test_what_is_missed_is_counted_in_the_segment_itself(
     assert numbers(directory) == [1, 2]
 
 
-def test_what_is_missed_without_a_segment_is_carried_into_the_next(
+def test_loss_without_a_segment_is_carried_over(
     opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory.write_text("a file where the directory should be")
@@ -207,7 +238,7 @@ def test_what_is_missed_without_a_segment_is_carried_into_the_next(
     assert segment.read(directory / name, 0, most_lines=9).gap.served == 3
 
 
-def test_a_spool_that_stays_full_makes_no_heap_of_segments(
+def test_full_spool_opens_no_further_segments(
     opened: Callable[..., Spool], directory: Path
 ) -> None:
     spool = opened(most_bytes=64 * 1024)
@@ -221,7 +252,7 @@ def test_a_spool_that_stays_full_makes_no_heap_of_segments(
     assert len(segment.names(directory)) <= before + 1
 
 
-def test_what_is_missed_where_nothing_can_be_written_any_more_is_carried_on(
+def test_loss_on_a_read_only_disk_is_carried_over(
     opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = opened()
