@@ -70,8 +70,8 @@ class Tagged:
 
 
 def mint(prefix: str, environment: str, pepper: Pepper) -> Tagged:
-    # `secrets` reads from the kernel on every call. A generator seeded in the process would repeat
-    # its numbers in each worker that is forked after the seed.
+    # `secrets` reads from the kernel. The state of the `random` module can be computed from its
+    # output, so a caller with many keys could predict the next ones.
     random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
     # The prefix and the environment are under the tag: a test secret cannot be respelled as a live
     # one, nor a public key as an agent key.

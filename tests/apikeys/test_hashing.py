@@ -48,8 +48,9 @@ def test_wrong_secret_is_never_cached(counted: list[str]) -> None:
     assert len(counted) == 2
 
 
-def test_damaged_proof_refuses() -> None:
-    assert not hashing.holds("secret", "$argon2id$garbage")
+@pytest.mark.parametrize("proof", ["", "garbage", "$argon2id$garbage"])
+def test_damaged_proof_refuses(proof: str) -> None:
+    assert not hashing.holds("secret", proof)
 
 
 def test_old_proofs_hold_after_a_policy_change(settings: Settings) -> None:

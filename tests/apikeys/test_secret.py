@@ -2,6 +2,7 @@ import base64
 import hmac
 import os
 import pickle
+import random
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,14 @@ def test_minted_secrets_differ_after_a_fork() -> None:
     assert len(parent) == 5000
     assert len(theirs) == 500
     assert not parent & theirs
+
+
+def test_minted_secrets_do_not_follow_a_seed() -> None:
+    minted = []
+    for _ in range(2):
+        random.seed(0)
+        minted.append(secret.mint("sk", "live", NEW).plaintext.reveal())
+    assert minted[0] != minted[1]
 
 
 def test_repr_and_str_hide_the_secret() -> None:
