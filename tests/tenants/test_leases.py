@@ -191,7 +191,11 @@ def test_failed_or_empty_read_is_not_leased() -> None:
 def test_read_slower_than_a_lease_is_not_shared() -> None:
     read = Slow(LEASE_MS / 1000 * 1.2)
     shared: Leases[str, str] = Leases(read)
-    in_threads(lambda: shared.get("secret"), 2)
+    # Late enough to see the end of the read, which by then is older than a lease.
+    waiter = threading.Timer(LEASE_MS / 1000 / 2, shared.get, ["secret"])
+    waiter.start()
+    shared.get("secret")
+    waiter.join()
     assert len(read.threads) == 2
 
 

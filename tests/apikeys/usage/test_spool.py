@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,34 @@ def test_spoiled_segment_is_never_appended_to(
     spool.write(encode(use(3)))
     assert len(segment.names(directory)) == 2
     assert numbers(directory) == [1, 3]
+
+
+def test_undo_never_cuts_the_line_of_another_thread(
+    opened: Callable[..., Spool], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, real = opened(), write.write
+    spool.write(encode(use(1)))
+    answered: list[int] = []
+
+    def other() -> None:
+        with suppress(SpoolFailed):
+            spool.write(encode(use(3)))
+            answered.append(3)
+
+    thread = threading.Thread(target=other)
+
+    def part(descriptor: int, line: bytes) -> int:
+        monkeypatch.setattr(segment, "write", real)
+        written = real(descriptor, line[:10])
+        thread.start()
+        thread.join(0.2)
+        return written
+
+    monkeypatch.setattr(segment, "write", part)
+    with pytest.raises(SpoolFailed):
+        spool.write(encode(use(2)))
+    thread.join()
+    assert numbers(directory) == [1, *answered]
 
 
 def test_full_spool_has_room_after_a_drain(opened: Callable[..., Spool], directory: Path) -> None:
