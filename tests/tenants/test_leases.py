@@ -307,7 +307,7 @@ def test_renewal_before_the_commit_ends_in_time() -> None:
     elsewhere.get("secret")
     while len(read.threads) < 2:
         assert elsewhere.get("secret") == "good"
-    read.state = "revoked"  # while it is read anew
+    read.state = "revoked"  # while it is being renewed
     leases.end()
     assert elsewhere.get("secret") == "revoked"
 
