@@ -44,6 +44,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if report.when == "call" or report.outcome == "failed"
     ]
     for report in reports:
-        for name, first in report.user_properties:
+        for name, first in getattr(report, "user_properties", ()):  # collections have none
             if name == RETRIED:
                 terminalreporter.write_line(f"RETRIED {report.nodeid}: it failed with {first}")

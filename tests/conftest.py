@@ -21,8 +21,6 @@ from apikeys.oauth import services as applications
 from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
-from apikeys.verify.throttling import refusals
-from config.lib.limits import limiter
 from apikeys.verify.throttling import recently_refused
 from audit.models import ActivityEvent
 from audit.trail.actor import Actor

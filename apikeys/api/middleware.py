@@ -3,7 +3,6 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.usage.spool.append import appender
 from apikeys.verify import throttling
 from apikeys.verify.usage_note import record
 from config.lib import problems

@@ -21,7 +21,6 @@ from apikeys.oauth.token_format import TokenKind
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential
 from apikeys.verify.owner_columns import owner_columns, owner_is_active
-from apikeys.verify.secret_rows import OrganizationFacts
 from apikeys.verify.secret_rows import OrganizationRow
 from tenants.changes.leases import Leases, register
 

@@ -9,10 +9,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from apikeys.usage.spool.append import recorder
-from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method
 from apikeys.usage.spool.append import appender
-from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method, text
+from apikeys.usage.spool.lines import MOST_ROUTE, MOST_USER_AGENT, UseLine, method
 from apikeys.verify.denials import Denial, Presented, Reason
 from apikeys.verify.judge import Credential
 from config.lib import logs, metrics

@@ -11,5 +11,6 @@ def spend_refresh(family_id: uuid.UUID) -> None:
     verdict = limiter.spend(refresh=family_id.hex)
     if not verdict.is_allowed:
         raise RateLimited(
-            "This sign-in was refreshed too often. Try again later.", retry_after=verdict.exhausted.seconds
+            "This sign-in was refreshed too often. Try again later.",
+            retry_after=verdict.exhausted.seconds,
         )

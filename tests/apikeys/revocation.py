@@ -42,7 +42,9 @@ def main() -> int:
         second = KeywayServer(postgres.url, **settings)
         second.start()
         try:
-            environment = first.environment | {"KEYWAY_LEASE_MS": options.lease_here or options.lease}
+            environment = first.environment | {
+                "KEYWAY_LEASE_MS": options.lease_here or options.lease
+            }
             command = [
                 sys.executable,
                 "-m",
