@@ -1,3 +1,5 @@
+"""The platform admin's read-only view of the trail."""
+
 from django.contrib import admin
 
 from audit.models import TrailEntry

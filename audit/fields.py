@@ -1,4 +1,4 @@
-"""Form fields that the pages of the trail and of activity share."""
+"""Form fields that the Audit log and Database activity pages share."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from audit.activity.event import EARLIEST
 from audit.activity.models import NAME_LENGTH
 
-# Some way off the end of the calendar, so that any time zone can show it.
+# Far enough from the end of the calendar that converting to any time zone cannot overflow.
 LATEST = EARLIEST.replace(year=9990)
 
 
-class MomentField(forms.DateTimeField):
-    """A time in the zone of the person who looks, from the browser's own picker."""
+class LocalTimeField(forms.DateTimeField):
+    """An optional time in the user's own time zone, entered with the browser's picker."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 

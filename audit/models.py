@@ -1,4 +1,4 @@
-"""Django looks for models here; they live beside the code that uses them."""
+"""Re-exports the models for Django, which looks for them in this module."""
 
 from audit.activity.models import ActivityEvent
 from audit.trail.models import TrailEntry, TrailHead

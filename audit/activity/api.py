@@ -15,7 +15,7 @@ from apikeys.verify.judge import Credential
 from audit.activity import batch, ingest, queries, schema
 from audit.activity.arrivals import Arrival, announce
 from audit.activity.batch import Verdicts
-from audit.activity.ingest import Outcome, Place
+from audit.activity.ingest import Outcome, Partition
 from audit.activity.renderers import CsvRenderer, NdjsonRenderer
 from audit.activity.serializers import ActivityQuery
 from config.lib.bodies import JSON, NDJSON, Accepted, read_body
@@ -43,9 +43,11 @@ class AgentEventsView(APIView):
         operation_id="send_events",
         summary="Send a batch of audit events",
         description=(
-            "1 to 10,000 events, at most 10 MiB inflated, as a JSON array or NDJSON, optionally with `Content-Encoding: gzip`. "
-            "Answered when everything accepted is stored. Sending an event again is harmless: the same `event_id` "
-            "with the same content counts as `duplicate`; with other content it is rejected as `conflicting_event`."
+            "Send 1 to 10,000 events, at most 10 MiB uncompressed, as a JSON array or NDJSON, "
+            "optionally with `Content-Encoding: gzip`. The response is sent after every accepted "
+            "event is stored. Retrying is safe: an event with the same `event_id` and the same "
+            "content counts as `duplicate`; with different content it is rejected as "
+            "`conflicting_event`."
         ),
         tags=["Agent"],
         request=schema.BATCH,
@@ -55,9 +57,9 @@ class AgentEventsView(APIView):
     )
     def post(self, request: Request) -> Response:
         body = read_body(request, _ACCEPTED)
-        outcome = _take_in(request, _READERS[body.media_type](body.content))
+        outcome = _store(request, _READERS[body.media_type](body.content))
         rejected = msgspec.to_builtins(outcome.rejected)
-        if outcome.is_in_vain:
+        if outcome.nothing_stored:
             raise ApiProblem("invalid_batch", rejected=rejected)
         return Response(
             {"accepted": outcome.accepted, "duplicate": outcome.duplicate, "rejected": rejected}
@@ -65,12 +67,14 @@ class AgentEventsView(APIView):
 
 
 @transaction.atomic
-def _take_in(request: Request, verdicts: Verdicts) -> Outcome:
-    """Store the events and note the agents they came from: both or neither."""
+def _store(request: Request, verdicts: Verdicts) -> Outcome:
+    """Store the events and refresh the agents they came from, in one transaction."""
     credential, now = cast("Credential", request.auth), timezone.now()
     organization_id, environment = credential.organization.id, credential.environment
-    outcome = ingest.receive(place=Place(organization_id, environment), verdicts=verdicts, at=now)
+    partition = Partition(organization_id, environment)
+    outcome = ingest.receive(partition=partition, verdicts=verdicts, at=now)
     by = credential.actor(client_ip(request.META))
+    # After the events: every request locks events, then agents, then the trail, so none deadlock.
     announce(Arrival(organization_id, environment, credential.key_id, outcome.hosts, at=now, by=by))
     return outcome
 
@@ -83,9 +87,10 @@ class AuditActivityView(APIView):
         operation_id="list_audit_activity",
         summary="Read activity, newest first",
         description=(
-            'Follow `next_cursor` (in every format also `Link: …; rel="next"`) to older events. A cursor holds for the '
-            "key's organization and environment and for the filter it was made with. CSV cells that a spreadsheet "
-            "would compute start with `'`."
+            'Follow `next_cursor`, or in every format the `Link: …; rel="next"` header, to older '
+            "events. A cursor is valid only for the organization and environment of the key and "
+            "for the filter it was created with. CSV cells that a spreadsheet would run as a "
+            "formula start with `'`."
         ),
         tags=["Activity"],
         parameters=[ActivityQuery],
@@ -105,7 +110,7 @@ class AuditActivityView(APIView):
         )
         headers = {"Cache-Control": "no-store"}
         if page.next_cursor:
-            headers["Link"] = f'<{_address(request, page.next_cursor)}>; rel="next"'
+            headers["Link"] = f'<{_page_url(request, page.next_cursor)}>; rel="next"'
         return Response(
             {
                 "data": [queries.row(event) for event in page.events],
@@ -115,7 +120,7 @@ class AuditActivityView(APIView):
         )
 
 
-def _address(request: Request, cursor: str) -> str:
+def _page_url(request: Request, cursor: str) -> str:
     parameters: Any = request.query_params.copy()
     parameters["cursor"] = cursor
     return request.build_absolute_uri(f"?{parameters.urlencode()}")

@@ -1,7 +1,8 @@
-"""Bodies into events: a JSON array or NDJSON, with a verdict on each event.
+"""Parse a request body, a JSON array or NDJSON, into a verdict on each event.
 
-The swift way reads a batch in which all is well, which is nearly every batch, several times as fast as
-the careful one. It takes nothing that the careful way would refuse; at any doubt it hands the whole over.
+Nearly every batch is entirely valid. The fast path reads such a batch several times faster than
+the slow path. It never accepts what the slow path would refuse: in doubt, it raises
+_NeedsSlowPath and the slow path reads the whole body again and names each flaw.
 """
 
 import re
@@ -17,15 +18,19 @@ from config.lib.strict_json import Flaw, Malformed
 
 MAX_EVENTS = 10_000
 MAX_BYTES = 10 * 1024 * 1024
-# Braces, brackets and commas outside strings. 10,000 whole events need 190,000. Without a bound, 10 MiB
-# of `[],` would become 250 MB of lists before anybody counts them. Reading events alone, the first `[]` ends it.
+# Braces, brackets and commas outside strings. 10,000 complete events need 190,000. Without a limit,
+# the slow path would turn 10 MiB of `[],` into 250 MB of lists before it counts them. The fast path
+# decodes straight into Event and stops at the first `[]`, so it needs no limit.
 MAX_TOKENS = 300_000
 
 Verdict = Event | Flaw
 
 
 class Verdicts(list[Verdict]):
-    """One for each event of a batch. `encoded` are the events as audit.activity.event.encode has them, where all are good."""
+    """One verdict for each event of a batch.
+
+    `encoded` is the output of audit.activity.event.encode if every event is valid, otherwise None.
+    """
 
     encoded: bytes | None = None
 
@@ -50,63 +55,70 @@ class BatchTooLarge(KeywayError):
     detail = "A batch has at most 10,000 events and 10 MiB inflated."
 
 
-class _InDoubt(Exception):
-    """Something is odd; the careful way will say what."""
+class _NeedsSlowPath(Exception):
+    """The fast path cannot prove that the batch is valid."""
 
 
 def read_array(body: bytes) -> Verdicts:
     """Read a JSON array of events. Raises MalformedBatch, BatchTooLarge."""
     try:
-        return _swiftly(body, _decode_array, _decode_flat_array)
-    except _InDoubt:
+        return _fast_path(body, _decode_array, _decode_flat_array)
+    except _NeedsSlowPath:
         _bound(body)
-        return Verdicts(
-            strict_json.read(value, Event) for value in _limited(_array_carefully(body))
-        )
+        return Verdicts(strict_json.read(value, Event) for value in _limited(_slow_array(body)))
 
 
 def read_lines(body: bytes) -> Verdicts:
-    """Read NDJSON: one event a line, blank lines aside. Raises MalformedBatch, BatchTooLarge.
+    """Read NDJSON: one event per line, ignoring blank lines. Raises MalformedBatch, BatchTooLarge.
 
-    A line is a unit of its own, so one that is not JSON is a flaw of that event, not of the batch.
+    A line that is not JSON is a flaw of that event only, not of the batch.
     """
     try:
-        return _swiftly(body, _by_line(_decode_event), _by_line(_decode_flat))
-    except _InDoubt:
+        return _fast_path(body, _by_line(_decode_event), _by_line(_decode_flat))
+    except _NeedsSlowPath:
         _bound(body)
         _refuse_other_encodings(body)
         return Verdicts(_read_line(line) for line in _limited(_split(body)))
 
 
-def _swiftly(body: bytes, decode_events: _Decode, decode_flat: _Decode) -> Verdicts:
-    """Raises _InDoubt unless every event is certainly good."""
+def _fast_path(body: bytes, decode_events: _Decode, decode_flat: _Decode) -> Verdicts:
+    """Decode the whole batch at once. Raises _NeedsSlowPath unless every event is certainly valid.
+
+    msgspec checks types, limits, UTF-8 and unknown fields, but differs from the slow path twice.
+    It accepts U+0000, which PostgreSQL cannot store, and it keeps the last of two equal keys, which
+    would hide half of what was sent. Both checks below must therefore stay.
+    """
     is_plain = b"\\" not in body
+    # Without a backslash the body cannot contain an escaped NUL, and a raw NUL is invalid JSON.
     if not is_plain and rb"\u0000" in body:
-        raise _InDoubt
+        raise _NeedsSlowPath
     try:
         events = Verdicts(_limited(decode_events(body)))
-        events.encoded = encode(events)  # type: ignore[arg-type]  # all of them are events
-        # Encoded again, each field that is not empty has its key once: where as much was written, none was there twice.
+        events.encoded = encode(events)  # type: ignore[arg-type]  # every verdict is an Event
+        # Encoding writes the key of each non-empty field exactly once. Without escapes, a body with
+        # the same number of quotes therefore repeats no key and spells out no empty field.
         if is_plain and body.count(b'"') == events.encoded.count(b'"'):
             return events
+        # Otherwise count keys instead: as many as encoding writes, or as many as decoding to plain
+        # dicts leaves. A repeated key adds to the body's count but to neither of the others.
         keys = _count_keys(body.translate(None, _WHITESPACE))
         if keys == _count_keys(events.encoded) or keys == sum(map(len, decode_flat(body))):
             return events
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _InDoubt from error
-    raise _InDoubt
+        raise _NeedsSlowPath from error
+    raise _NeedsSlowPath
 
 
 def _count_keys(dense: bytes) -> int:
-    """Count the keys written in flat objects that hold known fields only, with no whitespace around them.
+    """Count the keys in flat objects that hold known fields only, with whitespace removed.
 
-    Every key then ends in `":`. Inside a string those two characters follow a backslash, and the name of a field
-    ends in none.
+    Every key ends in `":`. Inside a string value a quote follows a backslash, so `\":` marks text,
+    not a key: no field name ends in a backslash.
     """
     return dense.count(b'":') - dense.count(rb"\":")
 
 
-def _array_carefully(body: bytes) -> list[Any]:
+def _slow_array(body: bytes) -> list[Any]:
     try:
         values = strict_json.parse(body)
     except Malformed as error:
@@ -149,10 +161,13 @@ def _refuse_other_encodings(body: bytes) -> None:
 
 
 def _bound(body: bytes) -> None:
-    """Raise BatchTooLarge for a body that would cost far more memory to read than any batch does."""
+    """Raise BatchTooLarge for a body that would take far more memory to parse than a batch does.
+
+    Call before the slow path parses anything.
+    """
     if _count_tokens(body, 0, len(body)) <= MAX_TOKENS:
         return
-    # Statements are full of commas, so look again, outside strings.
+    # SQL statements are full of commas, so count again outside strings before refusing.
     tokens = position = 0
     while tokens <= MAX_TOKENS:
         quote = body.find(b'"', position)

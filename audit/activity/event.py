@@ -1,4 +1,4 @@
-"""The activity event as agents send it: its fields, their limits, and what makes two of them the same."""
+"""The activity event as agents send it: its fields, their limits and its digest."""
 
 import hashlib
 import uuid
@@ -12,7 +12,7 @@ from msgspec import Meta
 from config.lib.strict_json import Flaw
 
 AHEAD = timedelta(minutes=5)
-# Some way off the ends of the calendar, so that any time zone can show it.
+# Far enough from the start of the calendar that converting to any time zone cannot overflow.
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 Name = Annotated[str, Meta(max_length=256)]
@@ -20,10 +20,13 @@ Text = Annotated[str, Meta(max_length=65_536)]
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Field names are those of SQL Server's audit record, and of the columns that store them.
+    """One audit event. Field names match SQL Server's audit record and our columns.
 
-    A new field needs a default: then the digests of events sent before it stay what they were. They are no business
-    of the garbage collector, which would spend more time on a batch than reading it takes: they cannot be in a cycle.
+    Give a new field a default. Digests leave defaults out, so earlier events keep their digests and
+    resending one stays idempotent.
+
+    `gc=False` because an event cannot be part of a reference cycle, and tracking a batch would cost
+    the garbage collector more time than reading it.
     """
 
     event_id: uuid.UUID
@@ -52,24 +55,35 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def encode(events: Sequence[Event]) -> bytes:
-    """A line for each: fields in the order of the struct, empty ones left out. With times in UTC, the canonical encoding."""
+    """Encode each event as one line: fields in declaration order, empty ones left out.
+
+    This is the canonical encoding, and fit for `digests`, only if all times are in UTC.
+    """
     return _encode_lines(events)
 
 
 def digests(encoded: bytes) -> list[bytes]:
-    """For each line, 16 bytes of BLAKE2b that tell whether a second event with the same id is the same event."""
+    """Return 16 bytes of BLAKE2b for each line of `encode`.
+
+    An event resent with the same id and the same digest is a duplicate; with another digest it is
+    a conflict.
+    """
     return [hashlib.blake2b(line, digest_size=16).digest() for line in encoded.split(b"\n")[:-1]]
 
 
 def in_utc(event: Event) -> Event:
-    """The same event with its time in UTC: PostgreSQL knows no offset of 16 hours or more, which RFC 3339 allows."""
+    """Convert the event's time to UTC.
+
+    PostgreSQL rejects offsets of 16 hours or more, which RFC 3339 allows. Call before encoding: the
+    same moment in two zones must have one digest.
+    """
     if event.event_time.tzinfo is UTC:
         return event
     return msgspec.structs.replace(event, event_time=event.event_time.astimezone(UTC))
 
 
 def flaw_in_time(event: Event, at: datetime) -> Flaw | None:
-    """Judge the event's time against the time of receiving: clocks may differ, but not by more than five minutes."""
+    """Check the event's time. Clocks may run up to five minutes ahead of `at`, when it arrived."""
     if event.event_time > at + AHEAD:
         return Flaw(
             "time_in_future",

@@ -1,4 +1,4 @@
-"""The filter of the activity page. The form is a GET: an address says what it shows."""
+"""The filter form of the Database activity page. It submits with GET, so results can be linked."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.activity.event import EARLIEST
 from audit.activity.queries import ActivityFilter
-from audit.fields import LATEST, MomentField, text_field
+from audit.fields import LATEST, LocalTimeField, text_field
 from config.lib.environment import Environment
 
 SPANS = {
@@ -21,7 +21,10 @@ SPANS = {
 
 
 class ActivityForm(forms.Form):
-    """`at` is when a span was first asked for, and what it counts back from: its later pages ask the same question."""
+    """`at` is the moment that `span` counts back from.
+
+    Page links repeat it, so that every page of "Last hour" covers the same hour.
+    """
 
     q = text_field("Search", type="search", placeholder="Statement, object or principal")
     span = forms.ChoiceField(
@@ -45,8 +48,8 @@ class ActivityForm(forms.Form):
     database = text_field("Database")
     object = text_field("Object")
     client_ip = text_field("Client IP", max_length=64)
-    since = MomentField(label="From")
-    until = MomentField(label="To, not included")
+    since = LocalTimeField(label="From")
+    until = LocalTimeField(label="Before")
     environment = forms.ChoiceField(required=False, choices=Environment, widget=forms.HiddenInput)
     at = forms.DateTimeField(
         required=False,
@@ -68,7 +71,7 @@ class ActivityForm(forms.Form):
         data: dict[str, Any] = super().clean() or {}
         since, until = data.get("since"), data.get("until")
         if since and until and until <= since:
-            self.add_error("until", "This has to be later than “From”.")
+            self.add_error("until", "Choose a time later than “From”.")
         return data
 
     @property
@@ -87,9 +90,10 @@ class ActivityForm(forms.Form):
 
     @property
     def narrows(self) -> bool:
-        """Tell whether anything but the environment was asked for."""
+        """Return whether any filter besides the environment is set."""
         return any(self.data.get(name) for name in ("q", "span", "success", *self.RARE))
 
     @property
     def narrows_rarely(self) -> bool:
+        """Return whether any of the fields behind "More filters" is set."""
         return any(self.data.get(name) for name in self.RARE)

@@ -1,4 +1,8 @@
-"""Storing agents' batches: each event once, nothing overwritten, a batch whole or not at all."""
+"""Store agents' batches. Each event is stored once and never overwritten; a batch is atomic.
+
+Sending a batch again is safe: the primary key finds the event and the digest decides whether it is
+a duplicate or a conflict.
+"""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,7 +21,7 @@ from config.lib.errors import KeywayError
 from config.lib.postgres_copy import copy_in
 from config.lib.strict_json import Flaw
 
-# An agent tells of its own host, a forwarder of several. Each host that is new costs a row and a trail entry.
+# An agent reports its own host, a forwarder several. Each new host costs a row and a trail entry.
 MAX_HOSTS = 64
 _ATTEMPTS = 5
 _LOOKUP_SIZE = 500
@@ -26,26 +30,29 @@ _COLUMNS = ("organization_id", "environment", "received_at", "digest", *FIELDS)
 _CONFLICT = Flaw(
     "conflicting_event",
     "event_id",
-    "Another event with this id is stored, or earlier in this batch.",
+    "A different event with this id is already stored or appears earlier in this batch.",
 )
-_CROWD = Flaw("too_many_hosts", "host", f"A batch tells of at most {MAX_HOSTS} hosts.")
+_TOO_MANY_HOSTS = Flaw("too_many_hosts", "host", f"A batch names at most {MAX_HOSTS} hosts.")
 
 
 class Contended(KeywayError):
     code = "unavailable"
-    detail = "Others are sending the same events just now. Nothing of this batch was stored; send it again."
+    detail = "Another sender is storing the same events. Nothing was stored. Send the batch again."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where events belong. Nothing in one place sees, or collides with, anything in another."""
+class Partition:
+    """The organization and environment that events belong to.
+
+    Part of the primary key, so equal event ids in two partitions never collide.
+    """
 
     organization_id: uuid.UUID
     environment: str
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """`index` counts the batch's events from 0."""
+    """A refused event. `index` is its zero-based position in the batch."""
 
     index: int
     code: str
@@ -59,7 +66,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch. `hosts` are those of the events that are now stored."""
+    """The result of a batch. `hosts` are those of the accepted and duplicate events."""
 
     accepted: int
     duplicate: int
@@ -67,7 +74,7 @@ class Outcome:
     hosts: frozenset[str]
 
     @property
-    def is_in_vain(self) -> bool:
+    def nothing_stored(self) -> bool:
         return not self.accepted and not self.duplicate
 
 
@@ -84,10 +91,10 @@ class _Sorted:
     conflicting: list[_Entry] = field(default_factory=list)
 
 
-def receive(*, place: Place, verdicts: Verdicts, at: datetime) -> Outcome:
-    """Store the batch's good events, all in one transaction. Sending it again stores nothing twice. Raises Contended."""
-    rejected, entries = _judge(verdicts, at)
-    stored = _store(place, entries, at)
+def receive(*, partition: Partition, verdicts: Verdicts, at: datetime) -> Outcome:
+    """Store the valid events of a batch in one transaction. Idempotent. Raises Contended."""
+    rejected, entries = _check(verdicts, at)
+    stored = _store(partition, entries, at)
     rejected += [Rejection.of(entry.number, _CONFLICT) for entry in stored.conflicting]
     return Outcome(
         accepted=len(stored.fresh),
@@ -97,15 +104,19 @@ def receive(*, place: Place, verdicts: Verdicts, at: datetime) -> Outcome:
     )
 
 
-def _judge(verdicts: Verdicts, at: datetime) -> tuple[list[Rejection], list[_Entry]]:
+def _check(verdicts: Verdicts, at: datetime) -> tuple[list[Rejection], list[_Entry]]:
     rejected: list[Rejection] = []
     good: dict[int, Event] = {}
     hosts: set[str] = set()
     encoded = verdicts.encoded
     for index, verdict in enumerate(verdicts):
         outcome = (
-            verdict if isinstance(verdict, Flaw) else _flaw(verdict, hosts, at) or in_utc(verdict)
+            verdict
+            if isinstance(verdict, Flaw)
+            else _find_flaw(verdict, hosts, at) or in_utc(verdict)
         )
+        # `encoded` covers the batch exactly as parsed. One refused event, or one converted to UTC,
+        # makes it wrong for the digests, so encode again below.
         if outcome is not verdict:
             encoded = None
         if isinstance(outcome, Flaw):
@@ -118,54 +129,61 @@ def _judge(verdicts: Verdicts, at: datetime) -> tuple[list[Rejection], list[_Ent
     )
 
 
-def _flaw(event: Event, hosts: set[str], at: datetime) -> Flaw | None:
-    """`hosts` are those of the batch up to here."""
+def _find_flaw(event: Event, hosts: set[str], at: datetime) -> Flaw | None:
+    """Check what parsing cannot: the time and the number of hosts. Adds the host to `hosts`."""
     if flaw := flaw_in_time(event, at):
         return flaw
     if event.host in hosts:
         return None
     if len(hosts) == MAX_HOSTS:
-        return _CROWD
+        return _TOO_MANY_HOSTS
     hosts.add(event.host)
     return None
 
 
-def _store(place: Place, entries: Sequence[_Entry], at: datetime) -> _Sorted:
-    # Nearly every batch is new, so the first attempt looks nothing up: the primary key tells when that was wrong.
+def _store(partition: Partition, entries: Sequence[_Entry], at: datetime) -> _Sorted:
+    # Nearly every batch is new, so the first attempt looks nothing up and lets the primary key
+    # detect duplicates.
     known: dict[uuid.UUID, bytes] = {}
     for _ in range(_ATTEMPTS):
         try:
+            # A savepoint inside the caller's transaction: without it, PostgreSQL would refuse every
+            # statement after the IntegrityError, the retry included.
             with transaction.atomic():
-                stored = _sort_out(entries, known)
-                _insert(place, stored.fresh, at)
+                stored = _sort(entries, known)
+                _insert(partition, stored.fresh, at)
                 return stored
         except IntegrityError:
-            # Some of these events are stored, perhaps since a moment ago by somebody who sends the same.
-            known = _lookup(place, [entry.event.event_id for entry in entries])
+            # Some of these events are already stored, perhaps just now by a concurrent sender. Look
+            # them up and try again with only the new ones.
+            known = _lookup(partition, [entry.event.event_id for entry in entries])
     raise Contended()
 
 
-def _sort_out(entries: Sequence[_Entry], known: dict[uuid.UUID, bytes]) -> _Sorted:
-    """Compare with what is stored, and with what came earlier in the batch."""
+def _sort(entries: Sequence[_Entry], known: dict[uuid.UUID, bytes]) -> _Sorted:
+    """Compare each event with `known` and with the events before it in the batch."""
     result = _Sorted()
     for entry in entries:
         before = known.setdefault(entry.event.event_id, entry.digest)
+        # Identity, not equality: the same object means that this entry was the first with its id.
+        # An equal digest from the database or an earlier entry is another object.
         if before is entry.digest:
             result.fresh.append(entry)
         elif before == entry.digest:
             result.duplicate.append(entry)
         else:
             result.conflicting.append(entry)
-    # Two senders of the same events insert them in the same order, so that neither waits for the other in a circle.
+    # Insert in one global order, by id. Two concurrent senders of the same events would otherwise
+    # lock rows in different orders and deadlock.
     result.fresh.sort(key=lambda entry: entry.event.event_id.int)
     return result
 
 
-def _lookup(place: Place, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
+def _lookup(partition: Partition, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
     if connection.vendor == "postgresql":
-        return _lookup_in_array(place, ids)
+        return _lookup_in_array(partition, ids)
     rows = ActivityEvent.objects.filter(
-        organization_id=place.organization_id, environment=place.environment
+        organization_id=partition.organization_id, environment=partition.environment
     )
     chunks = (ids[start : start + _LOOKUP_SIZE] for start in range(0, len(ids), _LOOKUP_SIZE))
     return {
@@ -175,31 +193,36 @@ def _lookup(place: Place, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
     }
 
 
-def _lookup_in_array(place: Place, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
-    """One parameter instead of thousands."""
+def _lookup_in_array(partition: Partition, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
+    """Pass the ids as one array parameter instead of thousands of parameters."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT event_id, digest FROM audit_activityevent"
             " WHERE organization_id = %s AND environment = %s AND event_id = ANY(%s::uuid[])",
-            [place.organization_id, place.environment, [id_.hex for id_ in ids]],
+            [partition.organization_id, partition.environment, [id_.hex for id_ in ids]],
         )
         return {key: bytes(value) for key, value in cursor.fetchall()}
 
 
-def _insert(place: Place, entries: Sequence[_Entry], at: datetime) -> None:
+def _insert(partition: Partition, entries: Sequence[_Entry], at: datetime) -> None:
     if not entries:
         return
+    # COPY is several times faster than INSERT. It cannot skip conflicts, so one duplicate fails the
+    # statement and _store retries without it.
     if connection.vendor == "postgresql":
-        copy_in("audit_activityevent", _COLUMNS, _texts(place, entries, at))
+        copy_in("audit_activityevent", _COLUMNS, _copy_rows(partition, entries, at))
     else:
-        _insert_many(place, entries, at)
+        _insert_many(partition, entries, at)
 
 
-def _texts(place: Place, entries: Sequence[_Entry], at: datetime) -> Iterator[tuple[str, ...]]:
-    before = (place.organization_id.hex, place.environment, at.isoformat())
+def _copy_rows(
+    partition: Partition, entries: Sequence[_Entry], at: datetime
+) -> Iterator[tuple[str, ...]]:
+    # The order of the values must match _COLUMNS: COPY assigns them by position.
+    before = (partition.organization_id.hex, partition.environment, at.isoformat())
     for _, event, digest_ in entries:
         event_id, event_time, host, action_id, succeeded, *names = astuple(event)
-        told = "t" if succeeded else "f"
+        succeeded_text = "t" if succeeded else "f"
         yield (
             *before,
             rf"\x{digest_.hex()}",
@@ -207,19 +230,19 @@ def _texts(place: Place, entries: Sequence[_Entry], at: datetime) -> Iterator[tu
             event_time.isoformat(),
             host,
             action_id,
-            told,
+            succeeded_text,
             *names,
         )
 
 
-def _insert_many(place: Place, entries: Sequence[_Entry], at: datetime) -> None:
+def _insert_many(partition: Partition, entries: Sequence[_Entry], at: datetime) -> None:
     moment = connection.ops.adapt_datetimefield_value
-    before = (place.organization_id.hex, place.environment, moment(at))
+    before = (partition.organization_id.hex, partition.environment, moment(at))
     rows = []
     for _, event, digest_ in entries:
         event_id, event_time, *rest = astuple(event)
         rows.append((*before, digest_, event_id.hex, moment(event_time), *rest))
-    places = ", ".join(["%s"] * len(_COLUMNS))
-    statement = f"INSERT INTO audit_activityevent ({', '.join(_COLUMNS)}) VALUES ({places})"  # noqa: S608  constants
+    markers = ", ".join(["%s"] * len(_COLUMNS))
+    statement = f"INSERT INTO audit_activityevent ({', '.join(_COLUMNS)}) VALUES ({markers})"  # noqa: S608  constants
     with connection.cursor() as cursor:
         cursor.executemany(statement, rows)

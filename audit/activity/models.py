@@ -8,8 +8,9 @@ NAME_LENGTH = 256
 
 
 class ActivityEvent(models.Model):
-    """One audit event that an agent sent. Field names are those of SQL Server's audit record."""
+    """One audit event that an agent sent. Field names match SQL Server's audit record."""
 
+    # Agents choose event ids, so an id identifies an event only within its partition.
     pk = models.CompositePrimaryKey("organization_id", "environment", "event_id")
     organization_id = models.UUIDField()
     environment = models.CharField(max_length=4, choices=Environment)

@@ -1,4 +1,4 @@
-"""Questions about activity, one answer for the API and for the pages. Newest first, a page at a time."""
+"""Activity queries shared by the API and the pages: newest first, one page at a time."""
 
 import json
 import uuid
@@ -21,9 +21,10 @@ from config.lib.ids import encode
 FIELDS = ("id", *EVENT_FIELDS, "received_at")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-# Statements may be long and matches rare. A page ends early rather than fill the memory or outlast its reader; its
-# cursor leads on. It is read in parts, each under the database's time limit: a server-side cursor escapes that limit,
-# because PostgreSQL runs the query of one WITH HOLD at commit, when the limit no longer holds.
+# Statements may be long and matches rare. A page that grows too large or takes too long ends early,
+# and its cursor leads to the rest. It is read in parts, each a statement under statement_timeout.
+# A server-side cursor would escape that limit, because PostgreSQL runs the query of a cursor WITH
+# HOLD at commit, when the limit no longer applies.
 PAGE_CHARACTERS = 8 * 1024 * 1024
 PAGE_SECONDS = 5.0
 PART = 100
@@ -42,7 +43,7 @@ _QUERY_CANCELED = "57014"
 
 class InvalidCursor(KeywayError):
     code = "invalid_cursor"
-    detail = "The cursor belongs to another key, environment or filter, or was changed."
+    detail = "The cursor was changed or belongs to another organization, environment or filter."
 
 
 class QueryTooBroad(KeywayError):
@@ -52,7 +53,10 @@ class QueryTooBroad(KeywayError):
 
 @dataclass(frozen=True, slots=True)
 class ActivityFilter:
-    """Which events are wanted; what is left empty does not matter. `since` is included, `until` is not."""
+    """Conditions that an event must meet; empty ones match everything.
+
+    `since` is inclusive, `until` exclusive.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -72,7 +76,7 @@ class ActivityFilter:
         if self.action:
             wanted &= Q(action_id=self.action) | Q(action_name=self.action)
         if self.q:
-            # Django escapes the wildcards of LIKE.
+            # icontains escapes LIKE's wildcards, so a search for "%" finds percent signs only.
             wanted &= Q.create(
                 [(f"{column}__icontains", self.q) for column in _SEARCHED], connector=Q.OR
             )
@@ -91,7 +95,7 @@ _EQUAL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ActivityPage:
     """`next_cursor` leads to older events, `previous_cursor` to newer ones."""
 
     events: Sequence[ActivityEvent]
@@ -106,22 +110,25 @@ def page(
     *,
     limit: int = DEFAULT_LIMIT,
     cursor: str = "",
-) -> Page:
-    """Read one page. Raises InvalidCursor for a cursor of another question, QueryTooBroad when the database gives up.
+) -> ActivityPage:
+    """Read one page. Following `next_cursor` returns each event present at the start exactly once,
+    even while new events arrive.
 
-    Following `next_cursor` shows each event that was there at the start exactly once, whatever arrives meanwhile.
+    Raises InvalidCursor for a cursor of another organization, environment or filter, and
+    QueryTooBroad if the database hits its time limit.
     """
     seal = _Seal.of(organization_id, environment, wanted)
     position = seal.open(cursor) if cursor else None
     events = matching(organization_id, environment, wanted)
     if position and position.is_newer:
-        nearest, more = _take(events.order_by("event_time", "event_id"), position, limit)
+        nearest, more = _collect(events.order_by("event_time", "event_id"), position, limit)
         if more:
             nearest.reverse()
-            return Page(nearest, seal.older_than(nearest[-1]), seal.newer_than(nearest[0]))
-        position = None  # nothing newer is left out, so this is the first page: show it whole
-    newest, more = _take(events, position, limit)
-    return Page(
+            return ActivityPage(nearest, seal.older_than(nearest[-1]), seal.newer_than(nearest[0]))
+        # Fewer newer events than a page holds, so this is the first page. Show it in full.
+        position = None
+    newest, more = _collect(events, position, limit)
+    return ActivityPage(
         newest,
         next_cursor=seal.older_than(newest[-1]) if more else None,
         previous_cursor=seal.newer_than(newest[0]) if position and newest else None,
@@ -131,7 +138,7 @@ def page(
 def matching(
     organization_id: uuid.UUID, environment: str, wanted: ActivityFilter
 ) -> QuerySet[ActivityEvent]:
-    """All that is wanted, newest first."""
+    """Return all matching events, newest first."""
     events = ActivityEvent.objects.filter(
         wanted.as_q(), organization_id=organization_id, environment=environment
     )
@@ -145,21 +152,24 @@ def find(organization_id: uuid.UUID, environment: str, event_id: uuid.UUID) -> A
 
 
 def row(event: ActivityEvent) -> dict[str, Any]:
-    """What the API and the exports tell of an event, by the names in FIELDS."""
-    facts: dict[str, Any] = {name: getattr(event, name) for name in FIELDS if name != "id"}
-    times = {name: rfc3339(facts[name]) for name in ("event_time", "received_at")}
-    return {"id": encode("evt", event.event_id), **facts, "event_id": str(event.event_id), **times}
+    """Return the public form of an event: FIELDS, as the API and the exports show them."""
+    fields: dict[str, Any] = {name: getattr(event, name) for name in FIELDS if name != "id"}
+    times = {name: rfc3339(fields[name]) for name in ("event_time", "received_at")}
+    return {"id": encode("evt", event.event_id), **fields, "event_id": str(event.event_id), **times}
 
 
-def _take(
+def _collect(
     events: QuerySet[ActivityEvent], position: "_Position | None", limit: int
 ) -> tuple[list[ActivityEvent], bool]:
-    """Take up to a page of what follows `position` in the order of `events`, and tell whether there is more."""
+    """Return up to `limit` events after `position`, in the order of `events`, and if more exist.
+
+    Return fewer if their text exceeds PAGE_CHARACTERS or reading takes longer than PAGE_SECONDS.
+    """
     taken: list[ActivityEvent] = []
     characters, deadline = 0, monotonic() + PAGE_SECONDS
     while True:
         size = min(limit - len(taken), PART)
-        part = _read(position.side_of(events) if position else events, size + 1)
+        part = _fetch(position.side_of(events) if position else events, size + 1)
         for event in part[:size]:
             taken.append(event)
             characters += len(event.statement) + len(event.additional_information)
@@ -172,7 +182,7 @@ def _take(
         )
 
 
-def _read(events: QuerySet[ActivityEvent], count: int) -> list[ActivityEvent]:
+def _fetch(events: QuerySet[ActivityEvent], count: int) -> list[ActivityEvent]:
     try:
         return list(events[:count])
     except OperationalError as error:
@@ -183,7 +193,7 @@ def _read(events: QuerySet[ActivityEvent], count: int) -> list[ActivityEvent]:
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """One side of an event: all that is newer, or all that is older."""
+    """A place in the list: all events newer than this one, or all that are older."""
 
     is_newer: bool
     event_time: datetime
@@ -193,21 +203,26 @@ class _Position:
         side = "gt" if self.is_newer else "lt"
         beyond = Q(**{f"event_time__{side}": self.event_time})
         beyond |= Q(**{"event_time": self.event_time, f"event_id__{side}": self.event_id})
-        # The second condition follows from the first; it is what an index can start from.
+        # The first condition implies the second, which is redundant but lets the database start at
+        # the right place in the index. It cannot derive that from the OR.
         return events.filter(beyond, **{f"event_time__{side}e": self.event_time})
 
 
 @dataclass(frozen=True, slots=True)
 class _Seal:
-    """Signs cursors so that they hold for one organization, environment and filter only."""
+    """Signs cursors for one organization, environment and filter.
+
+    The scope is part of the salt, so a cursor from elsewhere fails the signature check. Otherwise a
+    cursor could be carried to another organization and reveal where its events lie in time.
+    """
 
     signer: signing.Signer
 
     @classmethod
     def of(cls, organization_id: uuid.UUID, environment: str, wanted: ActivityFilter) -> Self:
-        question = {**asdict(wanted), "organization": organization_id, "environment": environment}
+        scope = {**asdict(wanted), "organization": organization_id, "environment": environment}
         return cls(
-            signing.Signer(salt=f"audit.activity.queries {json.dumps(question, default=_spell)}")
+            signing.Signer(salt=f"audit.activity.queries {json.dumps(scope, default=_to_text)}")
         )
 
     def older_than(self, event: ActivityEvent) -> str:
@@ -229,5 +244,5 @@ class _Seal:
         )
 
 
-def _spell(value: datetime | uuid.UUID) -> str:
+def _to_text(value: datetime | uuid.UUID) -> str:
     return rfc3339(value) if isinstance(value, datetime) else value.hex

@@ -1,4 +1,4 @@
-"""A page of activity as JSON, NDJSON or CSV."""
+"""Render a page of activity as NDJSON or CSV."""
 
 from collections.abc import Mapping
 from typing import Any

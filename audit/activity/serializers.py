@@ -1,4 +1,4 @@
-"""The query string of activity."""
+"""The query string of the activity API."""
 
 from datetime import UTC
 from typing import Any
@@ -24,28 +24,29 @@ def _moment(help_text: str) -> serializers.DateTimeField:
 
 
 class ActivityQuery(serializers.Serializer[Any]):
-    """The filter, and which page of what it finds."""
+    """The filter and the page to return."""
 
-    since = _moment("Events at this time or later; RFC 3339, UTC where there is no offset.")
+    since = _moment("Events at or after this time. RFC 3339; without an offset, UTC.")
     until = _moment("Events before this time.")
-    actor = _text("Exactly this `server_principal_name`.")
-    action = _text("Exactly this `action_id` or `action_name`.")
-    database = _text("Exactly this `database_name`.")
-    object = _text("Exactly this `object_name`.")
+    actor = _text("Exact match on `server_principal_name`.")
+    action = _text("Exact match on `action_id` or `action_name`.")
+    database = _text("Exact match on `database_name`.")
+    object = _text("Exact match on `object_name`.")
     success = serializers.ChoiceField(
         choices=["true", "false"],
         default="",
         allow_blank=True,
-        help_text="`true`: what succeeded; `false`: what failed.",
+        help_text="`true` for actions that succeeded, `false` for those that failed.",
     )
-    client_ip = _text("Exactly this `client_ip`.", max_length=64)
+    client_ip = _text("Exact match on `client_ip`.", max_length=64)
     q = _text(
-        "Text in the statement, the name of the object or of a principal, or the additional information."
+        "Text contained in the statement, an object or principal name, or the additional "
+        "information. Ignores case."
     )
     limit = serializers.IntegerField(
-        min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Events on a page."
+        min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Events per page."
     )
-    cursor = _text("`next_cursor` of the page before.")
+    cursor = _text("`next_cursor` from the previous page.")
 
     @property
     def wanted(self) -> ActivityFilter:

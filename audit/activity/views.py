@@ -1,4 +1,4 @@
-"""Activity: what agents sent, filtered and paged."""
+"""The Database activity pages: the filtered list and one event."""
 
 import json
 import uuid
@@ -35,7 +35,7 @@ def activity_page(request: HttpRequest, access: Access) -> HttpResponse:
     if form.is_valid():
         try:
             with one_snapshot():
-                context |= _answer(access.organization.pk, form)
+                context |= _results(access.organization.pk, form)
         except KeywayError as error:
             context["refusal"] = error
     return render(request, "audit/activity.html", context)
@@ -64,8 +64,8 @@ def _environment(request: HttpRequest) -> Environment:
     )
 
 
-def _answer(organization_id: uuid.UUID, form: ActivityForm) -> dict[str, Any]:
-    """Raises KeywayError."""
+def _results(organization_id: uuid.UUID, form: ActivityForm) -> dict[str, Any]:
+    """Run the query. Raises InvalidCursor, QueryTooBroad."""
     environment, cursor = form.cleaned_data["environment"], form.cleaned_data["cursor"]
     page = queries.page(organization_id, environment, form.wanted, limit=PAGE_SIZE, cursor=cursor)
     everything = queries.matching(organization_id, environment, ActivityFilter())

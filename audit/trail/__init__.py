@@ -1,12 +1,14 @@
-"""Keyway's own audit log: who changed what, append-only and chained per organization.
+"""Keyway's own audit log: who changed what. Append-only, with a hash chain per organization.
 
-`record` adds an entry, `verify` recomputes the chains, `entries_of` answers the audit log.
+`record` adds an entry, `verify` recomputes the chains and yields each `ChainFlaw`, and `entries_of`
+queries the log. `canonical` and `chain_hash` define the format; `GENESIS` starts every chain and
+`PLATFORM` names the chain of the installation itself.
 """
 
 from audit.trail.entries import (
     GENESIS,
     PLATFORM,
-    Flaw,
+    ChainFlaw,
     canonical,
     chain_hash,
     entries_of,
@@ -17,7 +19,7 @@ from audit.trail.entries import (
 __all__ = [
     "GENESIS",
     "PLATFORM",
-    "Flaw",
+    "ChainFlaw",
     "canonical",
     "chain_hash",
     "entries_of",

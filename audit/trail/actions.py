@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Action(models.TextChoices):
-    """Everything the trail can tell. A closed vocabulary: what is not here is not recorded."""
+    """Every action the trail records. Values are stored for good, so never change or reuse one."""
 
     ORGANIZATION_CREATED = "organization.created", "Organization created"
     ORGANIZATION_SUSPENDED = "organization.suspended", "Organization suspended"
@@ -14,7 +14,7 @@ class Action(models.TextChoices):
     MEMBER_REMOVED = "member.removed", "Member removed"
     USER_DEACTIVATED = "user.deactivated", "User deactivated"
     USER_REACTIVATED = "user.reactivated", "User reactivated"
-    USER_SECOND_FACTOR_RESET = "user.second_factor_reset", "User's second factor taken away"
+    USER_SECOND_FACTOR_RESET = "user.second_factor_reset", "User's second factor reset"
     USER_TOKENS_REVOKED = "user_tokens.revoked", "User tokens revoked"
     REFRESH_TOKEN_REUSED = "refresh_token.reused", "Refresh token reused"
     AGENT_REGISTERED = "agent.registered", "Agent registered"
@@ -32,10 +32,10 @@ class Action(models.TextChoices):
     APPLICATION_ENABLED = "application.enabled", "Application enabled"
     APPLICATION_DELETED = "application.deleted", "Application deleted"
     APPLICATION_AUTHORIZED = "application.authorized", "Application authorized"
-    APPLICATION_TOKENS_ENDED = "application.tokens_ended", "Application's tokens ended"
+    APPLICATION_TOKENS_ENDED = "application.tokens_ended", "Application's tokens revoked"
     TRAIL_EXPORTED = "trail.exported", "Audit log exported"
 
 
 def choices() -> list[tuple[str, str]]:
-    """For the column. A callable, so that a new action is no change of the schema and needs no migration."""
+    """Choices for the column. A callable, so that adding an action needs no migration."""
     return Action.choices

@@ -1,4 +1,7 @@
-"""Who did it, and to what: copied as text, so that the trail still reads when both are gone."""
+"""Who made a change, and to what.
+
+Both are copied into the entry as text, so that it stays readable after they are deleted.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +15,7 @@ class Actor:
 
     @classmethod
     def system(cls, name: str) -> "Actor":
-        """A command or a startup step, e.g. ``Actor.system("seed_demo")``."""
+        """Return the actor for a command or startup step: ``Actor.system("seed_demo")``."""
         return cls(kind="system", id="", name=name)
 
 

@@ -1,8 +1,8 @@
-"""The trail: `record` is its only writer, `verify` recomputes it.
+"""Write and verify the trail. `record` is the only writer.
 
-Entries are chained per organization. The hash of an entry is SHA-256 over 0x02, the previous
-entry's hash and the exact bytes stored in `body` (domain separation as in RFC 6962, 2.1). The bytes
-are stored as text because jsonb would re-space them, and a hash over re-spaced bytes verifies nothing.
+Entries form one chain per organization. The hash of an entry is SHA-256 over 0x02, the hash of the
+previous entry and the exact bytes stored in `body` (domain separation as in RFC 6962, 2.1). `body`
+is a text column because jsonb would reformat the JSON, and the hash would no longer match.
 """
 
 import hashlib
@@ -37,12 +37,14 @@ def record(
     target: Target,
     data: Mapping[str, Any] | None = None,
 ) -> TrailEntry:
-    """Add one entry inside the caller's transaction, so that a change and its entry happen together or not at all.
+    """Add one entry inside the caller's transaction: the change and its entry commit together.
 
-    Raises TrailUnavailable when it cannot be written, lock and statement timeouts included.
+    Raises TrailUnavailable if the entry cannot be written, lock and statement timeouts included.
     """
+    # Outside a transaction the change would already be committed, and a failure here would leave
+    # it without an entry.
     if not transaction.get_connection().in_atomic_block:
-        raise RuntimeError("record() belongs in the transaction of the change it tells of")
+        raise RuntimeError("record() must run in the transaction of the change it records")
     try:
         return _append(action, organization, by, target, data or {})
     except DatabaseError as error:
@@ -52,30 +54,43 @@ def record(
 def _append(
     action: Action, organization: uuid.UUID, by: Actor, target: Target, data: Mapping[str, Any]
 ) -> TrailEntry:
-    # The head row is the lock: entries of one organization are written one after another, without gaps.
+    # The head row is the lock. Writers of one organization wait here for each other and keep the
+    # lock until they commit, so each reads the hash of the last committed entry, and a rollback
+    # leaves no gap. Create the row first: there is nothing to lock before the first entry.
     TrailHead.objects.bulk_create(
         [TrailHead(organization_id=organization, hash=GENESIS)], ignore_conflicts=True
     )
     head = TrailHead.objects.select_for_update().get(pk=organization)
     entry = TrailEntry(
-        organization_id=organization, sequence=head.sequence + 1, occurred_at=timezone.now(), action=action.value,
+        organization_id=organization, sequence=head.sequence + 1, previous_hash=head.hash,
+        occurred_at=timezone.now(), action=action.value,
         actor_kind=by.kind, actor_id=by.id, actor_name=by.name,
-        target_kind=target.kind, target_id=target.id, target_name=target.name, previous_hash=head.hash,
+        target_kind=target.kind, target_id=target.id, target_name=target.name,
     )  # fmt: skip
-    entry.body = canonical(_facts(entry) | {"address": by.address, "data": data})
+    # After every column is set: the body repeats them, and the hash covers exactly this text.
+    # Nothing may re-encode it between here and the database.
+    entry.body = canonical(_columns(entry) | {"address": by.address, "data": data})
     entry.hash = chain_hash(entry.previous_hash, entry.body)
-    entry.save(force_insert=True)
+    entry.save(force_insert=True)  # never an UPDATE, not even for an id that exists
+    # A trigger lets the head advance by exactly one, so a second writer that somehow got past the
+    # lock would fail here instead of forking the chain.
     TrailHead.objects.filter(pk=organization).update(sequence=entry.sequence, hash=entry.hash)
     return entry
 
 
-def canonical(facts: Mapping[str, Any]) -> str:
-    """The one spelling of a JSON object: sorted keys, no spaces, UTF-8 (RFC 8785 for the types used here)."""
-    return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def canonical(fields: Mapping[str, Any]) -> str:
+    """Encode a JSON object canonically: sorted keys, no spaces, UTF-8.
+
+    Matches RFC 8785 for the types used here.
+    """
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _facts(entry: TrailEntry) -> dict[str, Any]:
-    """What the columns say; the same must stand in the body."""
+def _columns(entry: TrailEntry) -> dict[str, Any]:
+    """Return the column values that the body must repeat.
+
+    Filters read the columns and the hash covers the body, so verify() compares the two.
+    """
     return {
         "id": str(entry.id),
         "organization": str(entry.organization_id),
@@ -88,16 +103,19 @@ def _facts(entry: TrailEntry) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """Where a chain does not hold. `sequence` is the first bad entry's, or the first missing one's."""
+class ChainFlaw:
+    """A break in a chain. `sequence` is that of the bad entry, or of the first missing one."""
 
     organization: uuid.UUID
     sequence: int
     reason: str
 
 
-def verify(organizations: Iterable[uuid.UUID] | None = None) -> Iterator[Flaw]:
-    """Recompute every chain and yield every flaw. A tail cut together with the head is beyond a chain's sight."""
+def verify(organizations: Iterable[uuid.UUID] | None = None) -> Iterator[ChainFlaw]:
+    """Recompute every chain and yield every flaw.
+
+    Does not detect entries removed from the end if the head row was rolled back with them.
+    """
     heads = {head.organization_id: head for head in TrailHead.objects.all()}
     chains = set(TrailEntry.objects.values_list("organization_id", flat=True).distinct())
     for organization in sorted(
@@ -106,30 +124,32 @@ def verify(organizations: Iterable[uuid.UUID] | None = None) -> Iterator[Flaw]:
         yield from _verify_chain(organization, heads.get(organization))
 
 
-def _verify_chain(organization: uuid.UUID, head: TrailHead | None) -> Iterator[Flaw]:
+def _verify_chain(organization: uuid.UUID, head: TrailHead | None) -> Iterator[ChainFlaw]:
     expected, previous = 1, GENESIS
     entries = TrailEntry.objects.filter(organization_id=organization).order_by("sequence", "id")
     for entry in entries.iterator(chunk_size=2000):
         if entry.sequence != expected:
-            yield Flaw(
+            yield ChainFlaw(
                 organization,
                 min(expected, entry.sequence),
                 f"expected sequence {expected}, found {entry.sequence}",
             )
-        elif reason := _flaw(entry, previous):
-            yield Flaw(organization, entry.sequence, reason)
+        elif reason := _entry_flaw(entry, previous):
+            yield ChainFlaw(organization, entry.sequence, reason)
+        # Continue from what is stored, not from what was expected: one bad entry is one flaw, and
+        # the entries after it are still checked.
         expected, previous = entry.sequence + 1, entry.hash
     if head is None:
-        yield Flaw(organization, expected - 1, "the chain has no head")
+        yield ChainFlaw(organization, expected - 1, "the chain has no head")
     elif (head.sequence, head.hash) != (expected - 1, previous):
-        yield Flaw(
+        yield ChainFlaw(
             organization,
             min(head.sequence + 1, expected),
             f"the head says {head.sequence} entries, found {expected - 1}",
         )
 
 
-def _flaw(entry: TrailEntry, previous: str) -> str | None:
+def _entry_flaw(entry: TrailEntry, previous: str) -> str | None:
     if entry.previous_hash != previous:
         return "does not follow the entry before it"
     try:
@@ -138,7 +158,7 @@ def _flaw(entry: TrailEntry, previous: str) -> str | None:
         body = json.loads(entry.body)
     except ValueError:
         return "its body or a hash cannot be read"
-    if {name: body.get(name) for name in _facts(entry)} != _facts(entry):
+    if {name: body.get(name) for name in _columns(entry)} != _columns(entry):
         return "its columns differ from its body"
     return None
 
@@ -152,7 +172,7 @@ def entries_of(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> models.QuerySet[TrailEntry]:
-    """The Audit Log's question, newest first: one answer for the page and for its exports."""
+    """Query the audit log, newest first. Shared by the page and its exports."""
     rows = TrailEntry.objects.filter(organization_id=organization).order_by("-sequence")
     if action:
         rows = rows.filter(action=action)

@@ -1,23 +1,26 @@
-"""The filter of the audit log. The form is a GET: an address says what it shows."""
+"""The filter form of the audit log. It submits with GET, so results can be linked."""
 
 from typing import Any
 
 from django import forms
 
-from audit.fields import MomentField, text_field
+from audit.fields import LocalTimeField, text_field
 from audit.trail.actions import Action
 
 
 class TrailForm(forms.Form):
-    """`before` and `after` are sequence numbers: the page of entries older or newer than that one."""
+    """`before` and `after` are sequence numbers.
+
+    The page shows the entries older than `before` or newer than `after`.
+    """
 
     action = forms.ChoiceField(
         label="Action", required=False, choices=[("", "Any action"), *Action.choices]
     )
     actor = text_field("Actor", placeholder="Name, address or id")
     target = text_field("Key or other target", placeholder="Label or id")
-    since = MomentField(label="From")
-    until = MomentField(label="To, not included")
+    since = LocalTimeField(label="From")
+    until = LocalTimeField(label="Before")
     before = forms.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
     )
@@ -29,7 +32,7 @@ class TrailForm(forms.Form):
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What was asked for, as trail.entries_of() takes it."""
+        """Return the filters that are set, as arguments for trail.entries_of()."""
         return {name: self.cleaned_data[name] for name in self.FILTERS if self.cleaned_data[name]}
 
     @property

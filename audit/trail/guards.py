@@ -1,3 +1,5 @@
+"""Database triggers that keep the trail append-only."""
+
 from config.lib.triggers import Guard
 
 GUARDS = (

@@ -6,9 +6,9 @@ from config.lib.ids import uuid7
 
 
 class TrailHead(models.Model):
-    """Where a chain ends. One row an organization, locked while an entry is added; none is ever taken away.
+    """The end of one organization's chain. Locked while an entry is added; never deleted.
 
-    The chain of the installation itself (platform staff, users) has the nil UUID.
+    The nil UUID is the chain of the installation itself (platform staff, users).
     """
 
     organization_id = models.UUIDField(primary_key=True)
@@ -20,7 +20,10 @@ class TrailHead(models.Model):
 
 
 class TrailEntry(models.Model):
-    """One thing that happened. `body` holds the exact bytes that were hashed; the other columns copy it for filters."""
+    """One recorded action.
+
+    `body` holds the exact bytes that were hashed. The other columns repeat its values for filters.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization_id = models.UUIDField()

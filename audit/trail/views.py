@@ -1,4 +1,4 @@
-"""Audit Log: the trail of one organization, filtered, paged and exported."""
+"""The Audit log page: the trail of one organization, filtered, paged and exported."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from tenants.roles import Permission
 
 PAGE_SIZE = 50
 EXPORT_CHUNK = 1000
-# `body` holds the exact bytes that were hashed, so an export can be checked without Keyway.
+# `body` holds the exact bytes that were hashed, so an export can be verified without Keyway.
 EXPORTED = (
     "sequence", "occurred_at", "action", "actor_kind", "actor_id", "actor_name", "address",
     "target_kind", "target_id", "target_name", "data", "id", "previous_hash", "hash", "body",
@@ -67,7 +67,7 @@ def _page(request: HttpRequest, access: Access, form: TrailForm) -> HttpResponse
 
 @dataclass(frozen=True, slots=True)
 class TrailPage:
-    """`older` and `newer` are the sequence numbers to go on from, None at an end."""
+    """`older` and `newer` are the sequence numbers to continue from, None at either end."""
 
     entries: Sequence[TrailEntry]
     older: int | None
@@ -77,7 +77,7 @@ class TrailPage:
     def of(
         cls, matching: QuerySet[TrailEntry], *, before: int | None, after: int | None
     ) -> "TrailPage":
-        """Entries are only ever added, so following `older` shows each of them exactly once."""
+        """Build one page. Entries are only added, so following `older` shows each exactly once."""
         if after is not None:
             nearest = list(
                 matching.filter(sequence__gt=after).order_by("sequence")[: PAGE_SIZE + 1]
@@ -85,7 +85,8 @@ class TrailPage:
             if len(nearest) > PAGE_SIZE:
                 shown = nearest[PAGE_SIZE - 1 :: -1]
                 return cls(shown, older=shown[-1].sequence, newer=shown[0].sequence)
-            before = None  # nothing newer is left out, so this is the first page: show it whole
+            # Fewer newer entries than a page holds, so this is the first page. Show it in full.
+            before = None
         found = list(
             (matching.filter(sequence__lt=before) if before else matching)[: PAGE_SIZE + 1]
         )
@@ -98,10 +99,13 @@ class TrailPage:
 
 
 def _export(access: Access, form: TrailForm, name: str) -> StreamingHttpResponse:
-    """Trail the export, then stream what the trail held before it."""
+    """Record the export, then stream the entries before that record.
+
+    Recording comes first, so closing the connection early does not leave an unrecorded copy.
+    """
     wanted = form.wanted
     content_type, lines = FORMATS[name]
-    told = {
+    filters = {
         key: value if isinstance(value, str) else value.isoformat() for key, value in wanted.items()
     }
     with transaction.atomic():
@@ -110,12 +114,12 @@ def _export(access: Access, form: TrailForm, name: str) -> StreamingHttpResponse
             organization=access.organization.pk,
             by=access.actor,
             target=access.organization.as_target(),
-            data={"format": name, "filter": told},
+            data={"format": name, "filter": filters},
         )
     matching = trail.entries_of(access.organization.pk, **wanted).filter(
         sequence__lt=entry.sequence
     )
-    rows = (_exported(row, name) for row in _every(matching))
+    rows = (_export_row(row, name) for row in _in_chunks(matching))
     response = StreamingHttpResponse(lines(rows, EXPORTED), content_type=content_type)
     response.headers["Content-Disposition"] = (
         f'attachment; filename="{access.organization.slug}-audit-log.{name}"'
@@ -124,16 +128,21 @@ def _export(access: Access, form: TrailForm, name: str) -> StreamingHttpResponse
     return response
 
 
-def _every(matching: QuerySet[TrailEntry]) -> Iterator[TrailEntry]:
-    """A chunk a statement: no cursor stays open while a slow client reads, and no statement runs into its time limit."""
+def _in_chunks(matching: QuerySet[TrailEntry]) -> Iterator[TrailEntry]:
+    """Yield entries from one statement per chunk.
+
+    A slow client then holds no cursor open, and no statement runs into its time limit.
+    """
     chunk = list(matching[:EXPORT_CHUNK])
     while chunk:
         yield from chunk
         chunk = list(matching.filter(sequence__lt=chunk[-1].sequence)[:EXPORT_CHUNK])
 
 
-def _exported(entry: TrailEntry, name: str) -> dict[str, Any]:
+def _export_row(entry: TrailEntry, name: str) -> dict[str, Any]:
     body = json.loads(entry.body)
-    facts = {field: getattr(entry, field) for field in EXPORTED if field not in ("address", "data")}
+    fields = {
+        field: getattr(entry, field) for field in EXPORTED if field not in ("address", "data")
+    }
     data: Any = body["data"] if name == "ndjson" else json.dumps(body["data"], ensure_ascii=False)
-    return facts | {"address": body["address"], "data": data}
+    return fields | {"address": body["address"], "data": data}

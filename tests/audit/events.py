@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from audit.activity import batch, ingest
-from audit.activity.ingest import Outcome, Place
+from audit.activity.ingest import Outcome, Partition
 from config.lib.strict_json import Flaw
 
 NOW = datetime(2025, 11, 21, 12, tzinfo=UTC)
@@ -43,5 +43,5 @@ def flaws(body: bytes) -> list[tuple[int, str, str | None]]:
     ]
 
 
-def send(place: Place, events: Iterable[Any], *, at: datetime = NOW) -> Outcome:
-    return ingest.receive(place=place, verdicts=batch.read_array(array(events)), at=at)
+def send(partition: Partition, events: Iterable[Any], *, at: datetime = NOW) -> Outcome:
+    return ingest.receive(partition=partition, verdicts=batch.read_array(array(events)), at=at)

@@ -12,21 +12,21 @@ from django.db import connection
 from django.test import override_settings
 
 from audit.activity import queries
-from audit.activity.ingest import Place
-from audit.activity.queries import ActivityFilter, InvalidCursor, Page, QueryTooBroad
+from audit.activity.ingest import Partition
+from audit.activity.queries import ActivityFilter, ActivityPage, InvalidCursor, QueryTooBroad
 from config.lib.environment import Environment
 from tests.audit.events import NOW, event, send
 
 pytestmark = pytest.mark.django_db
 
-ACME = Place(uuid.uuid4(), Environment.LIVE)
-ACME_TEST = Place(ACME.organization_id, Environment.TEST)
-GLOBEX = Place(uuid.uuid4(), Environment.LIVE)
+ACME = Partition(uuid.uuid4(), Environment.LIVE)
+ACME_TEST = Partition(ACME.organization_id, Environment.TEST)
+GLOBEX = Partition(uuid.uuid4(), Environment.LIVE)
 ANY = ActivityFilter()
 
 
-def page(place: Place = ACME, wanted: ActivityFilter = ANY, **options: Any) -> Page:
-    return queries.page(place.organization_id, place.environment, wanted, **options)
+def page(partition: Partition = ACME, wanted: ActivityFilter = ANY, **options: Any) -> ActivityPage:
+    return queries.page(partition.organization_id, partition.environment, wanted, **options)
 
 
 def ids(events: Iterable[Any]) -> list[str]:
@@ -41,7 +41,7 @@ def newest_first(events: Iterable[dict[str, Any]]) -> list[str]:
     return ids(sorted(events, key=lambda one: (one["event_time"], one["event_id"]), reverse=True))
 
 
-def test_pages_follow_each_other_newest_first_and_end() -> None:
+def test_pages_are_newest_first_and_end() -> None:
     events = [at(second // 3) for second in range(25)]  # three of each time: the id decides
     send(ACME, events)
     seen, cursor, sizes = [], "", []
@@ -54,13 +54,13 @@ def test_pages_follow_each_other_newest_first_and_end() -> None:
     assert seen == newest_first(events)
 
 
-def test_a_page_that_ends_with_the_last_event_has_no_next() -> None:
+def test_last_page_has_no_next_cursor() -> None:
     send(ACME, [at(second) for second in range(4)])
     assert page(limit=4).next_cursor is None
     assert page(limit=3).next_cursor is not None
 
 
-def test_paging_shows_each_event_once_while_others_arrive() -> None:
+def test_paging_returns_each_event_once_during_inserts() -> None:
     events = [at(chance) for chance in random.sample(range(60), 40)]
     send(ACME, events)
     seen: list[str] = []
@@ -74,7 +74,7 @@ def test_paging_shows_each_event_once_while_others_arrive() -> None:
     assert [one for one in seen if one in ids(events)] == newest_first(events)
 
 
-def test_one_can_turn_back_page_by_page_to_the_newest() -> None:
+def test_previous_cursor_leads_to_the_newest() -> None:
     events = [at(second) for second in range(25)]
     send(ACME, events)
     first = page(limit=10)
@@ -90,7 +90,7 @@ def test_one_can_turn_back_page_by_page_to_the_newest() -> None:
     assert top.previous_cursor is not None
 
 
-def test_turning_back_to_the_top_shows_the_first_page_whole() -> None:
+def test_first_page_is_full_when_going_back() -> None:
     send(ACME, [at(second) for second in range(12)])
     second = page(limit=10, cursor=page(limit=10).next_cursor or "")
     send(ACME, [at(30)])
@@ -99,12 +99,14 @@ def test_turning_back_to_the_top_shows_the_first_page_whole() -> None:
     assert third.previous_cursor is None
 
 
-def test_organizations_and_environments_see_their_own_only() -> None:
-    sent = {place: [at(second) for second in range(3)] for place in (ACME, ACME_TEST, GLOBEX)}
-    for place, events in sent.items():
-        send(place, events)
-    for place, events in sent.items():
-        assert ids(page(place).events) == newest_first(events)
+def test_partitions_see_only_their_own_events() -> None:
+    sent = {
+        partition: [at(second) for second in range(3)] for partition in (ACME, ACME_TEST, GLOBEX)
+    }
+    for partition, events in sent.items():
+        send(partition, events)
+    for partition, events in sent.items():
+        assert ids(page(partition).events) == newest_first(events)
         for one in events:
             event_id = uuid.UUID(one["event_id"])
             found = [
@@ -112,7 +114,7 @@ def test_organizations_and_environments_see_their_own_only() -> None:
                 for other in sent
                 if queries.find(other.organization_id, other.environment, event_id)
             ]
-            assert found == [place]
+            assert found == [partition]
 
 
 FACTS = {
@@ -154,7 +156,7 @@ FACTS = {
         ),
     ],
 )
-def test_each_filter_finds_what_matches_and_nothing_else(
+def test_each_filter_finds_exactly_the_matches(
     matching: dict[str, Any], missing: dict[str, Any]
 ) -> None:
     wanted = at(5, **FACTS)
@@ -164,7 +166,7 @@ def test_each_filter_finds_what_matches_and_nothing_else(
     assert ids(page(wanted=ActivityFilter(**missing)).events) == []
 
 
-def test_an_empty_filter_value_does_not_matter() -> None:
+def test_empty_filter_matches_everything() -> None:
     send(ACME, [at(1), at(2, **FACTS)])
     assert len(page(wanted=ActivityFilter(actor="", q="", success=None)).events) == 2
 
@@ -176,7 +178,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_cursor_holds_for_its_filter_only(other: dict[str, Any]) -> None:
+def test_cursor_is_bound_to_its_filter(other: dict[str, Any]) -> None:
     send(ACME, [at(second) for second in range(5)])
     cursor = page(limit=2).next_cursor or ""
     assert page(limit=2, cursor=cursor).events
@@ -184,7 +186,7 @@ def test_a_cursor_holds_for_its_filter_only(other: dict[str, Any]) -> None:
         page(limit=2, cursor=cursor, wanted=replace(ANY, **other))
 
 
-def test_the_same_filter_in_another_time_zone_is_the_same() -> None:
+def test_filter_in_another_zone_is_the_same() -> None:
     send(ACME, [at(second) for second in range(5)])
     utc = datetime(2025, 11, 21, 11, tzinfo=UTC)
     cursor = page(limit=2, wanted=ActivityFilter(since=utc)).next_cursor or ""
@@ -192,18 +194,18 @@ def test_the_same_filter_in_another_time_zone_is_the_same() -> None:
     assert len(page(limit=2, cursor=cursor, wanted=ActivityFilter(since=there)).events) == 2
 
 
-def test_a_cursor_holds_for_its_organization_and_environment_only() -> None:
+def test_cursor_is_bound_to_its_partition() -> None:
     events = [at(second) for second in range(5)]
-    for place in (ACME, ACME_TEST, GLOBEX):
-        send(place, events)
+    for partition in (ACME, ACME_TEST, GLOBEX):
+        send(partition, events)
     cursor = page(ACME, limit=2).next_cursor or ""
     assert page(ACME, limit=2, cursor=cursor).events
-    for place in (ACME_TEST, GLOBEX):
+    for partition in (ACME_TEST, GLOBEX):
         with pytest.raises(InvalidCursor):
-            page(place, limit=2, cursor=cursor)
+            page(partition, limit=2, cursor=cursor)
 
 
-def test_a_cursor_with_any_character_changed_is_refused() -> None:
+def test_tampered_cursor_is_refused() -> None:
     send(ACME, [at(second) for second in range(5)])
     cursor = page(limit=2).next_cursor or ""
     assert page(limit=2, cursor=cursor).events
@@ -226,7 +228,7 @@ def test_a_cursor_with_any_character_changed_is_refused() -> None:
             page(limit=2, cursor=text)
 
 
-def test_a_cursor_outlives_a_change_of_the_secret_key_only_while_that_is_a_fallback() -> None:
+def test_cursor_survives_a_secret_key_in_fallbacks() -> None:
     send(ACME, [at(second) for second in range(5)])
     with override_settings(SECRET_KEY="x" * 50, SECRET_KEY_FALLBACKS=[]):
         cursor = page(limit=2).next_cursor or ""
@@ -239,7 +241,7 @@ def test_a_cursor_outlives_a_change_of_the_secret_key_only_while_that_is_a_fallb
         page(limit=2, cursor=cursor)
 
 
-def test_a_page_of_long_statements_ends_early_and_its_cursor_leads_on(
+def test_page_of_long_statements_ends_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(queries, "PAGE_CHARACTERS", 250)
@@ -255,7 +257,7 @@ def test_a_page_of_long_statements_ends_early_and_its_cursor_leads_on(
     assert seen == newest_first(events)
 
 
-def test_a_page_whose_parts_take_long_ends_early_and_its_cursor_leads_on(
+def test_slow_page_ends_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(queries, "PART", 3)
@@ -269,9 +271,7 @@ def test_a_page_whose_parts_take_long_ends_early_and_its_cursor_leads_on(
 
 
 @pytest.mark.parametrize("part", [1, 2, 3, 10, 24, 25, 26])
-def test_a_page_is_the_same_in_parts_of_any_size(
-    part: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_does_not_depend_on_the_part_size(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "PART", part)
     events = [at(second // 3) for second in range(25)]
     send(ACME, events)
@@ -284,14 +284,14 @@ def test_a_page_is_the_same_in_parts_of_any_size(
     assert ids(page(limit=10, cursor=third.previous_cursor or "").events) == ids(second.events)
 
 
-def test_a_page_costs_one_statement(django_assert_num_queries: Any) -> None:
+def test_page_takes_one_statement(django_assert_num_queries: Any) -> None:
     send(ACME, [at(second) for second in range(50)])
     cursor = page(limit=10).next_cursor or ""
     with django_assert_num_queries(1):  # the page and whether there is more
         page(limit=10, cursor=cursor)
 
 
-def test_a_row_tells_every_field_in_its_public_spelling() -> None:
+def test_row_has_every_public_field() -> None:
     sent = at(5, **FACTS)
     send(ACME, [sent])
     [row] = [queries.row(one) for one in page().events]
@@ -313,7 +313,7 @@ def test_a_row_tells_every_field_in_its_public_spelling() -> None:
 @pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="SQLite has no time limit for statements"
 )
-def test_a_search_that_takes_too_long_is_called_too_broad() -> None:
+def test_slow_search_is_too_broad() -> None:
     send(ACME, [at(second % 60, statement="x" * 60_000) for second in range(60)])
     wanted = ActivityFilter(q="no such text")
     assert page(wanted=wanted).events == []
@@ -327,7 +327,7 @@ def test_a_search_that_takes_too_long_is_called_too_broad() -> None:
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="asks PostgreSQL for its plan")
-def test_pages_are_read_from_the_index_from_where_the_cursor_points() -> None:
+def test_page_starts_in_the_index_at_the_cursor() -> None:
     for second in range(50):
         send(ACME, [at(second) for _ in range(40)])
     with connection.cursor() as cursor:

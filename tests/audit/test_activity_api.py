@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from apikeys import services as keys
 from apikeys.services import Issued
 from audit.activity import queries
-from audit.activity.ingest import Place
+from audit.activity.ingest import Partition
 from audit.models import ActivityEvent
 from audit.trail.actor import Actor
 from config.lib.environment import Environment
@@ -36,7 +36,7 @@ def events(acme: Organization) -> list[dict[str, Any]]:
         event(event_time=f"2025-11-21T11:00:{second:02d}.000000Z", statement=f"SELECT {second}")
         for second in range(5)
     ]
-    send(Place(acme.pk, Environment.LIVE), sent)
+    send(Partition(acme.pk, Environment.LIVE), sent)
     return sent[::-1]
 
 
@@ -47,7 +47,7 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
-def test_json_is_the_default_and_tells_every_field(
+def test_json_is_the_default_with_every_field(
     public_key: Issued, events: list[dict[str, Any]]
 ) -> None:
     answer = api(public_key).get(URL)
@@ -70,15 +70,13 @@ def test_json_is_the_default_and_tells_every_field(
 @pytest.mark.parametrize(
     "accept", ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"]
 )
-def test_anything_that_json_satisfies_is_answered_with_json(
-    accept: str, public_key: Issued
-) -> None:
+def test_accept_headers_that_allow_json_get_json(accept: str, public_key: Issued) -> None:
     assert (
         api(public_key).get(URL, HTTP_ACCEPT=accept)["Content-Type"].startswith("application/json")
     )
 
 
-def test_ndjson_is_one_event_a_line(public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_ndjson_has_one_event_per_line(public_key: Issued, events: list[dict[str, Any]]) -> None:
     answer = api(public_key).get(URL, HTTP_ACCEPT="application/x-ndjson")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/x-ndjson")
     rows = [json.loads(line) for line in answer.content.decode().splitlines()]
@@ -87,7 +85,7 @@ def test_ndjson_is_one_event_a_line(public_key: Issued, events: list[dict[str, A
 
 def test_csv_has_a_header_and_no_formulas(public_key: Issued, acme: Organization) -> None:
     send(
-        Place(acme.pk, Environment.LIVE),
+        Partition(acme.pk, Environment.LIVE),
         [event(statement="=1+1", object_name="-2+3", host="@SUM(A1)", action_name='a,"b"')],
     )
     answer = api(public_key).get(URL, HTTP_ACCEPT="text/csv")
@@ -114,7 +112,7 @@ def test_other_formats_are_not_acceptable(accept: str, public_key: Issued) -> No
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson", "text/csv"])
-def test_following_the_link_shows_each_event_once(
+def test_following_links_returns_each_event_once(
     accept: str, public_key: Issued, events: list[dict[str, Any]]
 ) -> None:
     client, seen, address = api(public_key, HTTP_ACCEPT=accept), "", f"{URL}?limit=2"
@@ -130,7 +128,7 @@ def test_following_the_link_shows_each_event_once(
     assert [seen.count(one["event_id"]) for one in events] == [1] * 5
 
 
-def test_the_link_keeps_the_filter(public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_link_keeps_the_filter(public_key: Issued, events: list[dict[str, Any]]) -> None:
     answer = api(public_key).get(
         URL, {"limit": "1", "q": "SELECT & <x>=%", "since": "2025-11-21T00:00:00+01:00"}
     )
@@ -152,7 +150,7 @@ UNDERSTOOD = {
 }  # fmt: skip
 
 
-def test_parameters_that_are_understood(public_key: Issued, events: list[dict[str, Any]]) -> None:
+def test_valid_parameters(public_key: Issued, events: list[dict[str, Any]]) -> None:
     for query, count in UNDERSTOOD.items():
         answer = api(public_key).get(f"{URL}?{query}")
         assert (answer.status_code, len(answer.json()["data"])) == (200, count), query
@@ -169,7 +167,7 @@ NOT_UNDERSTOOD = {
 }  # fmt: skip
 
 
-def test_parameters_that_are_not_understood_are_named(public_key: Issued) -> None:
+def test_invalid_parameter_is_named(public_key: Issued) -> None:
     assert api(public_key).get(f"{URL}?limit=1").status_code == 200
     for query, parameter in NOT_UNDERSTOOD.items():
         answer = api(public_key).get(f"{URL}?{query}")
@@ -178,13 +176,13 @@ def test_parameters_that_are_not_understood_are_named(public_key: Issued) -> Non
         assert "script" not in answer.content.decode()
 
 
-def test_a_cursor_of_globex_is_refused_at_acme(
+def test_cursor_of_another_tenant_is_refused(
     public_key: Issued,
     globex_public_key: Issued,
     globex: Organization,
     events: list[dict[str, Any]],
 ) -> None:
-    send(Place(globex.pk, Environment.LIVE), events)
+    send(Partition(globex.pk, Environment.LIVE), events)
     theirs = api(globex_public_key).get(f"{URL}?limit=2").json()["next_cursor"]
     assert api(globex_public_key).get(URL, {"cursor": theirs}).status_code == 200
     ours = api(public_key).get(f"{URL}?limit=2").json()["next_cursor"]
@@ -194,7 +192,7 @@ def test_a_cursor_of_globex_is_refused_at_acme(
 
 
 @pytest.mark.parametrize("change", [{"q": "SELECT"}, {"since": "2025-01-01"}, {"success": "true"}])
-def test_a_cursor_does_not_outlive_its_filter(
+def test_cursor_is_bound_to_its_filter(
     change: dict[str, str], public_key: Issued, events: list[dict[str, Any]]
 ) -> None:
     cursor = api(public_key).get(f"{URL}?limit=2").json()["next_cursor"]
@@ -202,11 +200,11 @@ def test_a_cursor_does_not_outlive_its_filter(
     assert problem(api(public_key).get(URL, {"cursor": cursor} | change)) == (400, "invalid_cursor")
 
 
-def test_a_test_key_reads_test_activity_only(
+def test_test_key_reads_only_test_activity(
     public_key: Issued, issue_public_key: IssueKey, acme: Organization, events: list[dict[str, Any]]
 ) -> None:
     staged = event(statement="TEST")
-    send(Place(acme.pk, Environment.TEST), [staged])
+    send(Partition(acme.pk, Environment.TEST), [staged])
     test_key = issue_public_key(name="Staging", environment=Environment.TEST)
     assert [row["statement"] for row in api(test_key).get(URL).json()["data"]] == ["TEST"]
     assert len(api(public_key).get(URL).json()["data"]) == 5
@@ -214,16 +212,14 @@ def test_a_test_key_reads_test_activity_only(
     assert problem(api(test_key).get(URL, {"cursor": cursor})) == (400, "invalid_cursor")
 
 
-def test_globex_reads_nothing_of_acme(
+def test_other_tenant_reads_nothing(
     globex_public_key: Issued, public_key: Issued, events: list[dict[str, Any]]
 ) -> None:
     assert len(api(public_key).get(URL).json()["data"]) == 5
     assert api(globex_public_key).get(URL).json() == {"data": [], "next_cursor": None}
 
 
-def test_keys_that_may_not_read_are_refused_with_the_reason(
-    public_key: Issued, agent_key: Issued
-) -> None:
+def test_keys_without_access_get_the_reason(public_key: Issued, agent_key: Issued) -> None:
     assert api(public_key).get(URL).status_code == 200
     assert problem(api(agent_key).get(URL))[0] == 403
     assert problem(api().get(URL)) == (401, "missing_key")
@@ -232,15 +228,15 @@ def test_keys_that_may_not_read_are_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "trace"])
-def test_only_reading_is_possible(method: str, public_key: Issued) -> None:
+def test_activity_is_read_only(method: str, public_key: Issued) -> None:
     assert problem(getattr(api(public_key), method)(URL)) == (405, "method_not_allowed")
 
 
 @pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="SQLite has no time limit for statements"
 )
-def test_a_search_that_takes_too_long_is_422(public_key: Issued, acme: Organization) -> None:
-    send(Place(acme.pk, Environment.LIVE), [event(statement="x" * 60_000)])
+def test_slow_search_is_422(public_key: Issued, acme: Organization) -> None:
+    send(Partition(acme.pk, Environment.LIVE), [event(statement="x" * 60_000)])
     assert api(public_key).get(f"{URL}?q=no such text").status_code == 200
     others = [
         column.name
@@ -256,7 +252,7 @@ def test_a_search_that_takes_too_long_is_422(public_key: Issued, acme: Organizat
     assert problem(api(public_key).get(f"{URL}?q=no such text")) == (422, "query_too_broad")
 
 
-def test_the_description_names_every_parameter_and_format() -> None:
+def test_schema_names_every_parameter_and_format() -> None:
     schema = (
         APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
     )
@@ -284,9 +280,7 @@ def test_the_description_names_every_parameter_and_format() -> None:
 
 
 @override_settings(ALLOWED_HOSTS=["keyway.example"])
-def test_the_link_is_made_for_the_host_that_was_asked(
-    public_key: Issued, events: list[dict[str, Any]]
-) -> None:
+def test_link_uses_the_requested_host(public_key: Issued, events: list[dict[str, Any]]) -> None:
     answer = api(public_key).get(f"{URL}?limit=1", HTTP_HOST="keyway.example")
     assert answer["Link"].startswith("<http://keyway.example/api/v1/public/audit-activity?")
     assert api(public_key).get(f"{URL}?limit=1", HTTP_HOST="evil.example").status_code == 400

@@ -18,7 +18,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @pytest.mark.parametrize("start", FORMULAS)
-def test_a_cell_that_a_spreadsheet_would_compute_gets_an_apostrophe(start: str) -> None:
+def test_formula_cell_gets_an_apostrophe(start: str) -> None:
     cell = f"{start}cmd|' /C calc'!A0"
     assert read_csv(csv_lines([{"a": cell, "b": f"x{cell}"}], ["a", "b"]))[1] == [
         f"'{cell}",
@@ -27,7 +27,7 @@ def test_a_cell_that_a_spreadsheet_would_compute_gets_an_apostrophe(start: str) 
 
 
 @given(st.lists(st.tuples(texts, texts), max_size=5))
-def test_csv_reads_back_as_it_was_but_for_that_apostrophe(rows: list[tuple[str, str]]) -> None:
+def test_csv_reads_back_except_the_apostrophe(rows: list[tuple[str, str]]) -> None:
     lines = csv_lines(({"a": a, "b": b} for a, b in rows), ["a", "b"])
     header, *cells = read_csv(lines)
     assert header == ["a", "b"]
@@ -37,13 +37,13 @@ def test_csv_reads_back_as_it_was_but_for_that_apostrophe(rows: list[tuple[str, 
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), texts, min_size=2)))
-def test_ndjson_is_one_object_a_line(rows: list[dict[str, str]]) -> None:
+def test_ndjson_has_one_object_per_line(rows: list[dict[str, str]]) -> None:
     lines = list(ndjson_lines(rows, ["a", "b"]))
     assert all(line.count("\n") == 1 and line.endswith("\n") for line in lines)
     assert [json.loads(line) for line in lines] == rows
 
 
-def test_values_have_one_spelling_in_both() -> None:
+def test_both_formats_spell_values_alike() -> None:
     value = {
         "time": datetime(2025, 11, 21, 13, 30, tzinfo=timezone(timedelta(hours=1, minutes=30))),
         "id": uuid.UUID(int=10),
@@ -65,13 +65,13 @@ def test_values_have_one_spelling_in_both() -> None:
     ]  # fmt: skip
 
 
-def test_only_the_fields_asked_for_are_told_in_their_order() -> None:
+def test_requested_fields_appear_in_order() -> None:
     row = {"secret": "x", "b": "2", "a": "1"}
     assert list(csv_lines([row], ["a", "b"])) == ["a,b\r\n", "1,2\r\n"]
     assert list(ndjson_lines([row], ["a", "b"])) == ['{"a":"1","b":"2"}\n']
 
 
-def test_lines_come_one_by_one() -> None:
+def test_lines_are_streamed() -> None:
     def rows() -> Iterator[dict[str, str]]:
         yield {"a": "1"}
         raise RuntimeError("asked for too early")
@@ -84,7 +84,7 @@ def test_lines_come_one_by_one() -> None:
 
 
 @given(st.integers(-(10**15), 10**15), st.timezones())
-def test_times_sort_as_texts_do(seconds: int, zone: tzinfo) -> None:
+def test_times_sort_as_text(seconds: int, zone: tzinfo) -> None:
     moment = (datetime(2025, 1, 1, tzinfo=UTC) + timedelta(microseconds=seconds)).astimezone(zone)
     text = rfc3339(moment)
     assert datetime.fromisoformat(text) == moment

@@ -60,7 +60,7 @@ def stored() -> set[str]:
     ],
 )
 @pytest.mark.parametrize("encoding", ["", "identity", "gzip", "GZIP"])
-def test_a_batch_in_every_form_is_stored(
+def test_batch_is_stored_in_every_encoding(
     content_type: str, write: Any, encoding: str, agent_key: Issued
 ) -> None:
     events = [event() for _ in range(3)]
@@ -72,7 +72,7 @@ def test_a_batch_in_every_form_is_stored(
     assert stored() == {one["event_id"] for one in events}
 
 
-def test_each_event_gets_its_verdict(agent_key: Issued) -> None:
+def test_each_event_gets_a_verdict(agent_key: Issued) -> None:
     known = event()
     assert post(agent_key, array([known])).status_code == 200
     answer = post(
@@ -93,7 +93,7 @@ def test_each_event_gets_its_verdict(agent_key: Issued) -> None:
     )
 
 
-def test_a_batch_of_nothing_good_is_422_and_leaves_no_trace(agent_key: Issued) -> None:
+def test_entirely_invalid_batch_is_422_without_effect(agent_key: Issued) -> None:
     entries = TrailEntry.objects.count()
     answer = post(
         agent_key, array([event(colour="red"), {**event(), "event_time": "2025-11-20T10:00:00"}])
@@ -110,7 +110,7 @@ def test_a_batch_of_nothing_good_is_422_and_leaves_no_trace(agent_key: Issued) -
     )
 
 
-def test_a_batch_of_duplicates_is_no_failure(agent_key: Issued) -> None:
+def test_batch_of_duplicates_succeeds(agent_key: Issued) -> None:
     body = array([event()])
     assert post(agent_key, body).json() == {"accepted": 1, "duplicate": 0, "rejected": []}
     again = post(agent_key, body)
@@ -130,7 +130,7 @@ MALFORMED: list[tuple[bytes, dict[str, str]]] = [
 ]  # fmt: skip
 
 
-def test_what_is_no_batch_is_400_and_stores_nothing(agent_key: Issued) -> None:
+def test_malformed_batch_is_400_and_stores_nothing(agent_key: Issued) -> None:
     for number, (body, headers) in enumerate(MALFORMED):
         assert problem(post(agent_key, body, **headers)) == (400, "malformed_batch"), number
     assert stored() == set()
@@ -147,7 +147,7 @@ def test_what_is_no_batch_is_400_and_stores_nothing(agent_key: Issued) -> None:
         *[("application/json", {"HTTP_CONTENT_ENCODING": name}) for name in ("br", "deflate", "gzip, gzip", "gzip;q=1", "x")],
     ],
 )  # fmt: skip
-def test_other_types_charsets_and_encodings_are_415(
+def test_other_types_and_encodings_are_415(
     content_type: str, headers: dict[str, str], agent_key: Issued
 ) -> None:
     assert problem(post(agent_key, GOOD, content_type, **headers)) == (
@@ -157,13 +157,13 @@ def test_other_types_charsets_and_encodings_are_415(
     assert stored() == set()
 
 
-def test_a_refused_encoding_is_told_what_would_do(agent_key: Issued) -> None:
+def test_refused_encoding_lists_the_supported_ones(agent_key: Issued) -> None:
     assert post(agent_key, GOOD, HTTP_CONTENT_ENCODING="br")["Accept-Encoding"] == "gzip"
     assert post(agent_key, GOOD, "text/plain")["Accept"] == "application/json, application/x-ndjson"
 
 
 @pytest.mark.parametrize("padding", [b" ", b"\n"])
-def test_a_body_may_be_exactly_as_large_as_the_limit(padding: bytes, agent_key: Issued) -> None:
+def test_body_may_reach_the_exact_limit(padding: bytes, agent_key: Issued) -> None:
     largest = GOOD + padding * (MAX_BYTES - len(GOOD))
     assert post(agent_key, largest).status_code == 200
     assert post(agent_key, gzip.compress(largest, 1), **GZIP).status_code == 200
@@ -171,14 +171,14 @@ def test_a_body_may_be_exactly_as_large_as_the_limit(padding: bytes, agent_key: 
         assert problem(post(agent_key, body, **headers)) == (413, "batch_too_large")
 
 
-def test_a_bomb_is_dropped_at_the_limit(agent_key: Issued) -> None:
+def test_gzip_bomb_is_dropped_at_the_limit(agent_key: Issued) -> None:
     bomb = zlib.compressobj(1, wbits=31)
     body = b"".join([bomb.compress(b"[" + b" " * 1_000_000) for _ in range(200)]) + bomb.flush()
     assert len(body) < 2_000_000
     assert problem(post(agent_key, body, **GZIP)) == (413, "batch_too_large")
 
 
-def test_a_chunked_body_is_read_to_its_end_and_no_further_than_the_limit() -> None:
+def test_chunked_body_is_read_up_to_the_limit() -> None:
     accepted = Accepted((JSON,), 10, "malformed_batch", "batch_too_large")
 
     def read(stream: Any, **meta: Any) -> bytes:
@@ -210,7 +210,7 @@ class Endless(io.RawIOBase):
         return b"x" * size
 
 
-def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
+def test_content_length_over_the_limit_is_unread() -> None:
     class Untouchable(io.RawIOBase):
         def read(self, size: int = -1) -> bytes:
             raise AssertionError("read")
@@ -222,7 +222,7 @@ def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
     assert refusal.value.code == "batch_too_large"
 
 
-def test_a_body_shorter_than_announced_is_refused() -> None:
+def test_body_shorter_than_its_length_is_refused() -> None:
     request = RequestFactory().generic("POST", URL, GOOD, JSON, CONTENT_LENGTH=str(len(GOOD)))
     request._stream = io.BytesIO(GOOD[:-10])  # what a client leaves that hangs up
     with pytest.raises(ApiProblem) as refusal:
@@ -230,7 +230,7 @@ def test_a_body_shorter_than_announced_is_refused() -> None:
     assert refusal.value.code == "malformed_batch"
 
 
-def test_a_batch_registers_its_hosts_as_agents_of_its_place(
+def test_batch_registers_its_hosts_as_agents(
     agent_key: Issued,
     test_agent_key: Issued,
     globex_agent_key: Issued,
@@ -259,7 +259,7 @@ def test_a_batch_registers_its_hosts_as_agents_of_its_place(
     assert TrailEntry.objects.filter(action="agent.registered").count() == 6
 
 
-def test_a_batch_locks_events_then_agents_by_host_then_the_trail(agent_key: Issued) -> None:
+def test_lock_order_is_events_agents_trail(agent_key: Issued) -> None:
     assert post(agent_key, array([event(host="b")])).status_code == 200
     with CaptureQueriesContext(connection) as queries:
         assert post(agent_key, array(event(host=host) for host in "cba")).status_code == 200
@@ -274,7 +274,7 @@ def test_a_batch_locks_events_then_agents_by_host_then_the_trail(agent_key: Issu
     assert hosts == sorted(hosts)
 
 
-def test_what_cannot_be_trailed_is_not_stored(agent_key: Issued) -> None:
+def test_untrailed_batch_is_not_stored(agent_key: Issued) -> None:
     full = Guard("trail_is_full", "audit_trailentry", "INSERT")
     with connection.cursor() as cursor:
         for statement in full.create(connection.vendor):
@@ -289,7 +289,7 @@ def test_what_cannot_be_trailed_is_not_stored(agent_key: Issued) -> None:
     assert post(agent_key, array([event(host="new")])).status_code == 200
 
 
-def test_test_keys_write_test_activity_only(
+def test_test_key_writes_only_test_activity(
     agent_key: Issued, test_agent_key: Issued, acme: Organization
 ) -> None:
     same = event()
@@ -299,7 +299,7 @@ def test_test_keys_write_test_activity_only(
     assert list(rows.values_list("environment", "statement")) == [("live", ""), ("test", "other")]
 
 
-def test_keys_that_may_not_write_are_refused_before_their_body_is_looked_at(
+def test_keys_without_access_are_denied_unread(
     agent_key: Issued, public_key: Issued, issue_agent_key: IssueKey
 ) -> None:
     assert post(agent_key, GOOD).status_code == 200
@@ -315,9 +315,7 @@ def test_keys_that_may_not_write_are_refused_before_their_body_is_looked_at(
     assert ActivityEvent.objects.count() == 2
 
 
-def test_another_organization_cannot_be_named_in_header_or_event(
-    agent_key: Issued, globex: Organization
-) -> None:
+def test_caller_cannot_name_another_organization(agent_key: Issued, globex: Organization) -> None:
     assert post(agent_key, array([event()]), HTTP_X_ORGANIZATION_ID="acme").status_code == 200
     assert problem(post(agent_key, array([event()]), HTTP_X_ORGANIZATION_ID="globex")) == (
         403,
@@ -331,7 +329,7 @@ def test_another_organization_cannot_be_named_in_header_or_event(
     assert not ActivityEvent.objects.filter(environment=Environment.TEST).exists()
 
 
-def test_a_thousand_batches_repeated_and_shuffled_make_the_exact_set(agent_key: Issued) -> None:
+def test_thousand_shuffled_resends_store_the_exact_set(agent_key: Issued) -> None:
     events = [event(**RECENT) for _ in range(60)]
     chance, accepted = random.Random(1), 0
     for _ in range(40):
@@ -343,7 +341,7 @@ def test_a_thousand_batches_repeated_and_shuffled_make_the_exact_set(agent_key: 
     assert stored() <= {one["event_id"] for one in events}
 
 
-def test_the_description_holds_the_limits_of_events() -> None:
+def test_schema_states_the_event_limits() -> None:
     schema = (
         APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
     )

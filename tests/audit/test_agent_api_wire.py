@@ -53,7 +53,7 @@ def chunked(body: bytes, size: int = 50) -> bytes:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_chunked_batch_is_taken(pack: Any, wire: Wire) -> None:
+def test_chunked_batch_is_accepted(pack: Any, wire: Wire) -> None:
     headers = {"Content_Encoding": "gzip"} if pack is gzip.compress else {}
     status, answer = wire.send(
         chunked(pack(array([event()]))), Transfer_Encoding="chunked", **headers
@@ -70,7 +70,7 @@ def test_broken_chunks_are_400(body: bytes, wire: Wire) -> None:
     assert (status, answer["code"]) == (400, "malformed_batch")
 
 
-def test_a_body_cut_short_is_400_and_stores_nothing(wire: Wire) -> None:
+def test_truncated_body_is_400_and_stores_nothing(wire: Wire) -> None:
     body = array([event()])
     status, answer = wire.send(body, hang_up=True, Content_Length=len(body) + 1)
     assert (status, answer["code"]) == (400, "malformed_batch")
@@ -81,17 +81,17 @@ def test_a_body_cut_short_is_400_and_stores_nothing(wire: Wire) -> None:
     }
 
 
-def test_an_announced_giant_is_refused_before_it_is_sent(wire: Wire) -> None:
+def test_large_content_length_is_refused_unread(wire: Wire) -> None:
     status, answer = wire.send(b"", Content_Length=10**12)
     assert (status, answer["code"]) == (413, "batch_too_large")
 
 
-def test_a_request_without_a_body_does_not_wait_for_one(wire: Wire) -> None:
+def test_request_without_a_body_is_answered(wire: Wire) -> None:
     status, answer = wire.send(b"")
     assert (status, answer["code"]) == (400, "malformed_batch")
 
 
-def test_an_endless_body_is_cut_off(wire: Wire) -> None:
+def test_endless_body_is_cut_off(wire: Wire) -> None:
     head = f"POST /api/v1/agent/events HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {wire.secret}\r\n"
     head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     sent, mebibyte = 0, b"100000\r\n" + b" " * 0x100000 + b"\r\n"

@@ -10,21 +10,21 @@ from django.db import DatabaseError, connection
 
 from audit.activity import batch, ingest
 from audit.activity.event import FIELDS
-from audit.activity.ingest import MAX_HOSTS, Outcome, Place
+from audit.activity.ingest import MAX_HOSTS, Outcome, Partition
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
 from tests.audit.events import NOW, array, event, send
 
 pytestmark = pytest.mark.django_db
 
-ACME = Place(uuid.uuid4(), Environment.LIVE)
-ACME_TEST = Place(ACME.organization_id, Environment.TEST)
-GLOBEX = Place(uuid.uuid4(), Environment.LIVE)
+ACME = Partition(uuid.uuid4(), Environment.LIVE)
+ACME_TEST = Partition(ACME.organization_id, Environment.TEST)
+GLOBEX = Partition(uuid.uuid4(), Environment.LIVE)
 
 
-def stored(place: Place) -> list[dict[str, Any]]:
+def stored(partition: Partition) -> list[dict[str, Any]]:
     rows = ActivityEvent.objects.filter(
-        organization_id=place.organization_id, environment=place.environment
+        organization_id=partition.organization_id, environment=partition.environment
     )
     return list(rows.order_by("event_id").values())
 
@@ -37,7 +37,7 @@ def told(outcome: Outcome) -> tuple[int, int, list[tuple[int, str, str | None]]]
     )
 
 
-def test_every_field_is_stored_as_it_was_sent() -> None:
+def test_every_field_is_stored_as_sent() -> None:
     facts = {
         name: f'{name} ä\U0001f511\t\r\n\\.\\N"\x1f'
         for name in FIELDS[2:]
@@ -56,7 +56,7 @@ def test_every_field_is_stored_as_it_was_sent() -> None:
     assert (row.organization_id, row.environment) == (ACME.organization_id, "live")
 
 
-def test_rows_are_found_by_the_times_they_were_sent_with() -> None:
+def test_rows_are_found_by_their_event_time() -> None:
     send(
         ACME,
         [
@@ -82,7 +82,7 @@ def test_rows_are_found_by_the_times_they_were_sent_with() -> None:
         )
 
 
-def test_sending_again_stores_nothing_and_changes_nothing() -> None:
+def test_resending_changes_nothing() -> None:
     events = [event() for _ in range(20)]
     assert told(send(ACME, events)) == (20, 0, [])
     before = stored(ACME)
@@ -91,7 +91,7 @@ def test_sending_again_stores_nothing_and_changes_nothing() -> None:
     assert [row for row in stored(ACME) if row in before] == before
 
 
-def test_the_same_id_with_another_body_is_reported_and_never_overwritten() -> None:
+def test_conflicting_event_is_rejected_not_overwritten() -> None:
     first = event(statement="SELECT 1")
     send(ACME, [first])
     before = stored(ACME)
@@ -100,7 +100,7 @@ def test_the_same_id_with_another_body_is_reported_and_never_overwritten() -> No
     assert [row for row in stored(ACME) if str(row["event_id"]) == first["event_id"]] == before
 
 
-def test_twins_within_a_batch_are_duplicates_and_false_twins_conflict() -> None:
+def test_duplicates_and_conflicts_within_a_batch() -> None:
     one = event(statement="SELECT 1")
     other = one | {"statement": "SELECT 2"}
     assert told(send(ACME, [one, one, other, one])) == (
@@ -117,13 +117,13 @@ def test_twins_within_a_batch_are_duplicates_and_false_twins_conflict() -> None:
     )
 
 
-def test_organizations_and_environments_neither_see_nor_disturb_each_other() -> None:
+def test_partitions_are_independent() -> None:
     same = event(statement="SELECT 1")
-    for place, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
-        assert told(send(place, [same | {"statement": statement}])) == (1, 0, [])
-    for place, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
-        assert told(send(place, [same | {"statement": statement}])) == (0, 1, [])
-        assert [row["statement"] for row in stored(place)] == [statement]
+    for partition, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
+        assert told(send(partition, [same | {"statement": statement}])) == (1, 0, [])
+    for partition, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
+        assert told(send(partition, [same | {"statement": statement}])) == (0, 1, [])
+        assert [row["statement"] for row in stored(partition)] == [statement]
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_organizations_and_environments_neither_see_nor_disturb_each_other() -> 
         ("0001-01-01T00:00:00+14:00", "time_too_early"),
     ],
 )
-def test_times_are_judged_against_the_servers_clock(time: str, code: str | None) -> None:
+def test_event_times_are_checked_against_our_clock(time: str, code: str | None) -> None:
     outcome = send(ACME, [event(), event(event_time=time)])
     assert told(outcome) == ((2, 0, []) if code is None else (1, 0, [(1, code, "event_time")]))
 
 
-def test_an_event_is_the_same_in_another_zone_and_without_its_neighbours() -> None:
+def test_digest_ignores_zone_and_other_events() -> None:
     one, other = (
         event(event_time="2025-11-21T12:00:00+01:00"),
         event(event_time="2025-11-21T11:00:00Z"),
@@ -161,7 +161,7 @@ def test_an_event_is_the_same_in_another_zone_and_without_its_neighbours() -> No
     )
 
 
-def test_rejections_come_in_the_order_of_the_batch() -> None:
+def test_rejections_keep_the_batch_order() -> None:
     known = event()
     send(ACME, [known])
     outcome = send(
@@ -178,17 +178,17 @@ def test_rejections_come_in_the_order_of_the_batch() -> None:
         1, 0, [(0, "unknown_field", "color"), (1, "conflicting_event", "event_id"),
                (3, "time_in_future", "event_time"), (4, "not_an_object", None)],
     )  # fmt: skip
-    assert not outcome.is_in_vain
+    assert not outcome.nothing_stored
 
 
-def test_a_batch_of_nothing_good_stores_nothing() -> None:
+def test_entirely_invalid_batch_stores_nothing() -> None:
     outcome = send(ACME, [event(color=1), event(event_id="x")])
-    assert outcome.is_in_vain
+    assert outcome.nothing_stored
     assert outcome.hosts == frozenset()
     assert stored(ACME) == []
 
 
-def test_the_hosts_are_those_of_events_that_are_stored() -> None:
+def test_hosts_are_those_of_stored_events() -> None:
     known, conflicting = event(host="known"), event(host="conflicting")
     send(ACME, [known, conflicting])
     outcome = send(
@@ -198,37 +198,37 @@ def test_the_hosts_are_those_of_events_that_are_stored() -> None:
     assert outcome.hosts == {"new", "known"}
 
 
-def test_one_batch_tells_of_a_bounded_number_of_hosts() -> None:
+def test_batch_has_a_host_limit() -> None:
     events = [event(host=f"sql-{number}") for number in range(MAX_HOSTS + 1)] + [
         event(host="sql-0")
     ]
     assert told(send(ACME, events)) == (MAX_HOSTS + 1, 0, [(MAX_HOSTS, "too_many_hosts", "host")])
 
 
-def test_a_row_that_the_database_refuses_stores_nothing_and_is_not_called_accepted() -> None:
-    nowhere = Place(ACME.organization_id, "none")  # activity_environment_is_known
+def test_row_refused_by_the_database_stores_nothing() -> None:
+    nowhere = Partition(ACME.organization_id, "none")  # activity_environment_is_known
     with pytest.raises((ingest.Contended, DatabaseError)):
         send(nowhere, [event() for _ in range(3)])
     assert ActivityEvent.objects.count() == 0
 
 
 @pytest.mark.parametrize("count", [1, 499, 500, 501, 10_000])
-def test_batches_of_every_size_come_back_as_duplicates(count: int) -> None:
+def test_resent_batches_of_any_size_are_duplicates(count: int) -> None:
     verdicts = batch.read_array(array(event() for _ in range(count)))
-    assert told(ingest.receive(place=ACME, verdicts=verdicts, at=NOW)) == (count, 0, [])
-    assert told(ingest.receive(place=ACME, verdicts=verdicts, at=NOW)) == (0, count, [])
+    assert told(ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)) == (count, 0, [])
+    assert told(ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)) == (0, count, [])
     assert ActivityEvent.objects.count() == count
 
 
-def test_the_number_of_statements_does_not_grow_with_the_batch(
+def test_statement_count_is_constant(
     django_assert_num_queries: Any,
 ) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite takes a bounded number of parameters a statement")
     verdicts = batch.read_array(array(event() for _ in range(2000)))
     with django_assert_num_queries(3):  # savepoint, COPY, release
-        ingest.receive(place=ACME, verdicts=verdicts, at=NOW)
+        ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)
     with django_assert_num_queries(
         7
     ):  # the same, taken back; lookup; savepoint, nothing to store, release
-        ingest.receive(place=ACME, verdicts=verdicts, at=NOW)
+        ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)

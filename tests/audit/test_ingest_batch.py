@@ -41,7 +41,7 @@ def one(text: str) -> bytes:
     )
 
 
-def test_a_whole_event_is_read_with_every_field() -> None:
+def test_complete_event_is_read() -> None:
     [read] = read_array(array([WHOLE]))
     assert set(WHOLE) == set(FIELDS)
     assert msgspec.to_builtins(read) == WHOLE
@@ -54,7 +54,7 @@ def test_optional_fields_default_to_empty() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_field_at_its_limit_is_taken_and_one_longer_is_refused(name: str) -> None:
+def test_text_field_has_an_exact_limit(name: str) -> None:
     limit = {
         "statement": 65_536,
         "additional_information": 65_536,
@@ -68,7 +68,7 @@ def test_a_field_at_its_limit_is_taken_and_one_longer_is_refused(name: str) -> N
     assert flaws(array([event(**{name: "x" * (length + 1)})])) == [(0, "invalid_field", name)]
 
 
-def test_limits_of_events_are_those_of_the_columns() -> None:
+def test_event_limits_match_the_columns() -> None:
     components = msgspec.json.schema_components([Event])[1]["Event"]["properties"]
     for name in FIELDS:
         limit = ActivityEvent._meta.get_field(name).max_length
@@ -76,7 +76,7 @@ def test_limits_of_events_are_those_of_the_columns() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS[:5])
-def test_a_missing_field_is_named(name: str) -> None:
+def test_missing_field_is_named(name: str) -> None:
     assert flaws(array([event(), {k: v for k, v in event().items() if k != name}])) == [
         (1, "missing_field", name)
     ]
@@ -108,7 +108,7 @@ def test_a_missing_field_is_named(name: str) -> None:
         ({"statement": "x \udfff\ud800 x"}, "lone_surrogate", "statement"),
     ],
 )
-def test_a_bad_field_is_named_and_its_neighbours_are_taken(
+def test_invalid_field_is_named_and_others_accepted(
     facts: dict[str, Any], code: str, field: str | None
 ) -> None:
     body = json.dumps([event(), event(**facts), event()]).replace("Infinity", "1e400").encode()
@@ -122,14 +122,14 @@ def test_a_bad_field_is_named_and_its_neighbours_are_taken(
     assert (line_by_line[1].code, line_by_line[1].field) == (code, field)  # type: ignore[union-attr]
 
 
-def test_a_number_too_long_for_python_is_only_a_bad_field() -> None:
+def test_huge_number_is_only_an_invalid_field() -> None:
     assert flaws(one(f'"statement": 1{"0" * 5000}')) == [(0, "invalid_field", "statement")]
 
 
 @pytest.mark.parametrize(
     "value", ["null", "1", '"text"', "[]", "[[]]", "true", "[" * 300 + "]" * 300]
 )
-def test_what_is_no_object_is_no_event(value: str) -> None:
+def test_event_must_be_an_object(value: str) -> None:
     body = b"[" + json.dumps(event()).encode() + b"," + value.encode() + b"]"
     assert flaws(body) == [(1, "not_an_object", None)]
 
@@ -150,7 +150,7 @@ def test_what_is_no_object_is_no_event(value: str) -> None:
         '"succeeded": true',
     ],
 )
-def test_a_field_that_is_there_twice_is_refused_however_it_is_written(text: str) -> None:
+def test_duplicate_field_is_refused_in_any_spelling(text: str) -> None:
     [(index, code, _)] = flaws(one(text))
     assert (index, code) == (0, "duplicate_field")
 
@@ -168,11 +168,11 @@ def test_a_field_that_is_there_twice_is_refused_however_it_is_written(text: str)
         r"\u0022:",
     ],
 )
-def test_a_statement_full_of_quotes_and_colons_is_no_duplicate(text: str) -> None:
+def test_quotes_and_colons_are_not_duplicates(text: str) -> None:
     assert flaws(one(f'"statement" : "{text}"')) == []
 
 
-def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
+def test_escaped_backslash_before_u0000_is_not_nul() -> None:
     assert flaws(one(r'"statement": "\\u0000"')) == []
 
 
@@ -185,12 +185,12 @@ def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
         b'[{"a":' * 50_000, b'["\\x"]', b"[1e]", b"\x1f\x8b\x08\x00",
     ],
 )  # fmt: skip
-def test_what_is_no_batch_is_refused_whole(body: bytes) -> None:
+def test_malformed_array_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedBatch):
         read_array(body)
 
 
-def test_ten_thousand_events_are_a_batch_and_one_more_is_not() -> None:
+def test_batch_holds_at_most_ten_thousand_events() -> None:
     body = array(event() for _ in range(10_000))
     assert len(read_array(body)) == 10_000
     with pytest.raises(BatchTooLarge):
@@ -210,9 +210,7 @@ def test_ten_thousand_events_are_a_batch_and_one_more_is_not() -> None:
         b'["",' + b'"a",' * 400_000 + b"1]",
     ],
 )
-def test_a_crowd_of_small_values_is_refused_before_it_is_read(
-    body: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_values_are_refused_unparsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(_: bytes) -> Any:
         raise AssertionError("read")
 
@@ -222,12 +220,12 @@ def test_a_crowd_of_small_values_is_refused_before_it_is_read(
         read_array(body)
 
 
-def test_statements_full_of_commas_and_braces_are_no_crowd() -> None:
+def test_commas_in_statements_are_not_values() -> None:
     statement = r"VALUES (1,2,3),{[\"," * 3000
     assert flaws(array(event(statement=statement) for _ in range(40))) == []
 
 
-def test_lines_are_events_and_blank_ones_are_none() -> None:
+def test_blank_lines_are_ignored() -> None:
     body = b"\n" + json.dumps(event()).encode() + b"\r\n \n" + json.dumps(event()).encode()
     assert [type(verdict) for verdict in read_lines(body)] == [Event, Event]
 
@@ -235,7 +233,7 @@ def test_lines_are_events_and_blank_ones_are_none() -> None:
 @pytest.mark.parametrize(
     "line", [b"{", b"nonsense", b"{}{}", b'{"host": NaN}', b"[" * 100_000, b"\x00"]
 )
-def test_a_line_that_is_not_json_spoils_only_itself(line: bytes) -> None:
+def test_malformed_line_affects_only_itself(line: bytes) -> None:
     good, bad, other = read_lines(
         json.dumps(event()).encode() + b"\n" + line + b"\n" + json.dumps(event()).encode()
     )
@@ -245,18 +243,18 @@ def test_a_line_that_is_not_json_spoils_only_itself(line: bytes) -> None:
     assert bad.code == "not_json"
 
 
-def test_two_events_on_one_line_are_none() -> None:
+def test_two_events_on_one_line_are_refused() -> None:
     text = json.dumps(event()).encode()
     [flaw] = read_lines(text + b"," + text)
     assert isinstance(flaw, Flaw)
 
 
-def test_lines_in_another_encoding_are_refused_whole() -> None:
+def test_lines_must_be_utf_8() -> None:
     with pytest.raises(MalformedBatch):
         read_lines(json.dumps(event()).encode() + b"\n\xff")
 
 
-def test_the_same_event_written_differently_has_the_same_digest() -> None:
+def test_digest_ignores_how_an_event_is_written() -> None:
     fixed = {"event_id": "0198c0de-0000-7000-8000-00000000000a", "host": "ä"}
     plain, shifted, spelled = (
         event(**fixed, event_time="2025-11-21T11:59:00Z"),
@@ -280,7 +278,7 @@ def test_the_same_event_written_differently_has_the_same_digest() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS[1:])
-def test_every_field_is_in_the_digest(name: str) -> None:
+def test_digest_covers_every_field(name: str) -> None:
     base = event()
     other = {"event_time": "2025-11-21T11:59:00.123457Z", "succeeded": False}.get(name, "another")
     first, second = digests(encode(read_array(array([base, base | {name: other}]))))  # type: ignore[arg-type]
@@ -317,7 +315,7 @@ def bodies(draw: st.DrawFn) -> str:
 
 
 @given(bodies())
-def test_the_swift_way_agrees_with_the_careful_one(text: str) -> None:
+def test_fast_path_agrees_with_the_slow_path(text: str) -> None:
     body = text.encode("utf-8", "surrogatepass")
     try:
         verdicts = read_array(body)

@@ -17,7 +17,7 @@ import pytest
 import requests
 from django.db import connection, transaction
 
-from audit.activity.ingest import Outcome, Place
+from audit.activity.ingest import Outcome, Partition
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
 from tests.audit.events import event, send
@@ -37,15 +37,17 @@ class Undone(Exception):
     "connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time"
 )
 @pytest.mark.parametrize(("first_commits", "expected"), [(True, (0, 3)), (False, (3, 0))])
-def test_a_sender_waits_for_another_one_and_then_looks_again(
+def test_concurrent_sender_waits_then_finds_duplicates(
     first_commits: bool, expected: tuple[int, int]
 ) -> None:
-    place, events = Place(uuid.uuid4(), Environment.LIVE), [event() for _ in range(3)]
+    partition, events = Partition(uuid.uuid4(), Environment.LIVE), [event() for _ in range(3)]
     with ThreadPoolExecutor() as threads:
         try:
             with transaction.atomic():
-                assert send(place, events).accepted == 3
-                second = threads.submit(in_own_connection, lambda: send(place, [*reversed(events)]))
+                assert send(partition, events).accepted == 3
+                second = threads.submit(
+                    in_own_connection, lambda: send(partition, [*reversed(events)])
+                )
                 wait_until(somebody_waits_for_a_lock)
                 if not first_commits:
                     raise Undone
@@ -96,7 +98,7 @@ def database_url() -> Iterator[str]:
 
 
 @pytest.mark.server
-def test_a_crowd_of_senders_that_repeat_shuffle_and_hang_up_leaves_each_event_once(
+def test_many_unreliable_senders_store_each_event_once(
     database_url: str,
 ) -> None:
     marker = f"host-{uuid.uuid4().hex}"

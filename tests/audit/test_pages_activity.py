@@ -70,7 +70,7 @@ def ids(events: list[ActivityEvent]) -> list[str]:
     return [encode("evt", event.event_id) for event in events]
 
 
-def test_paging_shows_each_event_once_while_more_arrive(acme: Organization, reader: Client) -> None:
+def test_paging_shows_each_event_once_during_inserts(acme: Organization, reader: Client) -> None:
     # Many events share a time, so the id decides their order.
     events = [
         happened(acme, at=NOON - timedelta(seconds=number // 7))
@@ -93,7 +93,7 @@ def test_going_back_shows_the_same_pages(acme: Organization, reader: Client) -> 
     assert shown(reader.get(PAGE + (link(second, "prev") or "")).content.decode()) == forth[0]
 
 
-def test_pages_of_a_span_count_back_from_when_it_was_first_asked_for(
+def test_span_is_fixed_across_pages(
     acme: Organization, reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     minutes = itertools.count()
@@ -125,7 +125,7 @@ def test_pages_of_a_span_count_back_from_when_it_was_first_asked_for(
         ({"environment": "test"}, {"environment": "test"}),
     ],
 )
-def test_a_filter_shows_what_fits_and_nothing_else(
+def test_filter_shows_exactly_the_matches(
     acme: Organization, reader: Client, query: dict[str, str], facts: dict[str, Any]
 ) -> None:
     wanted = happened(acme, **facts)
@@ -133,9 +133,7 @@ def test_a_filter_shows_what_fits_and_nothing_else(
     assert shown(reader.get(PAGE, query).content.decode()) == ids([wanted])
 
 
-def test_times_are_read_and_shown_in_the_zone_of_who_looks(
-    acme: Organization, bob: User, reader: Client
-) -> None:
+def test_times_use_the_users_zone(acme: Organization, bob: User, reader: Client) -> None:
     bob.time_zone = "Asia/Kolkata"
     bob.save()
     happened(acme)
@@ -161,7 +159,7 @@ def test_times_are_read_and_shown_in_the_zone_of_who_looks(
         {"span": "1h", "at": "0001-01-01T00:00:00Z"},
     ],
 )
-def test_what_cannot_be_asked_is_told_and_what_was_typed_stays(
+def test_invalid_filter_is_explained_and_kept(
     acme: Organization, bob: User, reader: Client, query: dict[str, str]
 ) -> None:
     bob.time_zone = "Asia/Kolkata"
@@ -176,7 +174,7 @@ def test_what_cannot_be_asked_is_told_and_what_was_typed_stays(
     assert not shown(html)
 
 
-def test_a_cursor_of_another_question_is_refused_kindly(acme: Organization, reader: Client) -> None:
+def test_foreign_cursor_is_explained(acme: Organization, reader: Client) -> None:
     for number in range(PAGE_SIZE + 1):
         happened(acme, at=NOON - timedelta(seconds=number), server_principal_name="svc")
     following = link(reader.get(PAGE).content.decode(), "next") or ""
@@ -188,7 +186,7 @@ def test_a_cursor_of_another_question_is_refused_kindly(acme: Organization, read
         assert "This link is no longer valid" in response.content.decode()
 
 
-def test_nothing_yet_and_nothing_fits_are_told_apart(
+def test_empty_and_no_match_differ(
     acme: Organization, alice: User, reader: Client
 ) -> None:
     assert "No database activity yet" in reader.get(PAGE).content.decode()
@@ -200,7 +198,7 @@ def test_nothing_yet_and_nothing_fits_are_told_apart(
     assert "Clear filters" in html
 
 
-def test_hostile_facts_are_shown_as_text(acme: Organization, reader: Client) -> None:
+def test_activity_page_escapes_hostile_values(acme: Organization, reader: Client) -> None:
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     event = happened(
         acme,
@@ -222,7 +220,7 @@ def test_hostile_facts_are_shown_as_text(acme: Organization, reader: Client) -> 
         assert "<img" not in html
 
 
-def test_an_event_is_told_whole(acme: Organization, reader: Client) -> None:
+def test_event_page_shows_every_field(acme: Organization, reader: Client) -> None:
     event = happened(acme, statement="SELECT 1", application_name="billing-api", session_id="77")
     html = reader.get(f"{PAGE}{encode('evt', event.event_id)}/").content.decode()
     for fact in (
@@ -236,7 +234,7 @@ def test_an_event_is_told_whole(acme: Organization, reader: Client) -> None:
         assert fact in html
 
 
-def test_an_event_of_another_tenant_or_environment_is_not_found(
+def test_event_of_another_tenant_or_environment_is_404(
     acme: Organization, globex: Organization, reader: Client
 ) -> None:
     own, foreign, test = happened(acme), happened(globex), happened(acme, environment="test")

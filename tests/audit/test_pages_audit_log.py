@@ -91,7 +91,7 @@ def test_details_show_lists_and_empty_values_in_words(acme: Organization, audito
     assert '<span class="muted">label</span> <span class="muted">none</span>' in html
 
 
-def test_only_those_who_read_the_trail_see_the_audit_log(
+def test_audit_log_roles(
     alice: User, bob: User, mallory: User, staff: User, auditor: Client
 ) -> None:
     assert auditor.get(PAGE).status_code == 200
@@ -102,7 +102,7 @@ def test_only_those_who_read_the_trail_see_the_audit_log(
     assert Client().get(PAGE).headers["Location"].startswith("/accounts/login/")
 
 
-def test_an_export_that_is_refused_is_not_trailed(
+def test_refused_export_is_not_trailed(
     acme: Organization, bob: User, mallory: User, auditor: Client
 ) -> None:
     exported(auditor, format="csv")
@@ -112,9 +112,7 @@ def test_an_export_that_is_refused_is_not_trailed(
     assert TrailEntry.objects.count() == before
 
 
-def test_paging_shows_each_entry_once_while_more_are_added(
-    acme: Organization, auditor: Client
-) -> None:
+def test_paging_shows_each_entry_once_during_inserts(acme: Organization, auditor: Client) -> None:
     grow(acme, 2 * PAGE_SIZE + 10)
     total = TrailHead.objects.get(pk=acme.pk).sequence
     html = auditor.get(PAGE).content.decode()
@@ -136,7 +134,7 @@ def test_going_back_shows_the_same_pages(acme: Organization, auditor: Client) ->
     assert link(first, "prev") is None
 
 
-def test_the_filters_are_those_of_the_trail(
+def test_filters_match_the_trail(
     acme: Organization, alice: User, auditor: Client, agent_key: Issued
 ) -> None:
     keys.revoke(key=agent_key.key, by=actor(alice), reason="Replaced")
@@ -164,7 +162,7 @@ def test_the_filters_are_those_of_the_trail(
         {"target": "x" * 257},
     ],
 )
-def test_what_cannot_be_asked_is_told_and_not_exported(
+def test_invalid_filter_is_explained_not_exported(
     acme: Organization, auditor: Client, query: dict[str, str]
 ) -> None:
     assert shown(auditor.get(PAGE).content.decode())
@@ -175,14 +173,14 @@ def test_what_cannot_be_asked_is_told_and_not_exported(
     assert TrailEntry.objects.count() == before
 
 
-def test_looking_writes_nothing(acme: Organization, auditor: Client) -> None:
+def test_viewing_writes_nothing(acme: Organization, auditor: Client) -> None:
     before = TrailEntry.objects.count()
     auditor.get(PAGE)
     auditor.get(PAGE, {"format": "pdf"})
     assert TrailEntry.objects.count() == before
 
 
-def test_hostile_labels_are_shown_as_text(
+def test_audit_log_escapes_hostile_labels(
     acme: Organization, auditor: Client, issue_agent_key: IssueKey
 ) -> None:
     issue_agent_key(name="<script>alert(1)</script>")
@@ -201,7 +199,7 @@ def test_hostile_labels_are_shown_as_text(
         assert tag not in html
 
 
-def test_the_chain_is_shown(acme: Organization, auditor: Client) -> None:
+def test_chain_head_is_shown(acme: Organization, auditor: Client) -> None:
     head = TrailHead.objects.get(pk=acme.pk)
     newest = entries(acme)[0]
     html = auditor.get(PAGE).content.decode()
@@ -210,7 +208,7 @@ def test_the_chain_is_shown(acme: Organization, auditor: Client) -> None:
     assert f">{newest.sequence} <code" in html
 
 
-def test_an_export_is_trailed_first_and_holds_what_was_there_before(
+def test_export_is_trailed_before_it_is_read(
     acme: Organization, globex: Organization, carol: User, auditor: Client
 ) -> None:
     grow(acme, 3)
@@ -227,7 +225,7 @@ def test_an_export_is_trailed_first_and_holds_what_was_there_before(
     assert entries(globex) == bystander
 
 
-def test_an_export_runs_across_chunks(
+def test_export_spans_chunks(
     acme: Organization, auditor: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audit.trail.views.EXPORT_CHUNK", 4)
@@ -238,7 +236,7 @@ def test_an_export_runs_across_chunks(
     ] == held
 
 
-def test_a_csv_export_is_safe_for_spreadsheets(acme: Organization, auditor: Client) -> None:
+def test_csv_export_has_no_formulas(acme: Organization, auditor: Client) -> None:
     for start in "=+-@\t\r":
         record(acme, name=f"{start}cmd|' /C calc'!A0")
     rows = list(csv.DictReader(io.StringIO(exported(auditor, format="csv"), newline="")))
@@ -252,9 +250,7 @@ def test_a_csv_export_is_safe_for_spreadsheets(acme: Organization, auditor: Clie
     assert tuple(rows[0]) == EXPORTED
 
 
-def test_an_ndjson_export_can_be_checked_without_keyway(
-    acme: Organization, auditor: Client
-) -> None:
+def test_ndjson_export_can_be_verified_alone(acme: Organization, auditor: Client) -> None:
     grow(acme, 3)
     rows = [json.loads(line) for line in exported(auditor, format="ndjson").splitlines()]
     previous = trail.GENESIS
@@ -265,7 +261,7 @@ def test_an_ndjson_export_can_be_checked_without_keyway(
     assert previous != trail.GENESIS
 
 
-def test_an_export_is_a_download_nobody_keeps(acme: Organization, auditor: Client) -> None:
+def test_export_is_an_uncached_download(acme: Organization, auditor: Client) -> None:
     response = auditor.get(PAGE, {"format": "csv"})
     assert response.headers["Content-Disposition"] == 'attachment; filename="acme-audit-log.csv"'
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"

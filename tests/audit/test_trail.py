@@ -39,9 +39,7 @@ def lift_guards() -> None:
             cursor.execute(statement)
 
 
-def test_entries_are_chained_without_gaps_and_verify(
-    acme: Organization, globex: Organization
-) -> None:
+def test_entries_form_a_gapless_chain(acme: Organization, globex: Organization) -> None:
     fill(acme.pk, 20)
     fill(globex.pk, 5)
     entries = list(TrailEntry.objects.filter(organization_id=acme.pk).order_by("sequence"))
@@ -50,9 +48,7 @@ def test_entries_are_chained_without_gaps_and_verify(
     assert list(trail.verify()) == []
 
 
-def test_record_outside_a_transaction_is_a_mistake(
-    acme: Organization, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_record_requires_a_transaction(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction.get_connection(), "in_atomic_block", False)
     with pytest.raises(RuntimeError, match="transaction"):
         trail.record(
@@ -63,7 +59,7 @@ def test_record_outside_a_transaction_is_a_mistake(
 @pytest.mark.parametrize(
     "change", [lambda rows: rows.update(action="key.paused"), lambda rows: rows.delete()]
 )
-def test_the_database_refuses_to_change_or_delete_an_entry(
+def test_database_refuses_to_change_an_entry(
     acme: Organization, change: Callable[[models.QuerySet[Any]], object]
 ) -> None:
     for rows in (TrailEntry.objects.filter(organization_id=acme.pk), TrailEntry.objects.all()):
@@ -72,7 +68,7 @@ def test_the_database_refuses_to_change_or_delete_an_entry(
     assert TrailEntry.objects.filter(action=Action.ORGANIZATION_CREATED).count() == 1
 
 
-def test_the_head_only_advances_by_one_and_is_never_deleted(acme: Organization) -> None:
+def test_database_advances_the_head_by_one_only(acme: Organization) -> None:
     heads = TrailHead.objects.filter(pk=acme.pk)
     for sequence in (0, 1, 3):
         with pytest.raises(IntegrityError, match="trail_head_only_advances"), transaction.atomic():
@@ -82,9 +78,7 @@ def test_the_head_only_advances_by_one_and_is_never_deleted(acme: Organization) 
 
 
 @pytest.mark.slow
-def test_a_thousand_random_mutations_are_all_named(
-    acme: Organization, globex: Organization
-) -> None:
+def test_verify_finds_a_thousand_random_mutations(acme: Organization, globex: Organization) -> None:
     fill(acme.pk, 30)
     fill(globex.pk, 10)
     lift_guards()
@@ -197,7 +191,7 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-def test_verify_trail_prints_and_fails_on_the_first_flaw_of_each_chain(
+def test_verify_trail_prints_flaws_and_fails(
     acme: Organization, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(acme.pk, 5)
@@ -210,7 +204,7 @@ def test_verify_trail_prints_and_fails_on_the_first_flaw_of_each_chain(
     assert f"{acme.public_id} 3: its columns differ from its body" in capsys.readouterr().out
 
 
-def test_a_trail_that_cannot_be_written_undoes_the_change(acme: Organization) -> None:
+def test_failed_record_rolls_back_the_change(acme: Organization) -> None:
     with pytest.raises(TrailUnavailable), transaction.atomic():
         Organization.objects.filter(pk=acme.pk).update(name="Changed")
         with connection.cursor() as cursor:

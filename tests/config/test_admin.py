@@ -8,7 +8,7 @@ from tests.conftest import client_of
 
 
 @pytest.mark.parametrize("odd", ["1", "x", "0199f3a2", "é", "None", "_5F"])
-def test_an_odd_id_is_never_an_error_of_the_server(staff: User, odd: str) -> None:
+def test_malformed_id_is_not_a_server_error(staff: User, odd: str) -> None:
     """Django's redirect to an object's own page takes it for a UUID, and fails; so it is not offered at all."""
     browser = client_of(staff)
     browser.raise_request_exception = False
@@ -25,7 +25,7 @@ def test_an_odd_id_is_never_an_error_of_the_server(staff: User, odd: str) -> Non
 @pytest.mark.parametrize(
     "kind", ["account/emailaddress", "auth/group", "mfa/authenticator", "usersessions/usersession"]
 )
-def test_staff_have_no_hand_in_how_somebody_signs_in(staff: User, kind: str) -> None:
+def test_admin_cannot_change_how_users_sign_in(staff: User, kind: str) -> None:
     """Libraries register these to be edited: an address more and a new password would make them alice, untrailed."""
     browser = client_of(staff)
     assert browser.get("/admin/tenants/user/").status_code == 200
@@ -37,16 +37,14 @@ def test_staff_have_no_hand_in_how_somebody_signs_in(staff: User, kind: str) -> 
     )
 
 
-def test_staff_change_their_password_where_everybody_does(staff: User) -> None:
+def test_admin_password_change_uses_the_account_page(staff: User) -> None:
     assert (
         client_of(staff).post("/admin/password_change/").headers["Location"]
         == "/accounts/password/change/"
     )
 
 
-def test_who_is_no_staff_is_refused_and_not_asked_to_sign_in_again(
-    alice: User, staff: User
-) -> None:
+def test_non_staff_get_403_not_a_sign_in_page(alice: User, staff: User) -> None:
     for address in ("/admin/", "/admin/login/", "/admin/tenants/user/"):
         assert client_of(staff).get(address, follow=True).status_code == 200
         assert client_of(alice).get(address).status_code == 403

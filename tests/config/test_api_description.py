@@ -37,14 +37,14 @@ def operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{method.upper()} {address}", operation
 
 
-def test_it_is_good_openapi_31(schema: dict[str, Any]) -> None:
+def test_schema_is_valid_openapi_31(schema: dict[str, Any]) -> None:
     assert schema["openapi"].startswith("3.1")
     validate_schema(schema)
     for each in schema["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(each)
 
 
-def test_every_call_that_exists_is_described_and_no_other(schema: dict[str, Any]) -> None:
+def test_schema_lists_exactly_the_operations(schema: dict[str, Any]) -> None:
     """The table of access is held against the server, so this is too."""
     exist = {
         re.sub(r"{script}|{agent}", "{key_id}", f"{method} {address}")
@@ -53,14 +53,14 @@ def test_every_call_that_exists_is_described_and_no_other(schema: dict[str, Any]
     assert {name for name, _ in operations(schema)} == exist
 
 
-def test_every_address_for_programs_is_described(schema: dict[str, Any]) -> None:
+def test_schema_covers_every_api_url(schema: dict[str, Any]) -> None:
     for_programs = {
         route for route in routes() if re.match(r"/api/|/\.well-known/|/oauth/(?!authorize)", route)
     }
     assert set(schema["paths"]) == for_programs | set(BEFORE_DJANGO)
 
 
-def test_every_call_says_how_to_present_oneself(schema: dict[str, Any]) -> None:
+def test_every_operation_states_its_security(schema: dict[str, Any]) -> None:
     schemes = schema["components"]["securitySchemes"]
     assert schemes.keys() == {"ApiKey", "UserToken", "OAuth", "Session", "Client", "Metrics"}
     assert schemes["OAuth"]["flows"].keys() == {"authorizationCode", "clientCredentials"}
@@ -76,7 +76,7 @@ def contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from response.get("content", {}).values()
 
 
-def test_every_body_has_an_example_that_is_as_its_schema_says(schema: dict[str, Any]) -> None:
+def test_every_body_has_a_valid_example(schema: dict[str, Any]) -> None:
     for name, operation in operations(schema):
         for content in contents(operation):
             examples = (
@@ -93,7 +93,7 @@ def test_every_body_has_an_example_that_is_as_its_schema_says(schema: dict[str, 
             ] == [], name
 
 
-def test_every_call_that_takes_credentials_names_the_codes_of_their_refusals(
+def test_operations_list_their_denial_codes(
     schema: dict[str, Any],
 ) -> None:
     for name, operation in operations(schema):
@@ -105,7 +105,7 @@ def test_every_call_that_takes_credentials_names_the_codes_of_their_refusals(
             assert {"403", "429", "503"} <= operation["responses"].keys(), name
 
 
-def test_the_errors_of_the_code_the_document_and_the_page_are_the_same(
+def test_errors_match_in_code_document_and_page(
     schema: dict[str, Any],
 ) -> None:
     page = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
@@ -115,9 +115,7 @@ def test_the_errors_of_the_code_the_document_and_the_page_are_the_same(
     )
 
 
-def test_every_code_that_the_code_raises_is_in_the_table_and_every_one_of_the_table_is_raised() -> (
-    None
-):
+def test_error_table_matches_the_raised_codes() -> None:
     assert set(Reason) <= set(PROBLEMS)
     named, raised = set[str](), set[str]()
     for app in ("apikeys", "audit", "config", "tenants"):

@@ -57,7 +57,7 @@ def is_described(
     ({"kind": "agent"}, False),
     ({"kind": "agent", "scopes": []}, True),
 ])  # fmt: skip
-def test_a_new_key_is_taken_as_described(
+def test_new_key_follows_the_schema(
     schema: dict[str, Any], alice: User, changes: dict[str, Any], is_good: bool
 ) -> None:
     body = KEY | changes
@@ -74,7 +74,7 @@ def test_a_new_key_is_taken_as_described(
     ("post /rotate", {"grace": 250.5}, False),
     ("delete", {"reason": NUL}, False),
 ])  # fmt: skip
-def test_a_change_of_a_key_is_taken_as_described(
+def test_key_change_follows_the_schema(
     schema: dict[str, Any], public_key: Issued, call: str, body: dict[str, Any], is_good: bool
 ) -> None:
     method, _, path = call.partition(" ")
@@ -94,7 +94,7 @@ def test_a_change_of_a_key_is_taken_as_described(
     ("events", [event(event_time="2025-11-21T23:59:00+23:59"), event(event_time="1900-01-02T00:00:00-23:59")], True),
     ("events", [event(statement=NUL)], False),
 ])  # fmt: skip
-def test_what_an_agent_tells_is_taken_as_described(
+def test_agent_requests_follow_the_schema(
     schema: dict[str, Any], agent_key: Issued, call: str, body: Any, is_good: bool
 ) -> None:
     assert is_described(schema, f"/api/v1/agent/{call}", body) is is_good
@@ -102,7 +102,7 @@ def test_what_an_agent_tells_is_taken_as_described(
     assert (answer.status_code == 200) is is_good, answer.content
 
 
-def test_a_number_is_whole_only_where_all_its_digits_say_so(agent_key: Issued) -> None:
+def test_integer_must_have_no_fraction_digits(agent_key: Issued) -> None:
     for digits, is_good in (("3.00", True), (f"3.{'0' * 50}1", False), ("1e400", False)):
         body = f'{{"host": "sql-prod-01", "version": "1", "queue_depth": {digits}}}'
         assert (
@@ -126,7 +126,7 @@ def program(acme: Organization, alice: User) -> Program:
     ("/oauth/introspect", {"token": "t"}, None),
     ("/oauth/introspect", {"token": ""}, "invalid_request"),
 ])  # fmt: skip
-def test_a_form_of_oauth_is_taken_as_described(
+def test_oauth_forms_follow_the_schema(
     schema: dict[str, Any], program: Program, path: str, form: dict[str, str], told: str | None
 ) -> None:
     assert is_described(schema, path, form, kind=FORM) is (told is None)
@@ -138,7 +138,7 @@ def test_a_form_of_oauth_is_taken_as_described(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/api-keys", "/api/v1/public/audit-activity"])
-def test_a_filter_without_a_value_is_no_filter_and_u0000_is_none(
+def test_empty_filter_is_ignored_and_nul_refused(
     schema: dict[str, Any], managing_key: Issued, path: str
 ) -> None:
     described = [
@@ -160,9 +160,7 @@ def managing_key(issue_public_key: Any, alice: User) -> Issued:
     return issued
 
 
-def test_a_token_where_only_keys_are_taken_is_refused_with_a_code_that_is_described(
-    schema: dict[str, Any], acme: Any
-) -> None:
+def test_token_instead_of_a_key_gets_a_described_code(schema: dict[str, Any], acme: Any) -> None:
     for path in ("config", "heartbeat", "events"):
         method = "get" if path == "config" else "post"
         address = f"/api/v1/agent/{path}"
@@ -174,7 +172,7 @@ def test_a_token_where_only_keys_are_taken_is_refused_with_a_code_that_is_descri
         )
 
 
-def test_an_address_that_has_not_the_format_wanted_answers_as_described(
+def test_unsupported_format_follows_the_schema(
     schema: dict[str, Any], managing_key: Issued
 ) -> None:
     client = api(managing_key)

@@ -33,7 +33,7 @@ def cache(redis: RedisServer) -> RedisOrHereCache:
     return made
 
 
-def test_what_is_kept_is_in_redis(cache: RedisOrHereCache, redis: RedisServer) -> None:
+def test_cache_is_in_redis(cache: RedisOrHereCache, redis: RedisServer) -> None:
     cache.set("name", ["value"], 60)
     assert cache.get("name") == ["value"]
     assert RedisOrHereCache(redis.url, {"OPTIONS": options(10.0)}).get("name") == ["value"]
@@ -46,7 +46,7 @@ def test_what_is_kept_is_in_redis(cache: RedisOrHereCache, redis: RedisServer) -
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
-def test_without_redis_this_process_keeps_it(fault: str, redis: RedisServer) -> None:
+def test_cache_falls_back_to_the_process(fault: str, redis: RedisServer) -> None:
     cache = RedisOrHereCache(redis.url, {"OPTIONS": options(0.02)})
     getattr(redis, fault)()
     began = time.monotonic()

@@ -34,14 +34,14 @@ def stored() -> list[tuple[str, str]]:
         return cursor.fetchall()
 
 
-def test_every_row_is_stored_as_it_was() -> None:
+def test_copied_rows_are_stored_unchanged() -> None:
     copy_in("copied", ("one", "other"), ROWS)
     copy_in("copied", ("one", "other"), [])
     copy_in("copied", ("one", "other"), [("", "")])
     assert stored() == [*ROWS, ("", "")]
 
 
-def test_a_nul_in_a_value_refuses_all_rows() -> None:
+def test_nul_refuses_all_rows() -> None:
     with pytest.raises(DataError), transaction.atomic():
         copy_in("copied", ("one", "other"), [("good", "row"), ("a\0b", "c")])
     assert stored() == []

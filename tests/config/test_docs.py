@@ -16,7 +16,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 pytestmark = pytest.mark.django_db
 
 
-def test_the_schema_is_openapi_31_with_the_key_and_every_problem() -> None:
+def test_schema_is_openapi_31_with_every_problem() -> None:
     schema = Client().get("/api/v1/schema", headers={"accept": "application/json"}).json()
     assert schema["openapi"].startswith("3.1")
     assert schema["components"]["securitySchemes"]["ApiKey"]["name"] == "X-API-Key"
@@ -28,19 +28,19 @@ def test_the_schema_is_openapi_31_with_the_key_and_every_problem() -> None:
     assert {"200", "401", "403", "503"} <= set(whoami["responses"])
 
 
-def test_the_reference_allows_data_images_and_nothing_else_beyond_the_policy() -> None:
+def test_reference_csp_adds_only_data_images() -> None:
     reference, errors = Client().get("/docs/api/"), Client().get("/docs/errors/")
     policy, base = reference["Content-Security-Policy"], errors["Content-Security-Policy"]
     assert policy == base.replace("img-src 'self'", "img-src 'self' data:")
     assert not re.search(rb"<style|style=|<script>|onclick", reference.content)
 
 
-def test_the_error_pages_name_every_code() -> None:
+def test_error_pages_name_every_code() -> None:
     page = Client().get("/docs/errors/").content.decode()
     assert all(f'id="{code}"' in page for code in PROBLEMS)
 
 
-def test_the_written_error_table_is_the_one_in_the_code() -> None:
+def test_documented_errors_match_the_code() -> None:
     assert error_table() in (ROOT / "docs" / "errors.md").read_text()
 
 
@@ -58,25 +58,25 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
-def test_every_picture_is_shown_and_every_shown_picture_exists() -> None:
+def test_pictures_and_references_match() -> None:
     shown = {file for page in PAGES for file, _ in links(page, r"!\[[^\]]*\]\(([^)]+)\)")}
     assert shown == set((ROOT / "docs" / "pictures").iterdir())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for file, fragment in links(page, r"\]\(([^)]+)\)"):
         assert file.exists(), file
         assert not fragment or fragment in anchors(file), f"{file}#{fragment}"
 
 
-def test_every_document_is_linked_from_the_readme_or_the_index_of_decisions() -> None:
+def test_every_document_is_linked_from_an_index() -> None:
     indexes = (ROOT / "README.md", ROOT / "docs" / "decisions" / "README.md")
     linked = {file for index in indexes for file, _ in links(index, r"\]\(([^)]+)\)")}
     assert set(PAGES) - {indexes[0]} <= linked
 
 
-def test_every_path_that_a_document_names_exists() -> None:
+def test_paths_named_in_documents_exist() -> None:
     folders = "apikeys|audit|benchmarks|clients|config|docs|static|templates|tenants|tests"
     missing = {
         f"{page.name}: {path}"
@@ -87,7 +87,7 @@ def test_every_path_that_a_document_names_exists() -> None:
     assert missing == set()
 
 
-def test_every_decision_has_a_date_a_reason_and_an_alternative() -> None:
+def test_decisions_have_date_reason_and_alternative() -> None:
     for page in (ROOT / "docs" / "decisions").glob("*.md"):
         for decision in page.read_text().split("\n## ")[1:]:
             title = decision.partition("\n")[0]
@@ -96,7 +96,7 @@ def test_every_decision_has_a_date_a_reason_and_an_alternative() -> None:
             assert "\nRejected: " in decision, title
 
 
-def test_the_documented_settings_are_those_that_the_code_reads() -> None:
+def test_documented_settings_match_the_code() -> None:
     read = set(
         re.findall(r'env\.\w+\(\s*"([A-Z_0-9]+)"', (ROOT / "config" / "settings.py").read_text())
     )

@@ -54,7 +54,7 @@ def serve(path: str, **environ: Any) -> tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/whoami", "/api/v1/verify"])
-def test_a_call_gives_back_its_connection_and_one_that_has_none_sends_no_signal(
+def test_api_call_returns_its_connection(
     path: str, public_key: Issued, settings: Settings, ended: list[object]
 ) -> None:
     settings.KEYWAY_LEASE_MS = 60_000
@@ -69,6 +69,6 @@ def test_a_call_gives_back_its_connection_and_one_that_has_none_sends_no_signal(
     judge._leases.clear()
 
 
-def test_a_page_ends_as_django_has_it(ended: list[object]) -> None:
+def test_page_sends_djangos_signals(ended: list[object]) -> None:
     assert serve("/accounts/login/")[0] == 200
     assert len(ended) == 1

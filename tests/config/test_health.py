@@ -18,7 +18,7 @@ def _nothing_was_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/healthz/"])
-def test_alive_needs_no_database_no_host_and_no_https(path: str, settings: Settings) -> None:
+def test_healthz_needs_no_database_host_or_https(path: str, settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     answer = call(path, HTTP_HOST="10.0.0.7:8000")
     assert (answer.status, answer.body, answer.headers["Cache-Control"]) == (
@@ -30,21 +30,21 @@ def test_alive_needs_no_database_no_host_and_no_https(path: str, settings: Setti
 
 
 @pytest.mark.django_db
-def test_ready_with_a_migrated_database(settings: Settings) -> None:
+def test_readyz_succeeds_with_a_migrated_database(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     answer = call("/readyz", HTTP_HOST="10.0.0.7:8000")
     assert (answer.status, answer.body) == (200, b"ready\n")
 
 
 @pytest.mark.django_db
-def test_not_ready_before_the_last_migration() -> None:
+def test_readyz_fails_before_the_last_migration() -> None:
     newest = MigrationRecorder.Migration.objects.filter(app="apikeys").latest("id")
     newest.delete()
     assert (call("/readyz").status, call("/readyz").body) == (503, b"not ready: migrations\n")
 
 
 @pytest.mark.django_db
-def test_not_ready_without_a_database_and_nobody_is_told_why(
+def test_readyz_hides_why_the_database_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def away() -> None:
@@ -56,7 +56,7 @@ def test_not_ready_without_a_database_and_nobody_is_told_why(
 
 
 @pytest.mark.django_db
-def test_not_ready_with_a_spool_that_cannot_be_written(
+def test_readyz_fails_with_a_read_only_spool(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.KEYWAY_SPOOL = str(tmp_path / "made" / "later")
@@ -68,7 +68,7 @@ def test_not_ready_with_a_spool_that_cannot_be_written(
 
 
 @pytest.mark.django_db
-def test_asking_often_does_not_ask_the_database_often(
+def test_readyz_caches_the_database_check(
     django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call("/readyz")

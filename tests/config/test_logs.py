@@ -139,7 +139,7 @@ def sink(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
 
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("way", WAYS)
-def test_no_secret_survives(
+def test_secrets_are_redacted(
     way: str, secret: str, sink: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     WAYS[way](logging.getLogger("tests"), secret)
@@ -149,7 +149,7 @@ def test_no_secret_survives(
     assert "sessionsession" not in written
 
 
-def test_local_variables_are_not_told(sink: io.StringIO) -> None:
+def test_tracebacks_hide_local_variables(sink: io.StringIO) -> None:
     def sign_in(password: str) -> None:
         raise RuntimeError("away")
 
@@ -161,7 +161,7 @@ def test_local_variables_are_not_told(sink: io.StringIO) -> None:
     assert "tcerroc" not in sink.getvalue()
 
 
-def test_what_is_no_secret_is_left_as_it_is() -> None:
+def test_other_text_is_unchanged() -> None:
     for line in (
         "sk_live_tUsL…4wZ2",
         "key_01jd8x3k5pf6hqn7q2r9v0w1yz",
@@ -181,17 +181,17 @@ def test_what_is_no_secret_is_left_as_it_is() -> None:
         f"$argon2id$v=19$m=19456,t=2,p=1${BODY}${BODY}",
     ],
 )
-def test_other_credentials_are_redacted_too(line: str) -> None:
+def test_other_credentials_are_redacted(line: str) -> None:
     assert BODY not in redact(line)
 
 
-def test_the_server_logs_through_it_with_a_handler_for_everything() -> None:
+def test_root_handler_uses_the_formatter() -> None:
     assert LOGGING["formatters"]["line"]["()"] == "config.lib.logs.LineFormatter"
     assert LOGGING["root"]["handlers"] == ["stderr"]
     assert not [logger for logger in LOGGING["loggers"].values() if logger.get("handlers")]
 
 
-def test_gunicorns_own_log_and_its_access_log_go_the_same_way(
+def test_gunicorn_logs_use_the_formatter(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings = Config()
@@ -222,7 +222,7 @@ def line_of(sink: io.StringIO, event: str) -> dict[str, Any]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("sink", ["json"], indirect=True)
-def test_a_line_names_the_request_the_organization_and_the_key(
+def test_line_names_request_organization_and_key(
     sink: io.StringIO, public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(*_: object) -> None:
@@ -241,7 +241,7 @@ def test_a_line_names_the_request_the_organization_and_the_key(
     assert "key" not in line_of(sink, "after the next one")
 
 
-def test_a_request_id_is_taken_from_trusted_proxies_only(settings: Settings) -> None:
+def test_request_id_comes_from_trusted_proxies_only(settings: Settings) -> None:
     given = {"HTTP_X_REQUEST_ID": "4bf92f3577b34da6a3ce929d0e0e4736"}
     assert call("/healthz", **given).headers["X-Request-Id"] != given["HTTP_X_REQUEST_ID"]
     settings.KEYWAY_TRUSTED_PROXIES = 1
@@ -252,26 +252,26 @@ def test_a_request_id_is_taken_from_trusted_proxies_only(settings: Settings) -> 
     "given",
     ["", "short", "a" * 129, "with space1", "line\nbreak", "é" * 20, SECRETS[0], "'; DROP--12"],
 )
-def test_a_request_id_that_is_not_sane_is_replaced(given: str, settings: Settings) -> None:
+def test_malformed_request_id_is_replaced(given: str, settings: Settings) -> None:
     settings.KEYWAY_TRUSTED_PROXIES = 1
     assert re.fullmatch(
         r"[0-9a-f]{32}", call("/healthz", HTTP_X_REQUEST_ID=given).headers["X-Request-Id"]
     )
 
 
-def test_every_answer_has_an_id_of_its_own() -> None:
+def test_every_response_has_its_own_id() -> None:
     assert len({call("/healthz").headers["X-Request-Id"] for _ in range(100)}) == 100
 
 
 @pytest.mark.django_db
-def test_refusals_are_not_a_line_each(sink: io.StringIO) -> None:
+def test_denials_are_not_logged_one_by_one(sink: io.StringIO) -> None:
     for _ in range(10):
         assert api(HTTP_X_API_KEY="nonsense").get("/api/v1/whoami").status_code == 401
     assert "whoami" not in sink.getvalue()
 
 
 @pytest.mark.server
-def test_a_server_at_debug_writes_no_secret_and_only_lines() -> None:
+def test_debug_server_logs_json_without_secrets() -> None:
     with KeywayServer(
         KEYWAY_LOG_LEVEL="DEBUG", KEYWAY_ACCESS_LOG="-", KEYWAY_TRUSTED_PROXIES="1"
     ) as server:

@@ -39,7 +39,7 @@ def sample(answer: Answer | requests.Response, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-def test_without_a_token_in_the_settings_there_is_nothing_there() -> None:
+def test_metrics_without_a_token_is_404() -> None:
     for headers in ({}, {"HTTP_AUTHORIZATION": "Bearer "}, {"REMOTE_ADDR": "127.0.0.1"}):
         assert call("/metrics", **headers).status == 404
 
@@ -57,7 +57,7 @@ def test_without_a_token_in_the_settings_there_is_nothing_there() -> None:
         f"Bearer {TOKEN} {TOKEN}",
     ],
 )
-def test_only_who_presents_the_token_reads(header: str, token: str) -> None:
+def test_metrics_requires_the_token(header: str, token: str) -> None:
     assert read().status == 200
     refused = call("/metrics", HTTP_AUTHORIZATION=header)
     assert (refused.status, refused.body) == (401, b"")
@@ -65,9 +65,7 @@ def test_only_who_presents_the_token_reads(header: str, token: str) -> None:
 
 
 @pytest.mark.django_db
-def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(
-    token: str, public_key: Issued
-) -> None:
+def test_requests_are_counted_by_url_pattern(token: str, public_key: Issued) -> None:
     names = {
         "api": 'keyway_requests_total{method="GET",route="/api/v1/whoami",status="200"}',
         "gateway": 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}',
@@ -89,7 +87,7 @@ def test_requests_are_counted_by_the_pattern_and_never_by_what_was_called(
 
 
 @pytest.mark.django_db
-def test_no_label_names_a_key_an_organization_or_a_person(
+def test_labels_name_no_key_organization_or_user(
     token: str, public_key: Issued, agent_key: Issued
 ) -> None:
     for issued in (public_key, agent_key):
@@ -111,7 +109,7 @@ def test_no_label_names_a_key_an_organization_or_a_person(
         assert told not in text
 
 
-def test_the_spool_is_measured(token: str, settings: Settings, tmp_path: Path) -> None:
+def test_spool_size_is_measured(token: str, settings: Settings, tmp_path: Path) -> None:
     settings.KEYWAY_SPOOL = str(tmp_path / "none")
     assert sample(read(), "keyway_spool_bytes") == 0
     (tmp_path / "a.seg").write_bytes(b"x" * 1000)
@@ -119,7 +117,7 @@ def test_the_spool_is_measured(token: str, settings: Settings, tmp_path: Path) -
     assert sample(read(), "keyway_spool_bytes") == 1000
 
 
-def test_durations_are_told_as_prometheus_client_itself_would_tell_them() -> None:
+def test_durations_match_prometheus_client() -> None:
     took = [0.0, 0.001, 0.0011, 0.3, 10.0, 99.0]
     theirs = Histogram("theirs", "", registry=None, buckets=metrics.SECONDS)
     ours = Histogram("ours", "", registry=None, buckets=metrics.SECONDS)
@@ -136,7 +134,7 @@ def test_durations_are_told_as_prometheus_client_itself_would_tell_them() -> Non
     assert told[0][:-1] == told[1][:-1]  # the last is when it was made
 
 
-def test_threads_that_count_while_it_is_handed_over_lose_nothing(token: str) -> None:
+def test_counting_during_a_flush_loses_nothing(token: str) -> None:
     series = 'keyway_presentations_total{outcome="tests"}'
     before = sample(read(), series)
 
@@ -150,7 +148,7 @@ def test_threads_that_count_while_it_is_handed_over_lose_nothing(token: str) -> 
     assert sample(read(), series) - before == 20_000
 
 
-def test_who_reads_while_others_hand_over_reads_what_they_took(
+def test_reading_during_a_flush_sees_its_counts(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     series = 'keyway_request_seconds_count{surface="pages"}'
@@ -177,7 +175,7 @@ def server() -> Iterator[KeywayServer]:
 
 
 @pytest.mark.server
-def test_any_process_tells_the_sum_of_all(server: KeywayServer) -> None:
+def test_every_process_reports_the_sum(server: KeywayServer) -> None:
     headers = {"X-API-Key": server.key(kind="public", environment="live")["secret"]}
     for _ in range(50):  # each on a connection of its own, so that both workers get some
         assert (

@@ -33,11 +33,11 @@ from tests.conftest import api
         "",
     ],
 )
-def test_json_is_what_rest_framework_writes(value: Any) -> None:
+def test_json_matches_rest_framework(value: Any) -> None:
     assert json.loads(JsonRenderer().render(value)) == json.loads(JSONRenderer().render(value))
 
 
-def test_nothing_is_written_for_nothing() -> None:
+def test_empty_response_has_no_body() -> None:
     assert JsonRenderer().render(None) == b""
 
 
@@ -52,7 +52,7 @@ def test_nothing_is_written_for_nothing() -> None:
         "text/*;q=0.5, */*;q=0.1",
     ],
 )
-def test_who_takes_json_gets_it(public_key: Issued, accept: str | None) -> None:
+def test_accept_json_gets_json(public_key: Issued, accept: str | None) -> None:
     answer = _ask(api(public_key), accept)
     assert (answer.status_code, answer.headers["Content-Type"], answer.json()["kind"]) == (
         200,
@@ -62,12 +62,12 @@ def test_who_takes_json_gets_it(public_key: Issued, accept: str | None) -> None:
 
 
 @pytest.mark.django_db
-def test_who_asks_for_indented_json_gets_it_so(public_key: Issued) -> None:
+def test_accept_indent_gets_indented_json(public_key: Issued) -> None:
     assert b'\n  "kind": "public"' in _ask(api(public_key), "application/json; indent=2").content
 
 
 @pytest.mark.django_db
-def test_who_does_not_take_json_is_told(public_key: Issued) -> None:
+def test_other_accept_is_not_acceptable(public_key: Issued) -> None:
     assert _ask(api(public_key), "text/html").status_code == 406
 
 

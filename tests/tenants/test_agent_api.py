@@ -41,9 +41,7 @@ def change_configuration(organization: Organization, **changes: Any) -> None:
     )
 
 
-def test_the_first_heartbeat_registers_the_agent_and_later_ones_refresh_it(
-    agent_key: Issued, acme: Organization
-) -> None:
+def test_first_heartbeat_registers_later_refresh(agent_key: Issued, acme: Organization) -> None:
     started = timezone.now()
     answer = beat(agent_key, ALIVE)
     assert answer.status_code == 200
@@ -79,7 +77,7 @@ def test_the_first_heartbeat_registers_the_agent_and_later_ones_refresh_it(
     assert TrailEntry.objects.filter(action="agent.registered").count() == 1
 
 
-def test_the_same_host_is_another_agent_elsewhere(
+def test_same_host_elsewhere_is_another_agent(
     agent_key: Issued,
     test_agent_key: Issued,
     globex_agent_key: Issued,
@@ -92,7 +90,7 @@ def test_the_same_host_is_another_agent_elsewhere(
     assert list(rows) == [(acme.pk, "live"), (acme.pk, "test"), (globex.pk, "live")]
 
 
-def test_a_heartbeat_tells_the_configuration_in_force(
+def test_heartbeat_returns_the_current_version(
     agent_key: Issued, acme: Organization, globex: Organization
 ) -> None:
     change_configuration(acme, heartbeat_interval_seconds=30)
@@ -112,7 +110,7 @@ GOOD = [
 ]  # fmt: skip
 
 
-def test_a_heartbeat_at_its_limits_is_stored_as_it_was_sent(agent_key: Issued) -> None:
+def test_heartbeat_at_its_limits_is_stored(agent_key: Issued) -> None:
     for change in GOOD:
         assert beat(agent_key, ALIVE | change).status_code == 200, change
         agent = Agent.objects.latest("last_seen_at")
@@ -132,7 +130,7 @@ BAD = [
 ]  # fmt: skip
 
 
-def test_a_bad_field_is_named_and_registers_nobody(agent_key: Issued) -> None:
+def test_invalid_field_is_named_and_registers_nothing(agent_key: Issued) -> None:
     for change, field in BAD:
         answer = beat(agent_key, ALIVE | change)
         assert problem(answer) == (400, "malformed_body"), change
@@ -153,13 +151,13 @@ NO_HEARTBEAT = [
 ]  # fmt: skip
 
 
-def test_what_is_no_heartbeat_is_400(agent_key: Issued) -> None:
+def test_malformed_heartbeat_is_400(agent_key: Issued) -> None:
     for body in NO_HEARTBEAT:
         assert problem(beat(agent_key, body)) == (400, "malformed_body"), body[:40]
     assert not Agent.objects.exists()
 
 
-def test_a_heartbeat_has_at_most_64_kib_of_plain_json(agent_key: Issued) -> None:
+def test_heartbeat_is_plain_json_up_to_64_kib(agent_key: Issued) -> None:
     body = json.dumps(ALIVE).encode()
     assert beat(agent_key, body + b" " * (64 * 1024 - len(body))).status_code == 200
     assert problem(beat(agent_key, body + b" " * (64 * 1024 + 1 - len(body)))) == (
@@ -177,7 +175,7 @@ def test_a_heartbeat_has_at_most_64_kib_of_plain_json(agent_key: Issued) -> None
     )
 
 
-def test_the_configuration_is_served_with_its_version(
+def test_configuration_has_an_etag(
     agent_key: Issued, acme: Organization, globex: Organization
 ) -> None:
     change_configuration(
@@ -203,9 +201,7 @@ def test_the_configuration_is_served_with_its_version(
 
 
 @pytest.mark.parametrize("named", ['"1"', 'W/"1"', "*", '"7", "1"', ' "1" '])
-def test_a_version_that_is_in_force_is_not_sent_again(
-    named: str, agent_key: Issued, acme: Organization
-) -> None:
+def test_matching_etag_gets_304(named: str, agent_key: Issued, acme: Organization) -> None:
     answer = api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named)
     assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", '"1"')
     change_configuration(acme, batch_size=500)
@@ -214,12 +210,12 @@ def test_a_version_that_is_in_force_is_not_sent_again(
     )
 
 
-def test_any_other_tag_is_answered_with_the_configuration(agent_key: Issued) -> None:
+def test_other_etag_gets_the_configuration(agent_key: Issued) -> None:
     for named in ("", "1", '"2"', "nonsense", '"', "W/", '"1', "\xff", "," * 2000):
         assert api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named).status_code == 200
 
 
-def test_agent_calls_take_agent_keys_only(agent_key: Issued, public_key: Issued) -> None:
+def test_agent_api_accepts_only_agent_keys(agent_key: Issued, public_key: Issued) -> None:
     for call in (
         lambda client: client.get(CONFIGURATION),
         lambda client: client.generic(
@@ -231,7 +227,7 @@ def test_agent_calls_take_agent_keys_only(agent_key: Issued, public_key: Issued)
         assert problem(call(APIClient())) == (401, "missing_key")
 
 
-def test_a_suspended_organizations_agents_are_refused_at_once(
+def test_suspension_denies_agents_at_once(
     agent_key: Issued, globex_agent_key: Issued, acme: Organization, staff: User
 ) -> None:
     assert beat(agent_key, ALIVE).status_code == 200
@@ -243,7 +239,7 @@ def test_a_suspended_organizations_agents_are_refused_at_once(
     assert beat(agent_key, ALIVE).status_code == 200
 
 
-def test_the_description_holds_the_limits_of_heartbeats() -> None:
+def test_schema_states_the_heartbeat_limits() -> None:
     schema = (
         APIClient().get("/api/v1/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
     )

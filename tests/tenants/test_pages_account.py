@@ -45,18 +45,18 @@ def drawn(client: Client, path: str) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", SIGNED_OUT)
-def test_a_page_for_anybody_is_drawn_as_keyway(path: str) -> None:
+def test_public_account_page_uses_our_layout(path: str) -> None:
     drawn(Client(), path)
 
 
-def test_the_pages_of_one_s_account_are_drawn_as_keyway(bob: User) -> None:
+def test_account_pages_use_our_layout(bob: User) -> None:
     client = client_of(bob)
     for path in SIGNED_IN:
         drawn(client, path)
 
 
 @pytest.mark.django_db
-def test_nobody_registers_alone() -> None:
+def test_sign_up_is_closed() -> None:
     before = User.objects.count()
     response = Client().post(
         "/accounts/signup/",
@@ -66,7 +66,7 @@ def test_nobody_registers_alone() -> None:
     assert User.objects.count() == before
 
 
-def test_nobody_changes_the_address_they_are_known_by(bob: User) -> None:
+def test_email_address_cannot_be_changed(bob: User) -> None:
     client = client_of(bob)
     for response in (
         client.get("/accounts/email/"),
@@ -98,7 +98,7 @@ def set_up(client: Client) -> list[str]:
     return re.findall(r"<li>(\d{8})</li>", drawn(client, "2fa/recovery-codes"))
 
 
-def test_a_second_factor_is_set_up_asked_for_and_turned_off(bob: User, carol: User) -> None:
+def test_second_factor_set_up_use_and_removal(bob: User, carol: User) -> None:
     recovery = set_up(client_of(bob))
     assert len(recovery) == 10
     again = Client()
@@ -120,9 +120,7 @@ def test_a_second_factor_is_set_up_asked_for_and_turned_off(bob: User, carol: Us
     assert client_of(carol).get("/o/acme/").status_code == 200
 
 
-def test_staff_take_the_second_factor_of_who_lost_it_away_once_and_it_is_trailed(
-    bob: User, carol: User, staff: User
-) -> None:
+def test_staff_reset_of_second_factor_is_trailed_once(bob: User, carol: User, staff: User) -> None:
     set_up(client_of(bob))
     set_up(client_of(carol))
     desk = client_of(staff)
@@ -136,7 +134,7 @@ def test_staff_take_the_second_factor_of_who_lost_it_away_once_and_it_is_trailed
     assert (entry.actor_name, entry.target_name) == (staff.email, bob.email)
 
 
-def test_the_other_sessions_can_be_ended(bob: User, carol: User) -> None:
+def test_other_sessions_can_be_signed_out(bob: User, carol: User) -> None:
     here, there, bystander = client_of(bob), client_of(bob), client_of(carol)
     assert "Sign out all other sessions" in drawn(here, "sessions")
     assert there.get("/o/acme/").status_code == 200

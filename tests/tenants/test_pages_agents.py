@@ -52,7 +52,7 @@ def event(organization: Organization, *, hours_ago: float, environment: str = "l
     )
 
 
-def test_a_row_tells_health_keys_events_and_the_last_heartbeat(
+def test_row_shows_health_keys_events_and_heartbeat(
     acme: Organization,
     alice: User,
     agent_key: Issued,
@@ -71,7 +71,7 @@ def test_a_row_tells_health_keys_events_and_the_last_heartbeat(
     assert instance.last_heartbeat_at == newest.last_heartbeat_at
 
 
-def test_the_menus_words_are_the_documents(alice: User) -> None:
+def test_menu_uses_the_documented_words(alice: User) -> None:
     html = client_of(alice).get(TENANTS).content.decode()
     for words in (
         "<h1>Tenant Agents</h1>",
@@ -83,7 +83,7 @@ def test_the_menus_words_are_the_documents(alice: User) -> None:
         assert words in html
 
 
-def test_everybody_sees_the_organizations_they_look_after(
+def test_tenant_agents_lists_managed_organizations(
     alice: User, bob: User, carol: User, mallory: User, staff: User
 ) -> None:
     seen = {}
@@ -101,15 +101,13 @@ def test_everybody_sees_the_organizations_they_look_after(
     assert "Your role does not include agents" in response.content.decode()
 
 
-def test_an_auditor_is_offered_to_read_the_keys_and_not_to_manage_them(carol: User) -> None:
+def test_auditor_can_read_but_not_manage_keys(carol: User) -> None:
     html = client_of(carol).get(TENANTS).content.decode()
     assert "Manage API Keys" not in html
     assert "/o/acme/agents/api-keys/" in html
 
 
-def test_the_table_costs_the_same_however_many_organizations_there_are(
-    staff: User, acme: Organization
-) -> None:
+def test_tenant_agents_query_count_is_constant(staff: User, acme: Organization) -> None:
     beat(acme, "a", ago=1)
     client = client_of(staff)
     client.get(TENANTS)
@@ -128,7 +126,7 @@ def test_the_table_costs_the_same_however_many_organizations_there_are(
     )
 
 
-def test_many_organizations_are_searched_and_paged(staff: User, acme: Organization) -> None:
+def test_tenant_agents_has_search_and_pages(staff: User, acme: Organization) -> None:
     for number in range(PER_PAGE):
         tenants.create_organization(
             name=f"Tenant {number:02}", slug=f"tenant-{number:02}", by=SYSTEM
@@ -145,7 +143,7 @@ def test_many_organizations_are_searched_and_paged(staff: User, acme: Organizati
     assert client.get(f"{TENANTS}?page=x\0").status_code == 200
 
 
-def test_an_agent_is_shown_with_its_key_its_configuration_and_its_queue(
+def test_agent_shows_key_configuration_and_queue(
     acme: Organization, alice: User, agent_key: Issued
 ) -> None:
     beat(acme, "sql-1", ago=1, key=agent_key)
@@ -156,7 +154,7 @@ def test_an_agent_is_shown_with_its_key_its_configuration_and_its_queue(
         assert words in html
 
 
-def test_agents_are_filtered_by_health(acme: Organization, alice: User) -> None:
+def test_agents_filter_by_health(acme: Organization, alice: User) -> None:
     beat(acme, "sql-well", ago=1)
     beat(acme, "sql-gone", ago=4000)
     client = client_of(alice)
@@ -167,7 +165,7 @@ def test_agents_are_filtered_by_health(acme: Organization, alice: User) -> None:
     assert "No agents match" in client.get("/o/acme/agents/?health=late").content.decode()
 
 
-def test_without_agents_the_page_says_how_to_connect_one(alice: User, carol: User) -> None:
+def test_empty_agents_page_explains_connecting(alice: User, carol: User) -> None:
     html = client_of(alice).get("/o/acme/agents/").content.decode()
     for words in (
         "No agents connected yet",
@@ -182,9 +180,7 @@ def test_without_agents_the_page_says_how_to_connect_one(alice: User, carol: Use
     )
 
 
-def test_agents_cost_the_same_however_many_there_are(
-    acme: Organization, alice: User, agent_key: Issued
-) -> None:
+def test_agents_query_count_is_constant(acme: Organization, alice: User, agent_key: Issued) -> None:
     beat(acme, "first", ago=1, key=agent_key)
     client = client_of(alice)
     client.get("/o/acme/agents/")
@@ -194,9 +190,7 @@ def test_agents_cost_the_same_however_many_there_are(
     assert tables_asked(lambda: client.get("/o/acme/agents/")) == one
 
 
-def test_agents_are_read_by_admins_auditors_and_staff_only(
-    alice: User, bob: User, carol: User, mallory: User, staff: User
-) -> None:
+def test_agents_page_roles(alice: User, bob: User, carol: User, mallory: User, staff: User) -> None:
     for address in ("/o/acme/agents/", "/o/acme/agents/configuration/"):
         statuses = [
             client_of(person).get(address).status_code

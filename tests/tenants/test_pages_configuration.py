@@ -25,7 +25,7 @@ def versions(organization: Organization) -> list[int]:
     )
 
 
-def test_a_change_is_a_new_version_and_trailed(
+def test_change_makes_a_trailed_version(
     acme: Organization, globex: Organization, alice: User
 ) -> None:
     sent = fields(
@@ -54,14 +54,14 @@ def test_a_change_is_a_new_version_and_trailed(
     assert versions(globex) == [1]
 
 
-def test_saving_what_is_in_force_already_makes_no_version(acme: Organization, alice: User) -> None:
+def test_unchanged_save_makes_no_version(acme: Organization, alice: User) -> None:
     assert (
         "Nothing was changed" in client_of(alice).post(PAGE, fields(), follow=True).content.decode()
     )
     assert versions(acme) == [1]
 
 
-def test_the_form_shows_what_is_in_force(acme: Organization, alice: User) -> None:
+def test_form_shows_the_current_version(acme: Organization, alice: User) -> None:
     changes = {"actions": ["SL", "VACUUM"], "include_objects": ["a.b.c", "d.e.f"]}
     agents.change_configuration(
         current=agents.configuration_in_force(acme.pk), changes=changes, by=SYSTEM
@@ -98,7 +98,7 @@ def test_the_form_shows_what_is_in_force(acme: Organization, alice: User) -> Non
         ({"version": "-1"}, "version"),
     ],
 )
-def test_what_an_agent_could_not_follow_is_refused(
+def test_invalid_configuration_is_refused(
     acme: Organization, alice: User, changes: dict[str, Any], field: str
 ) -> None:
     client = client_of(alice)
@@ -110,14 +110,12 @@ def test_what_an_agent_could_not_follow_is_refused(
     assert versions(acme) == [2, 1]
 
 
-def test_a_refusal_names_the_line(alice: User) -> None:
+def test_form_error_names_the_line(alice: User) -> None:
     response = client_of(alice).post(PAGE, fields(exclude_objects="good.one.here\n\nbad"))
     assert "Line 2: a pattern is database.schema.object" in response.content.decode()
 
 
-def test_saving_over_a_version_one_has_not_seen_is_told_and_keeps_what_was_typed(
-    acme: Organization, alice: User
-) -> None:
+def test_stale_save_conflicts_and_keeps_the_input(acme: Organization, alice: User) -> None:
     in_force = agents.configuration_in_force(acme.pk)
     agents.change_configuration(current=in_force, changes={"batch_size": 77}, by=SYSTEM)
     client = client_of(alice)
@@ -137,14 +135,12 @@ def test_saving_over_a_version_one_has_not_seen_is_told_and_keeps_what_was_typed
 
 
 @pytest.mark.parametrize("version", ["2", "99", str(10**30)])
-def test_a_version_that_never_was_is_a_conflict_and_not_an_error(
-    acme: Organization, alice: User, version: str
-) -> None:
+def test_unknown_version_is_a_conflict(acme: Organization, alice: User, version: str) -> None:
     assert client_of(alice).post(PAGE, fields(version=version, batch_size="5")).status_code == 409
     assert versions(acme) == [1]
 
 
-def test_auditors_read_it_and_change_nothing(acme: Organization, carol: User, alice: User) -> None:
+def test_auditor_reads_but_cannot_change(acme: Organization, carol: User, alice: User) -> None:
     client = client_of(carol)
     html = client.get(PAGE).content.decode()
     assert "Save configuration" not in html
@@ -154,13 +150,13 @@ def test_auditors_read_it_and_change_nothing(acme: Organization, carol: User, al
     assert client_of(alice).post(PAGE, fields(batch_size="5")).status_code == 302
 
 
-def test_nobody_else_changes_it(acme: Organization, bob: User, mallory: User) -> None:
+def test_only_admins_and_staff_may_change(acme: Organization, bob: User, mallory: User) -> None:
     assert client_of(bob).post(PAGE, fields(batch_size="5")).status_code == 403
     assert client_of(mallory).post(PAGE, fields(batch_size="5")).status_code == 404
     assert versions(acme) == [1]
 
 
-def test_the_history_has_every_version(acme: Organization, alice: User) -> None:
+def test_history_lists_every_version(acme: Organization, alice: User) -> None:
     for size in range(1, 25):
         in_force = agents.configuration_in_force(acme.pk)
         agents.change_configuration(current=in_force, changes={"batch_size": size}, by=SYSTEM)

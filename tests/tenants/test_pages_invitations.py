@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 ADD = "/o/acme/members/add/"
 
 
-def test_an_existing_person_is_added(alice: User, mallory: User, acme: Organization) -> None:
+def test_existing_user_is_added(alice: User, mallory: User, acme: Organization) -> None:
     response = client_of(alice).post(
         ADD, {"email": " MALLORY@globex.example ", "role": "auditor"}, follow=True
     )
@@ -28,9 +28,7 @@ def test_an_existing_person_is_added(alice: User, mallory: User, acme: Organizat
     assert not mail.outbox
 
 
-def test_somebody_new_gets_an_account_without_a_password_and_a_mail_to_choose_one(
-    alice: User, acme: Organization
-) -> None:
+def test_new_user_gets_an_account_and_an_email(alice: User, acme: Organization) -> None:
     response = client_of(alice).post(
         ADD, {"email": "New@Acme.example", "role": "member"}, follow=True
     )
@@ -48,9 +46,7 @@ def test_somebody_new_gets_an_account_without_a_password_and_a_mail_to_choose_on
     )
 
 
-def test_what_is_said_does_not_tell_whether_the_person_was_known(
-    alice: User, mallory: User
-) -> None:
+def test_message_does_not_reveal_known_users(alice: User, mallory: User) -> None:
     client = client_of(alice)
     said = [
         client.post(ADD, {"email": email, "role": "member"}, follow=True)
@@ -61,7 +57,7 @@ def test_what_is_said_does_not_tell_whether_the_person_was_known(
     assert said == [1, 1]
 
 
-def test_the_email_waits_in_the_outbox_and_no_server_is_asked(alice: User, settings: Any) -> None:
+def test_email_waits_in_the_outbox(alice: User, settings: Any) -> None:
     settings.EMAIL_BACKEND = "audit.outbox.backend.OutboxBackend"
     settings.KEYWAY_EMAIL_TRANSPORT = "there.is.no.Transport"
     client_of(alice).post(ADD, {"email": "new@acme.example", "role": "member"})
@@ -69,7 +65,7 @@ def test_the_email_waits_in_the_outbox_and_no_server_is_asked(alice: User, setti
     assert Message.objects.waiting().get().recipient == "new@acme.example"
 
 
-def test_a_member_whose_email_cannot_be_stored_is_not_added(
+def test_unstored_email_adds_no_member(
     alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(**_: object) -> None:
@@ -96,7 +92,7 @@ def test_a_member_whose_email_cannot_be_stored_is_not_added(
         ({"email": "new@acme.example"}, "role"),
     ],
 )
-def test_what_cannot_be_added_is_refused_and_leaves_no_account(
+def test_refused_invitation_leaves_no_account(
     alice: User, bob: User, sent: dict[str, str], field: str
 ) -> None:
     client = client_of(alice)

@@ -20,7 +20,7 @@ from config.lib.text import is_visible
         "",
     ],
 )
-def test_names_in_any_script_are_taken(text: str) -> None:
+def test_names_in_any_script_are_accepted(text: str) -> None:
     assert is_visible(text)
 
 
@@ -33,7 +33,7 @@ def test_names_in_any_script_are_taken(text: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_does_not_show_is_refused_wherever_it_stands(character: str) -> None:
+def test_invisible_characters_are_refused_anywhere(character: str) -> None:
     assert is_visible("Key of bob")
     for text in (
         character,
@@ -45,5 +45,5 @@ def test_what_does_not_show_is_refused_wherever_it_stands(character: str) -> Non
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
-def test_printable_ascii_is_always_taken(text: str) -> None:
+def test_printable_ascii_is_always_accepted(text: str) -> None:
     assert is_visible(text)

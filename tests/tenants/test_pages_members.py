@@ -39,7 +39,7 @@ def role_of(user: User) -> str:
     return membership_of(user).role
 
 
-def test_the_list_tells_role_status_and_working_keys(
+def test_members_list_shows_role_status_and_keys(
     alice: User, bob: User, carol: User, public_key: Issued
 ) -> None:
     tenants.deactivate_member(membership=membership_of(carol), by=SYSTEM)
@@ -63,7 +63,7 @@ def test_the_list_tells_role_status_and_working_keys(
 
 
 @pytest.mark.parametrize("action", ["deactivate", "remove"])
-def test_ending_a_membership_refuses_its_keys_and_no_others(
+def test_ended_membership_denies_only_its_keys(
     alice: User, public_key: Issued, agent_key: Issued, issue_public_key: IssueKey, action: str
 ) -> None:
     bystander = issue_public_key(owner=alice)
@@ -77,9 +77,7 @@ def test_ending_a_membership_refuses_its_keys_and_no_others(
     assert isinstance(outcome(agent_key), Credential)
 
 
-def test_a_reactivated_member_is_back_with_their_keys(
-    alice: User, bob: User, public_key: Issued
-) -> None:
+def test_reactivated_member_regains_their_keys(alice: User, bob: User, public_key: Issued) -> None:
     client = client_of(alice)
     client.post(page(bob, "deactivate"))
     assert client_of(bob).get("/o/acme/").status_code == 404
@@ -88,7 +86,7 @@ def test_a_reactivated_member_is_back_with_their_keys(
     assert client_of(bob).get("/o/acme/").status_code == 200
 
 
-def test_a_role_is_changed_and_trailed(alice: User, bob: User, carol: User) -> None:
+def test_role_change_is_trailed(alice: User, bob: User, carol: User) -> None:
     client = client_of(alice)
     assert 'value="member" id="id_role_1"' in client.get(page(bob, "role")).content.decode()
     assert client.post(page(bob, "role"), {"role": "admin"})["Location"] == MEMBERS
@@ -98,7 +96,7 @@ def test_a_role_is_changed_and_trailed(alice: User, bob: User, carol: User) -> N
     assert role_of(bob) == "admin"
 
 
-def test_asking_changes_nothing(alice: User, bob: User) -> None:
+def test_confirmation_page_changes_nothing(alice: User, bob: User) -> None:
     client = client_of(alice)
     before = list(Membership.objects.values())
     for action in ACTIONS:
@@ -106,7 +104,7 @@ def test_asking_changes_nothing(alice: User, bob: User) -> None:
     assert list(Membership.objects.values()) == before
 
 
-def test_only_owners_touch_owners_and_make_them(alice: User, bob: User, olga: User) -> None:
+def test_only_owners_change_or_make_owners(alice: User, bob: User, olga: User) -> None:
     admin, owner = client_of(alice), client_of(olga)
     for action in ACTIONS:
         assert admin.get(page(olga, action)).status_code == 403
@@ -121,7 +119,7 @@ def test_only_owners_touch_owners_and_make_them(alice: User, bob: User, olga: Us
 
 
 @pytest.mark.parametrize("action", ["role", "deactivate", "remove"])
-def test_the_last_admin_stays(alice: User, bob: User, action: str) -> None:
+def test_last_admin_stays(alice: User, bob: User, action: str) -> None:
     client = client_of(alice)
     response = client.post(page(alice, action), {"role": "member"}, follow=True)
     assert "at least one active owner or admin" in response.content.decode()
@@ -135,7 +133,7 @@ def test_the_last_admin_stays(alice: User, bob: User, action: str) -> None:
 @pytest.mark.parametrize(
     ("who", "reads"), [("bob", 403), ("carol", 200), ("mallory", 404), ("staff", 403)]
 )
-def test_who_does_not_manage_members_changes_none(
+def test_other_roles_cannot_change_members(
     cast: dict[str, User], alice: User, who: str, reads: int
 ) -> None:
     client = client_of(cast[who])
@@ -157,9 +155,7 @@ def cast(bob: User, carol: User, mallory: User, staff: User) -> dict[str, User]:
     return {"bob": bob, "carol": carol, "mallory": mallory, "staff": staff}
 
 
-def test_a_member_of_another_organization_is_as_unknown_as_nobody(
-    alice: User, mallory: User, bob: User
-) -> None:
+def test_member_of_another_organization_is_404(alice: User, mallory: User, bob: User) -> None:
     client = client_of(mallory)
     for action in ACTIONS:
         for address in (
@@ -173,7 +169,7 @@ def test_a_member_of_another_organization_is_as_unknown_as_nobody(
     assert role_of(bob) == "member"
 
 
-def test_somebody_who_left_cannot_be_changed_any_more(alice: User, bob: User) -> None:
+def test_removed_member_cannot_be_changed(alice: User, bob: User) -> None:
     gone = page(bob, "reactivate")
     client = client_of(alice)
     client.post(page(bob, "remove"))
@@ -181,9 +177,7 @@ def test_somebody_who_left_cannot_be_changed_any_more(alice: User, bob: User) ->
     assert bob.email not in client.get(MEMBERS).content.decode()
 
 
-def test_many_members_are_searched_and_paged_at_the_same_cost(
-    alice: User, acme: Organization
-) -> None:
+def test_members_search_and_pages_at_constant_cost(alice: User, acme: Organization) -> None:
     client = client_of(alice)
     client.get(MEMBERS)
     one = tables_asked(lambda: client.get(MEMBERS))
@@ -201,7 +195,7 @@ def test_many_members_are_searched_and_paged_at_the_same_cost(
     assert "No members match" in client.get(f"{MEMBERS}?q=%25").content.decode()
 
 
-def test_a_hostile_name_is_text_wherever_it_shows(alice: User, bob: User) -> None:
+def test_member_pages_escape_hostile_names(alice: User, bob: User) -> None:
     User.objects.filter(pk=bob.pk).update(name="</title><script>alert(1)</script>")
     client = client_of(alice)
     for address in (MEMBERS, *(page(bob, action) for action in ACTIONS)):

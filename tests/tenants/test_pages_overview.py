@@ -51,7 +51,7 @@ def happened(organization: Organization, *, hours_ago: float, environment: str =
     )
 
 
-def test_every_figure_is_counted(
+def test_overview_figures_are_counted(
     acme: Organization,
     globex: Organization,
     alice: User,
@@ -78,7 +78,7 @@ def test_every_figure_is_counted(
     }
 
 
-def test_a_member_is_told_of_their_own_keys_only(
+def test_members_overview_counts_only_own_keys(
     acme: Organization,
     alice: User,
     bob: User,
@@ -101,7 +101,7 @@ def test_a_member_is_told_of_their_own_keys_only(
     )
 
 
-def test_the_first_steps_are_ticked_by_what_is_there(
+def test_first_steps_reflect_existing_data(
     acme: Organization, alice: User, issue_agent_key: IssueKey, issue_public_key: IssueKey
 ) -> None:
     def walked() -> int:
@@ -120,14 +120,14 @@ def test_the_first_steps_are_ticked_by_what_is_there(
     assert walked() == 4
 
 
-def test_labels_on_the_overview_are_text(alice: User, issue_agent_key: IssueKey) -> None:
+def test_overview_escapes_labels(alice: User, issue_agent_key: IssueKey) -> None:
     issue_agent_key(name="<script>alert(1)</script>", expires_at=timezone.now() + timedelta(days=1))
     html = client_of(alice).get(PAGE).content.decode()
     assert html.count("&lt;script&gt;alert(1)") == 2
     assert "<script>alert" not in html
 
 
-def test_the_overview_of_another_tenant_is_not_found(
+def test_overview_of_another_tenant_is_404(
     acme: Organization, alice: User, mallory: User, staff: User
 ) -> None:
     assert client_of(alice).get(PAGE).status_code == 200
@@ -135,7 +135,7 @@ def test_the_overview_of_another_tenant_is_not_found(
     assert client_of(staff).get(PAGE).status_code == 403
 
 
-def test_the_way_in_leads_to_the_organization_open_last(
+def test_root_redirects_to_the_last_organization(
     acme: Organization, globex: Organization, bob: User
 ) -> None:
     tenants.add_member(organization=globex, user=bob, role=Role.MEMBER, by=SYSTEM)
@@ -145,7 +145,7 @@ def test_the_way_in_leads_to_the_organization_open_last(
     assert client.get("/").headers["Location"] == "/o/globex/"
 
 
-def test_the_way_in_leads_everybody_somewhere(acme: Organization, staff: User) -> None:
+def test_root_redirects_every_kind_of_user(acme: Organization, staff: User) -> None:
     nobody = User.objects.create_user("nobody@nowhere.example", PASSWORD)
     assert client_of(staff).get("/").headers["Location"] == "/administration/tenant-agents/"
     assert "You don’t belong to an organization yet" in client_of(nobody).get("/").content.decode()

@@ -18,7 +18,7 @@ def fields(**changes: Any) -> dict[str, Any]:
     return {"name": "Bob Brandt", "time_zone": "Europe/Berlin", "theme": "dark"} | changes
 
 
-def test_identity_time_zone_and_appearance_are_saved_on_the_server(alice: User, bob: User) -> None:
+def test_profile_is_saved_on_the_server(alice: User, bob: User) -> None:
     client = client_of(bob)
     bystander = User.objects.filter(pk=alice.pk).values().get()
     response = client.post(PROFILE, fields(), follow=True)
@@ -43,7 +43,7 @@ def test_identity_time_zone_and_appearance_are_saved_on_the_server(alice: User, 
         ({"theme": "neon"}, "theme"),
     ],
 )
-def test_what_cannot_be_is_refused_and_not_shown_as_if_it_were(
+def test_invalid_profile_is_refused_and_not_shown(
     bob: User, changes: dict[str, str], field: str
 ) -> None:
     client = client_of(bob)
@@ -55,7 +55,7 @@ def test_what_cannot_be_is_refused_and_not_shown_as_if_it_were(
     assert client.post(PROFILE, fields()).status_code == 302
 
 
-def test_nobody_promotes_themselves_here(bob: User) -> None:
+def test_profile_form_cannot_grant_rights(bob: User) -> None:
     extra = {
         "email": "root@acme.example",
         "is_staff": "on",
@@ -74,18 +74,18 @@ def test_nobody_promotes_themselves_here(bob: User) -> None:
     assert changed.password == bob.password
 
 
-def test_a_form_from_elsewhere_is_refused(bob: User) -> None:
+def test_profile_form_needs_a_csrf_token(bob: User) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = client_of(bob).cookies
     assert strict.post(PROFILE, fields()).status_code == 403
 
 
-def test_a_stranger_is_sent_to_sign_in(db: None) -> None:
+def test_profile_requires_sign_in(db: None) -> None:
     response = Client().get(PROFILE)
     assert (response.status_code, response["Location"]) == (302, "/accounts/login/?next=/profile/")
 
 
-def test_only_ones_own_keys_are_listed(
+def test_profile_lists_only_own_keys(
     alice: User, bob: User, public_key: Issued, agent_key: Issued
 ) -> None:
     html = client_of(alice).get(f"{PROFILE}?status=all").content.decode()
@@ -97,7 +97,7 @@ def test_only_ones_own_keys_are_listed(
         assert words in mine
 
 
-def test_keys_of_a_membership_that_ended_are_still_told_of(bob: User, public_key: Issued) -> None:
+def test_profile_lists_keys_of_ended_memberships(bob: User, public_key: Issued) -> None:
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
     html = client_of(bob).get(f"{PROFILE}?status=inactive").content.decode()
     assert "Owner inactive" in html

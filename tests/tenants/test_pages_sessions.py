@@ -40,7 +40,7 @@ def listed(browser: Client) -> str:
     return browser.get(PAGE).content.decode().partition('id="programs-title"')[2]
 
 
-def test_each_sees_the_programs_that_signed_in_as_them_and_when_they_last_refreshed(
+def test_sessions_lists_own_programs_with_last_refresh(
     bob: User, carol: User
 ) -> None:
     assert "No programs signed in" in listed(client_of(bob))
@@ -56,13 +56,13 @@ def test_each_sees_the_programs_that_signed_in_as_them_and_when_they_last_refres
     assert "Never" not in listed(client_of(bob))
 
 
-def test_the_page_is_no_page_of_an_organization(bob: User) -> None:
+def test_sessions_page_belongs_to_no_organization(bob: User) -> None:
     html = client_of(bob).get(PAGE).content.decode()
     assert 'class="nav-link"' in html
     assert not re.findall(r'class="nav-link" href="/o/[^>]*aria-current', html)
 
 
-def test_what_has_ended_is_not_listed(bob: User) -> None:
+def test_ended_sign_ins_are_not_listed(bob: User) -> None:
     now = timezone.now()
     signed_in(bob, at=now - timedelta(days=31))
     services.end_family(
@@ -76,9 +76,7 @@ def test_what_has_ended_is_not_listed(bob: User) -> None:
     assert "No programs signed in" in listed(client_of(bob))
 
 
-def test_ending_one_is_true_when_it_is_answered_and_leaves_the_others(
-    bob: User, carol: User
-) -> None:
+def test_sign_out_is_immediate_and_spares_others(bob: User, carol: User) -> None:
     first, second, bystander = (
         program(bob, "first/1"),
         program(bob, "second/1"),
@@ -99,7 +97,7 @@ def test_ending_one_is_true_when_it_is_answered_and_leaves_the_others(
     assert of_first.revoke_reason == EndReason.SIGNED_OUT
 
 
-def test_ending_one_is_trailed_once(bob: User) -> None:
+def test_sign_out_is_trailed_once(bob: User) -> None:
     program(bob, "ledger/2")
     browser, of = client_of(bob), family(bob)
     assert [browser.post(ending(of)).status_code for _ in range(2)] == [302, 404]
@@ -109,7 +107,7 @@ def test_ending_one_is_trailed_once(bob: User) -> None:
 
 
 @pytest.mark.parametrize("name", ["mallory", "alice", "staff"])
-def test_nobody_sees_or_ends_the_program_of_another(
+def test_programs_of_other_users_are_out_of_reach(
     name: str, bob: User, request: pytest.FixtureRequest
 ) -> None:
     other: User = request.getfixturevalue(name)
@@ -128,7 +126,7 @@ def test_nobody_sees_or_ends_the_program_of_another(
     assert dead(pair)
 
 
-def test_a_link_or_a_foreign_form_ends_nothing(bob: User) -> None:
+def test_sign_out_needs_a_post_with_csrf_token(bob: User) -> None:
     pair = program(bob, "bobs/1")
     assert client_of(bob).get(ending(family(bob))).status_code == 405
     foreign = Client(enforce_csrf_checks=True)
@@ -138,7 +136,7 @@ def test_a_link_or_a_foreign_form_ends_nothing(bob: User) -> None:
     assert status(pair) == 200
 
 
-def test_many_are_paged_at_the_same_cost(bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sessions_are_paged_at_constant_cost(bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "PER_PAGE", 5)
     browser = client_of(bob)
     costs = []

@@ -29,7 +29,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_no_template_holds(what: str) -> None:
+def test_no_template_contains(what: str) -> None:
     assert len(TEMPLATES) > 50
     assert [
         path.name
@@ -39,15 +39,13 @@ def test_no_template_holds(what: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["keyway.css", "keyway.js", "favicon.svg"])
-def test_what_pages_load_loads_nothing_from_elsewhere(name: str) -> None:
+def test_assets_load_nothing_from_other_hosts(name: str) -> None:
     text = (ROOT / "static/keyway" / name).read_text().replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"https?://|url\((?![\"']?fonts/)|@import|\beval\(|new Function", text)
 
 
 @pytest.mark.parametrize("theme", Theme.values)
-def test_a_page_comes_in_the_theme_its_reader_chose(
-    acme: Organization, bob: User, theme: str
-) -> None:
+def test_page_uses_the_users_theme(acme: Organization, bob: User, theme: str) -> None:
     User.objects.filter(pk=bob.pk).update(theme=theme)
     html = client_of(bob).get("/o/acme/").content.decode()
     assert f'<html lang="en" dir="ltr" data-theme="{theme}">' in html
@@ -65,7 +63,7 @@ def links(html: str) -> set[str]:
     return set(re.findall(r'class="nav-link" href="([^"]+)"', sidebar[0]))
 
 
-def test_the_navigation_offers_each_role_what_it_may_open(
+def test_navigation_matches_each_role(
     acme: Organization, alice: User, bob: User, carol: User, staff: User
 ) -> None:
     everybody = {"/o/acme/", "/o/acme/activity/", "/profile/#api-keys", "/docs/api/"}
@@ -93,7 +91,7 @@ def test_the_navigation_offers_each_role_what_it_may_open(
             assert client.get(address).status_code == 200, (user, address)
 
 
-def test_the_navigation_marks_where_one_is(carol: User) -> None:
+def test_navigation_marks_the_current_page(carol: User) -> None:
     client = client_of(carol)
     for page in (
         "/o/acme/",
@@ -107,7 +105,7 @@ def test_the_navigation_marks_where_one_is(carol: User) -> None:
         ) == [page]
 
 
-def test_the_switcher_offers_the_organizations_one_belongs_to(
+def test_switcher_lists_own_organizations(
     acme: Organization, globex: Organization, bob: User, mallory: User
 ) -> None:
     def offered(user: User, page: str) -> list[str]:
@@ -122,7 +120,7 @@ def test_the_switcher_offers_the_organizations_one_belongs_to(
     assert offered(mallory, "/o/globex/") == ["/o/globex/"]
 
 
-def test_hostile_names_are_text_in_the_shell(acme: Organization, bob: User) -> None:
+def test_shell_escapes_hostile_names(acme: Organization, bob: User) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     Organization.objects.filter(pk=acme.pk).update(name=hostile)
     User.objects.filter(pk=bob.pk).update(name=hostile)
@@ -131,9 +129,7 @@ def test_hostile_names_are_text_in_the_shell(acme: Organization, bob: User) -> N
     assert "<img" not in html
 
 
-def test_a_suspended_organization_says_so_and_can_still_be_read(
-    acme: Organization, carol: User
-) -> None:
+def test_suspended_organization_is_marked_and_readable(acme: Organization, carol: User) -> None:
     client = client_of(carol)
     assert "Acme is suspended" not in client.get("/o/acme/").content.decode()
     tenants.suspend_organization(organization=acme, by=SYSTEM)

@@ -49,7 +49,7 @@ def sign_in_again(client: Client, response: Any) -> Any:
     return client.post(response["Location"], {"password": PASSWORD}, follow=True)
 
 
-def test_every_change_asks_for_a_recent_sign_in(alice: User, addresses: list[str]) -> None:
+def test_every_change_requires_a_recent_sign_in(alice: User, addresses: list[str]) -> None:
     client = client_of(alice)
     for address in addresses:
         assert client.get(address).status_code == 200, address
@@ -64,7 +64,7 @@ def test_every_change_asks_for_a_recent_sign_in(alice: User, addresses: list[str
     assert list(Membership.objects.values()) == members
 
 
-def test_a_sign_in_counts_until_its_last_second(alice: User) -> None:
+def test_sign_in_counts_until_its_last_second(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW - 5)
     assert client.get(NEW).status_code == 200
@@ -72,7 +72,7 @@ def test_a_sign_in_counts_until_its_last_second(alice: User) -> None:
     assert client.get(NEW).status_code == 302
 
 
-def test_reading_asks_for_no_recent_sign_in(alice: User) -> None:
+def test_reading_requires_no_recent_sign_in(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW * 100)
     for address in (
@@ -84,7 +84,7 @@ def test_reading_asks_for_no_recent_sign_in(alice: User) -> None:
         assert client.get(address).status_code == 200
 
 
-def test_what_was_typed_is_still_there_after_signing_in_again(alice: User) -> None:
+def test_input_survives_signing_in_again(alice: User) -> None:
     client = client_of(alice)
     nonce = nonce_of(client.get(NEW))
     sent = {
@@ -111,7 +111,7 @@ def test_what_was_typed_is_still_there_after_signing_in_again(alice: User) -> No
     assert 'value="Typed before"' not in client.get(NEW).content.decode(), "it is kept for one time"
 
 
-def test_a_confirmation_comes_back_after_signing_in_again(
+def test_confirmation_returns_after_signing_in_again(
     alice: User, public_key_of_alice: Issued
 ) -> None:
     client = client_of(alice)
@@ -123,7 +123,7 @@ def test_a_confirmation_comes_back_after_signing_in_again(
     assert Key.objects.get().revoked_at is None
 
 
-def test_what_is_kept_holds_neither_headers_nor_cookies(alice: User) -> None:
+def test_kept_input_has_no_headers_or_cookies(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW)
     client.post(NEW, {"name": "x", "csrfmiddlewaretoken": "t" * 64})
@@ -134,7 +134,7 @@ def test_what_is_kept_holds_neither_headers_nor_cookies(alice: User) -> None:
     assert "account_reauthentication_state" not in session
 
 
-def test_another_page_is_not_handed_what_was_kept(alice: User, public_key_of_alice: Issued) -> None:
+def test_kept_input_is_for_one_page(alice: User, public_key_of_alice: Issued) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW)
     again = client.post(NEW, {"name": "For another page"})
@@ -143,14 +143,14 @@ def test_another_page_is_not_handed_what_was_kept(alice: User, public_key_of_ali
     assert "For another page" in client.get(NEW).content.decode()
 
 
-def test_too_much_is_not_kept(alice: User) -> None:
+def test_oversized_input_is_not_kept(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW)
     assert client.post(NEW, {"name": "x" * 40_000}).status_code == 302
     assert "kept_fields" not in client.session
 
 
-def test_a_wrong_password_opens_nothing(alice: User) -> None:
+def test_wrong_password_is_not_a_recent_sign_in(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW)
     again = client.get(NEW)["Location"]
@@ -160,7 +160,7 @@ def test_a_wrong_password_opens_nothing(alice: User) -> None:
     assert client.get(NEW).status_code == 200
 
 
-def test_somebody_elses_sign_in_in_this_session_does_not_count(alice: User) -> None:
+def test_another_users_sign_in_does_not_count(alice: User) -> None:
     client = client_of(alice)
     assert client.get(NEW).status_code == 200
     session = client.session
@@ -172,9 +172,7 @@ def test_somebody_elses_sign_in_in_this_session_does_not_count(alice: User) -> N
 @pytest.mark.parametrize(
     ("method", "status"), [("password", 200), ("mfa", 200), ("password_reset", 302), ("email", 302)]
 )
-def test_only_a_password_and_a_second_factor_prove_anything(
-    alice: User, method: str, status: int
-) -> None:
+def test_only_password_and_second_factor_count(alice: User, method: str, status: int) -> None:
     client = client_of(alice)
     session = client.session
     session["account_authentication_methods"] = [
@@ -184,7 +182,7 @@ def test_only_a_password_and_a_second_factor_prove_anything(
     assert client.get(NEW).status_code == status
 
 
-def test_who_cannot_sign_in_again_is_told_what_to_do(alice: User) -> None:
+def test_user_without_a_method_is_told_what_to_do(alice: User) -> None:
     client = client_of(alice)
     grow_old(client, WINDOW)
     User.objects.filter(pk=alice.pk).update(password="!")
@@ -194,7 +192,7 @@ def test_who_cannot_sign_in_again_is_told_what_to_do(alice: User) -> None:
     assert "Sign out and sign in again" in response.content.decode()
 
 
-def test_the_role_is_asked_before_the_sign_in(carol: User, mallory: User) -> None:
+def test_role_is_checked_before_the_sign_in(carol: User, mallory: User) -> None:
     for person, status in ((carol, 403), (mallory, 404)):
         client = client_of(person)
         grow_old(client, WINDOW)

@@ -11,7 +11,7 @@ from tests.conftest import PASSWORD, SYSTEM, membership_of
 pytestmark = pytest.mark.django_db
 
 
-def test_the_last_admin_can_neither_leave_nor_be_demoted(alice: User, bob: User) -> None:
+def test_last_admin_cannot_leave_or_be_demoted(alice: User, bob: User) -> None:
     admin = membership_of(alice)
     for change in (tenants.deactivate_member, tenants.remove_member):
         with pytest.raises(LastAdmin):
@@ -23,16 +23,14 @@ def test_the_last_admin_can_neither_leave_nor_be_demoted(alice: User, bob: User)
     assert Membership.objects.active().filter(user=alice).count() == 0
 
 
-def test_a_deactivated_admin_does_not_count_as_the_one_who_remains(alice: User, bob: User) -> None:
+def test_deactivated_admin_does_not_count(alice: User, bob: User) -> None:
     tenants.change_role(membership=membership_of(bob), role=Role.ADMIN, by=SYSTEM)
     tenants.deactivate_member(membership=membership_of(bob), by=SYSTEM)
     with pytest.raises(LastAdmin):
         tenants.remove_member(membership=membership_of(alice), by=SYSTEM)
 
 
-def test_somebody_present_cannot_be_added_twice_but_comes_back_after_removal(
-    alice: User, bob: User, acme: Organization
-) -> None:
+def test_removed_member_can_be_added_again(alice: User, bob: User, acme: Organization) -> None:
     with pytest.raises(AlreadyMember):
         tenants.add_member(organization=acme, user=bob, role=Role.ADMIN, by=SYSTEM)
     old = membership_of(bob)
@@ -41,9 +39,7 @@ def test_somebody_present_cannot_be_added_twice_but_comes_back_after_removal(
     assert new.pk != old.pk
 
 
-def test_a_change_that_changes_nothing_is_not_trailed(
-    alice: User, bob: User, acme: Organization
-) -> None:
+def test_no_op_change_is_not_trailed(alice: User, bob: User, acme: Organization) -> None:
     tenants.deactivate_member(membership=membership_of(bob), by=SYSTEM)
     tenants.suspend_organization(organization=acme, by=SYSTEM)
     before = TrailEntry.objects.count()
@@ -53,7 +49,7 @@ def test_a_change_that_changes_nothing_is_not_trailed(
     assert TrailEntry.objects.count() == before
 
 
-def test_a_deactivated_person_cannot_sign_in(bob: User) -> None:
+def test_deactivated_user_cannot_sign_in(bob: User) -> None:
     assert authenticate(email=bob.email, password=PASSWORD) == bob
     tenants.deactivate_user(user=bob, by=SYSTEM)
     assert authenticate(email=bob.email, password=PASSWORD) is None

@@ -9,11 +9,14 @@ from config.lib.ids import decode, encode
 
 
 class Command(BaseCommand):
-    help = "Recompute the trail's hash chains and name every entry that was changed, taken out, moved or put in."
+    help = (
+        "Recompute the hash chains of the audit log and report every entry that was changed, "
+        "removed, moved or inserted."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--organization", metavar="org_…", help="only this organization's chain (default: all)"
+            "--organization", metavar="org_…", help="check only this organization (default: all)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -23,13 +26,15 @@ class Command(BaseCommand):
             flaws += 1
             self.stdout.write(f"{encode('org', flaw.organization)} {flaw.sequence}: {flaw.reason}")
         if flaws:
-            raise CommandError(f"The trail does not hold: {flaws} flaw{'s' if flaws > 1 else ''}.")
+            raise CommandError(
+                f"The audit log is not intact: {flaws} flaw{'s' if flaws > 1 else ''}."
+            )
         entries = (
             TrailEntry.objects.all()
             if chains is None
             else TrailEntry.objects.filter(organization_id=chains[0])
         )
-        self.stdout.write(f"The trail holds: {entries.count()} entries.")
+        self.stdout.write(f"The audit log is intact: {entries.count()} entries.")
 
     def _organization(self, text: str) -> Any:
         try:

@@ -78,14 +78,14 @@ def refused(
     assert type(told.value) is error
 
 
-def test_what_is_forged_here_is_what_keyway_makes(good: str) -> None:
+def test_forge_reproduces_a_real_token(good: str) -> None:
     """Or the refusals below would prove nothing. It also pins the header's bytes, which signed tokens depend on."""
     assert forged(header(), claims(good)) == good
     assert list(opened(good, 0)) == ["alg", "kid", "typ"]
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "NONE", "", None])
-def test_an_unsigned_token_is_refused(good: str, alg: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsigned_token_is_refused(good: str, alg: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     unsigned = f"{segment(header(alg=alg))}.{good.split('.')[1]}"
     for token in (f"{unsigned}.", f"{unsigned}.{good.split('.')[2]}"):
         refused(token, monkeypatch)
@@ -94,7 +94,7 @@ def test_an_unsigned_token_is_refused(good: str, alg: Any, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
 @pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512", "RS256"])
-def test_the_public_key_is_no_secret_to_sign_with(
+def test_hmac_with_the_public_key_is_refused(
     good: str, alg: str, encoding: Encoding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public = conf.signing_keys()[0].public.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
@@ -134,33 +134,31 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_a_header_that_keyway_does_not_write_is_refused_though_the_signature_holds(
+def test_foreign_header_is_refused_despite_the_signature(
     good: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused(forged(header(**HEADERS[name]), claims(good)), monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
-def test_a_key_that_comes_with_the_token_is_not_used(
+def test_key_inside_the_token_is_ignored(
     good: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused(forged(header(**HEADERS[name]), claims(good), FOREIGN), monkeypatch)
 
 
-def test_a_foreign_key_under_our_kid_is_refused(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_key_with_our_kid_is_refused(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(forged(header(), claims(good), FOREIGN), monkeypatch)
 
 
-def test_the_signature_covers_every_claim(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signature_covers_every_claim(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
     head, _, signature = good.split(".")
     refused(f"{head}.{segment(claims(good, sub=somebody()))}.{signature}", monkeypatch)
     refused(good[:-8], monkeypatch)
     refused(f"{head}.{good.split('.')[1]}.", monkeypatch)
 
 
-def test_doubled_and_reordered_headers_are_refused(
-    good: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doubled_or_reordered_header_is_refused(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kid = conf.signing_keys()[0].kid
     for head in (
         f'{{"alg":"none","alg":"RS256","kid":"{kid}","typ":"at+jwt"}}',
@@ -212,14 +210,14 @@ WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_claim_of_another_kind_is_refused_though_the_signature_holds(
+def test_mistyped_claim_is_refused_despite_the_signature(
     good: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused(forged(header(), claims(good, **WRONG[name](claims(good)))), monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"])
-def test_a_claim_that_is_missing_or_doubled_is_refused(
+def test_missing_or_doubled_claim_is_refused(
     good: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = claims(good)
@@ -244,13 +242,13 @@ def test_a_claim_that_is_missing_or_doubled_is_refused(
         '{"iss":"x"}'.encode("utf-16"),
     ],
 )
-def test_a_payload_that_is_no_object_of_claims_is_refused(
+def test_payload_must_be_an_object_of_claims(
     good: str, payload: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused(forged(header(), payload), monkeypatch)
 
 
-def test_a_token_expires_at_its_second_and_says_so(
+def test_token_expires_at_its_exact_second(
     bob: User, good: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = timezone.now().replace(microsecond=0)
@@ -262,9 +260,7 @@ def test_a_token_expires_at_its_second_and_says_so(
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
-def test_a_token_of_the_future_is_refused_past_what_clocks_may_differ(
-    good: str, bob: User, name: str
-) -> None:
+def test_future_token_is_refused_beyond_the_skew(good: str, bob: User, name: str) -> None:
     now = timezone.now().replace(microsecond=0)
     edge = int((now + SKEW).timestamp())
     assert accepted(forged(header(), claims(good, **{name: edge})), at=now).user == bob
@@ -272,7 +268,7 @@ def test_a_token_of_the_future_is_refused_past_what_clocks_may_differ(
         accepted(forged(header(), claims(good, **{name: edge + 1})), at=now)
 
 
-def test_a_refresh_token_is_no_access_token_nor_the_reverse(
+def test_token_uses_are_not_interchangeable(
     bob: User, good: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = signed_in(bob)
@@ -282,15 +278,13 @@ def test_a_refresh_token_is_no_access_token_nor_the_reverse(
     assert refreshed(pair.refresh)
 
 
-def test_signed_ids_of_nobody_and_of_somebody_else_are_refused(good: str, carol: User) -> None:
+def test_signed_ids_must_match_a_stored_sign_in(good: str, carol: User) -> None:
     for change in ({"sid": encode("fam", uuid7())}, {"sub": carol.public_id}, {"sub": somebody()}):
         with pytest.raises(InvalidToken):
             accepted(forged(header(), claims(good, **change)))
 
 
-def test_a_huge_token_is_refused_before_it_is_looked_at(
-    good: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_huge_token_is_refused_unparsed(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for token in (
         forged(header(kid="k" * 1024 * 1024), claims(good)),
         forged(header(), claims(good, sub="s" * 1024 * 1024)),
@@ -305,7 +299,7 @@ def test_a_huge_token_is_refused_before_it_is_looked_at(
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
-def test_a_refusal_over_http_says_which_and_echoes_nothing(good: str) -> None:
+def test_http_refusal_names_the_code_and_echoes_nothing(good: str) -> None:
     late = forged(header(), claims(good, exp=1))
     for token, code in (
         (late, "expired_token"),

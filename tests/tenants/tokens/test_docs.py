@@ -24,7 +24,7 @@ exec python3 -c 'import json, sys; print(json.load(open(sys.argv[3]))[sys.argv[2
 
 
 @pytest.mark.server
-def test_the_commands_run(keyway: KeywayServer, tmp_path: Path) -> None:
+def test_documented_commands_run(keyway: KeywayServer, tmp_path: Path) -> None:
     assert SCRIPT
     assert ANSWER
     bob = keyway.user("bob")

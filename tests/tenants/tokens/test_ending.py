@@ -71,7 +71,7 @@ def by_signing_out_everywhere(user: User) -> None:
 @pytest.mark.parametrize(
     "end", [on_the_page, by_mail, in_the_shell, by_deactivation, by_signing_out_everywhere]
 )
-def test_what_takes_a_person_s_power_away_ends_all_their_tokens_at_once(
+def test_losing_access_revokes_all_tokens_at_once(
     end: Callable[[User], None], bob: User, carol: User
 ) -> None:
     mine, also_mine, bystander = signed_in(bob), signed_in(bob), signed_in(carol)
@@ -82,7 +82,7 @@ def test_what_takes_a_person_s_power_away_ends_all_their_tokens_at_once(
     assert status(bystander) == 200
 
 
-def test_reactivating_a_user_brings_no_sign_in_back(bob: User) -> None:
+def test_reactivation_restores_no_sign_in(bob: User) -> None:
     pair = signed_in(bob)
     tenants.deactivate_user(user=bob, by=SYSTEM)
     tenants.reactivate_user(user=bob, by=SYSTEM)
@@ -91,14 +91,14 @@ def test_reactivating_a_user_brings_no_sign_in_back(bob: User) -> None:
     assert status(signed_in(bob)) == 200
 
 
-def test_an_ended_membership_leaves_the_person_and_takes_the_place(bob: User) -> None:
+def test_ended_membership_keeps_the_user_signed_in(bob: User) -> None:
     pair = signed_in(bob)
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
     answer = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
     assert (answer.status_code, answer.json()["organizations"]) == (200, [])
 
 
-def test_ending_by_force_is_trailed_once_with_how_many(bob: User) -> None:
+def test_forced_sign_out_is_trailed_once_with_a_count(bob: User) -> None:
     signed_in(bob), signed_in(bob)
     for _ in range(2):
         by_signing_out_everywhere(bob)
@@ -115,9 +115,7 @@ def logout(body: dict[str, Any] | None = None, **headers: str) -> Any:
     )
 
 
-def test_a_logout_ends_the_family_of_the_token_presented_and_no_other(
-    bob: User, carol: User
-) -> None:
+def test_logout_revokes_only_its_own_family(bob: User, carol: User) -> None:
     first, second, bystander = signed_in(bob), signed_in(bob), signed_in(carol)
     assert logout(HTTP_AUTHORIZATION=f"Bearer {first.access}").status_code == 204
     assert dead(first)
@@ -128,7 +126,7 @@ def test_a_logout_ends_the_family_of_the_token_presented_and_no_other(
     assert TokenFamily.objects.filter(revoked_at=None).get().user == carol
 
 
-def test_a_used_refresh_token_ends_its_family_too_and_twice_is_as_once(bob: User) -> None:
+def test_logout_accepts_a_used_token_and_is_idempotent(bob: User) -> None:
     first = signed_in(bob)
     then = refreshed(first.refresh)
     ended: list[datetime | None] = []
@@ -139,7 +137,7 @@ def test_a_used_refresh_token_ends_its_family_too_and_twice_is_as_once(bob: User
     assert ended[0] == ended[1]
 
 
-def test_a_logout_without_a_good_token_says_what_is_missing(bob: User) -> None:
+def test_logout_without_a_valid_token_is_refused(bob: User) -> None:
     pair = signed_in(bob)
     assert logout().json()["code"] == logout({}).json()["code"] == "missing_token"
     assert logout({"refresh_token": pair.access}).json()["code"] == "invalid_token"
@@ -155,7 +153,7 @@ def test_a_logout_without_a_good_token_says_what_is_missing(bob: User) -> None:
     assert status(pair) == 200
 
 
-def test_a_token_costs_one_query_which_joins_family_and_user(bob: User) -> None:
+def test_authentication_takes_one_query(bob: User) -> None:
     pair = signed_in(bob)
     with CaptureQueriesContext(connection) as queries:
         assert accepted(pair.access).user == bob
@@ -163,7 +161,7 @@ def test_a_token_costs_one_query_which_joins_family_and_user(bob: User) -> None:
     assert all(table in queries[0]["sql"] for table in ("tenants_tokenfamily", "tenants_user"))
 
 
-def test_the_workers_duty_removes_families_that_ended(bob: User) -> None:
+def test_duty_prunes_expired_families(bob: User) -> None:
     signed_in(bob, at=timezone.now() - timedelta(days=31))
     living = signed_in(bob)
     (duty,) = [each for each in duties.registered() if each.name == "prune_user_tokens"]

@@ -29,7 +29,7 @@ def bearer(token: str) -> APIClient:
     return api(HTTP_AUTHORIZATION=f"Bearer {token}")
 
 
-def test_a_sign_in_answers_what_the_document_shows(bob: User) -> None:
+def test_login_matches_the_document(bob: User) -> None:
     answer = login(bob)
     assert answer.status_code == 200
     assert set(answer.json()) == {"access_token", "refresh_token", "expires_in", "token_type"}
@@ -40,7 +40,7 @@ def test_a_sign_in_answers_what_the_document_shows(bob: User) -> None:
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_a_token_says_whose_it_is(bob: User) -> None:
+def test_me_returns_the_user(bob: User) -> None:
     me = bearer(login(bob).json()["access_token"]).get(ME)
     assert me.status_code == 200
     assert me.json()["id"] == bob.public_id
@@ -48,7 +48,7 @@ def test_a_token_says_whose_it_is(bob: User) -> None:
     assert [place["slug"] for place in me.json()["organizations"]] == ["acme"]
 
 
-def test_nothing_and_an_api_key_are_no_token(bob: User, public_key: Any) -> None:
+def test_api_key_is_not_a_user_token(bob: User, public_key: Any) -> None:
     for client in (
         api(),
         api(public_key),
@@ -61,14 +61,12 @@ def test_nothing_and_an_api_key_are_no_token(bob: User, public_key: Any) -> None
         assert answer["WWW-Authenticate"] == 'Bearer realm="Keyway"'
 
 
-def test_a_token_beside_a_key_is_one_credential_too_many(bob: User, public_key: Any) -> None:
+def test_token_and_key_together_are_refused(bob: User, public_key: Any) -> None:
     client = api(public_key, HTTP_AUTHORIZATION=f"Bearer {login(bob).json()['access_token']}")
     assert client.get(ME).json()["code"] == "several_credentials"
 
 
-def test_wrong_password_unknown_address_and_deactivated_user_get_one_answer(
-    bob: User, carol: User
-) -> None:
+def test_failed_logins_are_indistinguishable(bob: User, carol: User) -> None:
     assert login(bob).status_code == login(carol).status_code == 200
     User.objects.filter(pk=carol.pk).update(is_active=False)
     before = TokenFamily.objects.count()
@@ -80,7 +78,7 @@ def test_wrong_password_unknown_address_and_deactivated_user_get_one_answer(
     assert TokenFamily.objects.count() == before
 
 
-def test_last_sign_in_and_where_from_are_noted(bob: User) -> None:
+def test_login_records_time_and_origin(bob: User) -> None:
     client = api(HTTP_USER_AGENT="curl/8 \x00\xff" + "x" * 500)
     assert (
         client.post(
@@ -103,22 +101,20 @@ BODIES = [
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_a_body_that_is_no_sign_in_is_refused_and_not_echoed(body: bytes) -> None:
+def test_malformed_login_is_refused_and_not_echoed(body: bytes) -> None:
     answer = api().post(LOGIN, data=body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
     assert b"aaaa" not in answer.content
 
 
-def test_other_types_and_bodies_too_large_are_refused(bob: User) -> None:
+def test_other_types_and_large_bodies_are_refused(bob: User) -> None:
     form = api().post(LOGIN, {"email": bob.email, "password": PASSWORD}, format="multipart")
     assert (form.status_code, form.json()["code"]) == (415, "unsupported_media_type")
     large = api().post(LOGIN, {"email": bob.email, "password": "x" * 20_000}, format="json")
     assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
 
 
-def test_one_account_is_guessed_at_five_times_and_the_right_password_waits_too(
-    bob: User, carol: User
-) -> None:
+def test_five_failures_block_even_the_right_password(bob: User, carol: User) -> None:
     assert [login(bob, password=f"wrong {n}").status_code for n in range(5)] == [401] * 5
     limited = login(bob)
     assert (limited.status_code, limited.json()["code"]) == (429, "rate_limited")
@@ -126,15 +122,13 @@ def test_one_account_is_guessed_at_five_times_and_the_right_password_waits_too(
     assert login(carol).status_code == 200
 
 
-def test_guesses_on_the_page_and_here_count_together(bob: User) -> None:
+def test_page_and_api_share_the_failure_limit(bob: User) -> None:
     for number in range(5):
         Client().post("/accounts/login/", {"login": bob.email, "password": f"wrong {number}"})
     assert login(bob).status_code == 429
 
 
-def test_sign_ins_from_one_address_are_limited_as_on_the_page(
-    bob: User, settings: Settings
-) -> None:
+def test_login_rate_per_address_matches_the_page(bob: User, settings: Settings) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login": Rate(3, 60).for_allauth("ip")}
     answers = [login(bob) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -149,9 +143,7 @@ class Counting(MD5PasswordHasher):
         return super().encode(password, salt)
 
 
-def test_an_unknown_address_costs_the_same_work_as_a_wrong_password(
-    bob: User, settings: Settings
-) -> None:
+def test_unknown_address_hashes_a_password_too(bob: User, settings: Settings) -> None:
     settings.PASSWORD_HASHERS = [f"{__name__}.Counting"]
     Counting.work.clear()
     login(bob, password="wrong")
@@ -159,7 +151,7 @@ def test_an_unknown_address_costs_the_same_work_as_a_wrong_password(
     assert Counting.work == ["wrong", "wrong"]
 
 
-def test_the_password_is_in_no_log_and_no_repr(bob: User, caplog: pytest.LogCaptureFixture) -> None:
+def test_password_is_in_no_log_or_repr(bob: User, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     secret = "a password nobody else has"
     login(bob, password=secret)

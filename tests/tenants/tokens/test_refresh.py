@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 REFRESH = "/api/v1/auth/refresh"
 
 
-def test_a_refresh_answers_as_a_sign_in_does_and_both_new_tokens_are_good(bob: User) -> None:
+def test_refresh_returns_two_valid_tokens(bob: User) -> None:
     first = signed_in(bob)
     answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
     assert answer.status_code == 200
@@ -37,7 +37,7 @@ def test_a_refresh_answers_as_a_sign_in_does_and_both_new_tokens_are_good(bob: U
     assert refreshed(answer.json()["refresh_token"])
 
 
-def test_the_loser_of_a_race_is_refused_and_the_winner_goes_on(bob: User) -> None:
+def test_race_loser_is_refused_winner_goes_on(bob: User) -> None:
     first, now = signed_in(bob), timezone.now()
     winner = refreshed(first.refresh, now)
     with pytest.raises(InvalidToken):
@@ -46,7 +46,7 @@ def test_the_loser_of_a_race_is_refused_and_the_winner_goes_on(bob: User) -> Non
     assert refreshed(winner.refresh)
 
 
-def test_a_later_second_use_ends_the_family_at_once_and_is_trailed(bob: User, carol: User) -> None:
+def test_reuse_revokes_the_family_and_is_trailed(bob: User, carol: User) -> None:
     first, bystander, now = signed_in(bob), signed_in(carol), timezone.now()
     winner, another = refreshed(first.refresh, now), signed_in(bob)
     assert accepted(winner.access)
@@ -65,7 +65,7 @@ def test_a_later_second_use_ends_the_family_at_once_and_is_trailed(bob: User, ca
     assert TokenFamily.objects.exclude(revoked_at=None).get().revoke_reason == EndReason.REUSED
 
 
-def test_a_token_older_than_the_last_is_stolen_however_soon_it_comes(bob: User) -> None:
+def test_older_token_is_reuse_within_the_race_window(bob: User) -> None:
     first, now = signed_in(bob), timezone.now()
     third = refreshed(refreshed(first.refresh, now).refresh, now + SECOND)
     with pytest.raises(RefreshReused):
@@ -74,7 +74,7 @@ def test_a_token_older_than_the_last_is_stolen_however_soon_it_comes(bob: User) 
         refreshed(third.refresh)
 
 
-def test_reuse_over_http_says_so(bob: User) -> None:
+def test_reuse_has_its_own_error_over_http(bob: User) -> None:
     first = signed_in(bob)
     refreshed(first.refresh, timezone.now() - PARALLEL - SECOND)
     answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
@@ -82,7 +82,7 @@ def test_reuse_over_http_says_so(bob: User) -> None:
     assert answer["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_reuse_that_cannot_be_trailed_is_not_told_and_is_found_the_next_time(
+def test_untrailed_reuse_rolls_back_and_is_found_later(
     bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = signed_in(bob)
@@ -98,9 +98,7 @@ def test_reuse_that_cannot_be_trailed_is_not_told_and_is_found_the_next_time(
         refreshed(first.refresh)
 
 
-def test_a_refresh_token_lives_two_weeks_and_a_sign_in_a_month_to_the_second(
-    bob: User, settings: Settings
-) -> None:
+def test_refresh_and_sign_in_lifetimes_are_exact(bob: User, settings: Settings) -> None:
     now = timezone.now().replace(microsecond=0)
     with pytest.raises(ExpiredToken):
         refreshed(signed_in(bob, at=now).refresh, now + timedelta(days=14))
@@ -115,7 +113,7 @@ def test_a_refresh_token_lives_two_weeks_and_a_sign_in_a_month_to_the_second(
             attempt()
 
 
-def test_the_database_lets_a_token_have_one_successor(bob: User) -> None:
+def test_database_allows_one_successor(bob: User) -> None:
     signed_in(bob)
     first = RefreshToken.objects.get()
     RefreshToken.objects.create(family=first.family, replaces=first)
@@ -127,7 +125,7 @@ def ask(token: str) -> Any:
     return api().post(REFRESH, {"refresh_token": token}, format="json")
 
 
-def test_one_sign_in_is_refreshed_so_often_and_keeps_its_token_and_nobody_else_waits(
+def test_refresh_limit_is_per_sign_in_and_keeps_the_token(
     bob: User, carol: User, settings: Settings
 ) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refresh": Rate(2, 60)}
@@ -142,7 +140,7 @@ def test_one_sign_in_is_refreshed_so_often_and_keeps_its_token_and_nobody_else_w
     assert ask(mine).status_code == 200
 
 
-def test_a_thief_does_not_hide_behind_the_limit(bob: User, settings: Settings) -> None:
+def test_reuse_is_found_beyond_the_limit(bob: User, settings: Settings) -> None:
     """Whoever stole a token and refreshes without end is found out when its owner comes with it."""
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refresh": Rate(2, 60)}
     owners = signed_in(bob).refresh
@@ -152,7 +150,7 @@ def test_a_thief_does_not_hide_behind_the_limit(bob: User, settings: Settings) -
     assert ask(thiefs).json()["code"] == "invalid_token"
 
 
-def test_who_brings_nothing_good_spends_nothing_of_anybodys(bob: User, settings: Settings) -> None:
+def test_invalid_tokens_do_not_use_up_a_limit(bob: User, settings: Settings) -> None:
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refresh": Rate(1, 60)}
     good = signed_in(bob)
     for wrong in (good.access, f"{good.refresh[:-8]}AAAAAAAA", "x.y.z"):
@@ -160,7 +158,7 @@ def test_who_brings_nothing_good_spends_nothing_of_anybodys(bob: User, settings:
     assert ask(good.refresh).status_code == 200
 
 
-def test_an_inactive_user_refreshes_nothing(bob: User) -> None:
+def test_inactive_user_cannot_refresh(bob: User) -> None:
     pair = signed_in(bob)
     User.objects.filter(pk=bob.pk).update(is_active=False)
     with pytest.raises(InvalidToken):
@@ -175,13 +173,13 @@ BODIES = [
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_a_body_that_is_none_is_refused_and_not_echoed(body: bytes) -> None:
+def test_malformed_refresh_is_refused_and_not_echoed(body: bytes) -> None:
     answer = api().post(REFRESH, data=body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "é.b.c", "a" * 8000, "a.b.c d", "\x00"])
-def test_text_that_is_no_token_is_refused(token: str) -> None:
+def test_text_that_is_not_a_token_is_refused(token: str) -> None:
     answer = api().post(REFRESH, {"refresh_token": token}, format="json")
     assert answer.status_code in {400, 401}
     assert answer.json()["code"] in {"invalid_token", "malformed_body"}
@@ -191,7 +189,7 @@ def test_text_that_is_no_token_is_refused(token: str) -> None:
 @pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time"
 )
-def test_of_parallel_refreshes_exactly_one_wins_and_goes_on(bob: User) -> None:
+def test_parallel_refreshes_have_one_winner(bob: User) -> None:
     for _ in range(5):
         pair, together = signed_in(bob), Barrier(6)
         with ThreadPoolExecutor(6) as threads:
@@ -213,7 +211,7 @@ def _at_once(together: Barrier, token: str) -> Any:
         connection.close()
 
 
-def test_families_that_ended_by_themselves_are_removed_and_no_other(bob: User) -> None:
+def test_prune_removes_only_expired_families(bob: User) -> None:
     now = timezone.now()
     for number in range(3):
         refreshed(

@@ -13,7 +13,7 @@ OPEN = {
 }
 
 
-def test_the_schema_tells_how_a_token_is_got_and_presented() -> None:
+def test_schema_describes_user_tokens() -> None:
     schema = Client().get("/api/v1/schema", headers={"accept": "application/json"}).json()
     scheme = schema["components"]["securitySchemes"]["UserToken"]
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")

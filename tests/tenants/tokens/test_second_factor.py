@@ -44,27 +44,25 @@ def login(user: User, **fields: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
-def test_the_password_alone_is_answered_with_mfa_required_and_no_token(
-    bob: User, secret: str
-) -> None:
+def test_password_alone_gets_mfa_required(bob: User, secret: str) -> None:
     assert login(bob) == login(bob, code=None) == (401, "mfa_required")
     assert not TokenFamily.objects.exists()
     assert login(bob, code=code(secret)) == (200, "")
 
 
-def test_a_wrong_password_is_not_told_of_the_second_factor(bob: User, secret: str) -> None:
+def test_wrong_password_does_not_reveal_mfa(bob: User, secret: str) -> None:
     for more in ({}, {"code": code(secret)}):
         assert login(bob, password="wrong", **more) == (401, "invalid_login")
 
 
-def test_a_wrong_or_old_code_is_refused(bob: User, secret: str) -> None:
+def test_wrong_or_old_code_is_refused(bob: User, secret: str) -> None:
     for wrong in ("000000", code(secret, -3), code(secret, 3), " ", "é", "1" * 64):
         cache.clear()
         assert login(bob, code=wrong) == (401, "invalid_login")
     assert not TokenFamily.objects.exists()
 
 
-def test_a_code_of_the_app_is_good_once_also_for_another_process(bob: User, secret: str) -> None:
+def test_totp_code_works_once_across_processes(bob: User, secret: str) -> None:
     assert login(bob, code=code(secret)) == (200, "")
     assert login(bob, code=code(secret)) == (401, "invalid_login")
     cache.clear()  # what this process remembers, and another never knew
@@ -72,7 +70,7 @@ def test_a_code_of_the_app_is_good_once_also_for_another_process(bob: User, secr
     assert TokenFamily.objects.count() == 1
 
 
-def test_a_recovery_code_is_good_once(bob: User, recovery: list[str]) -> None:
+def test_recovery_code_works_once(bob: User, recovery: list[str]) -> None:
     assert login(bob, code=recovery[0]) == (200, "")
     assert login(bob, code=recovery[0]) == (401, "invalid_login")
     assert login(bob, code=recovery[1]) == (200, "")
@@ -81,7 +79,7 @@ def test_a_recovery_code_is_good_once(bob: User, recovery: list[str]) -> None:
     )
 
 
-def test_codes_are_guessed_at_five_times(bob: User, secret: str) -> None:
+def test_five_wrong_codes_block_the_login(bob: User, secret: str) -> None:
     answers = [login(bob, code=f"{number:06}")[0] for number in range(5)]
     assert answers == [401] * 5
     limited = api().post(
@@ -90,7 +88,7 @@ def test_codes_are_guessed_at_five_times(bob: User, secret: str) -> None:
     assert (limited.status_code, limited["Retry-After"]) == (429, "300")
 
 
-def test_a_code_of_somebody_else_is_wrong(bob: User, carol: User, secret: str) -> None:
+def test_another_users_code_is_refused(bob: User, carol: User, secret: str) -> None:
     theirs = generate_totp_secret()
     TOTP.activate(carol, theirs)
     assert login(bob, code=code(theirs)) == (401, "invalid_login")

@@ -52,7 +52,7 @@ BAD = {
 }
 
 
-def test_the_name_of_a_key_is_its_thumbprint() -> None:
+def test_kid_is_the_thumbprint() -> None:
     """The example of RFC 7638, 3.1."""
     n = (
         "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMst"
@@ -63,7 +63,7 @@ def test_the_name_of_a_key_is_its_thumbprint() -> None:
     assert signing_keys._thumbprint(public) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
-def test_a_generated_key_is_one_line_that_an_env_file_takes() -> None:
+def test_generated_key_fits_an_env_file() -> None:
     assert set(OLD) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
     (key,) = parse_signing_keys(OLD)
     assert key.private.key_size == 2048
@@ -72,14 +72,14 @@ def test_a_generated_key_is_one_line_that_an_env_file_takes() -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_key_is_refused_at_startup_and_not_quoted(name: str, settings: Settings) -> None:
+def test_invalid_key_fails_startup_and_is_not_quoted(name: str, settings: Settings) -> None:
     settings.KEYWAY_SIGNING_KEYS = BAD[name]
     (error,) = checks.check_signing_keys(None)
     assert (error.id, bool(error.hint)) == ("keyway.E007", True)
     assert not [part for part in BAD[name].split(",") if part[:12] in error.msg]
 
 
-def test_a_missing_key_is_refused_at_startup(settings: Settings) -> None:
+def test_missing_key_fails_startup(settings: Settings) -> None:
     assert checks.check_signing_keys(None) == []
     for text in ("", " , "):
         settings.KEYWAY_SIGNING_KEYS = text
@@ -89,19 +89,19 @@ def test_a_missing_key_is_refused_at_startup(settings: Settings) -> None:
 
 @pytest.mark.parametrize(("refresh", "family", "good"), [(14, 30, True), (1, 1, True), (0, 30, False), (31, 30, False),
                                                          (-1, 30, False), (1, 99999999, False)])  # fmt: skip
-def test_lifetimes_that_do_not_fit_are_refused_at_startup(
+def test_inconsistent_lifetimes_fail_startup(
     refresh: int, family: int, good: bool, settings: Settings
 ) -> None:
     settings.KEYWAY_REFRESH_TOKEN_DAYS, settings.KEYWAY_SIGN_IN_DAYS = refresh, family
     assert [error.id for error in checks.check_lifetimes(None)] == ([] if good else ["keyway.E008"])
 
 
-def test_a_private_key_is_in_no_repr() -> None:
+def test_private_key_is_in_no_repr() -> None:
     (key,) = parse_signing_keys(OLD)
     assert repr(key) == f"SigningKey(kid={key.kid!r})"
 
 
-def test_the_command_prints_a_key_even_where_there_is_none_yet() -> None:
+def test_command_works_without_a_key() -> None:
     out = StringIO()
     call_command("new_signing_key", stdout=out)
     assert len(parse_signing_keys(out.getvalue().strip())) == 1
@@ -109,9 +109,7 @@ def test_the_command_prints_a_key_even_where_there_is_none_yet() -> None:
 
 
 @pytest.mark.django_db
-def test_a_rotation_signs_nobody_out_until_the_old_key_is_taken_out(
-    bob: User, settings: Settings
-) -> None:
+def test_key_rotation_keeps_sessions_until_removal(bob: User, settings: Settings) -> None:
     settings.KEYWAY_SIGNING_KEYS = OLD
     before = signed_in(bob)
     settings.KEYWAY_SIGNING_KEYS = f"{NEW},{OLD}"
@@ -127,7 +125,7 @@ def test_a_rotation_signs_nobody_out_until_the_old_key_is_taken_out(
 
 
 @pytest.mark.django_db
-def test_the_published_keys_verify_tokens_for_anybody_and_hold_no_private_part(bob: User) -> None:
+def test_jwks_verifies_tokens_and_is_public_only(bob: User) -> None:
     answer = Client().get(JWKS)
     assert answer.status_code == 200
     assert answer["Cache-Control"] == "public, max-age=300"
@@ -144,7 +142,7 @@ def test_the_published_keys_verify_tokens_for_anybody_and_hold_no_private_part(b
     assert claims["exp"] - claims["iat"] == 3600
 
 
-def test_both_names_of_the_type_are_answered() -> None:
+def test_jwks_accepts_both_media_types() -> None:
     for asked, told in (
         ("application/json", "application/json"),
         ("application/jwk-set+json", "application/jwk-set+json"),
@@ -154,7 +152,7 @@ def test_both_names_of_the_type_are_answered() -> None:
         assert json.loads(answer.content)["keys"]
 
 
-def test_the_secrets_file_has_a_key_and_an_older_one_gets_it(tmp_path: Path) -> None:
+def test_secrets_file_gains_a_signing_key(tmp_path: Path) -> None:
     new, old = tmp_path / "new.env", tmp_path / "old.env"
     assert secrets_file.write(new) == ["SECRET_KEY", "KEYWAY_PEPPERS", "KEYWAY_SIGNING_KEYS"]
     assert stat.S_IMODE(new.stat().st_mode) == 0o600
