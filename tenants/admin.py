@@ -1,3 +1,5 @@
+"""Users, organizations, memberships and agents in the platform admin: read-only, with actions."""
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,7 +13,7 @@ from tenants.models import Agent, Membership, Organization, User
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    assert isinstance(request.user, User)  # noqa: S101  the admin lets nobody else in
+    assert isinstance(request.user, User)  # noqa: S101  the admin admits only staff users
     return actor(request.user, client_ip(request.META))
 
 
@@ -44,11 +46,11 @@ class UserAdmin(ReadOnlyAdmin):
             services.reactivate_user(user=user, by=actor_of(request))
         self.message_user(request, f"Reactivated {len(users)} users.")
 
-    @admin.action(description="Take the second factor away: phone and recovery codes are lost")
+    @admin.action(description="Reset second factor (removes authenticator and recovery codes)")
     def reset_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
         for user in users:
             services.reset_second_factor(user=user, by=actor_of(request))
-        self.message_user(request, f"Took the second factor of {len(users)} users away.")
+        self.message_user(request, f"Reset the second factor of {len(users)} users.")
 
 
 @admin.register(Organization)
@@ -57,7 +59,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
     search_fields = ("name", "slug")
     actions = ("suspend", "resume")
 
-    @admin.action(description="Suspend: refuse every key")
+    @admin.action(description="Suspend (denies every key)")
     def suspend(self, request: HttpRequest, organizations: QuerySet[Organization]) -> None:
         for organization in organizations:
             services.suspend_organization(organization=organization, by=actor_of(request))

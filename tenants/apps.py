@@ -13,7 +13,7 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from audit.activity.arrivals import on_arrival  # noqa: PLC0415
         from config.lib.worker import duties  # noqa: PLC0415
-        from tenants import checks  # noqa: F401, PLC0415  registers itself
+        from tenants import checks  # noqa: F401, PLC0415  importing it registers the checks
         from tenants.agents.services import note_batch  # noqa: PLC0415
         from tenants.sign_in.tokens import services as tokens  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Misconfiguration is refused at startup, with an id and a hint."""
+"""System checks that stop a misconfigured server at startup, each with an id and a hint."""
 
 from typing import Any
 
@@ -9,7 +9,10 @@ from tenants import conf
 
 @register(Tags.security)
 def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    hint = "make run writes one to var/keyway.env; manage.py new_signing_key prints one. See docs/configuration.md."
+    hint = (
+        "make run writes one to var/keyway.env; manage.py new_signing_key prints one. "
+        "See docs/configuration.md."
+    )
     try:
         keys = conf.signing_keys()
     except ValueError as error:
@@ -19,7 +22,7 @@ def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if keys
         else [
             Error(
-                "KEYWAY_SIGNING_KEYS is empty: nobody could get a token.",
+                "KEYWAY_SIGNING_KEYS is empty, so no user token can be issued.",
                 hint=hint,
                 id="keyway.E006",
             )
@@ -31,6 +34,9 @@ def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if 0 < conf.refresh_lifetime().days <= conf.family_lifetime().days <= conf.MOST_DAYS:
         return []
-    message = "KEYWAY_REFRESH_TOKEN_DAYS and KEYWAY_SIGN_IN_DAYS do not fit together."
-    hint = f"From 1 to {conf.MOST_DAYS} days, and a refresh token lives no longer than its sign-in."
+    message = "KEYWAY_REFRESH_TOKEN_DAYS and KEYWAY_SIGN_IN_DAYS are out of range or inconsistent."
+    hint = (
+        f"Set both from 1 to {conf.MOST_DAYS} days, KEYWAY_REFRESH_TOKEN_DAYS no longer than "
+        "KEYWAY_SIGN_IN_DAYS."
+    )
     return [Error(message, hint=hint, id="keyway.E008")]

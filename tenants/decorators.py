@@ -1,4 +1,4 @@
-"""``@member_page(Permission.X)`` hands a view the Access that it may use, or refuses."""
+"""``@member_page(Permission.X)`` gives a view its Access to an organization, or refuses."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -23,10 +23,13 @@ AccessView = Callable[Concatenate[HttpRequest, Access, ...], HttpResponseBase]
 def member_page(
     permission: Permission, *, in_snapshot: bool = True
 ) -> Callable[[AccessView], View]:
-    """Hand the view an Access to the organization that its URL names by `slug`.
+    """Require a permission in the organization whose `slug` is in the URL.
 
-    Outsiders get the same 404 as for an organization that does not exist. A GET reads from one
-    snapshot and cannot write; a view whose GET writes passes `in_snapshot=False`.
+    Outsiders get the same 404 as for an organization that does not exist, so that URLs do not
+    reveal which ones do. Members without the permission get 403.
+
+    A GET reads from one snapshot and cannot write; a view whose GET writes passes
+    `in_snapshot=False`.
     """
 
     def decorate(view: AccessView) -> View:

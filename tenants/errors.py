@@ -2,15 +2,15 @@ from config.lib.errors import KeywayError
 
 
 class NoAccess(KeywayError):
-    """The organization does not exist, or the user has no place in it: the same answer, on purpose."""
+    """The organization does not exist or the user is not a member. Deliberately one answer."""
 
     code = "not_found"
-    detail = "There is no such page, or you have no access to it."
+    detail = "This page doesn't exist, or you don't have access to it."
 
 
 class Forbidden(KeywayError):
     code = "forbidden"
-    detail = "Your role does not allow this. An admin of your organization can do it, or change your role."
+    detail = "Your role does not allow this. Ask an admin of your organization."
 
 
 class AlreadyMember(KeywayError):
@@ -20,11 +20,12 @@ class AlreadyMember(KeywayError):
 
 class LastAdmin(KeywayError):
     code = "last_admin"
-    detail = (
-        "An organization keeps at least one active owner or admin. Make somebody else admin first."
-    )
+    detail = "An organization needs an active owner or admin. Make another member an admin first."
 
 
 class StaleConfiguration(KeywayError):
     code = "stale_configuration"
-    detail = "Somebody saved another version while you were editing. Your changes are below; save again to replace theirs."
+    detail = (
+        "Another version was saved while you were editing. Your changes are below. "
+        "Save again to replace that version."
+    )

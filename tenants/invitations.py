@@ -1,4 +1,4 @@
-"""Adding people by their address, whether Keyway knows them yet or not."""
+"""Add people to an organization by email address, with or without an existing account."""
 
 from django.db import IntegrityError, transaction
 
@@ -9,9 +9,9 @@ from tenants.roles import Role
 
 
 def invite(*, organization: Organization, email: str, role: Role, by: Actor) -> Membership:
-    """Add whoever has this address; somebody new gets an account that nobody can sign in to before a password is set.
+    """Add the user with this email address. Raises AlreadyMember.
 
-    Raises AlreadyMember.
+    Creates an account if there is none. It cannot be used to sign in until a password is set.
     """
     with transaction.atomic():
         return services.add_member(
@@ -27,5 +27,5 @@ def _find_or_create(email: str) -> User:
         with transaction.atomic():
             return User.objects.create_user(email)
     except IntegrityError:
-        # Two admins invited the same person at the same moment.
+        # Another admin invited the same person at the same moment.
         return known.get()

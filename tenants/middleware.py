@@ -9,15 +9,18 @@ from config.lib.addresses import is_call
 
 
 class TimeZoneMiddleware:
+    """Show times in the signed-in user's time zone."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        timezone.deactivate()  # threads are reused
+        # Threads are reused, so clear the zone that the previous request may have left behind.
+        timezone.deactivate()
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: object) -> None:
-        # Calls of the API answer in UTC, and a page without a session must not cost a query.
+        # The API answers in UTC, and a page without a session must not cost a query.
         if is_call(request.path_info) or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return
         if request.user.is_authenticated:

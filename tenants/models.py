@@ -14,7 +14,7 @@ from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.roles import Role
-from tenants.sign_in.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds an app's models here
+from tenants.sign_in.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds models here
 
 NAME_LENGTH = 255
 
@@ -96,7 +96,7 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         return self.filter(organization=organization)
 
     def present(self) -> MembershipQuerySet:
-        """Those who belong, deactivated ones included."""
+        """Return the memberships that have not ended, deactivated ones included."""
         return self.filter(removed_at=None)
 
     def active(self) -> MembershipQuerySet:
@@ -104,9 +104,10 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
 
 
 class Membership(models.Model):
-    """A user's place in an organization. Removing ends it for good: coming back makes a new one,
+    """A user's place in an organization.
 
-    so keys of the old membership stay refused. Deactivating can be taken back.
+    Deactivating it can be undone; removing it cannot. A user who is added again gets a new
+    membership, so the keys of the old one stay denied.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -148,7 +149,7 @@ class Health(models.TextChoices):
     SILENT = "silent", "Silent"
 
 
-# In heartbeat intervals: one missed beat may be a restart, five are not.
+# In heartbeat intervals. One missed heartbeat may be a restart; five are not.
 LATE_AFTER = 2
 SILENT_AFTER = 5
 
@@ -159,7 +160,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 
 
 class Agent(models.Model):
-    """The service on one database host; it registers itself by its first heartbeat or batch."""
+    """The service on one database host. Its first heartbeat or batch registers it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="agents")
@@ -168,7 +169,7 @@ class Agent(models.Model):
     version = models.CharField(max_length=64, blank=True)
     configuration_version = models.PositiveIntegerField(null=True, blank=True)
     queue_depth = models.PositiveBigIntegerField(null=True, blank=True)
-    # apikeys is above tenants, so the key is known by its id and told as text.
+    # Not a foreign key: apikeys depends on tenants, so tenants cannot refer to its models.
     key_id = models.UUIDField(null=True, blank=True)
     first_seen_at = models.DateTimeField(default=timezone.now, editable=False)
     last_seen_at = models.DateTimeField()
@@ -205,7 +206,7 @@ class Agent(models.Model):
 
 
 class AgentConfiguration(models.Model):
-    """What an organization's agents are to do. Every change is a new version; the newest is in force."""
+    """Instructions for an organization's agents. Each change adds a version; the newest applies."""
 
     organization = models.ForeignKey(
         Organization, models.PROTECT, related_name="agent_configurations"

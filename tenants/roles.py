@@ -1,4 +1,4 @@
-"""Roles, and what each may do. Nothing else in the code compares roles."""
+"""Roles and their permissions. No other module may compare roles; ask for a permission."""
 
 from enum import Enum, auto
 
@@ -45,10 +45,13 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.MEMBER: frozenset({Permission.READ_ACTIVITY, Permission.ISSUE_OWN_KEYS}),
     Role.AUDITOR: _READING,
 }
-# Platform staff run the installation: they look after every organization's agents, not its data.
+# Platform staff manage every organization's agents but cannot read its data.
 STAFF_PERMISSIONS = frozenset({Permission.READ_AGENTS, Permission.MANAGE_AGENTS})
 
 
 def permission_to_touch(role: Role) -> Permission:
-    """What it takes to give somebody this role, or to change the membership of somebody who has it."""
+    """Return the permission needed to assign this role or to change a member who has it.
+
+    Only owners may touch owners. Otherwise an admin could promote themselves.
+    """
     return Permission.MANAGE_OWNERS if role is Role.OWNER else Permission.MANAGE_MEMBERS

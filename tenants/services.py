@@ -1,4 +1,8 @@
-"""Changes to organizations and their members: one function a change, atomic, trailed."""
+"""Changes to organizations and members. Each function is one atomic, trailed change.
+
+Functions that take access away return a Receipt from `leases.end()`. They call it after their own
+transaction: waiting before the commit would let another process read the old state again.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +39,7 @@ def create_organization(*, name: str, slug: str, by: Actor) -> Organization:
 
 
 def suspend_organization(*, organization: Organization, by: Actor) -> Receipt:
-    """Refuse every key of the organization until it is resumed. Doing it twice changes and trails nothing."""
+    """Deny every key of the organization until it is resumed. Idempotent."""
     with transaction.atomic():
         if Organization.objects.filter(pk=organization.pk, suspended_at=None).update(
             suspended_at=timezone.now()
@@ -63,7 +67,10 @@ def resume_organization(*, organization: Organization, by: Actor) -> None:
 
 
 def add_member(*, organization: Organization, user: User, role: Role, by: Actor) -> Membership:
-    """Raises AlreadyMember. A user who was removed comes back with a new membership, so old keys stay refused."""
+    """Add a member. Raises AlreadyMember.
+
+    A user who was removed gets a new membership, so their old keys stay denied.
+    """
     try:
         with transaction.atomic():
             membership = Membership.objects.create(organization=organization, user=user, role=role)
@@ -80,7 +87,10 @@ def add_member(*, organization: Organization, user: User, role: Role, by: Actor)
 
 
 def change_role(*, membership: Membership, role: Role, by: Actor) -> Receipt:
-    """Raises LastAdmin when nobody would be left to manage the organization. A lower role weakens the member's keys."""
+    """Change a member's role. Raises LastAdmin if no owner or admin would remain.
+
+    A lower role also limits the member's existing keys, hence the Receipt.
+    """
     with transaction.atomic():
         if role not in _ADMINS:
             _keep_an_admin(membership)
@@ -101,7 +111,7 @@ def change_role(*, membership: Membership, role: Role, by: Actor) -> Receipt:
 
 
 def deactivate_member(*, membership: Membership, by: Actor) -> Receipt:
-    """Refuse the member and their public keys until reactivated. Raises LastAdmin."""
+    """Deny the member and their public keys until reactivated. Raises LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(membership)
         _set(
@@ -121,7 +131,7 @@ def reactivate_member(*, membership: Membership, by: Actor) -> None:
 
 
 def remove_member(*, membership: Membership, by: Actor) -> Receipt:
-    """End the membership for good, and with it the member's public keys here. Raises LastAdmin."""
+    """End the membership and its public keys permanently. Raises LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(membership)
         _set(membership, Action.MEMBER_REMOVED, by, where={}, to={"removed_at": timezone.now()})
@@ -129,11 +139,11 @@ def remove_member(*, membership: Membership, by: Actor) -> Receipt:
 
 
 def deactivate_user(*, user: User, by: Actor) -> Receipt:
-    """Refuse a person, and their public keys, in every organization at once."""
+    """Deny a user and their public keys in every organization."""
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
             trail.record(Action.USER_DEACTIVATED, by=by, target=user.as_target())
-            # Reactivating gives back a place, not the sign-ins from before.
+            # Reactivating a user must not revive earlier sign-ins, so revoke them here for good.
             tokens.end_all(user=user, reason=EndReason.DEACTIVATED, by=by, at=timezone.now())
     return leases.end()
 
@@ -146,7 +156,10 @@ def reactivate_user(*, user: User, by: Actor) -> None:
 
 @transaction.atomic
 def reset_second_factor(*, user: User, by: Actor) -> None:
-    """For who lost phone and recovery codes: the password alone signs them in until they set up another."""
+    """Remove a user's second factor, for someone who lost both phone and recovery codes.
+
+    The password alone then signs them in until they set up a new one.
+    """
     if user.authenticator_set.all().delete()[0]:  # type: ignore[attr-defined]  # allauth ships no types
         trail.record(Action.USER_SECOND_FACTOR_RESET, by=by, target=user.as_target())
 
@@ -159,7 +172,7 @@ def _set(
     where: Mapping[str, Any],
     to: Mapping[str, Any],
 ) -> None:
-    """A conditional update: whoever comes second changes nothing and is not trailed."""
+    """Update conditionally. The database decides a race; the loser changes and trails nothing."""
     if Membership.objects.present().filter(pk=membership.pk, **where).update(**to):
         trail.record(
             action, organization=membership.organization_id, by=by, target=membership.as_target()
@@ -167,7 +180,8 @@ def _set(
 
 
 def _keep_an_admin(leaving: Membership) -> None:
-    # The lock makes two admins who demote each other at the same moment come one after the other.
+    # Two admins demoting each other at the same moment would each see the other as remaining. The
+    # lock makes one wait, and it must be taken before the admins are counted.
     Organization.objects.select_for_update().get(pk=leaving.organization_id)
     admins = Membership.objects.active().filter(
         organization_id=leaving.organization_id, role__in=_ADMINS

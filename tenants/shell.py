@@ -1,4 +1,4 @@
-"""What every page shows around its content: the organizations one may switch to, and where one is."""
+"""The page shell: the current organization, the organization switcher and the navigation."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +47,7 @@ class Shell:
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context processor. Lazy: a page that shows no shell asks the database nothing."""
+    """Context processor. Lazy, so that a page without the shell runs no queries for it."""
     return {
         "shell": SimpleLazyObject(lambda: _build(request)),
         "keyway_version": config.__version__,
@@ -65,7 +65,7 @@ def _build(request: HttpRequest) -> Shell | None:
 
 
 def _last(request: HttpRequest, places: list[Access]) -> Access | None:
-    """The organization whose page was open last, the first one otherwise."""
+    """Return the organization opened last, or else the first one."""
     slug = str(request.session.get(LAST_ORGANIZATION, ""))
     by_slug = {place.organization.slug: place for place in places}
     return by_slug.get(slug) or next(iter(places), None)

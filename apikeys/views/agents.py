@@ -1,4 +1,4 @@
-"""The agents of one organization: how they are, what they run, and with which key they come."""
+"""The agents of one organization: their health, configuration and keys."""
 
 import uuid
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ PER_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AgentRow:
     agent: Agent
     health: Health
     key: Key | None
@@ -30,13 +30,13 @@ class Row:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the agent told that it runs an older configuration than the one in force."""
+        """Return whether the agent last reported an older configuration than the current one."""
         applied = self.agent.configuration_version
         return applied is not None and applied < self.in_force.version
 
 
 @dataclass(frozen=True, slots=True)
-class Tab:
+class HealthTab:
     value: str
     label: str
     count: int
@@ -46,27 +46,29 @@ class Tab:
 @require_safe
 @member_page(Permission.READ_AGENTS)
 def agents(request: HttpRequest, access: Access) -> HttpResponse:
-    asked = request.GET.get("health", "")
+    health = request.GET.get("health", "")
     rows = _rows(access, timezone.now())
-    chosen = [row for row in rows if row.health == asked] if asked in Health.values else rows
+    chosen = [row for row in rows if row.health == health] if health in Health.values else rows
     page = Paginator(chosen, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "organization": access.organization,
         "may_manage": access.may(Permission.MANAGE_AGENTS),
         "in_force": configuration_in_force(access.organization.pk),
         "has_agents": bool(rows),
-        "tabs": _tabs(rows, asked),
+        "tabs": _tabs(rows, health),
         "page": page,
     }
     return render(request, "tenants/agents.html", context)
 
 
-def _rows(access: Access, at: datetime) -> list[Row]:
+def _rows(access: Access, at: datetime) -> list[AgentRow]:
     in_force = configuration_in_force(access.organization.pk)
     found = Agent.objects.for_organization(access.organization).order_by("host", "environment")
     names = _keys(access)
     return [
-        Row(agent, agent.health(at, in_force.heartbeat_interval), names.get(agent.key_id), in_force)
+        AgentRow(
+            agent, agent.health(at, in_force.heartbeat_interval), names.get(agent.key_id), in_force
+        )
         for agent in found
     ]
 
@@ -76,7 +78,7 @@ def _keys(access: Access) -> dict[uuid.UUID | None, Key]:
     return {key.pk: key for key in keys}
 
 
-def _tabs(rows: list[Row], asked: str) -> list[Tab]:
+def _tabs(rows: list[AgentRow], current: str) -> list[HealthTab]:
     counts = {health: sum(row.health == health for row in rows) for health in Health}
-    everything = Tab("", "All", len(rows), asked not in Health.values)
-    return [everything, *(Tab(h.value, h.label, counts[h], h == asked) for h in Health)]
+    everything = HealthTab("", "All", len(rows), current not in Health.values)
+    return [everything, *(HealthTab(h.value, h.label, counts[h], h == current) for h in Health)]

@@ -1,4 +1,4 @@
-"""What an organization looks like right now, and the way in from ``/``."""
+"""The overview page of an organization, and the redirect from ``/``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ LATEST = 6
 @require_safe
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
-    """To the organization open last; platform staff who belong to none start at the tenants' agents."""
+    """Redirect to the organization opened last, or staff without one to Tenant Agents."""
     last = request.session.get(LAST_ORGANIZATION)
     own = [place for place in everywhere(request.user) if place.membership]  # type: ignore[arg-type]
     own.sort(key=lambda place: place.organization.slug != last)
@@ -43,7 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @member_page(Permission.READ_ACTIVITY)
 def organization_overview(request: HttpRequest, access: Access) -> HttpResponse:
     now = timezone.now()
-    figures = Figures.of(access, now)
+    figures = OverviewFigures.of(access, now)
     return render(
         request,
         "tenants/overview.html",
@@ -58,9 +58,12 @@ def organization_overview(request: HttpRequest, access: Access) -> HttpResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """`health` and `agent_keys` are None for roles that do not read agents; keys are one's own for roles that do not
-    read members."""
+class OverviewFigures:
+    """Counts shown on the overview.
+
+    `health` and `agent_keys` are None for roles that cannot read agents. Roles that cannot read
+    members see only their own keys.
+    """
 
     events: int
     health: dict[str, int] | None
@@ -69,7 +72,7 @@ class Figures:
     expiring: Sequence[Key]
 
     @classmethod
-    def of(cls, access: Access, at: datetime) -> "Figures":
+    def of(cls, access: Access, at: datetime) -> "OverviewFigures":
         keys = visible_keys(access).usable(at)
         expiring = keys.filter(expires_at__lte=at + EXPIRING_WITHIN)
         events = ActivityEvent.objects.filter(
@@ -92,7 +95,7 @@ class Figures:
 
 
 def visible_keys(access: Access) -> KeyQuerySet:
-    """Every key of the organization to those who read its members, one's own to the others."""
+    """Return the organization's keys, or only the user's own if they cannot read its members."""
     keys = Key.objects.for_organization(access.organization)
     return keys if access.may(Permission.READ_MEMBERS) else keys.filter(owner=access.membership)
 
@@ -103,7 +106,7 @@ def _health(access: Access, at: datetime) -> dict[str, int]:
 
 
 def latest_entries(access: Access) -> Sequence[TrailEntry] | None:
-    """None for roles that do not read the trail."""
+    """Return the latest trail entries, or None for roles that cannot read the trail."""
     return (
         list(trail.entries_of(access.organization.pk)[:LATEST])
         if access.may(Permission.READ_TRAIL)
@@ -113,7 +116,7 @@ def latest_entries(access: Access) -> Sequence[TrailEntry] | None:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The way from an empty organization to its first answer, as far as it was walked."""
+    """The first steps in a new organization, and which of them are done."""
 
     agent_key: bool
     agent: bool
@@ -126,7 +129,7 @@ class Steps:
 
     @property
     def next(self) -> str:
-        """The first step that is not done, "" when all are."""
+        """Return the first step that is not done, or "" if all are."""
         return next(
             (
                 name
@@ -138,7 +141,7 @@ class Steps:
 
 
 def first_steps(access: Access) -> Steps | None:
-    """None once all of them are done."""
+    """Return the steps, or None once all of them are done."""
     keys = Key.objects.for_organization(access.organization)
     steps = Steps(
         agent_key=keys.of_kind(Kind.AGENT).exists(),

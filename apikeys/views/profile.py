@@ -1,4 +1,4 @@
-"""The Profile page: who I am, how I sign in, how Keyway looks to me, my API keys, and what I allowed."""
+"""The profile page: personal details, sign-in, appearance, API keys and connected applications."""
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
@@ -22,7 +22,8 @@ from tenants.sign_in.recent import person
 @require_http_methods(["GET", "POST"])
 @login_required
 def profile(request: HttpRequest) -> HttpResponse:
-    # Forms write into their instance while they validate: a refused name must not stand in the page's header.
+    # A model form writes to its instance while validating. Use a copy of request.user, so that the
+    # page header does not show a name that was refused.
     user = User.objects.get(pk=person(request).pk)
     form = ProfileForm(request.POST if request.method == "POST" else None, instance=user)
     if request.method == "POST" and form.is_valid():

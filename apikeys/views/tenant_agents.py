@@ -1,4 +1,4 @@
-"""Administration → Tenant Agents: one row for every organization whose agents one may look after."""
+"""Administration → Tenant Agents: one row per organization whose agents the user may read."""
 
 import uuid
 from collections import Counter
@@ -69,7 +69,7 @@ def tenant_agents(request: HttpRequest) -> HttpResponse:
     places = [place for place in everywhere(person(request)) if place.may(Permission.READ_AGENTS)]
     if not places:
         raise PermissionDenied(
-            "Your role does not include agents. An admin of your organization can change it."
+            "Your role doesn't include access to agents. Ask an admin of your organization."
         )
     query = " ".join(request.GET.get("q", "").split())
     page = Paginator(_matching(places, query), PER_PAGE).get_page(request.GET.get("page"))
@@ -93,7 +93,7 @@ def _matching(places: list[Access], query: str) -> list[Access]:
 
 
 def tenant_instances(places: Sequence[Access], at: datetime) -> list[TenantInstance]:
-    """Describe every place; five queries however many there are."""
+    """Summarize each organization, in five queries however many there are."""
     organizations = [place.organization for place in places]
     health = agents.health_counts(organizations, at)
     keys = count_active_agent_keys(organizations, at)

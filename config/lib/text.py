@@ -2,14 +2,15 @@
 
 import unicodedata
 
-# Control, format (zero-width and bidirectional controls among them), surrogate, private, unassigned, line separators.
+# Control, format (including zero-width and bidirectional controls), surrogate, private use,
+# unassigned, and line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters and marks by category, and yet nothing to see: joiners, fillers, variation selectors, the blank of Braille.
+# Letters and marks by category, but invisible: joiners, fillers, variation selectors, a blank.
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 
 
 def is_visible(text: str) -> bool:
-    """Whether nothing in `text` is invisible, breaks the line, or turns its reading direction around."""
+    """Return whether no character is invisible, breaks the line or reverses the text."""
     return not any(
         character in _BLANKS or unicodedata.category(character) in _REFUSED_CATEGORIES
         for character in text

@@ -26,7 +26,7 @@ from tenants.models import AgentConfiguration
 
 
 class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an agent tells of itself. The limits of numbers are those of the columns."""
+    """An agent's report about itself. The limits match the columns."""
 
     host: Annotated[str, Meta(min_length=1, max_length=256)]
     version: Annotated[str, Meta(max_length=64)]
@@ -36,24 +36,25 @@ class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
     configuration_version = serializers.IntegerField(
-        help_text="The version in force; fetch it when it is not the one applied."
+        help_text="The current version. Fetch the configuration if it differs from the one applied."
     )
     heartbeat_interval_seconds = serializers.IntegerField()
     rotating_out = serializers.BooleanField(
-        help_text="Whether the secret presented is being replaced: take the new one soon."
+        help_text="Whether this secret is being replaced. If true, switch to the new one soon."
     )
 
 
 class AgentConfigurationSerializer(serializers.ModelSerializer[AgentConfiguration]):
     actions = serializers.ListField(
-        child=serializers.CharField(), help_text="Action ids to collect; empty collects all."
+        child=serializers.CharField(), help_text="Action ids to collect. Empty collects all."
     )
     include_objects = serializers.ListField(
         child=serializers.CharField(),
-        help_text="Patterns of `database.schema.object`; empty includes all.",
+        help_text="Patterns of `database.schema.object` to collect. Empty includes all.",
     )
     exclude_objects = serializers.ListField(
-        child=serializers.CharField(), help_text="Patterns of `database.schema.object`."
+        child=serializers.CharField(),
+        help_text="Patterns of `database.schema.object` to leave out. Takes precedence.",
     )
 
     class Meta:
@@ -73,8 +74,8 @@ class AgentHeartbeatView(APIView):
 
     @extend_schema(
         operation_id="send_heartbeat",
-        summary="Tell that an agent is alive",
-        description="The first heartbeat of a host registers its agent.",
+        summary="Send a heartbeat",
+        description="The first heartbeat from a host registers its agent.",
         tags=["Agent"],
         request={JSON: schema_of(Heartbeat)},
         responses={200: HeartbeatAnswerSerializer} | BODY,
@@ -99,13 +100,16 @@ class AgentConfigurationView(APIView):
 
     @extend_schema(
         operation_id="get_agent_configuration",
-        summary="Fetch the configuration in force",
-        description="`ETag` is the version in quotes. Send it back as `If-None-Match`: 304 says that nothing changed.",
+        summary="Fetch the current configuration",
+        description=(
+            "`ETag` is the version in quotes. Send it back as `If-None-Match` to get 304 if the "
+            "configuration has not changed."
+        ),
         tags=["Agent"],
         parameters=[OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER)],
         responses={
             200: AgentConfigurationSerializer,
-            304: OpenApiResponse(description="The version named is in force."),
+            304: OpenApiResponse(description="The configuration has not changed."),
         },
     )
     def get(self, request: Request) -> Response:
@@ -128,7 +132,10 @@ def _presence(request: Request) -> Presence:
 
 
 def _names(header: str, etag: str) -> bool:
-    """Compare as RFC 9110, 13.1.2 does: weakly, and `*` names every version."""
+    """Return whether `If-None-Match` names this tag, as RFC 9110, 13.1.2 compares: weakly.
+
+    `*` matches every version.
+    """
     named = parse_etags(header)
     return "*" in named or etag in {tag.removeprefix("W/") for tag in named}
 

@@ -1,4 +1,4 @@
-"""Agents: how they make themselves known, how healthy they are, what they are told to do."""
+"""Register agents, count them by health and version their configuration."""
 
 import uuid
 from collections import Counter
@@ -19,7 +19,7 @@ from tenants.models import Agent, AgentConfiguration, Health, Organization
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What an agent's request says about the agent: whose it is, with which key, and when."""
+    """Who is calling as an agent: the organization and environment, the key, and the time."""
 
     organization_id: uuid.UUID
     environment: str
@@ -36,46 +36,46 @@ def heartbeat(
     configuration_version: int | None,
     queue_depth: int | None,
 ) -> Agent:
-    """Take a sign of life; the first one registers the agent."""
-    facts = {
+    """Record a heartbeat. The first one registers the agent."""
+    fields = {
         "version": version,
         "configuration_version": configuration_version,
         "queue_depth": queue_depth,
     }
     with transaction.atomic():
-        _see(presence, [host], last_heartbeat_at=presence.at, **facts)
+        _refresh(presence, [host], last_heartbeat_at=presence.at, **fields)
         return Agent.objects.get(
             organization_id=presence.organization_id, environment=presence.environment, host=host
         )
 
 
 def note_batch(arrival: Arrival) -> None:
-    """Take a batch as a sign of life of every host in it."""
+    """Record that a batch arrived. It proves that the agent of every host in it is alive."""
     presence = Presence(
         arrival.organization_id, arrival.environment, arrival.key_id, arrival.at, arrival.by
     )
-    _see(presence, arrival.hosts, last_batch_at=arrival.at)
+    _refresh(presence, arrival.hosts, last_batch_at=arrival.at)
 
 
 @transaction.atomic(savepoint=False)
-def _see(presence: Presence, hosts: Iterable[str], **facts: Any) -> None:
-    """Refresh the hosts' agents, or register them.
-
-    Rows are locked in one order by everybody, agents by host and the trail last, so that no two requests
-    wait for each other in a circle.
-    """
-    facts |= {"last_seen_at": presence.at, "key_id": presence.key_id}
+def _refresh(presence: Presence, hosts: Iterable[str], **fields: Any) -> None:
+    """Update the agents of these hosts, registering new ones."""
+    fields |= {"last_seen_at": presence.at, "key_id": presence.key_id}
     registered = []
+    # Sorted: every request locks agents in the same order, so two batches that name the same hosts
+    # cannot deadlock.
     for host in sorted(hosts):
         which: dict[str, Any] = {
             "organization_id": presence.organization_id,
             "environment": presence.environment,
             "host": host,
         }
-        # Nearly every agent is known, and takes one statement.
-        if not Agent.objects.filter(**which).update(**facts):
-            agent, is_new = Agent.objects.update_or_create(**which, defaults=facts)
+        # Nearly every agent exists already, and one UPDATE is enough.
+        if not Agent.objects.filter(**which).update(**fields):
+            agent, is_new = Agent.objects.update_or_create(**which, defaults=fields)
             registered += [agent] if is_new else []
+    # The trail last, outside the loop above: its head is one row per organization, and holding it
+    # while waiting for an agent's row could deadlock with a request that holds the agent's row.
     for agent in registered:
         trail.record(
             Action.AGENT_REGISTERED,
@@ -93,7 +93,10 @@ def configuration_in_force(organization_id: uuid.UUID) -> AgentConfiguration:
 def change_configuration(
     *, current: AgentConfiguration, changes: Mapping[str, Any], by: Actor
 ) -> AgentConfiguration:
-    """Save a new version after `current`. Raises StaleConfiguration if another one got there first."""
+    """Save a version based on `current`. Raises StaleConfiguration if another came first.
+
+    The database decides the race: the version number is unique per organization.
+    """
     changed = {name: value for name, value in changes.items() if getattr(current, name) != value}
     if not changed:
         return current
@@ -128,7 +131,7 @@ def change_configuration(
 def health_counts(
     organizations: Iterable[Organization], at: datetime
 ) -> dict[uuid.UUID, Counter[Health]]:
-    """Agents by health for each organization, in two queries."""
+    """Count the agents of each organization by health, in two queries."""
     ids = [organization.pk for organization in organizations]
     newest = AgentConfiguration.objects.filter(organization_id__in=ids).order_by(
         "organization_id", "version"

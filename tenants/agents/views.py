@@ -1,4 +1,4 @@
-"""What an organization's agents are told to do: read by whoever reads agents, changed by admins, every version kept."""
+"""The agent configuration page. Every version is kept; saving over an unseen one is a conflict."""
 
 from typing import Any
 
@@ -39,13 +39,13 @@ def agent_configuration(request: HttpRequest, access: Access) -> HttpResponse:
         return _conflict(request, access, error)
     changed = saved.version != in_force.version
     messages.success(
-        request, f"Saved version {saved.version}." if changed else "Nothing was changed."
+        request, f"Saved version {saved.version}." if changed else "There was nothing to save."
     )
     return redirect("agent_configuration", access.organization.slug)
 
 
 def _conflict(request: HttpRequest, access: Access, error: StaleConfiguration) -> HttpResponse:
-    """Show what was typed on top of the version that got there first: saving once more replaces it knowingly."""
+    """Show the user's input again, based on the newer version. Saving once more replaces it."""
     theirs = configuration_in_force(access.organization.pk)
     values = request.POST.copy()
     values["version"] = str(theirs.version)

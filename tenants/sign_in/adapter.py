@@ -1,3 +1,5 @@
+"""How allauth signs people in and out for Keyway."""
+
 from collections.abc import Sequence
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -16,7 +18,7 @@ from tenants.sign_in.tokens.models import EndReason
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
-    """Sign-in as Keyway wants it: nobody registers alone, and the client's address comes from one setting."""
+    """Closes sign-up, and takes the client address from the one setting that all of Keyway uses."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
@@ -26,7 +28,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
 
 class UserSessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]  # allauth ships no types
-    """Whoever signs out everywhere else means programs too."""
+    """Makes "Sign out all other sessions" sign out programs too."""
 
     @transaction.atomic
     def end_sessions(self, sessions: Sequence[UserSession]) -> None:

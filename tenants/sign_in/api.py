@@ -1,4 +1,4 @@
-"""`/api/v1/auth/…` and `/.well-known/jwks.json`: user tokens."""
+"""The REST API for user tokens: `/api/v1/auth/…` and `/.well-known/jwks.json`."""
 
 from datetime import UTC
 from typing import Annotated, Any, cast
@@ -33,7 +33,8 @@ from tenants.sign_in.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, 
 
 _MOST_BYTES = 16 * 1024
 _NEVER_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-# Whoever meets a `kid` it does not know asks again; this is for everybody else.
+# A verifier that meets an unknown `kid` should fetch the set again at once, so this may be short of
+# a rotation.
 _JWKS_SECONDS = 300
 
 _TokenText = Annotated[str, Meta(min_length=1, max_length=8192)]
@@ -64,7 +65,9 @@ class Logout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class TokenPairSerializer(serializers.Serializer[Any]):
     access_token = serializers.CharField(help_text="Present it as `Authorization: Bearer …`.")
-    refresh_token = serializers.CharField(help_text="Good once, for new tokens. Keep it secret.")
+    refresh_token = serializers.CharField(
+        help_text="Exchange it once for new tokens. Keep it secret."
+    )
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
     token_type = serializers.ChoiceField(choices=["Bearer"])
 
@@ -81,7 +84,9 @@ class MeSerializer(serializers.Serializer[Any]):
     email = serializers.EmailField()
     name = serializers.CharField()
     is_staff = serializers.BooleanField(help_text="Platform staff.")
-    organizations = PlaceSerializer(many=True, help_text="Where this person is an active member.")
+    organizations = PlaceSerializer(
+        many=True, help_text="Organizations where the user is an active member."
+    )
     token_expires_at = serializers.DateTimeField()
 
 
@@ -103,8 +108,11 @@ class LoginView(APIView):
 
     @extend_schema(
         operation_id="login",
-        summary="Sign in with e-mail address and password",
-        description="Somebody with a second factor gets `mfa_required` first, and sends the same again with `code`.",
+        summary="Sign in with email address and password",
+        description=(
+            "If the user has a second factor, the response is `mfa_required`. Send the same "
+            "request again with `code`."
+        ),
         tags=["User tokens"],
         request={JSON: schema_of(Login)},
         responses={200: TokenPairSerializer}
@@ -121,13 +129,13 @@ class LoginView(APIView):
     )
     def post(self, request: Request) -> Response:
         login = bodies.read(request, Login, limit=_MOST_BYTES)
-        # allauth asks Django's own request for what it needs.
+        # allauth needs Django's own request, not the REST framework's wrapper.
         user = prove(request._request, email=login.email, password=login.password, code=login.code)  # noqa: SLF001
         origin = Origin(
             client_ip(request.META),
             printable(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH),
         )
-        return _answer(services.sign_in(user=user, origin=origin, at=timezone.now()))
+        return _token_response(services.sign_in(user=user, origin=origin, at=timezone.now()))
 
 
 class RefreshView(APIView):
@@ -137,7 +145,10 @@ class RefreshView(APIView):
     @extend_schema(
         operation_id="refresh_tokens",
         summary="Exchange a refresh token for new tokens",
-        description="A refresh token is good once. One that comes again later ends its sign-in: somebody may have a copy.",
+        description=(
+            "A refresh token works once. Presenting it again later revokes the whole sign-in, "
+            "because it may have been stolen."
+        ),
         tags=["User tokens"],
         request={JSON: schema_of(Refresh)},
         responses={200: TokenPairSerializer}
@@ -153,7 +164,9 @@ class RefreshView(APIView):
     def post(self, request: Request) -> Response:
         presented = bodies.read(request, Refresh, limit=_MOST_BYTES).refresh_token
         address, spend = client_ip(request.META), limits.spend_refresh
-        return _answer(services.refresh(presented, at=timezone.now(), address=address, spend=spend))
+        return _token_response(
+            services.refresh(presented, at=timezone.now(), address=address, spend=spend)
+        )
 
 
 class LogoutView(APIView):
@@ -162,12 +175,15 @@ class LogoutView(APIView):
 
     @extend_schema(
         operation_id="logout",
-        summary="End a sign-in, and all its tokens at once",
-        description="That of `refresh_token` if there is one, used or not; otherwise that of the access token presented.",
+        summary="Sign out and revoke all tokens of the sign-in",
+        description=(
+            "Ends the sign-in of `refresh_token`, used or not. Without one, ends the sign-in of "
+            "the access token presented."
+        ),
         tags=["User tokens"],
-        auth=[{"UserToken": []}, {}],  # type: ignore[list-item]  # typed too narrowly; these are OpenAPI's own words
+        auth=[{"UserToken": []}, {}],  # type: ignore[list-item]  # typed too narrowly
         request={JSON: schema_of(Logout)},
-        responses={204: OpenApiResponse(description="It has ended.")}
+        responses={204: OpenApiResponse(description="Signed out.")}
         | problems("missing_token", "invalid_token", "expired_token")
         | BODY,
         examples=[
@@ -197,7 +213,7 @@ class MeView(APIView):
 
     @extend_schema(
         operation_id="me",
-        summary="Who I am",
+        summary="Get the signed-in user",
         tags=["User tokens"],
         responses={200: MeSerializer}
         | problems("missing_token", "invalid_token", "expired_token", "several_credentials"),
@@ -239,8 +255,11 @@ class JwksView(APIView):
 
     @extend_schema(
         operation_id="jwks",
-        summary="The public keys that user tokens are signed with",
-        description="RFC 7517. A token's `kid` names its key. Whether a token still stands, only Keyway can tell.",
+        summary="Get the public keys that verify user tokens",
+        description=(
+            "A JWK Set (RFC 7517). A token's `kid` names its key. A valid signature does not mean "
+            "that the token has not been revoked; only Keyway knows that."
+        ),
         tags=["User tokens"],
         responses={
             200: {
@@ -257,7 +276,7 @@ class JwksView(APIView):
         )
 
 
-def _answer(pair: TokenPair) -> Response:
+def _token_response(pair: TokenPair) -> Response:
     tokens = {"access_token": pair.access, "refresh_token": pair.refresh}
     return Response(
         tokens | {"expires_in": int(ACCESS_LIFETIME.total_seconds()), "token_type": "Bearer"},

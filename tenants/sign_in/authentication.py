@@ -15,13 +15,16 @@ from tenants.sign_in.tokens.token import is_shaped
 class UserTokenAuthentication(BaseAuthentication):
     """Sets ``request.user`` to the User and ``request.auth`` to the UserToken.
 
-    Whatever is not shaped as a JWT, an API key or an OAuth token, is left to others, and nothing at all to the permissions.
+    Returns None for anything that does not look like a JWT, such as an API key or an OAuth token,
+    so that the next authentication class can try. With no credential at all, the view's
+    permissions decide.
     """
 
     def authenticate(self, request: Request) -> tuple[User, UserToken] | None:
         presented = _bearer(request.META.get("HTTP_AUTHORIZATION", ""))
         if not is_shaped(presented):
             return None
+        # Two credentials could belong to two callers. Refuse instead of picking one.
         if "HTTP_X_API_KEY" in request.META:
             raise ApiProblem("several_credentials")
         token = services.authenticate(presented, at=timezone.now())
@@ -32,7 +35,7 @@ class UserTokenAuthentication(BaseAuthentication):
 
 
 class IsSignedInByToken(BasePermission):
-    """A person, by a token."""
+    """Requires a user token."""
 
     def has_permission(self, request: Request, view: object) -> bool:
         if not isinstance(request.auth, UserToken):

@@ -1,4 +1,8 @@
-"""Signing in with a password, and a second factor, without a page: allauth's own steps and limits, in its order."""
+"""Check a password and second factor for the API, with allauth's own steps and rate limits.
+
+The order is allauth's and matters: rate limit, password, active user, second factor. Checking the
+second factor before the password would reveal who has one.
+"""
 
 from datetime import UTC, datetime
 
@@ -24,9 +28,10 @@ _TOO_MANY = "too_many_login_attempts"
 
 @sensitive_variables()
 def prove(request: HttpRequest, *, email: str, password: str, code: str | None) -> User:
-    """Return who this is. Raises ApiProblem: invalid_login, mfa_required, rate_limited.
+    """Return the user. Raises ApiProblem with invalid_login, mfa_required or rate_limited.
 
-    An unknown address, a wrong password and a deactivated user are one answer, after the same work.
+    An unknown address, a wrong password and a deactivated user get the same answer after the same
+    work, so that neither the answer nor its timing reveals who has an account.
     """
     if not ratelimit.consume(request, action="login"):
         raise _limited("login")
@@ -57,7 +62,11 @@ def _prove_second_factor(user: User, code: str | None) -> None:
 
 
 def _use_up(authenticator: Authenticator) -> bool:
-    """Whether nobody else used this code. allauth remembers TOTP codes in the cache, which a process may have for itself."""
+    """Mark the code as used and return whether this request was the first to use it.
+
+    allauth remembers used TOTP codes in the cache, which without Redis is local to one process. The
+    conditional update decides in the database, so a code works once across all processes.
+    """
     now = timezone.now()
     mine = Authenticator.objects.filter(pk=authenticator.pk)
     if authenticator.type == Authenticator.Type.TOTP:
@@ -68,6 +77,9 @@ def _use_up(authenticator: Authenticator) -> bool:
 
 
 def _limited(action: str) -> ApiProblem:
-    """allauth does not say how long: after the longest of the limits that apply it is over for certain."""
+    """Build the rate_limited problem.
+
+    allauth does not say when to retry, so `Retry-After` is the longest limit that may apply.
+    """
     longest = max((rate.duration for rate in get_rates(app=_APP, action=action)), default=60)
     return ApiProblem("rate_limited", headers={"Retry-After": str(int(longest))})

@@ -1,4 +1,4 @@
-"""Recent sign-in: who gives or takes power proves again who they are when the last proof is minutes old."""
+"""Require a recent sign-in before a change to keys, members or security settings."""
 
 import time
 from collections.abc import Callable
@@ -21,16 +21,16 @@ View = Callable[..., HttpResponse]
 
 
 def person(request: HttpRequest) -> User:
-    """Whoever is signed in. Only for views behind `login_required` or `member_page`."""
+    """Return the signed-in user. Only for views behind `login_required` or `member_page`."""
     return cast("User", request.user)
 
 
 def recent_sign_in(view: View) -> View:
-    """Send whoever signed in too long ago to do it again, then back to the same page with the same fields.
+    """Ask users to confirm their identity, then return them to the form with its fields filled in.
 
-    allauth can suspend a POST and carry it out by itself afterwards. That is not used: it would keep the request with
-    its cookies and headers in the session, and carry out something that was asked for hours ago. Here the person comes
-    back to the form, reads it, and sends it.
+    allauth can suspend a POST and resume it after reauthentication. That was rejected: it stores
+    the request, cookies and headers included, in the session, and would carry out a change
+    requested hours ago. Here the user sees the form again and submits it.
     """
 
     @wraps(view)
@@ -49,12 +49,16 @@ def recent_sign_in(view: View) -> View:
 
 
 def is_recent(request: HttpRequest) -> bool:
-    """Whether this session proved a password or a second factor lately, by signing in or again afterwards.
+    """Return whether this session proved a password or second factor recently.
 
-    allauth counts only the latter, so that it would ask for the password twice within a minute.
+    Signing in counts. allauth counts only reauthentication and would ask for the password again
+    right after signing in.
     """
     oldest = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    # Only records of this user: the session may hold those of a user who signed in before.
     records = get_authentication_records(request, request.user)
+    # Only these two prove identity. allauth also records weaker methods, such as a link in an
+    # email, and a stolen mailbox must not be enough to issue keys.
     return any(
         record["at"] > oldest for record in records if record["method"] in {"password", "mfa"}
     )
@@ -71,7 +75,7 @@ def _keep(request: HttpRequest) -> None:
 
 
 def kept_fields(request: HttpRequest) -> QueryDict | None:
-    """What was being sent to this page when it asked for a sign-in, once."""
+    """Return the fields being submitted to this page when it asked for a sign-in. Only once."""
     kept = request.session.get(_KEPT)
     if request.method != "GET" or not kept or kept["path"] != request.path:
         return None

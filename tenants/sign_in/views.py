@@ -1,4 +1,4 @@
-"""Profile → Sessions: where I am signed in, with browsers and with programs, and the end of either."""
+"""Profile → Sessions: the browsers and programs where a user is signed in."""
 
 import uuid
 from typing import Any
@@ -23,7 +23,7 @@ PER_PAGE = 25
 
 
 class SessionsView(ListUserSessionsView):  # type: ignore[misc]  # allauth ships no types
-    """allauth's page of browsers, with programs beside them."""
+    """allauth's list of browser sessions, with programs added."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         programs = (
@@ -43,9 +43,9 @@ sessions = SessionsView.as_view()
 @require_POST
 @login_required
 def program_sign_out(request: HttpRequest, family_id: uuid.UUID) -> HttpResponse:
-    """Somebody else's sign-in is as unknown as one that does not exist, or that has ended."""
+    """Sign out one program. Another user's sign-in gets the same 404 as one that has ended."""
     user, at = person(request), timezone.now()
     family = get_object_or_404(TokenFamily.objects.of_person(user, at), pk=family_id)
     tokens.end_one(family=family, by=actor(user, client_ip(request.META)), at=at)
-    messages.success(request, f"Signed out {family.client}. Its tokens are refused from now on.")
+    messages.success(request, f"Signed out {family.client}. Its tokens no longer work.")
     return redirect("usersessions_list")

@@ -1,4 +1,4 @@
-"""Administration → Members: who belongs to an organization, as what, and until when."""
+"""Administration → Members: list, add, change and remove an organization's members."""
 
 import uuid
 from collections.abc import Callable
@@ -29,30 +29,30 @@ from tenants.sign_in.recent import kept_fields, recent_sign_in
 
 PER_PAGE = 50
 QUERY_LENGTH = 200
-ONLY_OWNERS = "Only an owner can make somebody an owner, or change an owner's membership."
+ONLY_OWNERS = "Only owners can add an owner or change an owner's membership."
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a member is asked about: the page that asks, the service to call, and what is said afterwards."""
+class MemberChange:
+    """A change with a confirmation page: its template, its service and its success message."""
 
     template: str
     service: Callable[..., object]
     done: str
 
 
-DEACTIVATE = Change(
+DEACTIVATE = MemberChange(
     "tenants/member_deactivate.html",
     services.deactivate_member,
-    "Deactivated {email}. Their public keys here are refused from now on.",
+    "Deactivated {email}. They lost access, and their public keys here no longer work.",
 )
-REACTIVATE = Change(
+REACTIVATE = MemberChange(
     "tenants/member_reactivate.html", services.reactivate_member, "Reactivated {email}."
 )
-REMOVE = Change(
+REMOVE = MemberChange(
     "tenants/member_remove.html",
     services.remove_member,
-    "Removed {email}. Their public keys here are refused for good.",
+    "Removed {email}. Their public keys here have stopped working permanently.",
 )
 
 
@@ -68,7 +68,7 @@ def members(request: HttpRequest, access: Access) -> HttpResponse:
         .annotate(usable_keys=Count("keys", filter=usable))
         .order_by("user__name", "user__email", "pk")
     )
-    # Unprintable characters match no name, and PostgreSQL takes no NUL.
+    # Unprintable characters match no name, and PostgreSQL rejects NUL.
     query = "".join(c for c in request.GET.get("q", "")[:QUERY_LENGTH] if c.isprintable()).strip()
     if query:
         found = found.filter(Q(user__name__icontains=query) | Q(user__email__icontains=query))
@@ -92,12 +92,12 @@ def _present(access: Access) -> MembershipQuerySet:
 @member_page(Permission.MANAGE_MEMBERS)
 @recent_sign_in
 def member_add(request: HttpRequest, access: Access) -> HttpResponse:
-    sent = request.POST if request.method == "POST" else kept_fields(request)
-    form = MemberForm(sent, roles=_roles(access), initial=Role.MEMBER)
+    data = request.POST if request.method == "POST" else kept_fields(request)
+    form = MemberForm(data, roles=_roles(access), initial=Role.MEMBER)
     if request.method == "POST" and form.is_valid():
         role = Role(form.cleaned_data["role"])
         try:
-            # The email is stored with the membership, or neither is. The worker sends it.
+            # Store the email with the membership, or neither. The worker sends it later.
             with transaction.atomic():
                 membership = invite(
                     organization=access.organization,
@@ -105,7 +105,7 @@ def member_add(request: HttpRequest, access: Access) -> HttpResponse:
                     role=role,
                     by=access.actor,
                 )
-                _welcome(request, membership.user)
+                _greet(request, membership.user)
         except KeywayError as error:
             form.add_error("email", error.detail)
         else:
@@ -117,14 +117,20 @@ def member_add(request: HttpRequest, access: Access) -> HttpResponse:
 
 
 def _roles(access: Access) -> list[Role]:
-    """The roles that may be given."""
+    """Return the roles that the current user may assign."""
     return [role for role in Role if access.may(permission_to_touch(role))]
 
 
-def _welcome(request: HttpRequest, user: User) -> None:
-    """Say the same whether the person was known or not: an admin of one organization learns nothing of another."""
+def _greet(request: HttpRequest, user: User) -> None:
+    """Confirm the addition, and email a new user a link to choose a password.
+
+    The message is the same for existing users. Otherwise an admin could find out who already has
+    an account in another organization.
+    """
     messages.success(
-        request, f"Added {user.email}. Whoever has no password yet is sent a link to choose one."
+        request,
+        f"Added {user.email}. If they don't have a password yet, they'll get an email with a link "
+        "to choose one.",
     )
     if user.has_usable_password():
         return
@@ -138,8 +144,8 @@ def _welcome(request: HttpRequest, user: User) -> None:
 @recent_sign_in
 def member_role(request: HttpRequest, access: Access, membership_id: uuid.UUID) -> HttpResponse:
     member = _find(access, membership_id)
-    sent = request.POST if request.method == "POST" else kept_fields(request)
-    form = RoleForm(sent, roles=_roles(access), initial=Role(member.role))
+    data = request.POST if request.method == "POST" else kept_fields(request)
+    form = RoleForm(data, roles=_roles(access), initial=Role(member.role))
     if request.method != "POST" or not form.is_valid():
         context = {"form": form, "member": member, "organization": access.organization}
         return render(
@@ -150,7 +156,7 @@ def member_role(request: HttpRequest, access: Access, membership_id: uuid.UUID) 
         )
     role = Role(form.cleaned_data["role"])
     change = partial(services.change_role, role=role)
-    return _carry_out(
+    return _apply(
         request,
         access,
         membership_id,
@@ -185,7 +191,11 @@ def member_remove(request: HttpRequest, access: Access, membership_id: uuid.UUID
 
 
 def _find(access: Access, membership_id: uuid.UUID, *, lock: bool = False) -> Membership:
-    """Answers 404 to ids of other organizations and of members who left, 403 where only owners may act."""
+    """Return the member.
+
+    Responds 404 for members of other organizations and for removed ones, and 403 if only an owner
+    may change the member.
+    """
     members = _present(access)
     member = get_object_or_404(
         members.select_for_update(of=("self",)) if lock else members, pk=membership_id
@@ -196,11 +206,11 @@ def _find(access: Access, membership_id: uuid.UUID, *, lock: bool = False) -> Me
 
 
 def _confirm(
-    request: HttpRequest, access: Access, membership_id: uuid.UUID, change: Change
+    request: HttpRequest, access: Access, membership_id: uuid.UUID, change: MemberChange
 ) -> HttpResponse:
     member = _find(access, membership_id)
     if request.method == "POST":
-        return _carry_out(
+        return _apply(
             request,
             access,
             membership_id,
@@ -216,7 +226,7 @@ def _confirm(
     return render(request, change.template, context)
 
 
-def _carry_out(
+def _apply(
     request: HttpRequest,
     access: Access,
     membership_id: uuid.UUID,
@@ -224,9 +234,11 @@ def _carry_out(
     *,
     done: str,
 ) -> HttpResponse:
-    """Carry out one change on the locked row: a role given meanwhile must not slip past the question who may act on it."""
+    """Apply one change to a member."""
     try:
         with transaction.atomic():
+            # Check permission again on the locked row. Otherwise a member who became an owner after
+            # the first check could still be changed by an admin.
             member = _find(access, membership_id, lock=True)
             change(membership=member, by=access.actor)
     except KeywayError as error:
@@ -234,5 +246,5 @@ def _carry_out(
     else:
         messages.success(request, done)
         if member.user_id == access.user.pk:
-            return redirect("overview")  # one's own page of members may be out of reach now
+            return redirect("overview")  # they may no longer have access to the list of members
     return redirect("members", access.organization.slug)

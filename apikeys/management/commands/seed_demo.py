@@ -188,7 +188,7 @@ class _Demo:
         for start in range(0, len(events), BATCH):
             verdicts = batch.read_array(msgspec.json.encode(events[start : start + BATCH]))
             ingest.receive(
-                place=ingest.Place(organization.pk, Environment.LIVE),
+                partition=ingest.Partition(organization.pk, Environment.LIVE),
                 verdicts=verdicts,
                 at=self.now,
             )

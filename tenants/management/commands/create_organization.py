@@ -13,14 +13,19 @@ from tenants.roles import Role
 
 
 class Command(BaseCommand):
-    help = "Create an organization and make a person its owner; a person who is new gets an account without a password."
+    help = (
+        "Create an organization with one owner. If the owner has no account, one is created "
+        "without a password."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "slug", help="short name for addresses: lower-case letters, digits, hyphens"
+            "slug", help="short name for URLs: lower-case letters, digits and hyphens"
         )
-        parser.add_argument("--name", help="as people write it (default: the slug)")
-        parser.add_argument("--owner", required=True, metavar="EMAIL")
+        parser.add_argument("--name", help="display name (default: the slug)")
+        parser.add_argument(
+            "--owner", required=True, metavar="EMAIL", help="email address of the first owner"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         slug, email = options["slug"].lower(), options["owner"].strip().lower()
@@ -39,12 +44,12 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except IntegrityError as error:
-            raise CommandError(f"There is an organization {slug} already.") from error
+            raise CommandError(f"An organization named {slug} already exists.") from error
         self.stdout.write(
-            f"Created {organization.name} ({organization.public_id}); {owner.email} owns it."
+            f"Created {organization.name} ({organization.public_id}) with owner {owner.email}."
         )
         if not owner.has_usable_password():
             self.stdout.write(
-                f"Set a password: manage.py changepassword {owner.email}, or “Forgot password?” on the "
-                "sign-in page."
+                f"To set a password, run manage.py changepassword {owner.email} or use "
+                "“Forgot password?” on the sign-in page."
             )

@@ -6,8 +6,12 @@ from config.lib.signing_keys import generate
 
 
 class Command(BaseCommand):
-    help = "Print a new key for KEYWAY_SIGNING_KEYS. Put it in front of the others, with a comma."
-    requires_system_checks = []  # it is there for who has none yet
+    help = (
+        "Print a new key for KEYWAY_SIGNING_KEYS. Put it before the existing ones, separated by a "
+        "comma."
+    )
+    # The checks fail without a signing key, and this command makes the first one.
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(generate())

@@ -2,17 +2,20 @@ from config.lib.errors import KeywayError
 
 
 class InvalidToken(KeywayError):
-    """Not signed by this installation, not of the use it is put to, or no longer standing for anybody."""
+    """Not signed by this installation, of the wrong use, or revoked. Deliberately one answer."""
 
     code = "invalid_token"
-    detail = "The token is not good, or was revoked. Sign in again."
+    detail = "The token is invalid or was revoked. Sign in again."
 
 
 class ExpiredToken(KeywayError):
     code = "expired_token"
-    detail = "The token has expired. Refresh it, or sign in again."
+    detail = "The token has expired. Refresh it or sign in again."
 
 
 class RefreshReused(KeywayError):
     code = "refresh_reused"
-    detail = "This refresh token was used before, so somebody may have stolen it. Its sign-in has ended; sign in again."
+    detail = (
+        "This refresh token was already used and may have been stolen. "
+        "The sign-in was revoked. Sign in again."
+    )

@@ -1,4 +1,4 @@
-"""What stands behind user tokens. The tokens themselves are not stored: their ids are."""
+"""Sign-ins and their refresh tokens. Tokens themselves are not stored, only their ids."""
 
 from __future__ import annotations
 
@@ -24,25 +24,28 @@ class EndReason(models.TextChoices):
 
 
 def password_mark(user: AbstractBaseUser) -> str:
-    """A mark that changes with the password, whichever way it is changed: page, command, admin."""
+    """Return a digest that changes with the password, whether by a page, a command or the admin.
+
+    It is made from the stored hash, so no code that sets a password has to revoke tokens.
+    """
     return hashlib.sha256(user.password.encode()).hexdigest()
 
 
 class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
-    def standing(self, at: datetime) -> TokenFamilyQuerySet:
+    def valid(self, at: datetime) -> TokenFamilyQuerySet:
         return self.filter(revoked_at=None, expires_at__gt=at)
 
     def of_person(self, user: AbstractBaseUser, at: datetime) -> TokenFamilyQuerySet:
-        """The sign-ins of an active user whose tokens stand."""
-        return self.standing(at).filter(user_id=user.pk, password_mark=password_mark(user))
+        """Return the valid sign-ins of an active user."""
+        return self.valid(at).filter(user_id=user.pk, password_mark=password_mark(user))
 
     def with_refreshes(self) -> TokenFamilyQuerySet:
-        """`refreshed_at` is when the last refresh token was used; None where none was."""
+        """Annotate with `refreshed_at`: when a refresh token was last used, or None."""
         return self.annotate(refreshed_at=models.Max("refresh_tokens__used_at"))
 
 
 class TokenFamily(models.Model):
-    """One sign-in with a password, and all tokens that come of it."""
+    """One sign-in with a password, and all tokens issued from it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey("tenants.User", models.CASCADE, related_name="token_families")
@@ -76,14 +79,16 @@ class TokenFamily(models.Model):
 
     @property
     def client(self) -> str:
-        """What the program called itself."""
+        """Return the program's name: its user agent."""
         return self.user_agent or "Unknown program"
 
-    def stands(self, at: datetime) -> bool:
-        """Whether its tokens still stand for its user."""
-        is_itself_good = self.revoked_at is None and self.expires_at > at
+    def is_valid(self, at: datetime) -> bool:
+        """Return whether tokens of this sign-in are valid."""
+        is_open = self.revoked_at is None and self.expires_at > at
+        # Read the user on every request: deactivating them or changing their password takes effect
+        # without finding and revoking their tokens.
         return (
-            is_itself_good
+            is_open
             and self.user.is_active
             and compare_digest(self.password_mark, password_mark(self.user))
         )
@@ -93,11 +98,11 @@ class TokenFamily(models.Model):
 
 
 class RefreshToken(models.Model):
-    """One refresh token, by the id that it carries as `jti`."""
+    """One refresh token. `id` is its `jti` claim."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     family = models.ForeignKey(TokenFamily, models.CASCADE, related_name="refresh_tokens")
-    # The database keeps that a token has one successor, whatever the code above it does.
+    # One-to-one: the database allows a token only one successor, even if the code has a race.
     replaces = models.OneToOneField(
         "self", models.CASCADE, null=True, blank=True, related_name="successor"
     )

@@ -1,8 +1,9 @@
-"""The shape of a user token: signed and read, over values only. RFC 7519, RFC 8725, RFC 9068.
+"""Sign and verify user tokens (RFC 7519, RFC 8725, RFC 9068). Pure: no database, settings or clock.
 
-A stranger's token is not parsed. Its header must be, to the byte, one that this installation writes for a key it has: so
-no header names an algorithm, a key, a file or an address to us (`alg`, `kid`, `jku`, `x5u`, `jwk`, `crit`, `zip`, `b64`).
-Its claims are read after the signature holds, and strictly.
+The header of an untrusted token is never parsed. It must equal, byte for byte, a header that this
+installation writes for one of its keys. An attacker therefore cannot choose the algorithm or key or
+point to one (`alg`, `kid`, `jku`, `x5u`, `jwk`, `crit`, `zip`, `b64`). Claims are parsed strictly,
+and only after the signature has been verified.
 """
 
 import base64
@@ -29,15 +30,15 @@ from tenants.sign_in.tokens.errors import ExpiredToken, InvalidToken
 
 ALGORITHM = "RS256"
 MOST_CHARACTERS = 4096
-# How far another host's clock may be ahead of ours. Expiry has no such allowance.
+# How far the clock of the host that issued a token may be ahead. Expiry has no such allowance.
 SKEW = timedelta(seconds=60)
 
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
 _JWS = PyJWS(algorithms=[ALGORITHM])
 
 
-class Use(StrEnum):
-    """What a token is for: its `typ`, so that neither passes for the other."""
+class JwtUse(StrEnum):
+    """The `typ` of a token. It is part of the compared header, so neither passes for the other."""
 
     ACCESS = "at+jwt"
     REFRESH = "rt+jwt"
@@ -45,9 +46,9 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token says: ids and times. Nobody's rights are in it."""
+    """The contents of a token: ids and times. It contains no rights, which may change meanwhile."""
 
-    use: Use
+    use: JwtUse
     id: uuid.UUID
     user_id: uuid.UUID
     family_id: uuid.UUID
@@ -70,12 +71,12 @@ class _Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def is_shaped(text: str) -> bool:
-    """Whether this is meant as a JWT: three base64url segments, though the last two may be empty."""
+    """Return whether this looks like a JWT: three base64url segments, the last two maybe empty."""
     return _SHAPE.fullmatch(text) is not None
 
 
-def audience(issuer: str, use: Use) -> str:
-    return f"{issuer}/api/v1/" if use is Use.ACCESS else f"{issuer}/api/v1/auth/refresh"
+def audience(issuer: str, use: JwtUse) -> str:
+    return f"{issuer}/api/v1/" if use is JwtUse.ACCESS else f"{issuer}/api/v1/auth/refresh"
 
 
 def sign(token: Token, *, key: SigningKey, issuer: str) -> str:
@@ -98,9 +99,11 @@ def sign(token: Token, *, key: SigningKey, issuer: str) -> str:
     )
 
 
-def read(text: str, use: Use, *, keys: Sequence[SigningKey], issuer: str, at: datetime) -> Token:
-    """Return what a token says that one of `keys` signed for this use. Raises InvalidToken, ExpiredToken."""
+def read(text: str, use: JwtUse, *, keys: Sequence[SigningKey], issuer: str, at: datetime) -> Token:
+    """Verify a token and return its contents. Raises InvalidToken, ExpiredToken."""
+    # Signature first: nothing below may look at a claim that could be forged.
     claims = _claims(text, _signer(text, use, keys))
+    # All uses share the keys, so the audience, too, must match the use.
     if claims.iss != issuer or claims.aud != audience(issuer, use):
         raise InvalidToken()
     token = _token(claims, use)
@@ -111,10 +114,13 @@ def read(text: str, use: Use, *, keys: Sequence[SigningKey], issuer: str, at: da
     return token
 
 
-def _signer(text: str, use: Use, keys: Sequence[SigningKey]) -> SigningKey:
+def _signer(text: str, use: JwtUse, keys: Sequence[SigningKey]) -> SigningKey:
+    # Length first, so that a huge token costs nothing.
     if len(text) > MOST_CHARACTERS or not is_shaped(text):
         raise InvalidToken()
     header = text.partition(".")[0]
+    # Compare the encoded bytes; do not decode them. A decoded header may have repeated, reordered
+    # or unknown members that one parser ignores and another obeys.
     for key in keys:
         if header == _header(use, key.kid):
             return key
@@ -122,13 +128,14 @@ def _signer(text: str, use: Use, keys: Sequence[SigningKey]) -> SigningKey:
 
 
 @lru_cache(maxsize=32)
-def _header(use: Use, kid: str) -> str:
+def _header(use: JwtUse, kid: str) -> str:
     text = json.dumps({"alg": ALGORITHM, "kid": kid, "typ": use.value}, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _claims(text: str, key: SigningKey) -> _Claims:
     try:
+        # The algorithm is ours, never the token's: no "none", and no HMAC with the public key.
         claims = strict_json.read(
             strict_json.parse(_JWS.decode(text, key.public, [ALGORITHM])), _Claims
         )
@@ -139,7 +146,7 @@ def _claims(text: str, key: SigningKey) -> _Claims:
     return claims
 
 
-def _token(claims: _Claims, use: Use) -> Token:
+def _token(claims: _Claims, use: JwtUse) -> Token:
     try:
         return Token(
             use=use,
