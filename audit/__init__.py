@@ -1,5 +1,5 @@
 """Two independent logs: Keyway's own audit log and the events agents send.
 
 `audit.trail` records who changed what in Keyway. `audit.activity` stores and queries database
-audit events. Neither imports the other; the packages share only the ground in `config.lib`.
+audit events. They share only the form fields in `audit.fields` and the ground in `config.lib`.
 """

@@ -1,4 +1,4 @@
-"""Events as agents send them."""
+"""Builders for events as agents send them."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ NOW = datetime(2025, 11, 21, 12, tzinfo=UTC)
 
 
 def event(**facts: Any) -> dict[str, Any]:
-    """A good event; each call makes another one."""
+    """Make a valid event with an id of its own."""
     needed = {
         "event_id": str(uuid.uuid4()),
         "event_time": "2025-11-21T11:59:00.123456Z",
@@ -34,7 +34,7 @@ def lines(events: Iterable[Any]) -> bytes:
 
 
 def flaws(body: bytes) -> list[tuple[int, str, str | None]]:
-    """What is wrong with an array: index, code and field of each flaw."""
+    """Return the index, code and field of each flaw in an array of events."""
     verdicts = batch.read_array(body)
     return [
         (index, flaw.code, flaw.field)

@@ -1,4 +1,4 @@
-"""Paging and filtering activity: each event once, for whoever may see it, whatever arrives meanwhile."""
+"""Paging and filtering: each event appears exactly once, even while new events arrive."""
 
 import random
 import uuid
@@ -42,14 +42,16 @@ def newest_first(events: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def test_pages_are_newest_first_and_end() -> None:
-    events = [at(second // 3) for second in range(25)]  # three of each time: the id decides
+    events = [at(second // 3) for second in range(25)]  # three per second, so ids decide the order
     send(ACME, events)
-    seen, cursor, sizes = [], "", []
+    seen: list[str] = []
+    sizes: list[int] = []
+    cursor: str | None = ""
     while cursor is not None:
         found = page(limit=10, cursor=cursor)
         seen += ids(found.events)
         sizes.append(len(found.events))
-        cursor = found.next_cursor  # type: ignore[assignment]
+        cursor = found.next_cursor
     assert sizes == [10, 10, 5]
     assert seen == newest_first(events)
 
@@ -100,25 +102,26 @@ def test_first_page_is_full_when_going_back() -> None:
 
 
 def test_partitions_see_only_their_own_events() -> None:
-    sent = {
+    events_of = {
         partition: [at(second) for second in range(3)] for partition in (ACME, ACME_TEST, GLOBEX)
     }
-    for partition, events in sent.items():
+    for partition, events in events_of.items():
         send(partition, events)
-    for partition, events in sent.items():
+    for partition, events in events_of.items():
         assert ids(page(partition).events) == newest_first(events)
         for one in events:
             event_id = uuid.UUID(one["event_id"])
             found = [
                 other
-                for other in sent
+                for other in events_of
                 if queries.find(other.organization_id, other.environment, event_id)
             ]
             assert found == [partition]
 
 
 FACTS = {
-    "server_principal_name": "CORP\\alice", "action_id": "SL", "action_name": "SELECT", "database_name": "Sales",
+    "server_principal_name": "CORP\\alice", "action_id": "SL", "action_name": "SELECT",
+    "database_name": "Sales",
     "object_name": "Orders", "client_ip": "10.0.0.7", "statement": "SELECT 100% of_it -- \\ 'ä'",
     "database_principal_name": "dbo", "additional_information": "<session/>",
 }  # fmt: skip
@@ -172,8 +175,10 @@ def test_empty_filter_matches_everything() -> None:
 
 
 OTHERS = [
-    {"since": datetime(2025, 1, 1, tzinfo=UTC)}, {"until": datetime(2026, 1, 1, tzinfo=UTC)}, {"actor": "x"}, {"action": "x"},
-    {"database": "x"}, {"object": "x"}, {"success": True}, {"success": False}, {"client_ip": "x"}, {"q": "x"},
+    {"since": datetime(2025, 1, 1, tzinfo=UTC)}, {"until": datetime(2026, 1, 1, tzinfo=UTC)},
+    {"actor": "x"}, {"action": "x"},
+    {"database": "x"}, {"object": "x"}, {"success": True}, {"success": False}, {"client_ip": "x"},
+    {"q": "x"},
 ]  # fmt: skip
 
 
@@ -247,12 +252,14 @@ def test_page_of_long_statements_ends_early(
     monkeypatch.setattr(queries, "PAGE_CHARACTERS", 250)
     events = [at(second, statement="x" * 100) for second in range(7)]
     send(ACME, events)
-    seen, sizes, cursor = [], [], ""
+    seen: list[str] = []
+    sizes: list[int] = []
+    cursor: str | None = ""
     while cursor is not None:
         found = page(limit=1000, cursor=cursor)
         seen += ids(found.events)
         sizes.append(len(found.events))
-        cursor = found.next_cursor  # type: ignore[assignment]
+        cursor = found.next_cursor
     assert sizes == [3, 3, 1]
     assert seen == newest_first(events)
 
@@ -287,13 +294,13 @@ def test_page_does_not_depend_on_the_part_size(part: int, monkeypatch: pytest.Mo
 def test_page_takes_one_statement(django_assert_num_queries: Any) -> None:
     send(ACME, [at(second) for second in range(50)])
     cursor = page(limit=10).next_cursor or ""
-    with django_assert_num_queries(1):  # the page and whether there is more
+    with django_assert_num_queries(1):  # reads the page and one event more
         page(limit=10, cursor=cursor)
 
 
 def test_row_has_every_public_field() -> None:
-    sent = at(5, **FACTS)
-    send(ACME, [sent])
+    raw = at(5, **FACTS)
+    send(ACME, [raw])
     [row] = [queries.row(one) for one in page().events]
     assert tuple(row) == queries.FIELDS
     assert row["event_time"] == "2025-11-21T11:00:05.000000Z"
@@ -303,13 +310,12 @@ def test_row_has_every_public_field() -> None:
         == NOW.isoformat(timespec="microseconds").replace("+00:00", "Z")
     )
     assert row["id"].startswith("evt_")
-    told = {name: row[name] for name in sent if name != "event_time"}
-    assert told == {name: value for name, value in sent.items() if name != "event_time"}
+    others = {name: row[name] for name in raw if name != "event_time"}
+    assert others == {name: value for name, value in raw.items() if name != "event_time"}
 
 
-@pytest.mark.django_db(
-    transaction=True
-)  # outside a transaction, as requests are: a cursor WITH HOLD would show here
+# Outside a transaction, as requests are. A server-side cursor WITH HOLD would fail here.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="SQLite has no time limit for statements"
 )

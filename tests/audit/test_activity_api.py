@@ -1,4 +1,4 @@
-"""`GET /api/v1/public/audit-activity`, as scripts call it."""
+"""`GET /api/v1/public/audit-activity`."""
 
 import csv
 import io
@@ -31,33 +31,33 @@ URL = "/api/v1/public/audit-activity"
 
 @pytest.fixture
 def events(acme: Organization) -> list[dict[str, Any]]:
-    """Five events at Acme, newest first."""
-    sent = [
+    """Return Acme's five events, newest first."""
+    events = [
         event(event_time=f"2025-11-21T11:00:{second:02d}.000000Z", statement=f"SELECT {second}")
         for second in range(5)
     ]
-    send(Partition(acme.pk, Environment.LIVE), sent)
-    return sent[::-1]
+    send(Partition(acme.pk, Environment.LIVE), events)
+    return events[::-1]
 
 
-def problem(answer: Any) -> tuple[int, str]:
-    assert answer["Content-Type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == answer.status_code
-    return answer.status_code, body["code"]
+def problem(response: Any) -> tuple[int, str]:
+    assert response["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == response.status_code
+    return response.status_code, body["code"]
 
 
 def test_json_is_the_default_with_every_field(
     public_key: Issued, events: list[dict[str, Any]]
 ) -> None:
-    answer = api(public_key).get(URL)
-    assert answer.status_code == 200
-    assert answer["Content-Type"] == "application/json"
-    assert answer["Cache-Control"] == "no-store"
-    body = answer.json()
+    response = api(public_key).get(URL)
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/json"
+    assert response["Cache-Control"] == "no-store"
+    body = response.json()
     assert list(body) == ["data", "next_cursor"]
     assert body["next_cursor"] is None
-    assert "Link" not in answer
+    assert "Link" not in response
     assert [row["event_id"] for row in body["data"]] == [one["event_id"] for one in events]
     row = body["data"][0]
     assert list(row) == list(queries.FIELDS)
@@ -77,9 +77,9 @@ def test_accept_headers_that_allow_json_get_json(accept: str, public_key: Issued
 
 
 def test_ndjson_has_one_event_per_line(public_key: Issued, events: list[dict[str, Any]]) -> None:
-    answer = api(public_key).get(URL, HTTP_ACCEPT="application/x-ndjson")
-    assert (answer.status_code, answer["Content-Type"]) == (200, "application/x-ndjson")
-    rows = [json.loads(line) for line in answer.content.decode().splitlines()]
+    response = api(public_key).get(URL, HTTP_ACCEPT="application/x-ndjson")
+    assert (response.status_code, response["Content-Type"]) == (200, "application/x-ndjson")
+    rows = [json.loads(line) for line in response.content.decode().splitlines()]
     assert rows == api(public_key).get(URL).json()["data"]
 
 
@@ -88,9 +88,9 @@ def test_csv_has_a_header_and_no_formulas(public_key: Issued, acme: Organization
         Partition(acme.pk, Environment.LIVE),
         [event(statement="=1+1", object_name="-2+3", host="@SUM(A1)", action_name='a,"b"')],
     )
-    answer = api(public_key).get(URL, HTTP_ACCEPT="text/csv")
-    assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
-    header, cells = csv.reader(io.StringIO(answer.content.decode(), newline=""))
+    response = api(public_key).get(URL, HTTP_ACCEPT="text/csv")
+    assert (response.status_code, response["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    header, cells = csv.reader(io.StringIO(response.content.decode(), newline=""))
     assert header == list(queries.FIELDS)
     row = dict(zip(header, cells, strict=True))
     assert (row["statement"], row["object_name"], row["host"]) == ("'=1+1", "'-2+3", "'@SUM(A1)")
@@ -118,62 +118,73 @@ def test_following_links_returns_each_event_once(
     client, seen, address = api(public_key, HTTP_ACCEPT=accept), "", f"{URL}?limit=2"
     pages = 0
     while address:
-        answer = client.get(address)
-        assert answer.status_code == 200
+        response = client.get(address)
+        assert response.status_code == 200
         pages += 1
-        seen += answer.content.decode()
-        link = re.fullmatch(r'<(http://testserver/[^>]+)>; rel="next"', answer.get("Link", ""))
+        seen += response.content.decode()
+        link = re.fullmatch(r'<(http://testserver/[^>]+)>; rel="next"', response.get("Link", ""))
         address = link[1].removeprefix("http://testserver") if link else ""
     assert pages == 3
     assert [seen.count(one["event_id"]) for one in events] == [1] * 5
 
 
 def test_link_keeps_the_filter(public_key: Issued, events: list[dict[str, Any]]) -> None:
-    answer = api(public_key).get(
+    response = api(public_key).get(
         URL, {"limit": "1", "q": "SELECT & <x>=%", "since": "2025-11-21T00:00:00+01:00"}
     )
-    assert answer.json() == {"data": [], "next_cursor": None}
-    answer = api(public_key).get(URL, {"limit": "1", "q": "SELECT ", "success": "true"})
-    address = urlsplit(answer["Link"][1:].split(">")[0])
+    assert response.json() == {"data": [], "next_cursor": None}
+    response = api(public_key).get(URL, {"limit": "1", "q": "SELECT ", "success": "true"})
+    address = urlsplit(response["Link"][1:].split(">")[0])
     again = api(public_key).get(f"{address.path}?{address.query}")
     assert again.json()["data"][0]["event_id"] == events[1]["event_id"]
-    assert again.json()["data"][0]["event_id"] != answer.json()["data"][0]["event_id"]
+    assert again.json()["data"][0]["event_id"] != response.json()["data"][0]["event_id"]
 
 
 UNDERSTOOD = {
-    "": 5, "limit=1": 1, "limit=1000": 5, "limit=": 5, "actor=": 5, "since=": 5, "success=": 5, "cursor=": 5,
-    "since=2025-11-21T11:00:03Z": 2, "since=2025-11-21T12:00:03%2B01:00": 2, "since=2025-11-21T11:00:03": 2,
-    "since=2025-11-21": 5, "until=2025-11-21T11:00:03Z": 3, "until=0001-01-01T00:00:00Z": 0, "since=9999-12-31T23:59:59Z": 0,
-    "success=true": 5, "success=false": 0, "action=SL": 5, "q=select+4": 1, "q=%25": 0, "q=%F0%9F%94%91": 0,
-    "q=" + "x" * 256: 0, "database=x": 0, "object=x": 0, "client_ip=1.1.1.1": 0, "actor=x": 0, "q=%FF": 0,
+    "": 5, "limit=1": 1, "limit=1000": 5, "limit=": 5, "actor=": 5, "since=": 5, "success=": 5,
+    "cursor=": 5,
+    "since=2025-11-21T11:00:03Z": 2, "since=2025-11-21T12:00:03%2B01:00": 2,
+    "since=2025-11-21T11:00:03": 2,
+    "since=2025-11-21": 5, "until=2025-11-21T11:00:03Z": 3, "until=0001-01-01T00:00:00Z": 0,
+    "since=9999-12-31T23:59:59Z": 0,
+    "success=true": 5, "success=false": 0, "action=SL": 5, "q=select+4": 1, "q=%25": 0,
+    "q=%F0%9F%94%91": 0,
+    "q=" + "x" * 256: 0, "database=x": 0, "object=x": 0, "client_ip=1.1.1.1": 0, "actor=x": 0,
+    "q=%FF": 0,
     "since=2025-11-21T11:00:01Z&until=2025-11-21T11:00:04Z&q=SELECT&limit=2": 2,
 }  # fmt: skip
 
 
 def test_valid_parameters(public_key: Issued, events: list[dict[str, Any]]) -> None:
     for query, count in UNDERSTOOD.items():
-        answer = api(public_key).get(f"{URL}?{query}")
-        assert (answer.status_code, len(answer.json()["data"])) == (200, count), query
+        response = api(public_key).get(f"{URL}?{query}")
+        assert (response.status_code, len(response.json()["data"])) == (200, count), query
 
 
 NOT_UNDERSTOOD = {
-    "limit=0": "limit", "limit=1001": "limit", "limit=-1": "limit", "limit=x": "limit", "limit=1e2": "limit",
-    "limit=" + "9" * 5000: "limit", "limit=1&limit=1": "limit", "since=yesterday": "since", "until=2026-13-01": "until",
+    "limit=0": "limit", "limit=1001": "limit", "limit=-1": "limit", "limit=x": "limit",
+    "limit=1e2": "limit",
+    "limit=" + "9" * 5000: "limit", "limit=1&limit=1": "limit", "since=yesterday": "since",
+    "until=2026-13-01": "until",
     "since=2025-11-21T11:00:00 01:00": "since", "since=0001-01-01T00:00:00%2B14:00": "since",
-    "until=9999-12-31T23:59:59-14:00": "until", "success=maybe": "success", "success=True": "success", "success=1": "success",
-    "q=a%00b": "q", "actor=%00": "actor", "q=" + "x" * 257: "q", "client_ip=" + "x" * 65: "client_ip",
-    "actor=a&actor=b": "actor", "colour=red": "colour", "organization=globex": "organization", "format=csv": "format",
-    "environment=test": "environment", "cursor=" + "x" * 300: "cursor", "<script>=1": None, "Actor=x": None, "=x": None,
+    "until=9999-12-31T23:59:59-14:00": "until", "success=maybe": "success",
+    "success=True": "success", "success=1": "success",
+    "q=a%00b": "q", "actor=%00": "actor", "q=" + "x" * 257: "q",
+    "client_ip=" + "x" * 65: "client_ip",
+    "actor=a&actor=b": "actor", "colour=red": "colour", "organization=globex": "organization",
+    "format=csv": "format",
+    "environment=test": "environment", "cursor=" + "x" * 300: "cursor", "<script>=1": None,
+    "Actor=x": None, "=x": None,
 }  # fmt: skip
 
 
 def test_invalid_parameter_is_named(public_key: Issued) -> None:
     assert api(public_key).get(f"{URL}?limit=1").status_code == 200
     for query, parameter in NOT_UNDERSTOOD.items():
-        answer = api(public_key).get(f"{URL}?{query}")
-        assert problem(answer) == (400, "invalid_parameter"), query
-        assert answer.json()["parameter"] == parameter
-        assert "script" not in answer.content.decode()
+        response = api(public_key).get(f"{URL}?{query}")
+        assert problem(response) == (400, "invalid_parameter"), query
+        assert response.json()["parameter"] == parameter
+        assert "script" not in response.content.decode()
 
 
 def test_cursor_of_another_tenant_is_refused(
@@ -246,7 +257,8 @@ def test_slow_search_is_422(public_key: Issued, acme: Organization) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO audit_activityevent (event_id, {', '.join(others)})"
-            f" SELECT gen_random_uuid(), {', '.join(others)} FROM audit_activityevent, generate_series(1, 3000)"
+            f" SELECT gen_random_uuid(), {', '.join(others)}"
+            " FROM audit_activityevent, generate_series(1, 3000)"
         )
         cursor.execute("SET LOCAL statement_timeout = 100")
     assert problem(api(public_key).get(f"{URL}?q=no such text")) == (422, "query_too_broad")
@@ -281,6 +293,6 @@ def test_schema_names_every_parameter_and_format() -> None:
 
 @override_settings(ALLOWED_HOSTS=["keyway.example"])
 def test_link_uses_the_requested_host(public_key: Issued, events: list[dict[str, Any]]) -> None:
-    answer = api(public_key).get(f"{URL}?limit=1", HTTP_HOST="keyway.example")
-    assert answer["Link"].startswith("<http://keyway.example/api/v1/public/audit-activity?")
+    response = api(public_key).get(f"{URL}?limit=1", HTTP_HOST="keyway.example")
+    assert response["Link"].startswith("<http://keyway.example/api/v1/public/audit-activity?")
     assert api(public_key).get(f"{URL}?limit=1", HTTP_HOST="evil.example").status_code == 400

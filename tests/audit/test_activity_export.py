@@ -1,4 +1,4 @@
-"""Rows as CSV and NDJSON: a spreadsheet computes nothing, and whatever was written is read back."""
+"""CSV and NDJSON exports: values read back as written, and no spreadsheet runs a formula."""
 
 import csv
 import io
@@ -61,7 +61,8 @@ def test_both_formats_spell_values_alike() -> None:
         "number": -5,
     }
     assert read_csv(csv_lines([value], list(value)))[1] == [
-        "2025-11-21T12:00:00.000000Z", "00000000-0000-0000-0000-00000000000a", "true", "false", "", "-5",
+        "2025-11-21T12:00:00.000000Z", "00000000-0000-0000-0000-00000000000a", "true", "false", "",
+        "-5",
     ]  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def test_requested_fields_appear_in_order() -> None:
 def test_lines_are_streamed() -> None:
     def rows() -> Iterator[dict[str, str]]:
         yield {"a": "1"}
-        raise RuntimeError("asked for too early")
+        raise RuntimeError("read too early")
 
     for lines, before in ((csv_lines(rows(), ["a"]), 2), (ndjson_lines(rows(), ["a"]), 1)):
         for _ in range(before):

@@ -1,4 +1,4 @@
-"""`POST /api/v1/agent/events`, as agents call it: verdicts, limits, and nothing half done."""
+"""`POST /api/v1/agent/events`: verdicts, limits, and atomicity."""
 
 import gzip
 import io
@@ -36,14 +36,15 @@ RECENT = {"event_time": "2025-11-20T10:00:00Z"}
 def post(
     issued: Issued, body: bytes, content_type: str = "application/json", **headers: Any
 ) -> Any:
-    return api(issued).generic("POST", URL, body, content_type, **headers)
+    client: Any = api(issued)  # the stubs do not know that a body may be bytes
+    return client.generic("POST", URL, body, content_type, **headers)
 
 
-def problem(answer: Any) -> tuple[int, str]:
-    assert answer["Content-Type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == answer.status_code
-    return answer.status_code, body["code"]
+def problem(response: Any) -> tuple[int, str]:
+    assert response["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == response.status_code
+    return response.status_code, body["code"]
 
 
 def stored() -> set[str]:
@@ -66,21 +67,21 @@ def test_batch_is_stored_in_every_encoding(
     events = [event() for _ in range(3)]
     body = gzip.compress(write(events)) if encoding.lower() == "gzip" else write(events)
     headers = {"HTTP_CONTENT_ENCODING": encoding} if encoding else {}
-    answer = post(agent_key, body, content_type, **headers)
-    assert answer.status_code == 200
-    assert answer.json() == {"accepted": 3, "duplicate": 0, "rejected": []}
+    response = post(agent_key, body, content_type, **headers)
+    assert response.status_code == 200
+    assert response.json() == {"accepted": 3, "duplicate": 0, "rejected": []}
     assert stored() == {one["event_id"] for one in events}
 
 
 def test_each_event_gets_a_verdict(agent_key: Issued) -> None:
     known = event()
     assert post(agent_key, array([known])).status_code == 200
-    answer = post(
+    response = post(
         agent_key,
         array([event(), known, event(colour="red"), known | {"statement": "x"}, event(host=None)]),
     )
-    assert answer.status_code == 200
-    body = answer.json()
+    assert response.status_code == 200
+    body = response.json()
     assert (body["accepted"], body["duplicate"]) == (1, 1)
     assert [(one["index"], one["code"], one["field"]) for one in body["rejected"]] == [
         (2, "unknown_field", "colour"),
@@ -95,11 +96,11 @@ def test_each_event_gets_a_verdict(agent_key: Issued) -> None:
 
 def test_entirely_invalid_batch_is_422_without_effect(agent_key: Issued) -> None:
     entries = TrailEntry.objects.count()
-    answer = post(
+    response = post(
         agent_key, array([event(colour="red"), {**event(), "event_time": "2025-11-20T10:00:00"}])
     )
-    assert problem(answer) == (422, "invalid_batch")
-    assert [(one["index"], one["code"], one["field"]) for one in answer.json()["rejected"]] == [
+    assert problem(response) == (422, "invalid_batch")
+    assert [(one["index"], one["code"], one["field"]) for one in response.json()["rejected"]] == [
         (0, "unknown_field", "colour"),
         (1, "invalid_field", "event_time"),
     ]
@@ -124,9 +125,12 @@ GOOD = array([event()])
 PACKED = gzip.compress(GOOD)
 GZIP = {"HTTP_CONTENT_ENCODING": "gzip"}
 MALFORMED: list[tuple[bytes, dict[str, str]]] = [
-    (b"", {}), (b"[]", {}), (b"{}", {}), (b"nonsense", {}), (b"\xff\xfe", {}), (b"[" * 100_000, {}), (GOOD[:-1], {}),
-    (PACKED, {}), (GOOD, GZIP), (PACKED[:-1], GZIP), (PACKED[:-9], GZIP), (PACKED + b"x", GZIP), (PACKED + PACKED, GZIP),
-    (b"", GZIP), (zlib.compress(GOOD), GZIP), (PACKED[:20] + b"\0\0\0" + PACKED[23:], GZIP), (gzip.compress(PACKED), GZIP),
+    (b"", {}), (b"[]", {}), (b"{}", {}), (b"nonsense", {}), (b"\xff\xfe", {}),
+    (b"[" * 100_000, {}), (GOOD[:-1], {}),
+    (PACKED, {}), (GOOD, GZIP), (PACKED[:-1], GZIP), (PACKED[:-9], GZIP), (PACKED + b"x", GZIP),
+    (PACKED + PACKED, GZIP),
+    (b"", GZIP), (zlib.compress(GOOD), GZIP), (PACKED[:20] + b"\0\0\0" + PACKED[23:], GZIP),
+    (gzip.compress(PACKED), GZIP),
 ]  # fmt: skip
 
 
@@ -140,11 +144,20 @@ def test_malformed_batch_is_400_and_stores_nothing(agent_key: Issued) -> None:
 @pytest.mark.parametrize(
     ("content_type", "headers"),
     [
-        ("", {}), ("text/plain", {}), ("application/xml", {}), ("application/x-www-form-urlencoded", {}),
-        ("multipart/form-data; boundary=x", {}), ("application/json, text/plain", {}), ("application/problem+json", {}),
-        *[(f"application/json; charset={name}", {}) for name in ("utf-16", "latin-1", "utf-7", "bz2_codec", "zlib", "", "x")],
-        ("application/json; charset=utf-8; charset=utf-16", {}), ("application/json; charset*=utf-8''utf-16", {}),
-        *[("application/json", {"HTTP_CONTENT_ENCODING": name}) for name in ("br", "deflate", "gzip, gzip", "gzip;q=1", "x")],
+        ("", {}), ("text/plain", {}), ("application/xml", {}),
+        ("application/x-www-form-urlencoded", {}),
+        ("multipart/form-data; boundary=x", {}), ("application/json, text/plain", {}),
+        ("application/problem+json", {}),
+        *[
+            (f"application/json; charset={name}", {})
+            for name in ("utf-16", "latin-1", "utf-7", "bz2_codec", "zlib", "", "x")
+        ],
+        ("application/json; charset=utf-8; charset=utf-16", {}),
+        ("application/json; charset*=utf-8''utf-16", {}),
+        *[
+            ("application/json", {"HTTP_CONTENT_ENCODING": name})
+            for name in ("br", "deflate", "gzip, gzip", "gzip;q=1", "x")
+        ],
     ],
 )  # fmt: skip
 def test_other_types_and_encodings_are_415(
@@ -197,7 +210,7 @@ def test_chunked_body_is_read_up_to_the_limit() -> None:
         read(endless)
     assert refusal.value.code == "batch_too_large"
     assert endless.read_so_far == 11
-    # A server that does not end the stream where the body ends would make us wait for the next request.
+    # If the server does not end the stream with the body, reading on would never return.
     assert read(endless, **{"wsgi.input_terminated": False}) == b""
 
 
@@ -224,7 +237,7 @@ def test_content_length_over_the_limit_is_unread() -> None:
 
 def test_body_shorter_than_its_length_is_refused() -> None:
     request = RequestFactory().generic("POST", URL, GOOD, JSON, CONTENT_LENGTH=str(len(GOOD)))
-    request._stream = io.BytesIO(GOOD[:-10])  # what a client leaves that hangs up
+    request._stream = io.BytesIO(GOOD[:-10])  # the client hung up early
     with pytest.raises(ApiProblem) as refusal:
         read_body(request, Accepted((JSON,), MAX_BYTES, "malformed_batch", "batch_too_large"))
     assert refusal.value.code == "malformed_batch"
@@ -279,9 +292,9 @@ def test_untrailed_batch_is_not_stored(agent_key: Issued) -> None:
     with connection.cursor() as cursor:
         for statement in full.create(connection.vendor):
             cursor.execute(statement)
-    answer = post(agent_key, array([event(host="new")]))
-    assert problem(answer) == (503, "unavailable")
-    assert answer["Retry-After"]
+    response = post(agent_key, array([event(host="new")]))
+    assert problem(response) == (503, "unavailable")
+    assert response["Retry-After"]
     assert (ActivityEvent.objects.count(), Agent.objects.count()) == (0, 0)
     with connection.cursor() as cursor:
         for statement in full.drop(connection.vendor):
@@ -304,7 +317,7 @@ def test_keys_without_access_are_denied_unread(
 ) -> None:
     assert post(agent_key, GOOD).status_code == 200
     assert problem(post(public_key, b"nonsense", "text/plain")) == (403, "wrong_key_type")
-    assert problem(APIClient().generic("POST", URL, b"nonsense", "text/plain")) == (
+    assert problem(APIClient().generic("POST", URL, "nonsense", "text/plain")) == (
         401,
         "missing_key",
     )
@@ -321,10 +334,13 @@ def test_caller_cannot_name_another_organization(agent_key: Issued, globex: Orga
         403,
         "wrong_organization",
     )
-    answer = post(
+    response = post(
         agent_key, array([event(organization_id=str(globex.pk)), event(environment="test")])
     )
-    assert [one["code"] for one in answer.json()["rejected"]] == ["unknown_field", "unknown_field"]
+    assert [one["code"] for one in response.json()["rejected"]] == [
+        "unknown_field",
+        "unknown_field",
+    ]
     assert not ActivityEvent.objects.filter(organization_id=globex.pk).exists()
     assert not ActivityEvent.objects.filter(environment=Environment.TEST).exists()
 

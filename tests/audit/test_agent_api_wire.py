@@ -1,4 +1,4 @@
-"""Odd requests over a raw socket to a real server: each gets a clear 4xx, and the next one is served."""
+"""Malformed requests over a raw socket: each gets a 4xx, and the next request is served."""
 
 import gzip
 import json
@@ -14,7 +14,10 @@ pytestmark = pytest.mark.server
 
 
 class Wire:
-    """One connection a request, as the staging agent: its events are test events, which nobody else's test counts."""
+    """Sends each request on its own connection, with a test key.
+
+    Events in the test environment do not disturb other tests' counts.
+    """
 
     def __init__(self, server: KeywayServer) -> None:
         self.server = server
@@ -37,8 +40,8 @@ class Wire:
             wire.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + body)
             if hang_up:
                 wire.shutdown(socket.SHUT_WR)
-            answer = b"".join(iter(lambda: wire.recv(65536), b""))
-        top, _, content = answer.partition(b"\r\n\r\n")
+            response = b"".join(iter(lambda: wire.recv(65536), b""))
+        top, _, content = response.partition(b"\r\n\r\n")
         return int(top.split()[1]), json.loads(content)
 
 
@@ -54,11 +57,11 @@ def chunked(body: bytes, size: int = 50) -> bytes:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_chunked_batch_is_accepted(pack: Any, wire: Wire) -> None:
-    headers = {"Content_Encoding": "gzip"} if pack is gzip.compress else {}
-    status, answer = wire.send(
+    headers: dict[str, Any] = {"Content_Encoding": "gzip"} if pack is gzip.compress else {}
+    status, response = wire.send(
         chunked(pack(array([event()]))), Transfer_Encoding="chunked", **headers
     )
-    assert (status, answer["accepted"]) == (200, 1)
+    assert (status, response["accepted"]) == (200, 1)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +69,14 @@ def test_chunked_batch_is_accepted(pack: Any, wire: Wire) -> None:
     [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ff\r\nabc", b"", b"0\r\n\r\n"],
 )
 def test_broken_chunks_are_400(body: bytes, wire: Wire) -> None:
-    status, answer = wire.send(body, hang_up=True, Transfer_Encoding="chunked")
-    assert (status, answer["code"]) == (400, "malformed_batch")
+    status, response = wire.send(body, hang_up=True, Transfer_Encoding="chunked")
+    assert (status, response["code"]) == (400, "malformed_batch")
 
 
 def test_truncated_body_is_400_and_stores_nothing(wire: Wire) -> None:
     body = array([event()])
-    status, answer = wire.send(body, hang_up=True, Content_Length=len(body) + 1)
-    assert (status, answer["code"]) == (400, "malformed_batch")
+    status, response = wire.send(body, hang_up=True, Content_Length=len(body) + 1)
+    assert (status, response["code"]) == (400, "malformed_batch")
     assert wire.send(body, Content_Length=len(body))[1] == {
         "accepted": 1,
         "duplicate": 0,
@@ -82,23 +85,23 @@ def test_truncated_body_is_400_and_stores_nothing(wire: Wire) -> None:
 
 
 def test_large_content_length_is_refused_unread(wire: Wire) -> None:
-    status, answer = wire.send(b"", Content_Length=10**12)
-    assert (status, answer["code"]) == (413, "batch_too_large")
+    status, response = wire.send(b"", Content_Length=10**12)
+    assert (status, response["code"]) == (413, "batch_too_large")
 
 
 def test_request_without_a_body_is_answered(wire: Wire) -> None:
-    status, answer = wire.send(b"")
-    assert (status, answer["code"]) == (400, "malformed_batch")
+    status, response = wire.send(b"")
+    assert (status, response["code"]) == (400, "malformed_batch")
 
 
 def test_endless_body_is_cut_off(wire: Wire) -> None:
     head = f"POST /api/v1/agent/events HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {wire.secret}\r\n"
     head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    sent, mebibyte = 0, b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+    count, mebibyte = 0, b"100000\r\n" + b" " * 0x100000 + b"\r\n"
     with socket.create_connection(("127.0.0.1", wire.server.port), timeout=20) as connection:
         connection.sendall(head.encode())
         with pytest.raises(OSError, match=r"reset|pipe"):
-            while sent < 200:
+            while count < 200:
                 connection.sendall(mebibyte)
-                sent += 1
-    assert sent < 100
+                count += 1
+    assert count < 100

@@ -1,4 +1,4 @@
-"""Storing batches: each event once, nothing overwritten, a batch whole or not at all."""
+"""Storing batches: each event is stored once and never overwritten; a batch is atomic."""
 
 import random
 import uuid
@@ -26,10 +26,10 @@ def stored(partition: Partition) -> list[dict[str, Any]]:
     rows = ActivityEvent.objects.filter(
         organization_id=partition.organization_id, environment=partition.environment
     )
-    return list(rows.order_by("event_id").values())
+    return [dict(row) for row in rows.order_by("event_id").values()]
 
 
-def told(outcome: Outcome) -> tuple[int, int, list[tuple[int, str, str | None]]]:
+def summary(outcome: Outcome) -> tuple[int, int, list[tuple[int, str, str | None]]]:
     return (
         outcome.accepted,
         outcome.duplicate,
@@ -44,13 +44,13 @@ def test_every_field_is_stored_as_sent() -> None:
         if name not in ("succeeded", "action_id")
     }
     facts |= {"action_id": "SL\\", "client_ip": "2001:db8::1", "session_id": "\\N"}
-    sent = event(**facts, succeeded=False, event_time="2025-11-21T13:29:00.000001+01:30")
-    assert told(send(ACME, [sent])) == (1, 0, [])
+    raw = event(**facts, succeeded=False, event_time="2025-11-21T13:29:00.000001+01:30")
+    assert summary(send(ACME, [raw])) == (1, 0, [])
     row = ActivityEvent.objects.get()
     assert {name: getattr(row, name) for name in FIELDS[2:]} == {
-        name: sent[name] for name in FIELDS[2:]
+        name: raw[name] for name in FIELDS[2:]
     }
-    assert str(row.event_id) == sent["event_id"]
+    assert str(row.event_id) == raw["event_id"]
     assert row.event_time == datetime(2025, 11, 21, 11, 59, 0, 1, tzinfo=UTC)
     assert row.received_at == NOW
     assert (row.organization_id, row.environment) == (ACME.organization_id, "live")
@@ -84,10 +84,14 @@ def test_rows_are_found_by_their_event_time() -> None:
 
 def test_resending_changes_nothing() -> None:
     events = [event() for _ in range(20)]
-    assert told(send(ACME, events)) == (20, 0, [])
+    assert summary(send(ACME, events)) == (20, 0, [])
     before = stored(ACME)
-    assert told(send(ACME, random.sample(events, 20), at=NOW + timedelta(hours=1))) == (0, 20, [])
-    assert told(send(ACME, [*events, event()])) == (1, 20, [])
+    assert summary(send(ACME, random.sample(events, 20), at=NOW + timedelta(hours=1))) == (
+        0,
+        20,
+        [],
+    )
+    assert summary(send(ACME, [*events, event()])) == (1, 20, [])
     assert [row for row in stored(ACME) if row in before] == before
 
 
@@ -96,21 +100,21 @@ def test_conflicting_event_is_rejected_not_overwritten() -> None:
     send(ACME, [first])
     before = stored(ACME)
     outcome = send(ACME, [event(), first | {"statement": "SELECT 2"}, first])
-    assert told(outcome) == (1, 1, [(1, "conflicting_event", "event_id")])
+    assert summary(outcome) == (1, 1, [(1, "conflicting_event", "event_id")])
     assert [row for row in stored(ACME) if str(row["event_id"]) == first["event_id"]] == before
 
 
 def test_duplicates_and_conflicts_within_a_batch() -> None:
     one = event(statement="SELECT 1")
     other = one | {"statement": "SELECT 2"}
-    assert told(send(ACME, [one, one, other, one])) == (
+    assert summary(send(ACME, [one, one, other, one])) == (
         1,
         2,
         [(2, "conflicting_event", "event_id")],
     )
     assert [row["statement"] for row in stored(ACME)] == ["SELECT 1"]
-    # What is stored is what counts, not what came first in the batch.
-    assert told(send(ACME, [other, one, other])) == (
+    # A stored event wins over one that comes first in the batch.
+    assert summary(send(ACME, [other, one, other])) == (
         0,
         1,
         [(0, "conflicting_event", "event_id"), (2, "conflicting_event", "event_id")],
@@ -120,9 +124,9 @@ def test_duplicates_and_conflicts_within_a_batch() -> None:
 def test_partitions_are_independent() -> None:
     same = event(statement="SELECT 1")
     for partition, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
-        assert told(send(partition, [same | {"statement": statement}])) == (1, 0, [])
+        assert summary(send(partition, [same | {"statement": statement}])) == (1, 0, [])
     for partition, statement in [(ACME, "SELECT 1"), (ACME_TEST, "SELECT 2"), (GLOBEX, "SELECT 3")]:
-        assert told(send(partition, [same | {"statement": statement}])) == (0, 1, [])
+        assert summary(send(partition, [same | {"statement": statement}])) == (0, 1, [])
         assert [row["statement"] for row in stored(partition)] == [statement]
 
 
@@ -141,7 +145,7 @@ def test_partitions_are_independent() -> None:
 )
 def test_event_times_are_checked_against_our_clock(time: str, code: str | None) -> None:
     outcome = send(ACME, [event(), event(event_time=time)])
-    assert told(outcome) == ((2, 0, []) if code is None else (1, 0, [(1, code, "event_time")]))
+    assert summary(outcome) == ((2, 0, []) if code is None else (1, 0, [(1, code, "event_time")]))
 
 
 def test_digest_ignores_zone_and_other_events() -> None:
@@ -149,12 +153,12 @@ def test_digest_ignores_zone_and_other_events() -> None:
         event(event_time="2025-11-21T12:00:00+01:00"),
         event(event_time="2025-11-21T11:00:00Z"),
     )
-    assert told(send(ACME, [one, other])) == (2, 0, [])
-    assert told(send(ACME, [one | {"event_time": "2025-11-21T11:00:00Z"}, other])) == (0, 2, [])
+    assert summary(send(ACME, [one, other])) == (2, 0, [])
+    assert summary(send(ACME, [one | {"event_time": "2025-11-21T11:00:00Z"}, other])) == (0, 2, [])
     early, good = event(event_time="1899-12-31T23:59:59Z"), event()
-    assert told(send(ACME, [early, good])) == (1, 0, [(0, "time_too_early", "event_time")])
-    assert told(send(ACME, [good])) == (0, 1, [])
-    assert told(send(ACME, [good | {"host": "other"}])) == (
+    assert summary(send(ACME, [early, good])) == (1, 0, [(0, "time_too_early", "event_time")])
+    assert summary(send(ACME, [good])) == (0, 1, [])
+    assert summary(send(ACME, [good | {"host": "other"}])) == (
         0,
         0,
         [(0, "conflicting_event", "event_id")],
@@ -174,7 +178,7 @@ def test_rejections_keep_the_batch_order() -> None:
             7,
         ],
     )
-    assert told(outcome) == (
+    assert summary(outcome) == (
         1, 0, [(0, "unknown_field", "color"), (1, "conflicting_event", "event_id"),
                (3, "time_in_future", "event_time"), (4, "not_an_object", None)],
     )  # fmt: skip
@@ -202,7 +206,11 @@ def test_batch_has_a_host_limit() -> None:
     events = [event(host=f"sql-{number}") for number in range(MAX_HOSTS + 1)] + [
         event(host="sql-0")
     ]
-    assert told(send(ACME, events)) == (MAX_HOSTS + 1, 0, [(MAX_HOSTS, "too_many_hosts", "host")])
+    assert summary(send(ACME, events)) == (
+        MAX_HOSTS + 1,
+        0,
+        [(MAX_HOSTS, "too_many_hosts", "host")],
+    )
 
 
 def test_row_refused_by_the_database_stores_nothing() -> None:
@@ -215,8 +223,8 @@ def test_row_refused_by_the_database_stores_nothing() -> None:
 @pytest.mark.parametrize("count", [1, 499, 500, 501, 10_000])
 def test_resent_batches_of_any_size_are_duplicates(count: int) -> None:
     verdicts = batch.read_array(array(event() for _ in range(count)))
-    assert told(ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)) == (count, 0, [])
-    assert told(ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)) == (0, count, [])
+    assert summary(ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)) == (count, 0, [])
+    assert summary(ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)) == (0, count, [])
     assert ActivityEvent.objects.count() == count
 
 
@@ -228,7 +236,6 @@ def test_statement_count_is_constant(
     verdicts = batch.read_array(array(event() for _ in range(2000)))
     with django_assert_num_queries(3):  # savepoint, COPY, release
         ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)
-    with django_assert_num_queries(
-        7
-    ):  # the same, taken back; lookup; savepoint, nothing to store, release
+    # Savepoint, COPY, rollback and release; lookup; savepoint and release with nothing to store.
+    with django_assert_num_queries(7):
         ingest.receive(partition=ACME, verdicts=verdicts, at=NOW)

@@ -1,4 +1,4 @@
-"""Many senders of the same events at once: each event is stored exactly once, and nobody is turned away."""
+"""Concurrent senders of the same events: each event is stored once and no sender is refused."""
 
 import json
 import os
@@ -28,7 +28,7 @@ BATCHES = 24
 BATCH = 60
 
 
-class Undone(Exception):
+class RolledBack(Exception):
     pass
 
 
@@ -48,10 +48,10 @@ def test_concurrent_sender_waits_then_finds_duplicates(
                 second = threads.submit(
                     in_own_connection, lambda: send(partition, [*reversed(events)])
                 )
-                wait_until(somebody_waits_for_a_lock)
+                wait_until(a_sender_waits_for_a_lock)
                 if not first_commits:
-                    raise Undone
-        except Undone:
+                    raise RolledBack
+        except RolledBack:
             pass
         outcome = second.result(timeout=10)
     assert (outcome.accepted, outcome.duplicate, outcome.rejected) == (*expected, [])
@@ -65,13 +65,13 @@ def in_own_connection(work: Callable[[], Outcome]) -> Outcome:
         connection.close()
 
 
-def somebody_waits_for_a_lock() -> bool:
+def a_sender_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
+        # PostgreSQL otherwise shows the same statistics until the transaction ends.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
-            "SELECT pg_stat_clear_snapshot()"
-        )  # it would show one moment for the whole transaction
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY%'"
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND query LIKE 'COPY%'"
         )
         return bool(cursor.fetchone()[0])
 
@@ -85,7 +85,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    """A database of its own on the lane's PostgreSQL; without one, the server takes an SQLite file."""
+    """Create a database on the lane's PostgreSQL. Without one, the server uses an SQLite file."""
     lane = os.environ.get("KEYWAY_TEST_DATABASE_URL")
     if not lane:
         yield ""
@@ -114,24 +114,26 @@ def test_many_unreliable_senders_store_each_event_once(
             for kind in ("agent", "public")
         )
         before = read_all(server, reader)
-        crowd = [Sender(server, agent, batches, number) for number in range(SENDERS)]
-        for sender in crowd:
+        senders = [Sender(server, agent, batches, number) for number in range(SENDERS)]
+        for sender in senders:
             sender.start()
-        for sender in crowd:
+        for sender in senders:
             sender.join()
         after = read_all(server, reader)
-    assert not [answer for sender in crowd for answer in sender.answers if answer[0] != 200]
+    assert not [
+        response for sender in senders for response in sender.responses if response[0] != 200
+    ]
     assert sorted(row["event_id"] for row in after if row["host"] == marker) == sorted(
         one["event_id"] for one in events
     )
     assert [row for row in after if row["host"] != marker] == before
-    answered = [body for sender in crowd for _, body in sender.answers]
-    assert sum(body["accepted"] for body in answered) <= len(events)
-    assert not [body for body in answered if body["rejected"]]
+    bodies = [body for sender in senders for _, body in sender.responses]
+    assert sum(body["accepted"] for body in bodies) <= len(events)
+    assert not [body for body in bodies if body["rejected"]]
 
 
 class Sender(threading.Thread):
-    """Sends every batch once in an order of its own, and a fifth of them twice, hanging up somewhere the first time."""
+    """Sends every batch in random order. For a fifth of them, first hangs up midway."""
 
     def __init__(
         self, server: KeywayServer, secret: str, batches: list[list[dict[str, Any]]], seed: int
@@ -143,7 +145,7 @@ class Sender(threading.Thread):
             batches,
             random.Random(seed),
         )
-        self.answers: list[tuple[int, dict[str, Any]]] = []
+        self.responses: list[tuple[int, dict[str, Any]]] = []
 
     def run(self) -> None:
         with requests.Session() as session:
@@ -152,10 +154,10 @@ class Sender(threading.Thread):
                 events = self.chance.sample(batch, len(batch))
                 if self.chance.random() < 0.2:
                     self.hang_up(json.dumps(events).encode())
-                answer = session.post(
+                response = session.post(
                     f"{self.server.url}/api/v1/agent/events", json=events, timeout=60
                 )
-                self.answers.append((answer.status_code, answer.json()))
+                self.responses.append((response.status_code, response.json()))
 
     def hang_up(self, body: bytes) -> None:
         head = (
@@ -173,8 +175,8 @@ def read_all(server: KeywayServer, secret: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     address: str | None = f"{server.url}/api/v1/public/audit-activity?limit=1000"
     while address:
-        answer = requests.get(address, headers={"X-API-Key": secret}, timeout=60)
-        assert answer.status_code == 200
-        rows += answer.json()["data"]
-        address = answer.links.get("next", {}).get("url")
+        response = requests.get(address, headers={"X-API-Key": secret}, timeout=60)
+        assert response.status_code == 200
+        rows += response.json()["data"]
+        address = response.links.get("next", {}).get("url")
     return rows

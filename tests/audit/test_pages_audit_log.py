@@ -50,7 +50,7 @@ def grow(organization: Organization, count: int) -> None:
 
 
 def record(organization: Organization, *, name: str = "x", **data: Any) -> TrailEntry:
-    by = Actor(kind="user", id="usr_1", name="somebody@acme.example", address="10.0.0.9")
+    by = Actor(kind="user", id="usr_1", name="dora@acme.example", address="10.0.0.9")
     with transaction.atomic():
         target = Target(kind="key", id="key_1", name=name)
         return trail.record(
@@ -220,8 +220,8 @@ def test_export_is_trailed_before_it_is_read(
     body = json.loads(newest.body)
     assert body["data"] == {"format": "csv", "filter": {"actor": "acme.example"}}
     assert body["address"] == "127.0.0.1"
-    told = [int(row["sequence"]) for row in csv.DictReader(io.StringIO(text))]
-    assert told == [entry.sequence for entry in held if "acme.example" in entry.actor_name]
+    rows = [int(row["sequence"]) for row in csv.DictReader(io.StringIO(text))]
+    assert rows == [entry.sequence for entry in held if "acme.example" in entry.actor_name]
     assert entries(globex) == bystander
 
 

@@ -128,7 +128,7 @@ def edit_body(acme: Organization, dice: random.Random) -> list[int]:
 
 
 def edit_body_and_hash(acme: Organization, dice: random.Random) -> list[int]:
-    """A forger who recomputes the hash of one row, but not of all that follow."""
+    """Forge one row together with its hash, but not the hashes of the rows after it."""
     sequence = dice.randint(1, 30)
     entry = at(acme, sequence).get()
     body = entry.body.replace("tests", "mallory")
@@ -173,7 +173,7 @@ def insert_at_the_end(acme: Organization, dice: random.Random) -> list[int]:
 
 
 def insert_in_the_middle(acme: Organization, dice: random.Random) -> list[int]:
-    """Make room, then put a well-hashed copy of an entry there."""
+    """Shift the later entries and insert a correctly hashed copy of an entry."""
     sequence = dice.randint(2, 30)
     for later in range(31, sequence - 1, -1):
         at(acme, later).update(sequence=later + 1)
@@ -186,7 +186,8 @@ def insert_in_the_middle(acme: Organization, dice: random.Random) -> list[int]:
 
 
 MUTATIONS = [
-    edit_column, edit_body, edit_body_and_hash, edit_hash, delete_in_the_middle, delete_the_tail, swap,
+    edit_column, edit_body, edit_body_and_hash, edit_hash, delete_in_the_middle, delete_the_tail,
+    swap,
     insert_at_the_end, insert_in_the_middle,
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Django's admin at its edges: what it is asked for that is not there is a 404, whatever it is called."""
+"""The platform admin: 404 for what does not exist, and no way around the trail."""
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
@@ -9,7 +9,7 @@ from tests.conftest import client_of
 
 @pytest.mark.parametrize("odd", ["1", "x", "0199f3a2", "é", "None", "_5F"])
 def test_malformed_id_is_not_a_server_error(staff: User, odd: str) -> None:
-    """Django's redirect to an object's own page takes it for a UUID, and fails; so it is not offered at all."""
+    """Django's redirect to an object's own page fails on an id that is not a UUID, so it is off."""
     browser = client_of(staff)
     browser.raise_request_exception = False
     kind = ContentType.objects.get_for_model(Agent).pk
@@ -26,7 +26,10 @@ def test_malformed_id_is_not_a_server_error(staff: User, odd: str) -> None:
     "kind", ["account/emailaddress", "auth/group", "mfa/authenticator", "usersessions/usersession"]
 )
 def test_admin_cannot_change_how_users_sign_in(staff: User, kind: str) -> None:
-    """Libraries register these to be edited: an address more and a new password would make them alice, untrailed."""
+    """Libraries register these as editable.
+
+    Staff could add an email address, reset the password and sign in as someone else, unrecorded.
+    """
     browser = client_of(staff)
     assert browser.get("/admin/tenants/user/").status_code == 200
     assert kind not in browser.get("/admin/").content.decode()

@@ -1,4 +1,4 @@
-"""The OpenAPI document is whole and true: every address and method, each with its credentials, examples and errors."""
+"""The OpenAPI document covers every operation, with security, valid examples and errors."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from django.test import Client
 from drf_spectacular.validation import validate_schema
@@ -19,7 +19,7 @@ from tests.routes import routes
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]
-# OAuth's own errors (RFC 6749), told as `error`; and those of single events in a batch, told as `code` of what was rejected.
+# Errors of OAuth itself (RFC 6749), which are sent as `error` instead of as a problem.
 ELSEWHERE = {"temporarily_unavailable", "invalid_request", "invalid_client", "invalid_grant"}
 
 
@@ -39,13 +39,13 @@ def operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_schema_is_valid_openapi_31(schema: dict[str, Any]) -> None:
     assert schema["openapi"].startswith("3.1")
-    validate_schema(schema)
+    validate_schema(schema)  # type: ignore[no-untyped-call]
     for each in schema["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(each)
 
 
 def test_schema_lists_exactly_the_operations(schema: dict[str, Any]) -> None:
-    """The table of access is held against the server, so this is too."""
+    """Compare with the access table, which another test compares with the server."""
     exist = {
         re.sub(r"{script}|{agent}", "{key_id}", f"{method} {address}")
         for method, address in rows_of(API)
@@ -98,10 +98,10 @@ def test_operations_list_their_denial_codes(
 ) -> None:
     for name, operation in operations(schema):
         if {"ApiKey"} in [each.keys() for each in operation["security"]]:
-            told = operation["responses"]["401"]["content"][CONTENT_TYPE]["schema"]["allOf"][1][
+            codes = operation["responses"]["401"]["content"][CONTENT_TYPE]["schema"]["allOf"][1][
                 "properties"
             ]["code"]["enum"]
-            assert {"missing_key", "invalid_key", "revoked_key"} <= set(told), name
+            assert {"missing_key", "invalid_key", "revoked_key"} <= set(codes), name
             assert {"403", "429", "503"} <= operation["responses"].keys(), name
 
 
@@ -141,7 +141,7 @@ def test_error_table_matches_the_raised_codes() -> None:
 
 
 def _problems_made(tree: ast.AST) -> Iterator[str]:
-    """The codes in ``ApiProblem("…")`` and ``problems("…", …)``."""
+    """Yield the codes in ``ApiProblem("…")`` and ``problems("…", …)``."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -151,11 +151,14 @@ def _problems_made(tree: ast.AST) -> Iterator[str]:
             yield from (
                 each.value
                 for each in node.args
-                if isinstance(each, ast.Constant) and node.func.id == "problems"
+                if isinstance(each, ast.Constant)
+                and isinstance(each.value, str)
+                and node.func.id == "problems"
             )
             if (
                 node.func.id == "ApiProblem"
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
+                and isinstance(node.args[0].value, str)
             ):
                 yield node.args[0].value

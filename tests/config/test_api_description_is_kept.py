@@ -1,11 +1,11 @@
-"""What the OpenAPI document allows is taken, and what it forbids is refused: each case is asked of both."""
+"""The server accepts what the OpenAPI document allows and refuses what it forbids."""
 
 import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -35,10 +35,9 @@ def schema() -> dict[str, Any]:
 def is_described(
     schema: dict[str, Any], address: str, body: Any, method: str = "post", kind: str = JSON
 ) -> bool:
-    wanted = schema["paths"][address][method]["requestBody"]["content"][kind]["schema"]
-    return jsonschema.Draft202012Validator(wanted | {"components": schema["components"]}).is_valid(
-        body
-    )
+    expected = schema["paths"][address][method]["requestBody"]["content"][kind]["schema"]
+    validator = jsonschema.Draft202012Validator(expected | {"components": schema["components"]})
+    return bool(validator.is_valid(body))
 
 
 @pytest.mark.parametrize(("changes", "is_good"), [
@@ -62,8 +61,8 @@ def test_new_key_follows_the_schema(
 ) -> None:
     body = KEY | changes
     assert is_described(schema, "/api/v1/api-keys", body) is is_good
-    answer = client_of(alice).post("/api/v1/api-keys", body, content_type=JSON)
-    assert (answer.status_code == 201) is is_good, answer.content
+    response = client_of(alice).post("/api/v1/api-keys", body, content_type=JSON)
+    assert (response.status_code == 201) is is_good, response.content
 
 
 @pytest.mark.parametrize(("call", "body", "is_good"), [
@@ -81,8 +80,8 @@ def test_key_change_follows_the_schema(
     assert is_described(schema, f"/api/v1/api-keys/{{key_id}}{path}", body, method) is is_good
     assert public_key.key.owner
     send = getattr(client_of(public_key.key.owner.user), method)
-    answer = send(f"/api/v1/api-keys/{public_key.key.public_id}{path}", body, content_type=JSON)
-    assert (answer.status_code == 200) is is_good, answer.content
+    response = send(f"/api/v1/api-keys/{public_key.key.public_id}{path}", body, content_type=JSON)
+    assert (response.status_code == 200) is is_good, response.content
 
 
 @pytest.mark.parametrize(("call", "body", "is_good"), [
@@ -91,15 +90,16 @@ def test_key_change_follows_the_schema(
     ("heartbeat", ALIVE | {"queue_depth": 1e300}, False),
     ("heartbeat", ALIVE | {"host": NUL}, False),
     ("events", [event()], True),
-    ("events", [event(event_time="2025-11-21T23:59:00+23:59"), event(event_time="1900-01-02T00:00:00-23:59")], True),
+    ("events", [event(event_time="2025-11-21T23:59:00+23:59")], True),
+    ("events", [event(event_time="1900-01-02T00:00:00-23:59")], True),
     ("events", [event(statement=NUL)], False),
 ])  # fmt: skip
 def test_agent_requests_follow_the_schema(
     schema: dict[str, Any], agent_key: Issued, call: str, body: Any, is_good: bool
 ) -> None:
     assert is_described(schema, f"/api/v1/agent/{call}", body) is is_good
-    answer = api(agent_key).generic("POST", f"/api/v1/agent/{call}", json.dumps(body), JSON)
-    assert (answer.status_code == 200) is is_good, answer.content
+    response = api(agent_key).generic("POST", f"/api/v1/agent/{call}", json.dumps(body), JSON)
+    assert (response.status_code == 200) is is_good, response.content
 
 
 def test_integer_must_have_no_fraction_digits(agent_key: Issued) -> None:
@@ -115,7 +115,7 @@ def program(acme: Organization, alice: User) -> Program:
     return service_of(acme, alice, "read:audit-activity")
 
 
-@pytest.mark.parametrize(("path", "form", "told"), [
+@pytest.mark.parametrize(("path", "form", "error"), [
     ("/oauth/token", {"grant_type": "client_credentials"}, None),
     ("/oauth/token", {"grant_type": "refresh_token"}, "invalid_request"),
     ("/oauth/token", {"grant_type": "refresh_token", "refresh_token": ""}, "invalid_request"),
@@ -127,13 +127,13 @@ def program(acme: Organization, alice: User) -> Program:
     ("/oauth/introspect", {"token": ""}, "invalid_request"),
 ])  # fmt: skip
 def test_oauth_forms_follow_the_schema(
-    schema: dict[str, Any], program: Program, path: str, form: dict[str, str], told: str | None
+    schema: dict[str, Any], program: Program, path: str, form: dict[str, str], error: str | None
 ) -> None:
-    assert is_described(schema, path, form, kind=FORM) is (told is None)
-    answer = Client().post(path, urlencode(program.credentials | form), content_type=FORM)
-    assert (json.loads(answer.content or b"{}").get("error"), answer.status_code) == (
-        told,
-        400 if told else 200,
+    assert is_described(schema, path, form, kind=FORM) is (error is None)
+    response = Client().post(path, urlencode(program.credentials | form), content_type=FORM)
+    assert (json.loads(response.content or b"{}").get("error"), response.status_code) == (
+        error,
+        400 if error else 200,
     )
 
 
@@ -164,9 +164,9 @@ def test_token_instead_of_a_key_gets_a_described_code(schema: dict[str, Any], ac
     for path in ("config", "heartbeat", "events"):
         method = "get" if path == "config" else "post"
         address = f"/api/v1/agent/{path}"
-        answer = getattr(api(HTTP_AUTHORIZATION="Bearer nobodys"), method)(address)
+        response = getattr(api(HTTP_AUTHORIZATION="Bearer nobodys"), method)(address)
         content = schema["paths"][address][method]["responses"]["401"]["content"][CONTENT_TYPE]
-        assert answer.json()["code"] == "invalid_token"
+        assert response.json()["code"] == "invalid_token"
         assert {"invalid_token", "expired_token"} <= set(
             content["schema"]["allOf"][1]["properties"]["code"]["enum"]
         )
@@ -175,12 +175,12 @@ def test_token_instead_of_a_key_gets_a_described_code(schema: dict[str, Any], ac
 def test_unsupported_format_follows_the_schema(
     schema: dict[str, Any], managing_key: Issued
 ) -> None:
-    client = api(managing_key)
+    client: Any = api(managing_key)  # the stubs do not know that a body may be bytes
     for path in schema["paths"].keys() - BEFORE_DJANGO.keys():
         for method, operation in schema["paths"][path].items():
             address = path.format(key_id=managing_key.key.public_id)
-            answer = client.generic(
+            response = client.generic(
                 method.upper(), address, b"{}", JSON, headers={"accept": "image/png"}
             )
-            described = operation["responses"][str(answer.status_code)].get("content", {})
-            assert not described or answer["Content-Type"].partition(";")[0] in described, path
+            described = operation["responses"][str(response.status_code)].get("content", {})
+            assert not described or response["Content-Type"].partition(";")[0] in described, path

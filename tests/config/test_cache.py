@@ -1,4 +1,4 @@
-"""The cache in Redis, which is not missed when Redis is gone."""
+"""The cache lives in Redis and falls back to the process while Redis is away."""
 
 import time
 from collections.abc import Iterator

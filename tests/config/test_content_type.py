@@ -4,8 +4,13 @@ import requests
 from config.serving.content_type import is_good
 from tests.servers.keyway import KeywayServer
 
-GOOD = ["", "application/json", "application/json; charset=utf-8", 'text/csv;charset="UTF-8"; header=present',
-        "multipart/form-data; boundary=x"]  # fmt: skip
+GOOD = [
+    "",
+    "application/json",
+    "application/json; charset=utf-8",
+    'text/csv;charset="UTF-8"; header=present',
+    "multipart/form-data; boundary=x",
+]
 BAD = [
     "x; charset=bz2_codec",
     "x; charset=rot13",

@@ -1,4 +1,4 @@
-"""COPY's text format: what goes in is what is read, row by row and column by column."""
+"""COPY's text format: every value is read back as it was written."""
 
 import pytest
 from django.db import DataError, connection, transaction
@@ -31,7 +31,8 @@ def _table() -> None:
 def stored() -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT one, other FROM copied ORDER BY number")
-        return cursor.fetchall()
+        rows: list[tuple[str, str]] = cursor.fetchall()
+        return rows
 
 
 def test_copied_rows_are_stored_unchanged() -> None:

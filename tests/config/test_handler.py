@@ -1,4 +1,4 @@
-"""How a request ends: what it opened is given back, and where it opened nothing, nobody is asked to."""
+"""How a request ends: it returns the database connection it opened, and skips signals if none."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture
 def ended() -> Iterator[list[object]]:
-    """Who sent request_finished."""
+    """Collect the senders of request_finished."""
     senders: list[object] = []
 
     def note(sender: object, **_: Any) -> None:
@@ -37,14 +37,17 @@ def ended() -> Iterator[list[object]]:
 
 
 def serve(path: str, **environ: Any) -> tuple[int, bytes]:
-    """As a server does, in a thread of its own that ends without a connection."""
+    """Serve a request as a server does, in a thread that must end without a connection."""
 
     def work() -> tuple[int, bytes]:
         status: list[str] = []
-        asked = request(path, HTTP_HOST="testserver", **environ)
-        answer = application(asked, lambda told, headers, _=None: status.append(told))  # type: ignore[arg-type,return-value]
-        body = b"".join(answer)
-        if close := getattr(answer, "close", None):
+
+        def start_response(line: str, headers: object, error: object = None) -> Any:
+            status.append(line)
+
+        response = application(request(path, HTTP_HOST="testserver", **environ), start_response)
+        body = b"".join(response)
+        if close := getattr(response, "close", None):
             close()
         assert connection.connection is None
         return int(status[0][:3]), body

@@ -1,4 +1,4 @@
-"""What a load balancer and an orchestrator ask."""
+"""`/healthz` and `/readyz`, for load balancers and orchestrators."""
 
 import os
 from pathlib import Path
@@ -20,8 +20,8 @@ def _nothing_was_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/healthz/"])
 def test_healthz_needs_no_database_host_or_https(path: str, settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
-    answer = call(path, HTTP_HOST="10.0.0.7:8000")
-    assert (answer.status, answer.body, answer.headers["Cache-Control"]) == (
+    response = call(path, HTTP_HOST="10.0.0.7:8000")
+    assert (response.status, response.body, response.headers["Cache-Control"]) == (
         200,
         b"alive\n",
         "no-store",
@@ -32,8 +32,8 @@ def test_healthz_needs_no_database_host_or_https(path: str, settings: Settings) 
 @pytest.mark.django_db
 def test_readyz_succeeds_with_a_migrated_database(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
-    answer = call("/readyz", HTTP_HOST="10.0.0.7:8000")
-    assert (answer.status, answer.body) == (200, b"ready\n")
+    response = call("/readyz", HTTP_HOST="10.0.0.7:8000")
+    assert (response.status, response.body) == (200, b"ready\n")
 
 
 @pytest.mark.django_db
@@ -51,8 +51,8 @@ def test_readyz_hides_why_the_database_is_away(
         raise OperationalError("connection to 10.1.2.3 refused for user keyway")
 
     monkeypatch.setattr(connection, "cursor", away)
-    answer = call("/readyz")
-    assert (answer.status, answer.body) == (503, b"not ready: database\n")
+    response = call("/readyz")
+    assert (response.status, response.body) == (503, b"not ready: database\n")
 
 
 @pytest.mark.django_db
@@ -62,7 +62,7 @@ def test_readyz_fails_with_a_read_only_spool(
     settings.KEYWAY_SPOOL = str(tmp_path / "made" / "later")
     assert call("/readyz").status == 200
     monkeypatch.setattr(health, "readiness", health.Readiness())
-    # Not by its mode: root, as whom containers run tests, may write to any folder that is not read-only.
+    # Not by file mode: containers run tests as root, who may write anywhere.
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     assert call("/readyz").body == b"not ready: spool\n"
 

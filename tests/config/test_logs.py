@@ -1,4 +1,4 @@
-"""No secret survives the log, whatever way it takes into it; and what a line tells of its request."""
+"""No secret reaches the log by any route, and each line identifies its request."""
 
 import io
 import json
@@ -44,7 +44,7 @@ class Object:
 
 
 class Hostile(Object):
-    """Cannot be shown, and says why."""
+    """Raises when it is formatted, with the secret in the error."""
 
     def __str__(self) -> str:
         raise ValueError(self.secret)
@@ -61,7 +61,7 @@ def raise_chained(log: logging.Logger, secret: str) -> None:
     presented = secret  # noqa: F841  a local variable of the frame
     try:
         try:
-            {}[secret]
+            dict[str, str]()[secret]
         except KeyError as error:
             error.add_note(f"looked for {secret}")
             raise RuntimeError("outer") from error
@@ -75,7 +75,7 @@ def die_in_a_thread(log: logging.Logger, secret: str) -> None:
             (RuntimeError, RuntimeError(secret), None, threading.current_thread())
         )
     )
-    log.debug("told")
+    log.debug("thread died")
 
 
 def meta(secret: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ WAYS: dict[str, Callable[[logging.Logger, str], object]] = {
 
 @pytest.fixture(params=["json", "console"])
 def sink(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """Everything that is logged, at DEBUG, in each form."""
+    """Capture everything logged at DEBUG, in each format."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(LineFormatter(request.param))
@@ -198,20 +198,20 @@ def test_gunicorn_logs_use_the_formatter(
     settings.set("accesslog", "-")
     settings.set("access_log_format", '%(h)s "%(m)s %(U)s %(H)s" %(s)s "%(a)s"')
     logger = GunicornLogger(settings)
-    answer = SimpleNamespace(status="200 OK", sent=1, headers=[], status_code=200)
-    asked = SimpleNamespace(headers=[("USER-AGENT", SECRETS[0])])
+    response = SimpleNamespace(status="200 OK", sent=1, headers=[], status_code=200)
+    request = SimpleNamespace(headers=[("USER-AGENT", SECRETS[0])])
     environ = {
         "REQUEST_METHOD": "GET",
         "RAW_URI": "/",
         "PATH_INFO": f"/{SECRETS[1]}",
         "SERVER_PROTOCOL": "HTTP/1.1",
     } | {"HTTP_USER_AGENT": SECRETS[0]}
-    logger.access(answer, asked, environ, timedelta(seconds=1))
+    logger.access(response, request, environ, timedelta(seconds=1))
     logger.error("worker died of %s", SECRETS[2])
-    told = "".join(capsys.readouterr())
-    lines = [json.loads(line) for line in told.splitlines()]
+    output = "".join(capsys.readouterr())
+    lines = [json.loads(line) for line in output.splitlines()]
     assert {line["logger"] for line in lines} == {"gunicorn.access", "gunicorn.error"}
-    assert BODY not in told
+    assert BODY not in output
 
 
 def line_of(sink: io.StringIO, event: str) -> dict[str, Any]:
@@ -225,13 +225,14 @@ def line_of(sink: io.StringIO, event: str) -> dict[str, Any]:
 def test_line_names_request_organization_and_key(
     sink: io.StringIO, public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(*_: object) -> None:
+    def log_a_line(_: object) -> tuple[()]:
         logging.getLogger("tests").info("in the request")
+        return ()
 
-    monkeypatch.setattr("apikeys.verify.gateway._identity", lambda _: told() or ())
-    answer = ask(public_key)
+    monkeypatch.setattr("apikeys.verify.gateway._identity", log_a_line)
+    response = ask(public_key)
     line = line_of(sink, "in the request")
-    assert line["request_id"] == answer.headers["X-Request-Id"]
+    assert line["request_id"] == response.headers["X-Request-Id"]
     assert (line["organization"], line["key"]) == (
         public_key.key.organization.public_id,
         public_key.key.public_id,
@@ -316,7 +317,7 @@ def test_debug_server_logs_json_without_secrets() -> None:
 
 
 def garbage(port: int, secret: str) -> None:
-    """Requests that gunicorn refuses by itself, and tells of."""
+    """Send requests that gunicorn itself refuses and logs."""
     for line in (
         f"GET /{secret}\r\n\r\n",
         f"{secret} / HTTP/1.1\r\n\r\n",

@@ -1,4 +1,4 @@
-"""What Prometheus reads, who may, and what it never learns."""
+"""`/metrics`: who may read it, what it counts, and what its labels never contain."""
 
 import re
 import threading
@@ -32,9 +32,9 @@ def read() -> Answer:
     return call("/metrics", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
 
 
-def sample(answer: Answer | requests.Response, name: str) -> float:
-    """The value of one series, 0 where it has none yet."""
-    text = answer.body.decode() if isinstance(answer, Answer) else answer.text
+def sample(response: Answer | requests.Response, name: str) -> float:
+    """Return the value of one series, or 0 if it does not exist yet."""
+    text = response.body.decode() if isinstance(response, Answer) else response.text
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
@@ -96,7 +96,7 @@ def test_labels_name_no_key_organization_or_user(
     text = read().body.decode()
     assert "keyway_requests_total" in text
     key = public_key.key
-    for told in (
+    for name in (
         key.public_id,
         key.pk.hex,
         str(key.pk),
@@ -106,7 +106,7 @@ def test_labels_name_no_key_organization_or_user(
         "sk_live",
         "192.0.2",
     ):
-        assert told not in text
+        assert name not in text
 
 
 def test_spool_size_is_measured(token: str, settings: Settings, tmp_path: Path) -> None:
@@ -124,14 +124,14 @@ def test_durations_match_prometheus_client() -> None:
     for seconds in took:
         theirs.observe(seconds)
     metrics._observe(ours, took)
-    told = [
+    samples = [
         [
             (sample.name.split("_")[-1], sample.labels, sample.value)
-            for sample in one.collect()[0].samples
+            for sample in next(iter(one.collect())).samples
         ]
         for one in (theirs, ours)
     ]
-    assert told[0][:-1] == told[1][:-1]  # the last is when it was made
+    assert samples[0][:-1] == samples[1][:-1]  # the last sample is the creation time
 
 
 def test_counting_during_a_flush_loses_nothing(token: str) -> None:
@@ -177,24 +177,24 @@ def server() -> Iterator[KeywayServer]:
 @pytest.mark.server
 def test_every_process_reports_the_sum(server: KeywayServer) -> None:
     headers = {"X-API-Key": server.key(kind="public", environment="live")["secret"]}
-    for _ in range(50):  # each on a connection of its own, so that both workers get some
+    for _ in range(50):  # each on its own connection, so that both workers serve some
         assert (
             requests.get(f"{server.url}/api/v1/verify", headers=headers, timeout=10).status_code
             == 204
         )
     verified = 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}'
 
-    def ask() -> requests.Response:
+    def fetch() -> requests.Response:
         return requests.get(
             f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
         )
 
     until = time.monotonic() + 20
-    while sample(ask(), verified) < 50:
+    while sample(fetch(), verified) < 50:
         assert time.monotonic() < until
         time.sleep(metrics.HAND_OVER_SECONDS)
     for _ in range(6):
-        answer = ask()
-        assert sample(answer, verified) == 50
-        assert sample(answer, 'keyway_presentations_total{outcome="accepted"}') == 50
-        assert sample(answer, "keyway_spool_limit_bytes") == 1024**3
+        response = fetch()
+        assert sample(response, verified) == 50
+        assert sample(response, 'keyway_presentations_total{outcome="accepted"}') == 50
+        assert sample(response, "keyway_spool_limit_bytes") == 1024**3

@@ -7,6 +7,7 @@ import pytest
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 from rest_framework.renderers import JSONRenderer
+from rest_framework.serializers import Serializer
 from rest_framework.test import APIClient
 from rest_framework.utils.serializer_helpers import ReturnDict
 
@@ -20,7 +21,7 @@ from tests.conftest import api
     "value",
     [
         {"b": [1, True, None, 1.5], "a": {"ä": '\U0001f511 " \\ \n\x7f'}},
-        ReturnDict({"a": 1}, serializer=None),  # type: ignore[arg-type]
+        ReturnDict({"a": 1}, serializer=Serializer[Any]()),
         [
             datetime(2026, 11, 21, 12, 0, 0, 120, tzinfo=UTC),
             datetime(2026, 11, 21, tzinfo=UTC),
@@ -53,8 +54,8 @@ def test_empty_response_has_no_body() -> None:
     ],
 )
 def test_accept_json_gets_json(public_key: Issued, accept: str | None) -> None:
-    answer = _ask(api(public_key), accept)
-    assert (answer.status_code, answer.headers["Content-Type"], answer.json()["kind"]) == (
+    response = _ask(api(public_key), accept)
+    assert (response.status_code, response.headers["Content-Type"], response.json()["kind"]) == (
         200,
         "application/json",
         "public",

@@ -1,6 +1,7 @@
-"""`POST /api/v1/agent/heartbeat` and `GET /api/v1/agent/config`, as agents call them."""
+"""`POST /api/v1/agent/heartbeat` and `GET /api/v1/agent/config`."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,12 +28,13 @@ def beat(
     **headers: Any,
 ) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return api(issued).generic("POST", HEARTBEAT, content, content_type, **headers)
+    client: Any = api(issued)  # the stubs do not know that a body may be bytes
+    return client.generic("POST", HEARTBEAT, content, content_type, **headers)
 
 
-def problem(answer: Any) -> tuple[int, str]:
-    assert answer["Content-Type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
+def problem(response: Any) -> tuple[int, str]:
+    assert response["Content-Type"] == "application/problem+json"
+    return response.status_code, response.json()["code"]
 
 
 def change_configuration(organization: Organization, **changes: Any) -> None:
@@ -43,14 +45,14 @@ def change_configuration(organization: Organization, **changes: Any) -> None:
 
 def test_first_heartbeat_registers_later_refresh(agent_key: Issued, acme: Organization) -> None:
     started = timezone.now()
-    answer = beat(agent_key, ALIVE)
-    assert answer.status_code == 200
-    assert answer.json() == {
+    response = beat(agent_key, ALIVE)
+    assert response.status_code == 200
+    assert response.json() == {
         "configuration_version": 1,
         "heartbeat_interval_seconds": 60,
         "rotating_out": False,
     }
-    assert answer["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "no-store"
     agent = Agent.objects.get()
     facts = {name: getattr(agent, name) for name in ALIVE}
     assert facts == ALIVE
@@ -103,9 +105,11 @@ def test_heartbeat_returns_the_current_version(
     }
 
 
-GOOD = [
-    {"host": "x"}, {"host": "ä" * 256}, {"version": ""}, {"version": "x" * 64}, {"configuration_version": None},
-    {"configuration_version": 0}, {"configuration_version": 2**31 - 1}, {"queue_depth": None}, {"queue_depth": 0},
+GOOD: list[dict[str, Any]] = [
+    {"host": "x"}, {"host": "ä" * 256}, {"version": ""}, {"version": "x" * 64},
+    {"configuration_version": None},
+    {"configuration_version": 0}, {"configuration_version": 2**31 - 1}, {"queue_depth": None},
+    {"queue_depth": 0},
     {"queue_depth": 2**63 - 1}, {"queue_depth": 3.0}, {"host": "\U0001f511 <b>\r\n\t\\"},
 ]  # fmt: skip
 
@@ -117,37 +121,46 @@ def test_heartbeat_at_its_limits_is_stored(agent_key: Issued) -> None:
         assert {name: getattr(agent, name) for name in ALIVE} == ALIVE | change
 
 
-BAD = [
-    ({"host": ""}, "host"), ({"host": "x" * 257}, "host"), ({"host": None}, "host"), ({"host": 1}, "host"),
-    ({"host": ["x"]}, "host"), ({"host": "a\0"}, "host"), ({"host": "\ud800"}, "host"), ({"version": "x" * 65}, "version"),
+BAD: list[tuple[dict[str, Any], str | None]] = [
+    ({"host": ""}, "host"), ({"host": "x" * 257}, "host"), ({"host": None}, "host"),
+    ({"host": 1}, "host"),
+    ({"host": ["x"]}, "host"), ({"host": "a\0"}, "host"), ({"host": "\ud800"}, "host"),
+    ({"version": "x" * 65}, "version"),
     ({"version": None}, "version"), ({"configuration_version": -1}, "configuration_version"),
-    ({"configuration_version": 2**31}, "configuration_version"), ({"configuration_version": "1"}, "configuration_version"),
+    ({"configuration_version": 2**31}, "configuration_version"),
+    ({"configuration_version": "1"}, "configuration_version"),
     ({"configuration_version": True}, "configuration_version"),
     ({"configuration_version": 1.5}, "configuration_version"), ({"queue_depth": -1}, "queue_depth"),
-    ({"queue_depth": 2**63}, "queue_depth"), ({"queue_depth": 10**300}, "queue_depth"), ({"queue_depth": 1.5}, "queue_depth"),
-    ({"queue_depth": {}}, "queue_depth"), ({"colour": "red"}, "colour"), ({"environment": "test"}, "environment"),
+    ({"queue_depth": 2**63}, "queue_depth"), ({"queue_depth": 10**300}, "queue_depth"),
+    ({"queue_depth": 1.5}, "queue_depth"),
+    ({"queue_depth": {}}, "queue_depth"), ({"colour": "red"}, "colour"),
+    ({"environment": "test"}, "environment"),
     ({"<b>": 1}, None),
 ]  # fmt: skip
 
 
 def test_invalid_field_is_named_and_registers_nothing(agent_key: Issued) -> None:
     for change, field in BAD:
-        answer = beat(agent_key, ALIVE | change)
-        assert problem(answer) == (400, "malformed_body"), change
-        assert answer.json()["field"] == field
-        assert "<b>" not in answer.content.decode()
+        response = beat(agent_key, ALIVE | change)
+        assert problem(response) == (400, "malformed_body"), change
+        assert response.json()["field"] == field
+        assert "<b>" not in response.content.decode()
     for missing in ("host", "version"):
-        answer = beat(agent_key, {name: value for name, value in ALIVE.items() if name != missing})
-        assert (*problem(answer), answer.json()["field"]) == (400, "malformed_body", missing)
+        response = beat(
+            agent_key, {name: value for name, value in ALIVE.items() if name != missing}
+        )
+        assert (*problem(response), response.json()["field"]) == (400, "malformed_body", missing)
     assert not Agent.objects.exists()
     assert beat(agent_key, ALIVE).status_code == 200
 
 
 NO_HEARTBEAT = [
     b"", b"[]", b"null", b"nonsense", b"{", b"{}", b"\xff", b"\xef\xbb\xbf{}", b"[" * 60_000,
-    b'{"host": NaN, "version": "1"}', b'{"host": "a", "host": "b", "version": "1"}', b'{"host": "a", "version": "1"} x',
+    b'{"host": NaN, "version": "1"}', b'{"host": "a", "host": "b", "version": "1"}',
+    b'{"host": "a", "version": "1"} x',
     b'{"host": "a\0", "version": "1"}', b'{"host": "a", "version": "1", "queue_depth": 1e400}',
-    b'{"host": "a", "version": "1", "queue_depth": 1' + b"0" * 5000 + b"}", '{"host": "a", "version": "1"}'.encode("utf-16"),
+    b'{"host": "a", "version": "1", "queue_depth": 1' + b"0" * 5000 + b"}",
+    '{"host": "a", "version": "1"}'.encode("utf-16"),
 ]  # fmt: skip
 
 
@@ -186,11 +199,11 @@ def test_configuration_has_an_etag(
         exclude_objects=["*.tmp"],
     )
     change_configuration(globex, batch_size=7)
-    answer = api(agent_key).get(CONFIGURATION)
-    assert answer.status_code == 200
-    assert answer["ETag"] == '"2"'
-    assert answer["Cache-Control"] == "private, no-cache"
-    assert answer.json() == {
+    response = api(agent_key).get(CONFIGURATION)
+    assert response.status_code == 200
+    assert response["ETag"] == '"2"'
+    assert response["Cache-Control"] == "private, no-cache"
+    assert response.json() == {
         "version": 2,
         "heartbeat_interval_seconds": 60,
         "batch_size": 500,
@@ -202,8 +215,8 @@ def test_configuration_has_an_etag(
 
 @pytest.mark.parametrize("named", ['"1"', 'W/"1"', "*", '"7", "1"', ' "1" '])
 def test_matching_etag_gets_304(named: str, agent_key: Issued, acme: Organization) -> None:
-    answer = api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named)
-    assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", '"1"')
+    response = api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named)
+    assert (response.status_code, response.content, response["ETag"]) == (304, b"", '"1"')
     change_configuration(acme, batch_size=500)
     assert api(agent_key).get(CONFIGURATION, HTTP_IF_NONE_MATCH=named).status_code == (
         304 if named == "*" else 200
@@ -216,12 +229,13 @@ def test_other_etag_gets_the_configuration(agent_key: Issued) -> None:
 
 
 def test_agent_api_accepts_only_agent_keys(agent_key: Issued, public_key: Issued) -> None:
-    for call in (
+    calls: list[Callable[[Any], Any]] = [
         lambda client: client.get(CONFIGURATION),
         lambda client: client.generic(
             "POST", HEARTBEAT, json.dumps(ALIVE).encode(), "application/json"
         ),
-    ):
+    ]
+    for call in calls:
         assert call(api(agent_key)).status_code == 200
         assert problem(call(api(public_key))) == (403, "wrong_key_type")
         assert problem(call(APIClient())) == (401, "missing_key")

@@ -1,4 +1,4 @@
-"""Administration → Tenant Agents, and the agents of one organization."""
+"""The pages Administration → Tenant Agents and Agents."""
 
 from datetime import timedelta
 
@@ -98,7 +98,7 @@ def test_tenant_agents_lists_managed_organizations(
     }
     response = client_of(bob).get(TENANTS)
     assert response.status_code == 403
-    assert "Your role does not include agents" in response.content.decode()
+    assert "doesn&#x27;t include access to agents" in response.content.decode()
 
 
 def test_auditor_can_read_but_not_manage_keys(carol: User) -> None:

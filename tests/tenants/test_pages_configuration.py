@@ -28,14 +28,14 @@ def versions(organization: Organization) -> list[int]:
 def test_change_makes_a_trailed_version(
     acme: Organization, globex: Organization, alice: User
 ) -> None:
-    sent = fields(
+    data = fields(
         heartbeat_interval_seconds="30",
         common_actions=["LGIF", "DR"],
         other_actions="VACUUM\r\n\r\nvacuum\r\nCREATE DATABASE",
         include_objects="*.hr.*\r\nsales.dbo.orders",
         exclude_objects=" *.*.tmp_? ",
     )
-    response = client_of(alice).post(PAGE, sent, follow=True)
+    response = client_of(alice).post(PAGE, data, follow=True)
     assert "Saved version 2" in response.content.decode()
     saved = agents.configuration_in_force(acme.pk)
     assert (saved.version, saved.heartbeat_interval_seconds, saved.batch_size) == (2, 30, 1000)
@@ -56,7 +56,8 @@ def test_change_makes_a_trailed_version(
 
 def test_unchanged_save_makes_no_version(acme: Organization, alice: User) -> None:
     assert (
-        "Nothing was changed" in client_of(alice).post(PAGE, fields(), follow=True).content.decode()
+        "There was nothing to save"
+        in client_of(alice).post(PAGE, fields(), follow=True).content.decode()
     )
     assert versions(acme) == [1]
 
@@ -112,7 +113,7 @@ def test_invalid_configuration_is_refused(
 
 def test_form_error_names_the_line(alice: User) -> None:
     response = client_of(alice).post(PAGE, fields(exclude_objects="good.one.here\n\nbad"))
-    assert "Line 2: a pattern is database.schema.object" in response.content.decode()
+    assert "Line 2: use database.schema.object" in response.content.decode()
 
 
 def test_stale_save_conflicts_and_keeps_the_input(acme: Organization, alice: User) -> None:

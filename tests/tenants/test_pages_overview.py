@@ -96,8 +96,8 @@ def test_members_overview_counts_only_own_keys(
         assert hidden not in html
     everything = client_of(alice).get(PAGE).content.decode()
     assert all(
-        told in everything
-        for told in ("Agent of Acme", "Script of Alice", "Script of Bob", "Recent changes")
+        label in everything
+        for label in ("Agent of Acme", "Script of Alice", "Script of Bob", "Recent changes")
     )
 
 
@@ -146,7 +146,7 @@ def test_root_redirects_to_the_last_organization(
 
 
 def test_root_redirects_every_kind_of_user(acme: Organization, staff: User) -> None:
-    nobody = User.objects.create_user("nobody@nowhere.example", PASSWORD)
+    outsider = User.objects.create_user("erin@nowhere.example", PASSWORD)
     assert client_of(staff).get("/").headers["Location"] == "/administration/tenant-agents/"
-    assert "You don’t belong to an organization yet" in client_of(nobody).get("/").content.decode()
+    assert "You don’t belong to an organization yet" in client_of(outsider).get("/").content.decode()
     assert Client().get("/").headers["Location"].startswith("/accounts/login/")

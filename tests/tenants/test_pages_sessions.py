@@ -85,8 +85,8 @@ def test_sign_out_is_immediate_and_spares_others(bob: User, carol: User) -> None
     browser = client_of(bob)
     of_first = TokenFamily.objects.get(user_agent="first/1")
     assert status(first) == 200
-    answer = browser.post(ending(of_first), follow=True)
-    assert (answer.redirect_chain, b"Signed out first/1." in answer.content) == (
+    response = browser.post(ending(of_first), follow=True)
+    assert (response.redirect_chain, b"Signed out first/1." in response.content) == (
         [(PAGE, 302)],
         True,
     )
@@ -113,14 +113,14 @@ def test_programs_of_other_users_are_out_of_reach(
     other: User = request.getfixturevalue(name)
     User.objects.filter(pk=other.pk).update(
         password=bob.password
-    )  # the mark of a password is no wall between people
+    )  # equal password marks must not give access to another user's sign-ins
     pair, browser = program(bob, "bobs/1"), client_of(other)
     of = family(bob)
     assert "bobs/1" not in listed(browser)
     unknown = browser.post(ending(of).replace(of.public_id, "fam_" + "0" * 26))
-    answer = browser.post(ending(of))
-    assert (answer.status_code, unknown.status_code) == (404, 404)
-    assert b"bobs/1" not in answer.content
+    response = browser.post(ending(of))
+    assert (response.status_code, unknown.status_code) == (404, 404)
+    assert b"bobs/1" not in response.content
     assert status(pair) == 200
     assert client_of(bob).post(ending(of)).status_code == 302
     assert dead(pair)

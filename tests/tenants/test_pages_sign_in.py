@@ -87,7 +87,7 @@ def test_reading_requires_no_recent_sign_in(alice: User) -> None:
 def test_input_survives_signing_in_again(alice: User) -> None:
     client = client_of(alice)
     nonce = nonce_of(client.get(NEW))
-    sent = {
+    data = {
         "name": "Typed before",
         "scopes": "read:audit-activity",
         "environment": "test",
@@ -95,7 +95,7 @@ def test_input_survives_signing_in_again(alice: User) -> None:
         "nonce": nonce,
     }
     grow_old(client, WINDOW)
-    form = sign_in_again(client, client.post(NEW, sent))
+    form = sign_in_again(client, client.post(NEW, data))
     html = form.content.decode()
     assert form.request["PATH_INFO"] == NEW
     for kept in (
@@ -105,9 +105,9 @@ def test_input_survives_signing_in_again(alice: User) -> None:
     ):
         assert kept in html
     assert nonce_of(form) == nonce
-    assert not Key.objects.exists(), "nothing is carried out before it is asked for again"
-    assert client.post(NEW, sent).status_code == 200
-    assert client.post(NEW, sent).status_code == 409
+    assert not Key.objects.exists(), "the key is issued only when the form is sent again"
+    assert client.post(NEW, data).status_code == 200
+    assert client.post(NEW, data).status_code == 409
     assert 'value="Typed before"' not in client.get(NEW).content.decode(), "it is kept for one time"
 
 
@@ -164,7 +164,7 @@ def test_another_users_sign_in_does_not_count(alice: User) -> None:
     client = client_of(alice)
     assert client.get(NEW).status_code == 200
     session = client.session
-    session["account_authentication_methods_user"] = "somebody else"
+    session["account_authentication_methods_user"] = "another user"
     session.save()
     assert client.get(NEW).status_code == 302
 

@@ -1,4 +1,4 @@
-"""Making tokens as Keyway makes them, but for one thing."""
+"""Make tokens exactly as Keyway does, except for one difference."""
 
 import base64
 import json
@@ -60,13 +60,13 @@ def claims(good: str, **changes: Any) -> dict[str, Any]:
 def forged(
     head: bytes | dict[str, Any], payload: bytes | dict[str, Any], key: RSAPrivateKey | None = None
 ) -> str:
-    """A token signed with RS256, whatever its header says; by our own key unless told."""
+    """Sign with RS256 whatever the header says, with Keyway's own key by default."""
     signed = f"{segment(head)}.{segment(payload)}"
     signature = (key or conf.signing_keys()[0].private).sign(signed.encode(), PKCS1v15(), SHA256())
     return f"{signed}.{segment(signature)}"
 
 
-def somebody() -> str:
+def another_user() -> str:
     return encode("usr", uuid7())
 
 

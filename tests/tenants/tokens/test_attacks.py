@@ -1,4 +1,4 @@
-"""RFC 8725: each token starts from one that was just accepted, differs in one thing, and is refused for it."""
+"""Attacks of RFC 8725. Each token differs from a just accepted one in one way, and is refused."""
 
 import builtins
 import hashlib
@@ -29,6 +29,7 @@ from tests.tenants.tokens.forge import (
     HOUR,
     SECOND,
     accepted,
+    another_user,
     claims,
     forged,
     header,
@@ -36,7 +37,6 @@ from tests.tenants.tokens.forge import (
     refreshed,
     segment,
     signed_in,
-    somebody,
 )
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def good(bob: User) -> str:
 
 @contextmanager
 def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No socket, no file, no query."""
+    """Assert that the code opens no socket or file and runs no query."""
 
     def refuse(*arguments: Any, **more: Any) -> Any:
         raise AssertionError(f"touched {arguments}")
@@ -73,13 +73,16 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def refused(
     token: str, monkeypatch: pytest.MonkeyPatch, error: type[Exception] = InvalidToken
 ) -> None:
-    with nothing_is_touched(monkeypatch), pytest.raises(error) as told:
+    with nothing_is_touched(monkeypatch), pytest.raises(error) as refusal:
         services.authenticate(token, at=timezone.now())
-    assert type(told.value) is error
+    assert type(refusal.value) is error
 
 
 def test_forge_reproduces_a_real_token(good: str) -> None:
-    """Or the refusals below would prove nothing. It also pins the header's bytes, which signed tokens depend on."""
+    """Prove that forging works, so that each refusal below has one cause.
+
+    Also pins the bytes of the header, which tokens already issued depend on.
+    """
     assert forged(header(), claims(good)) == good
     assert list(opened(good, 0)) == ["alg", "kid", "typ"]
 
@@ -153,7 +156,7 @@ def test_foreign_key_with_our_kid_is_refused(good: str, monkeypatch: pytest.Monk
 
 def test_signature_covers_every_claim(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
     head, _, signature = good.split(".")
-    refused(f"{head}.{segment(claims(good, sub=somebody()))}.{signature}", monkeypatch)
+    refused(f"{head}.{segment(claims(good, sub=another_user()))}.{signature}", monkeypatch)
     refused(good[:-8], monkeypatch)
     refused(f"{head}.{good.split('.')[1]}.", monkeypatch)
 
@@ -279,7 +282,11 @@ def test_token_uses_are_not_interchangeable(
 
 
 def test_signed_ids_must_match_a_stored_sign_in(good: str, carol: User) -> None:
-    for change in ({"sid": encode("fam", uuid7())}, {"sub": carol.public_id}, {"sub": somebody()}):
+    for change in (
+        {"sid": encode("fam", uuid7())},
+        {"sub": carol.public_id},
+        {"sub": another_user()},
+    ):
         with pytest.raises(InvalidToken):
             accepted(forged(header(), claims(good, **change)))
 
@@ -295,8 +302,8 @@ def test_huge_token_is_refused_unparsed(good: str, monkeypatch: pytest.MonkeyPat
                 "tenants.sign_in.tokens.token.is_shaped", lambda text: pytest.fail("looked at")
             )
             refused(token, monkeypatch)
-        answer = api(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME)
-        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+        response = api(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME)
+        assert (response.status_code, response.json()["code"]) == (401, "invalid_token")
 
 
 def test_http_refusal_names_the_code_and_echoes_nothing(good: str) -> None:
@@ -305,9 +312,9 @@ def test_http_refusal_names_the_code_and_echoes_nothing(good: str) -> None:
         (late, "expired_token"),
         (forged(header(), claims(good), FOREIGN), "invalid_token"),
     ):
-        answer = api(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME)
-        assert (answer.status_code, answer.json()["code"]) == (401, code)
-        assert answer["WWW-Authenticate"] == 'Bearer realm="Keyway", error="invalid_token"'
-        assert answer["Content-Type"] == "application/problem+json"
-        assert token not in answer.content.decode()
-        assert quote(token) not in str(answer.headers)
+        response = api(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME)
+        assert (response.status_code, response.json()["code"]) == (401, code)
+        assert response["WWW-Authenticate"] == 'Bearer realm="Keyway", error="invalid_token"'
+        assert response["Content-Type"] == "application/problem+json"
+        assert token not in response.content.decode()
+        assert quote(token) not in str(response.headers)

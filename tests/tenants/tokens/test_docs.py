@@ -1,4 +1,4 @@
-"""The commands of docs/tokens.md run as they are written, against a running Keyway."""
+"""The commands in docs/tokens.md run as written against a real server."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SCRIPT, ANSWER = (
     re.search(rf"```{kind}\n(.+?)```", DOCUMENT, re.DOTALL) for kind in ("sh", "json")
 )
 
-# A replacement of jq for machines that do not have it: it does what these lines need.
+# Stands in for jq on machines without it.
 JQ = """#!/bin/sh
 exec python3 -c 'import json, sys; print(json.load(open(sys.argv[3]))[sys.argv[2][1:]])' "$@"
 """

@@ -1,4 +1,4 @@
-"""What ends a sign-in ends its access tokens with the next request."""
+"""Everything that ends a sign-in revokes its access tokens from the next request on."""
 
 import re
 from collections.abc import Callable
@@ -16,8 +16,9 @@ from audit.models import TrailEntry
 from audit.trail.actions import Action
 from config.lib.worker import duties
 from tenants import services as tenants
-from tenants.models import TokenFamily, User
+from tenants.models import User
 from tenants.sign_in.tokens.errors import InvalidToken
+from tenants.sign_in.tokens.models import TokenFamily
 from tenants.sign_in.tokens.services import TokenPair
 from tests.conftest import PASSWORD, SYSTEM, api, client_of, membership_of
 from tests.tenants.tokens.forge import HOUR, accepted, refreshed, signed_in
@@ -32,10 +33,10 @@ def status(pair: TokenPair) -> int:
 
 
 def dead(pair: TokenPair) -> bool:
-    answer = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
+    response = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
     with pytest.raises(InvalidToken):
         refreshed(pair.refresh)
-    return bool(answer.status_code == 401 and answer.json()["code"] == "invalid_token")
+    return bool(response.status_code == 401 and response.json()["code"] == "invalid_token")
 
 
 def on_the_page(user: User) -> None:
@@ -94,8 +95,8 @@ def test_reactivation_restores_no_sign_in(bob: User) -> None:
 def test_ended_membership_keeps_the_user_signed_in(bob: User) -> None:
     pair = signed_in(bob)
     tenants.remove_member(membership=membership_of(bob), by=SYSTEM)
-    answer = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
-    assert (answer.status_code, answer.json()["organizations"]) == (200, [])
+    response = api(HTTP_AUTHORIZATION=f"Bearer {pair.access}").get(ME)
+    assert (response.status_code, response.json()["organizations"]) == (200, [])
 
 
 def test_forced_sign_out_is_trailed_once_with_a_count(bob: User) -> None:
@@ -107,7 +108,7 @@ def test_forced_sign_out_is_trailed_once_with_a_count(bob: User) -> None:
     assert '"data":{"reason":"signed_out_everywhere","sign_ins":2}' in entry.body
 
 
-def logout(body: dict[str, Any] | None = None, **headers: str) -> Any:
+def logout(body: dict[str, Any] | None = None, **headers: Any) -> Any:
     return (
         api(**headers).post(LOGOUT, body, format="json")
         if body is not None

@@ -1,4 +1,4 @@
-"""Signing in for tokens: the same words, limits and second factor as on the page."""
+"""Signing in with the API: the same answers, limits and second factor as on the page."""
 
 from typing import Any, ClassVar
 
@@ -10,8 +10,9 @@ from rest_framework.test import APIClient
 
 from config.lib import logs
 from config.lib.rates import Rate
-from tenants.models import TokenFamily, User
+from tenants.models import User
 from tenants.sign_in.api import Login
+from tenants.sign_in.tokens.models import TokenFamily
 from tenants.sign_in.tokens.services import TokenPair
 from tests.conftest import PASSWORD, api
 
@@ -30,14 +31,14 @@ def bearer(token: str) -> APIClient:
 
 
 def test_login_matches_the_document(bob: User) -> None:
-    answer = login(bob)
-    assert answer.status_code == 200
-    assert set(answer.json()) == {"access_token", "refresh_token", "expires_in", "token_type"}
-    assert answer.json()["expires_in"] == 3600
-    assert answer.json()["token_type"] == "Bearer"
-    assert answer.json()["access_token"].startswith("eyJhbGciOiJSUzI1NiIs")
-    assert answer.json()["refresh_token"].startswith("eyJhbGciOiJSUzI1NiIs")
-    assert answer["Cache-Control"] == "no-store"
+    response = login(bob)
+    assert response.status_code == 200
+    assert set(response.json()) == {"access_token", "refresh_token", "expires_in", "token_type"}
+    assert response.json()["expires_in"] == 3600
+    assert response.json()["token_type"] == "Bearer"
+    assert response.json()["access_token"].startswith("eyJhbGciOiJSUzI1NiIs")
+    assert response.json()["refresh_token"].startswith("eyJhbGciOiJSUzI1NiIs")
+    assert response["Cache-Control"] == "no-store"
 
 
 def test_me_returns_the_user(bob: User) -> None:
@@ -56,9 +57,9 @@ def test_api_key_is_not_a_user_token(bob: User, public_key: Any) -> None:
         bearer("opaque"),
         bearer("\xff.\xff.\xff"),
     ):
-        answer = client.get(ME)
-        assert (answer.status_code, answer.json()["code"]) == (401, "missing_token")
-        assert answer["WWW-Authenticate"] == 'Bearer realm="Keyway"'
+        response = client.get(ME)
+        assert (response.status_code, response.json()["code"]) == (401, "missing_token")
+        assert response["WWW-Authenticate"] == 'Bearer realm="Keyway"'
 
 
 def test_token_and_key_together_are_refused(bob: User, public_key: Any) -> None:
@@ -70,11 +71,15 @@ def test_failed_logins_are_indistinguishable(bob: User, carol: User) -> None:
     assert login(bob).status_code == login(carol).status_code == 200
     User.objects.filter(pk=carol.pk).update(is_active=False)
     before = TokenFamily.objects.count()
-    answers = [login(bob, password="wrong"), login(bob, email="nobody@acme.example"), login(carol)]
-    assert {answer.status_code for answer in answers} == {401}
-    assert len({answer.content for answer in answers}) == 1
-    assert answers[0].json()["code"] == "invalid_login"
-    assert answers[0]["WWW-Authenticate"] == 'Bearer realm="Keyway"'
+    responses = [
+        login(bob, password="wrong"),
+        login(bob, email="nobody@acme.example"),
+        login(carol),
+    ]
+    assert {response.status_code for response in responses} == {401}
+    assert len({response.content for response in responses}) == 1
+    assert responses[0].json()["code"] == "invalid_login"
+    assert responses[0]["WWW-Authenticate"] == 'Bearer realm="Keyway"'
     assert TokenFamily.objects.count() == before
 
 
@@ -93,18 +98,22 @@ def test_login_records_time_and_origin(bob: User) -> None:
 
 
 BODIES = [
-    b"", b"null", b"[]", b"{}", b'{"email":"a@b.example"}', b'{"email":1,"password":"x"}', b'{"email":"a","password":["x"]}',
-    b'{"email":"a","password":""}', b'{"email":"a\\u0000","password":"x"}', b'{"email":"a","password":"\\ud800"}', b"\xff",
-    b'{"email":"a","password":"x","password":"y"}', b'{"email":"a","password":"x","admin":true}', b"[" * 9000, b'{"a":' * 2000,
-    b'{"email":"' + b"a" * 255 + b'","password":"x"}', b'{"email":"a","password":"x","code":123456}',
+    b"", b"null", b"[]", b"{}", b'{"email":"a@b.example"}', b'{"email":1,"password":"x"}',
+    b'{"email":"a","password":["x"]}',
+    b'{"email":"a","password":""}', b'{"email":"a\\u0000","password":"x"}',
+    b'{"email":"a","password":"\\ud800"}', b"\xff",
+    b'{"email":"a","password":"x","password":"y"}', b'{"email":"a","password":"x","admin":true}',
+    b"[" * 9000, b'{"a":' * 2000,
+    b'{"email":"' + b"a" * 255 + b'","password":"x"}',
+    b'{"email":"a","password":"x","code":123456}',
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", BODIES)
 def test_malformed_login_is_refused_and_not_echoed(body: bytes) -> None:
-    answer = api().post(LOGIN, data=body, content_type="application/json")
-    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
-    assert b"aaaa" not in answer.content
+    response = api().post(LOGIN, data=body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, "malformed_body")
+    assert b"aaaa" not in response.content
 
 
 def test_other_types_and_large_bodies_are_refused(bob: User) -> None:
@@ -130,9 +139,9 @@ def test_page_and_api_share_the_failure_limit(bob: User) -> None:
 
 def test_login_rate_per_address_matches_the_page(bob: User, settings: Settings) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login": Rate(3, 60).for_allauth("ip")}
-    answers = [login(bob) for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert answers[-1]["Retry-After"] == "60"
+    responses = [login(bob) for _ in range(4)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert responses[-1]["Retry-After"] == "60"
 
 
 class Counting(MD5PasswordHasher):
@@ -153,11 +162,11 @@ def test_unknown_address_hashes_a_password_too(bob: User, settings: Settings) ->
 
 def test_password_is_in_no_log_or_repr(bob: User, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    secret = "a password nobody else has"
+    secret = "a very unusual password"
     login(bob, password=secret)
     pair = login(bob).json()
     api().post(REFRESH, {"refresh_token": pair["refresh_token"]}, format="json")
-    told = (
+    output = (
         caplog.text
         + repr(Login("a", secret))
         + repr(TokenPair(pair["access_token"], pair["refresh_token"]))
@@ -165,6 +174,6 @@ def test_password_is_in_no_log_or_repr(bob: User, caplog: pytest.LogCaptureFixtu
     assert not [
         text
         for text in (secret, PASSWORD, *pair.values())
-        if str(text) in told and text not in ("Bearer", 3600)
+        if str(text) in output and text not in ("Bearer", 3600)
     ]
     assert logs.redact(f"sent {pair['refresh_token']}") == "sent eyJ[redacted]"

@@ -1,4 +1,4 @@
-"""Refresh tokens are good once; one that comes again ends its sign-in. RFC 9700, 4.14.2."""
+"""Refresh tokens work once. Reuse revokes the sign-in (RFC 9700, 4.14.2)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,10 +15,10 @@ from audit.models import TrailEntry
 from audit.trail.actions import Action
 from config.lib.limits import limiter
 from config.lib.rates import Rate
-from tenants.models import RefreshToken, TokenFamily, User
+from tenants.models import User
 from tenants.sign_in.tokens import services
 from tenants.sign_in.tokens.errors import ExpiredToken, InvalidToken, RefreshReused
-from tenants.sign_in.tokens.models import EndReason
+from tenants.sign_in.tokens.models import EndReason, RefreshToken, TokenFamily
 from tenants.sign_in.tokens.services import PARALLEL, TokenPair
 from tests.conftest import api
 from tests.tenants.tokens.forge import ORIGIN, SECOND, accepted, refreshed, signed_in
@@ -29,12 +29,12 @@ REFRESH = "/api/v1/auth/refresh"
 
 def test_refresh_returns_two_valid_tokens(bob: User) -> None:
     first = signed_in(bob)
-    answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
-    assert answer.status_code == 200
-    assert set(answer.json()) == {"access_token", "refresh_token", "expires_in", "token_type"}
-    assert answer["Cache-Control"] == "no-store"
-    assert accepted(answer.json()["access_token"]).user == accepted(first.access).user == bob
-    assert refreshed(answer.json()["refresh_token"])
+    response = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
+    assert response.status_code == 200
+    assert set(response.json()) == {"access_token", "refresh_token", "expires_in", "token_type"}
+    assert response["Cache-Control"] == "no-store"
+    assert accepted(response.json()["access_token"]).user == accepted(first.access).user == bob
+    assert refreshed(response.json()["refresh_token"])
 
 
 def test_race_loser_is_refused_winner_goes_on(bob: User) -> None:
@@ -77,9 +77,9 @@ def test_older_token_is_reuse_within_the_race_window(bob: User) -> None:
 def test_reuse_has_its_own_error_over_http(bob: User) -> None:
     first = signed_in(bob)
     refreshed(first.refresh, timezone.now() - PARALLEL - SECOND)
-    answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
-    assert (answer.status_code, answer.json()["code"]) == (401, "refresh_reused")
-    assert answer["WWW-Authenticate"].startswith("Bearer ")
+    response = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
+    assert (response.status_code, response.json()["code"]) == (401, "refresh_reused")
+    assert response["WWW-Authenticate"].startswith("Bearer ")
 
 
 def test_untrailed_reuse_rolls_back_and_is_found_later(
@@ -91,8 +91,8 @@ def test_untrailed_reuse_rolls_back_and_is_found_later(
         patch.setattr(
             TrailEntry, "save", lambda *a, **k: (_ for _ in ()).throw(IntegrityError("gone"))
         )
-        answer = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
-        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        response = api().post(REFRESH, {"refresh_token": first.refresh}, format="json")
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
     assert not TokenFamily.objects.exclude(revoked_at=None).exists()
     with pytest.raises(RefreshReused):
         refreshed(first.refresh)
@@ -141,7 +141,7 @@ def test_refresh_limit_is_per_sign_in_and_keeps_the_token(
 
 
 def test_reuse_is_found_beyond_the_limit(bob: User, settings: Settings) -> None:
-    """Whoever stole a token and refreshes without end is found out when its owner comes with it."""
+    """A thief who uses up the rate limit is still found when the owner presents the old token."""
     settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"refresh": Rate(2, 60)}
     owners = signed_in(bob).refresh
     thiefs = refreshed(refreshed(owners).refresh).refresh
@@ -167,22 +167,23 @@ def test_inactive_user_cannot_refresh(bob: User) -> None:
 
 
 BODIES = [
-    b"", b"[]", b"{}", b'{"refresh_token":1}', b'{"refresh_token":"a","refresh_token":"b"}', b"\xff", b"[" * 5000,
+    b"", b"[]", b"{}", b'{"refresh_token":1}', b'{"refresh_token":"a","refresh_token":"b"}',
+    b"\xff", b"[" * 5000,
     b'{"refresh_token":"\\ud800"}', b'{"refresh_token":"a","x":1}',
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", BODIES)
 def test_malformed_refresh_is_refused_and_not_echoed(body: bytes) -> None:
-    answer = api().post(REFRESH, data=body, content_type="application/json")
-    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    response = api().post(REFRESH, data=body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, "malformed_body")
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "é.b.c", "a" * 8000, "a.b.c d", "\x00"])
 def test_text_that_is_not_a_token_is_refused(token: str) -> None:
-    answer = api().post(REFRESH, {"refresh_token": token}, format="json")
-    assert answer.status_code in {400, 401}
-    assert answer.json()["code"] in {"invalid_token", "malformed_body"}
+    response = api().post(REFRESH, {"refresh_token": token}, format="json")
+    assert response.status_code in {400, 401}
+    assert response.json()["code"] in {"invalid_token", "malformed_body"}
 
 
 @pytest.mark.django_db(transaction=True)

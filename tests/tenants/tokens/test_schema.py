@@ -2,7 +2,7 @@ import pytest
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
-PROTECTED = {
+PROTECTED: dict[str, tuple[str, list[dict[str, list[str]]]]] = {
     "/api/v1/auth/me": ("get", [{"UserToken": []}]),
     "/api/v1/auth/logout": ("post", [{"UserToken": []}, {}]),
 }
@@ -22,10 +22,10 @@ def test_schema_describes_user_tokens() -> None:
     for path, method in OPEN.items():
         assert schema["paths"][path][method]["security"] == [{}]
     for name in ("login", "refresh"):
-        answer = schema["paths"][f"/api/v1/auth/{name}"]["post"]["responses"]["200"]["content"][
+        response = schema["paths"][f"/api/v1/auth/{name}"]["post"]["responses"]["200"]["content"][
             "application/json"
         ]
-        example = next(iter(answer["examples"].values()))["value"]
+        example = next(iter(response["examples"].values()))["value"]
         assert set(example) == {"access_token", "refresh_token", "expires_in", "token_type"}
     assert {"401", "429", "400", "413", "415"} <= set(
         schema["paths"]["/api/v1/auth/login"]["post"]["responses"]

@@ -1,4 +1,4 @@
-"""Nobody with a second factor gets a token by the password alone."""
+"""A user with a second factor gets no token with the password alone."""
 
 import time
 from typing import Any
@@ -9,7 +9,8 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.core.cache import cache
 
-from tenants.models import TokenFamily, User
+from tenants.models import User
+from tenants.sign_in.tokens.models import TokenFamily
 from tests.conftest import PASSWORD, api
 
 pytestmark = pytest.mark.django_db
@@ -18,30 +19,33 @@ LOGIN = "/api/v1/auth/login"
 
 @pytest.fixture
 def secret(bob: User) -> str:
-    secret = generate_totp_secret()
+    secret: str = generate_totp_secret()
     TOTP.activate(bob, secret)
     return secret
 
 
 @pytest.fixture
 def recovery(bob: User, secret: str) -> list[str]:
-    return RecoveryCodes.activate(bob).generate_codes()
+    codes: list[str] = RecoveryCodes.activate(bob).generate_codes()
+    return codes
 
 
 @pytest.fixture(autouse=True)
 def _clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or a period could end between making a code and sending it."""
+    """Stop the clock, so that no TOTP period ends between making a code and sending it."""
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)
 
 
 def code(secret: str, periods: int = 0) -> str:
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + periods))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + periods)))
 
 
 def login(user: User, **fields: Any) -> tuple[int, str]:
-    answer = api().post(LOGIN, {"email": user.email, "password": PASSWORD} | fields, format="json")
-    return answer.status_code, answer.json().get("code", "")
+    response = api().post(
+        LOGIN, {"email": user.email, "password": PASSWORD} | fields, format="json"
+    )
+    return response.status_code, response.json().get("code", "")
 
 
 def test_password_alone_gets_mfa_required(bob: User, secret: str) -> None:
@@ -65,7 +69,7 @@ def test_wrong_or_old_code_is_refused(bob: User, secret: str) -> None:
 def test_totp_code_works_once_across_processes(bob: User, secret: str) -> None:
     assert login(bob, code=code(secret)) == (200, "")
     assert login(bob, code=code(secret)) == (401, "invalid_login")
-    cache.clear()  # what this process remembers, and another never knew
+    cache.clear()  # another process does not have this process's cache
     assert login(bob, code=code(secret)) == (401, "invalid_login")
     assert TokenFamily.objects.count() == 1
 
@@ -80,8 +84,8 @@ def test_recovery_code_works_once(bob: User, recovery: list[str]) -> None:
 
 
 def test_five_wrong_codes_block_the_login(bob: User, secret: str) -> None:
-    answers = [login(bob, code=f"{number:06}")[0] for number in range(5)]
-    assert answers == [401] * 5
+    responses = [login(bob, code=f"{number:06}")[0] for number in range(5)]
+    assert responses == [401] * 5
     limited = api().post(
         LOGIN, {"email": bob.email, "password": PASSWORD, "code": code(secret)}, format="json"
     )

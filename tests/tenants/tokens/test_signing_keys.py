@@ -1,4 +1,4 @@
-"""Signing keys: their form, what is refused at startup, rotation, and what the world may know of them."""
+"""Signing keys: their format, checks at startup, rotation, and the published JWK Set."""
 
 import base64
 import json
@@ -53,11 +53,13 @@ BAD = {
 
 
 def test_kid_is_the_thumbprint() -> None:
-    """The example of RFC 7638, 3.1."""
+    """Check the example of RFC 7638, 3.1."""
     n = (
-        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMst"
-        "n64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajr"
-        "n1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tS"
+        "oc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65"
+        "YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyr"
+        "dkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzK"
+        "nqDKgw"
     )
     public = jwt.PyJWK({"kty": "RSA", "n": n, "e": "AQAB"}, "RS256").key
     assert signing_keys._thumbprint(public) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
@@ -87,8 +89,17 @@ def test_missing_key_fails_startup(settings: Settings) -> None:
         assert (error.id, bool(error.hint)) == ("keyway.E006", True)
 
 
-@pytest.mark.parametrize(("refresh", "family", "good"), [(14, 30, True), (1, 1, True), (0, 30, False), (31, 30, False),
-                                                         (-1, 30, False), (1, 99999999, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("refresh", "family", "good"),
+    [
+        (14, 30, True),
+        (1, 1, True),
+        (0, 30, False),
+        (31, 30, False),
+        (-1, 30, False),
+        (1, 99999999, False),
+    ],
+)
 def test_inconsistent_lifetimes_fail_startup(
     refresh: int, family: int, good: bool, settings: Settings
 ) -> None:
@@ -126,14 +137,14 @@ def test_key_rotation_keeps_sessions_until_removal(bob: User, settings: Settings
 
 @pytest.mark.django_db
 def test_jwks_verifies_tokens_and_is_public_only(bob: User) -> None:
-    answer = Client().get(JWKS)
-    assert answer.status_code == 200
-    assert answer["Cache-Control"] == "public, max-age=300"
-    assert "Set-Cookie" not in answer
-    for key in answer.json()["keys"]:
+    response = Client().get(JWKS)
+    assert response.status_code == 200
+    assert response["Cache-Control"] == "public, max-age=300"
+    assert "Set-Cookie" not in response
+    for key in response.json()["keys"]:
         assert set(key) == {"kty", "n", "e", "kid", "use", "alg"}
     token = signed_in(bob).access
-    key = jwt.PyJWKSet.from_dict(answer.json())[jwt.get_unverified_header(token)["kid"]]
+    key = jwt.PyJWKSet.from_dict(response.json())[jwt.get_unverified_header(token)["kid"]]
     claims = jwt.decode(
         token, key, ["RS256"], audience="http://testserver/api/v1/", issuer="http://testserver"
     )
@@ -143,13 +154,13 @@ def test_jwks_verifies_tokens_and_is_public_only(bob: User) -> None:
 
 
 def test_jwks_accepts_both_media_types() -> None:
-    for asked, told in (
+    for accept, content_type in (
         ("application/json", "application/json"),
         ("application/jwk-set+json", "application/jwk-set+json"),
     ):
-        answer = Client().get(JWKS, headers={"accept": asked})
-        assert answer["Content-Type"].startswith(told)
-        assert json.loads(answer.content)["keys"]
+        response = Client().get(JWKS, headers={"accept": accept})
+        assert response["Content-Type"].startswith(content_type)
+        assert json.loads(response.content)["keys"]
 
 
 def test_secrets_file_gains_a_signing_key(tmp_path: Path) -> None:
