@@ -1,4 +1,4 @@
-"""What else happens when a batch arrives: apps above register it when they start."""
+"""Notify apps above about stored batches. They register a listener when they start."""
 
 import uuid
 from collections.abc import Callable, Collection
@@ -10,7 +10,7 @@ from audit.trail.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One stored batch: whose, sent with which key, and the hosts whose events it carried."""
+    """One stored batch: its organization and environment, the key that sent it, and its hosts."""
 
     organization_id: uuid.UUID
     environment: str
@@ -24,7 +24,7 @@ _listeners: list[Callable[[Arrival], None]] = []
 
 
 def on_arrival(listener: Callable[[Arrival], None]) -> None:
-    """Call `listener` in the transaction that stores each batch. What it raises stores nothing."""
+    """Call `listener` in the transaction of each batch. If it raises, the batch is not stored."""
     _listeners.append(listener)
 
 

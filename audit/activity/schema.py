@@ -1,4 +1,4 @@
-"""OpenAPI of the batch that agents send and of a page of activity."""
+"""OpenAPI schemas and examples of a batch and of a page of activity."""
 
 import json
 import uuid
@@ -23,26 +23,26 @@ BATCH: Schema = {
     },
     "application/x-ndjson": {
         "type": "string",
-        "description": "One event a line, as in the JSON array.",
+        "description": "One event per line, each as in the JSON array.",
     },
 }
 OUTCOME: Schema = {
     "type": "object",
     "required": ["accepted", "duplicate", "rejected"],
     "properties": {
-        "accepted": {"type": "integer", "description": "Events stored by this call."},
+        "accepted": {"type": "integer", "description": "Events stored by this request."},
         "duplicate": {
             "type": "integer",
-            "description": "Events that were stored before and are the same.",
+            "description": "Events that were already stored with the same content.",
         },
         "rejected": REJECTED,
     },
 }
 _STORED_EVENT: Schema = {
     "type": "object",
-    "description": "An activity event.",
+    "description": "A stored event.",
     "properties": {
-        "id": {"type": "string", "description": "The event in Keyway, `evt_…`."},
+        "id": {"type": "string", "description": "Keyway's id for the event, `evt_…`."},
         **_EVENT_SCHEMA["properties"],
         "received_at": {"type": "string", "format": "date-time"},
     },
@@ -55,12 +55,12 @@ PAGE: dict[tuple[int, str], Schema] = {
             "data": {"type": "array", "items": _STORED_EVENT},
             "next_cursor": {
                 "type": ["string", "null"],
-                "description": "Leads to older events; null on the last page.",
+                "description": "Cursor for older events, or null on the last page.",
             },
         },
     },
-    (200, "application/x-ndjson"): {"type": "string", "description": "One event a line."},
-    (200, "text/csv"): {"type": "string", "description": "A header line, then one event a line."},
+    (200, "application/x-ndjson"): {"type": "string", "description": "One event per line."},
+    (200, "text/csv"): {"type": "string", "description": "A header, then one event per line."},
 }
 
 _EVENT = {

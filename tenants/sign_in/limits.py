@@ -1,4 +1,4 @@
-"""How often one sign-in may be refreshed."""
+"""The rate limit on refreshing one sign-in."""
 
 import uuid
 
@@ -7,10 +7,10 @@ from config.lib.limits import limiter
 
 
 def spend_refresh(family_id: uuid.UUID) -> None:
-    """Spend one of the refreshes that a sign-in may make within the limit. Raises RateLimited."""
+    """Count one refresh against the sign-in's limit. Raises RateLimited."""
     verdict = limiter.spend(refresh=family_id.hex)
     if not verdict.is_allowed:
         raise RateLimited(
-            "This sign-in was refreshed too often. Try again later.",
+            "Too many refreshes of this sign-in. Try again later.",
             retry_after=verdict.exhausted.seconds,
         )

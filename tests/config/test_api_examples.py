@@ -1,4 +1,4 @@
-"""Every example of the API's description is sent to the real API, or looks like what it answers."""
+"""Every example in the OpenAPI document is accepted by the API or looks like its responses."""
 
 import json
 import re
@@ -37,7 +37,7 @@ FORMS = (
 
 @pytest.fixture
 def described() -> dict[str, Described]:
-    """Operations by their id, each with its `method` and `path`."""
+    """Return the operations by id, each with its `method` and `path`."""
     schema = Client().get("/api/v1/schema", headers={"accept": JSON}).json()
     return {
         operation["operationId"]: {"method": method, "path": path, **operation}
@@ -47,13 +47,13 @@ def described() -> dict[str, Described]:
 
 
 def requests(operation: Described) -> list[tuple[str, Any]]:
-    """The media types and examples of what is sent."""
+    """Return the media type and example of each request body."""
     content = operation.get("requestBody", {}).get("content", {})
     return [(kind, example) for kind, body in content.items() for example in examples(body)]
 
 
 def answers(operation: Described) -> list[Any]:
-    """The examples of the JSON that a success answers."""
+    """Return the JSON examples of successful responses."""
     return [
         example
         for status, response in operation["responses"].items()
@@ -71,7 +71,7 @@ def examples(body: Described) -> list[Any]:
 
 
 def form(value: Any) -> Any:
-    """What a value looks like: names of fields, types, and the kinds of text that Keyway makes."""
+    """Return the shape of a value: field names, types, and the kinds of text that Keyway makes."""
     if isinstance(value, dict):
         return {name: form(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -91,7 +91,7 @@ def _kind(value: str) -> str:
         return "text"
 
 
-def test_ids_in_examples_are_spelled_by_the_real_code(described: dict[str, Described]) -> None:
+def test_example_ids_decode(described: dict[str, Described]) -> None:
     ids = list(ID.finditer(json.dumps(list(described.values()))))
     assert len(ids) > 20
     for match in ids:
@@ -100,11 +100,11 @@ def test_ids_in_examples_are_spelled_by_the_real_code(described: dict[str, Descr
     assert str(decode("evt", stored["id"])) == stored["event_id"]
 
 
-def test_example_secrets_are_well_formed_and_no_installation_has_them() -> None:
+def test_example_secrets_are_well_formed_but_invalid() -> None:
     assert secret.parse(SECRET.reveal()) == SECRET
     assert secret.check_tag(SECRET, conf.peppers()) is None
-    sent = EXAMPLES["oauth_introspect"].request[FORM]
-    for text, use in ((sent["token"], TokenKind.ACCESS), (sent["client_secret"], TokenKind.SECRET)):
+    body = EXAMPLES["oauth_introspect"].request[FORM]
+    for text, use in ((body["token"], TokenKind.ACCESS), (body["client_secret"], TokenKind.SECRET)):
         assert form(text) == "token"
         assert digest(text, use, conf.peppers()) is None
 
@@ -116,7 +116,7 @@ def script(issue_public_key: IssueKey, alice: User) -> Issued:
     )
 
 
-def test_examples_of_keys_are_taken_and_answered(
+def test_key_examples_match_the_api(
     described: dict[str, Described], script: Issued, issue_public_key: IssueKey, alice: User
 ) -> None:
     other = issue_public_key(owner=alice, name="Other")
@@ -133,7 +133,7 @@ def test_examples_of_keys_are_taken_and_answered(
 
 
 def same_form(answer: Any, example: Any) -> bool:
-    """Whether fields look alike, where both have a value: a key may have a network, or none."""
+    """Compare shapes where both have a value. Either may be empty, like a key's networks."""
     if isinstance(answer, dict):
         return set(answer) == set(example) and all(
             same_form(answer[name], example[name]) for name in answer
@@ -145,9 +145,7 @@ def same_form(answer: Any, example: Any) -> bool:
     return bool(form(answer) == form(example))
 
 
-def test_examples_of_agents_are_taken_and_answered(
-    described: dict[str, Described], agent_key: Issued
-) -> None:
+def test_agent_examples_match_the_api(described: dict[str, Described], agent_key: Issued) -> None:
     for name in ("send_heartbeat", "send_events", "get_agent_configuration"):
         operation = described[name]
         for kind, body in requests(operation) or [("", "")]:
@@ -159,7 +157,7 @@ def test_examples_of_agents_are_taken_and_answered(
             assert all(same_form(answer.json(), example) for example in answers(operation)), name
 
 
-def test_examples_of_reading_look_like_answers(
+def test_read_examples_match_the_responses(
     described: dict[str, Described], script: Issued, agent_key: Issued, alice: User
 ) -> None:
     api(agent_key).post("/api/v1/agent/events", [event()], format="json")
@@ -180,9 +178,7 @@ def test_examples_of_reading_look_like_answers(
         assert same_form(got, example), (name, got, example)
 
 
-def test_examples_of_signing_in_are_taken_and_answered(
-    described: dict[str, Described], alice: User
-) -> None:
+def test_sign_in_examples_match_the_api(described: dict[str, Described], alice: User) -> None:
     from tests.conftest import PASSWORD  # noqa: PLC0415
 
     ((_, login),) = requests(described["login"])
@@ -194,9 +190,9 @@ def test_examples_of_signing_in_are_taken_and_answered(
     me = api(HTTP_AUTHORIZATION=f"Bearer {pair.json()['access_token']}").get("/api/v1/auth/me")
     assert all(same_form(me.json(), example) for example in answers(described["me"]))
     for name in ("refresh_tokens", "logout"):
-        ((_, sent),) = requests(described[name])
-        assert form(sent) == {"refresh_token": "signed"}
-        answer = api().post(described[name]["path"], sent, format="json")
+        ((_, body),) = requests(described[name])
+        assert form(body) == {"refresh_token": "signed"}
+        answer = api().post(described[name]["path"], body, format="json")
         assert answer.json()["code"] == "invalid_token", name
 
 
@@ -205,9 +201,7 @@ def program(acme: Any, alice: User) -> Program:
     return service_of(acme, alice, "read:audit-activity")
 
 
-def test_examples_of_oauth_are_taken_and_answered(
-    described: dict[str, Described], program: Program
-) -> None:
+def test_oauth_examples_match_the_api(described: dict[str, Described], program: Program) -> None:
     for name in ("oauth_token", "oauth_introspect", "oauth_revoke"):
         ((_, example),) = requests(described[name])
         assert form({k: example[k] for k in program.credentials}) == form(program.credentials)

@@ -81,7 +81,7 @@ def test_unstored_email_adds_no_member(
 
 
 @pytest.mark.parametrize(
-    ("sent", "field"),
+    ("data", "field"),
     [
         ({"email": "bob@acme.example", "role": "member"}, "email"),
         ({"email": "not an address", "role": "member"}, "email"),
