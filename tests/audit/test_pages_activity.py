@@ -186,9 +186,7 @@ def test_foreign_cursor_is_explained(acme: Organization, reader: Client) -> None
         assert "This link is no longer valid" in response.content.decode()
 
 
-def test_empty_and_no_match_differ(
-    acme: Organization, alice: User, reader: Client
-) -> None:
+def test_empty_and_no_match_differ(acme: Organization, alice: User, reader: Client) -> None:
     assert "No database activity yet" in reader.get(PAGE).content.decode()
     assert "/o/acme/agents/api-keys/new/" not in reader.get(PAGE).content.decode()
     assert "/o/acme/agents/api-keys/new/" in client_of(alice).get(PAGE).content.decode()

@@ -148,5 +148,6 @@ def test_root_redirects_to_the_last_organization(
 def test_root_redirects_every_kind_of_user(acme: Organization, staff: User) -> None:
     outsider = User.objects.create_user("erin@nowhere.example", PASSWORD)
     assert client_of(staff).get("/").headers["Location"] == "/administration/tenant-agents/"
-    assert "You don’t belong to an organization yet" in client_of(outsider).get("/").content.decode()
+    page = client_of(outsider).get("/").content.decode()
+    assert "You don’t belong to an organization yet" in page
     assert Client().get("/").headers["Location"].startswith("/accounts/login/")

@@ -40,9 +40,7 @@ def listed(browser: Client) -> str:
     return browser.get(PAGE).content.decode().partition('id="programs-title"')[2]
 
 
-def test_sessions_lists_own_programs_with_last_refresh(
-    bob: User, carol: User
-) -> None:
+def test_sessions_lists_own_programs_with_last_refresh(bob: User, carol: User) -> None:
     assert "No programs signed in" in listed(client_of(bob))
     pair = program(bob, "ledger/2 <script>")
     program(carol, "carols/1")
