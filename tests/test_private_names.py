@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ("apikeys", "audit", "config", "tenants")
 # Documented although they begin with an underscore.
-DOCUMENTED = {"_meta", "_replace", "_asdict", "_fields"}
+DOCUMENTED = {"_meta", "_replace", "_asdict", "_fields", "_exit"}
 
 
 @dataclass(frozen=True)
