@@ -1,4 +1,8 @@
-"""Asking what may be away: whoever finds it so keeps all others from waiting for it, for a second. Then one looks again."""
+"""Circuit breaker for calls to Redis and the database.
+
+After a failure, callers fail fast for OPEN_SECONDS. Then a single caller probes while the others
+still fail fast. Without it, an outage would keep every thread waiting for its own timeout.
+"""
 
 import logging
 import threading
@@ -8,49 +12,50 @@ from typing import TypeVar
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_SECONDS = 1.0
+OPEN_SECONDS = 1.0
 
-Answer = TypeVar("Answer")
-
-
-class Away(Exception):
-    """It did not answer, or was not asked because it did not answer just before."""
+Result = TypeVar("Result")
 
 
-class Breaker:
-    """Thread-safe. `name` is for the log; `errors` are how the question fails when nobody answers it."""
+class CircuitOpen(Exception):
+    """The call failed, or was skipped because another one failed just before."""
+
+
+class CircuitBreaker:
+    """Thread-safe. `name` appears in the log. `errors` are the exceptions that open the circuit."""
 
     def __init__(self, name: str, errors: type[Exception]) -> None:
         self._name = name
         self._errors = errors
-        self._until = 0.0
-        self._looking = threading.Lock()
-        self._turning = threading.Lock()
+        self._open_until = 0.0  # 0.0 while closed
+        self._probe_lock = threading.Lock()
+        self._state_lock = threading.Lock()
 
-    def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Raises Away."""
-        if not self._until:
-            return self._ask(question)
-        if time.monotonic() < self._until or not self._looking.acquire(blocking=False):
-            raise Away()
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Return the function's result. Raises CircuitOpen."""
+        if not self._open_until:
+            return self._call(function)
+        # A caller that misses the lock does not wait for the probe, which may take a full timeout.
+        if time.monotonic() < self._open_until or not self._probe_lock.acquire(blocking=False):
+            raise CircuitOpen()
         try:
-            return self._ask(question)
+            return self._call(function)
         finally:
-            self._looking.release()
+            self._probe_lock.release()
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
+    def _call(self, function: Callable[[], Result]) -> Result:
         try:
-            answer = question()
+            result = function()
         except self._errors as error:
-            if not self._turn(time.monotonic() + LOOK_AGAIN_SECONDS):
-                logger.warning("%s does not answer: %s", self._name, error)
-            raise Away() from error
-        if self._until and self._turn(0.0):
-            logger.warning("%s answers again", self._name)
-        return answer
+            if not self._swap_open_until(time.monotonic() + OPEN_SECONDS):
+                logger.warning("%s is unavailable: %s", self._name, error)
+            raise CircuitOpen() from error
+        if self._open_until and self._swap_open_until(0.0):
+            logger.warning("%s is available again", self._name)
+        return result
 
-    def _turn(self, until: float) -> float:
-        """Until when it was taken to be away. Many find out at once, and one of them says so."""
-        with self._turning:
-            before, self._until = self._until, until
+    def _swap_open_until(self, until: float) -> float:
+        """Set a new deadline and return the old one, so that only one of many threads logs it."""
+        with self._state_lock:
+            before, self._open_until = self._open_until, until
         return before

@@ -1,6 +1,7 @@
-"""Django's cache in Redis, and in this process while Redis is away. allauth counts sign-ins and used codes in it.
+"""Django's cache in Redis, with this process's memory as the fallback during an outage.
 
-Without the second half, nobody could sign in while Redis is gone, and everybody would wait while it hangs.
+allauth counts sign-in attempts and used codes in the cache. Without the fallback, no one could sign
+in while Redis is down, and every sign-in would wait for a timeout while Redis hangs.
 """
 
 from collections.abc import Callable
@@ -11,21 +12,21 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
-from config.lib.breaker import Away, Breaker
+from config.lib.breaker import CircuitBreaker, CircuitOpen
 
-# Django makes a cache for each thread; what one of them learns of Redis is for all.
-_breaker = Breaker("Redis, for the cache,", RedisError)
+# Django creates one cache object per thread. All of them share one breaker.
+_breaker = CircuitBreaker("Redis (cache)", RedisError)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class RedisOrHereCache(BaseCache):
-    """OPTIONS are those of RedisCache; its timeouts bound how long anybody waits."""
+class FallbackCache(BaseCache):
+    """Takes the OPTIONS of RedisCache. Their timeouts limit how long a caller waits for Redis."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(params)
         self._redis = RedisCache(server, params)
-        self._here = LocMemCache("while redis is away", params | {"OPTIONS": {}})
+        self._local = LocMemCache("fallback for redis", params | {"OPTIONS": {}})
 
     def add(
         self,
@@ -34,10 +35,10 @@ class RedisOrHereCache(BaseCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        return self._either(lambda cache: cache.add(key, value, timeout, version))
+        return self._with_fallback(lambda cache: cache.add(key, value, timeout, version))
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        return self._either(lambda cache: cache.get(key, default, version))
+        return self._with_fallback(lambda cache: cache.get(key, default, version))
 
     def set(
         self,
@@ -46,22 +47,22 @@ class RedisOrHereCache(BaseCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> None:
-        self._either(lambda cache: cache.set(key, value, timeout, version))
+        self._with_fallback(lambda cache: cache.set(key, value, timeout, version))
 
     def touch(
         self, key: Any, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        return self._either(lambda cache: cache.touch(key, timeout, version))
+        return self._with_fallback(lambda cache: cache.touch(key, timeout, version))
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        return self._either(lambda cache: cache.delete(key, version))
+        return self._with_fallback(lambda cache: cache.delete(key, version))
 
     def clear(self) -> None:
-        self._here.clear()
-        self._either(lambda cache: cache.clear())
+        self._local.clear()
+        self._with_fallback(lambda cache: cache.clear())
 
-    def _either(self, work: Callable[[BaseCache], Answer]) -> Answer:
+    def _with_fallback(self, operation: Callable[[BaseCache], Result]) -> Result:
         try:
-            return _breaker.ask(lambda: work(self._redis))
-        except Away:
-            return work(self._here)
+            return _breaker.call(lambda: operation(self._redis))
+        except CircuitOpen:
+            return operation(self._local)

@@ -1,4 +1,4 @@
-"""How Redis is reached wherever it is used: one short wait, and no question to a new connection before it is used."""
+"""Connection options for every use of Redis: short timeouts, no retry, no handshake."""
 
 from typing import Any
 
@@ -7,7 +7,10 @@ from redis.retry import Retry
 
 
 def options(seconds: float) -> dict[str, Any]:
-    """Options of a redis-py connection. A request waits for at most twice `seconds`: to connect, and for the answer."""
+    """Return options for redis-py.
+
+    A request waits at most twice `seconds`, once to connect and once for the reply.
+    """
     return {
         "socket_connect_timeout": seconds,
         "socket_timeout": seconds,
@@ -18,9 +21,9 @@ def options(seconds: float) -> dict[str, Any]:
 
 
 def cache(server: str, seconds: float) -> dict[str, Any]:
-    """Of CACHES in Django."""
+    """Return an entry for Django's CACHES."""
     return {
-        "BACKEND": "config.lib.cache.RedisOrHereCache",
+        "BACKEND": "config.lib.cache.FallbackCache",
         "LOCATION": server,
         "OPTIONS": options(seconds),
     }

@@ -86,10 +86,10 @@ def test_redis_outage_refuses_no_caller(
 def assert_all_processes_are_back(server: KeywayServer, secret: str) -> None:
     """Send many requests at once, so that every process gets one."""
     until = time.monotonic() + 30
-    while not 0 < logged(server, "does not answer") == logged(server, "answers again"):
+    while not 0 < logged(server, "is unavailable") == logged(server, "is available again"):
         assert time.monotonic() < until, server.log.read_text()
         burst(server, secret, 16)
 
 
 def logged(server: KeywayServer, what: str) -> int:
-    return server.log.read_text().count(f"Redis, for limits, {what}")
+    return server.log.read_text().count(f"Redis (limits) {what}")

@@ -68,7 +68,7 @@ def spend_until_answered(shared: Shared, claims: list[Claim]) -> bool:
     deadline = time.monotonic() + 20
     while (verdict := shared.spend(claims)) is None:
         assert time.monotonic() < deadline
-        shared._breaker._until = 0.0
+        shared._breaker._open_until = 0.0
     return verdict.is_allowed
 
 
@@ -234,8 +234,8 @@ def test_hanging_redis_is_probed_by_one_thread(
     try:
         assert shared.spend([Claim(TEN, "a")]) is None
         # As if the pause were over; the next one outlasts the test.
-        shared._breaker._until = time.monotonic()
-        monkeypatch.setattr(breaker, "LOOK_AGAIN_SECONDS", 3600)
+        shared._breaker._open_until = time.monotonic()
+        monkeypatch.setattr(breaker, "OPEN_SECONDS", 3600)
         before = next(calls)
         with ThreadPoolExecutor(8) as threads:
             gate = threading.Barrier(8)
@@ -270,7 +270,7 @@ def test_refusing_redis_counts_as_none(
             assert shared.spend([Claim(TEN, "fresh")]) is None
         finally:
             client.config_set("maxmemory", "0")
-    assert "Redis, for limits, does not answer" in caplog.text
+    assert "Redis (limits) is unavailable" in caplog.text
 
 
 def test_limiter_counts_in_redis(redis: RedisServer, settings: Settings) -> None:

@@ -7,8 +7,8 @@ import pytest
 from redis.exceptions import RedisError
 
 from config.lib import cache as module
-from config.lib.breaker import Breaker
-from config.lib.cache import RedisOrHereCache
+from config.lib.breaker import CircuitBreaker
+from config.lib.cache import FallbackCache
 from config.lib.redis_options import options
 from tests.servers.redis import MISSING, RedisServer, find_redis
 
@@ -23,20 +23,20 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known_of_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_breaker", Breaker("Redis, for the cache,", RedisError))
+    monkeypatch.setattr(module, "_breaker", CircuitBreaker("Redis (cache)", RedisError))
 
 
 @pytest.fixture
-def cache(redis: RedisServer) -> RedisOrHereCache:
-    made = RedisOrHereCache(redis.url, {"OPTIONS": options(10.0)})
+def cache(redis: RedisServer) -> FallbackCache:
+    made = FallbackCache(redis.url, {"OPTIONS": options(10.0)})
     made.clear()
     return made
 
 
-def test_cache_is_in_redis(cache: RedisOrHereCache, redis: RedisServer) -> None:
+def test_cache_is_in_redis(cache: FallbackCache, redis: RedisServer) -> None:
     cache.set("name", ["value"], 60)
     assert cache.get("name") == ["value"]
-    assert RedisOrHereCache(redis.url, {"OPTIONS": options(10.0)}).get("name") == ["value"]
+    assert FallbackCache(redis.url, {"OPTIONS": options(10.0)}).get("name") == ["value"]
     assert cache.add("name", 1) is False
     assert cache.touch("name", 60)
     assert cache.incr("count", 0) == 0 if cache.add("count", 0) else False
@@ -47,7 +47,7 @@ def test_cache_is_in_redis(cache: RedisOrHereCache, redis: RedisServer) -> None:
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
 def test_cache_falls_back_to_the_process(fault: str, redis: RedisServer) -> None:
-    cache = RedisOrHereCache(redis.url, {"OPTIONS": options(0.02)})
+    cache = FallbackCache(redis.url, {"OPTIONS": options(0.02)})
     getattr(redis, fault)()
     began = time.monotonic()
     try:
@@ -60,7 +60,7 @@ def test_cache_falls_back_to_the_process(fault: str, redis: RedisServer) -> None
     assert_back_within(60, cache, redis)
 
 
-def assert_back_within(seconds: float, cache: RedisOrHereCache, redis: RedisServer) -> None:
+def assert_back_within(seconds: float, cache: FallbackCache, redis: RedisServer) -> None:
     until = time.monotonic() + seconds
     with redis.client as client:
         while not client.exists(cache.make_key("back")):

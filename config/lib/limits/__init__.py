@@ -1,6 +1,6 @@
-"""Rate limits: how often a key, an organization, a network or a user may do something.
+"""Rate limits for keys, organizations, networks and people.
 
-A sliding window of slices (rules, window) counts either in Redis for all processes together
-(shared) or in this process for its share (limiter chooses). Never too generous: no window of the
-length that a rule names ever holds more than its quota.
+Counts are kept in sliding windows of slices (`rules`, `window`). `limiter` counts in Redis for all
+processes together (`shared`), or in this process for its share. A limit is never exceeded: no
+window of a rule's length ever holds more than its quota.
 """

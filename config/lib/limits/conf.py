@@ -1,4 +1,4 @@
-"""The settings of limits, typed."""
+"""Typed settings of the limits."""
 
 from datetime import timedelta
 
@@ -8,17 +8,20 @@ from config.lib.rates import Rate
 
 
 def limits() -> dict[str, Rate | None]:
-    """By what is limited: key, application, organization, refused, issue, refresh. None is off."""
+    """Return the rates by name: key, application, organization, refused, issue, refresh.
+
+    None switches a limit off.
+    """
     return settings.KEYWAY_LIMITS
 
 
 def processes() -> int:
-    """How many processes share a limit that they cannot count together."""
+    """Return how many processes share a limit while they cannot count together."""
     return int(settings.KEYWAY_PROCESSES)
 
 
 def redis() -> tuple[str, timedelta] | None:
-    """Where limits are counted for all processes together, and how long to wait for it."""
+    """Return the URL of the shared Redis and its timeout, or None without Redis."""
     return (
         (settings.REDIS_URL, timedelta(milliseconds=settings.KEYWAY_REDIS_WAIT_MS))
         if settings.REDIS_URL

@@ -1,4 +1,4 @@
-"""Spend under the limits in force, in Redis or else in this process for its share."""
+"""Spend under the configured limits: in Redis, or in this process for its share of them."""
 
 import time
 from collections.abc import Mapping
@@ -9,25 +9,25 @@ from config.lib.limits.rules import Claim, Rule, Verdict
 from config.lib.limits.window import Windows
 from config.lib.rates import Rate
 
-_here = Windows()
+_local = Windows()
 
 
 def spend(**subjects: str) -> Verdict:
-    """Spend one of each named limit, or none if one is exhausted: ``spend(key=…, organization=…)``.
+    """Spend one request of every named limit, or of none: ``spend(key=…, organization=…)``.
 
-    A limit that is off allows everything and is left out of the standings.
+    Each value is the id of the subject. A limit that is off allows everything and has no standing.
     """
     redis = conf.redis()
     if redis and (claims := _claims(subjects, processes=1)):
         verdict = shared.connect(*redis).spend(claims)
         if verdict is not None:
             return verdict
-    return _here.spend(_claims(subjects, conf.processes()), time.monotonic())
+    return _local.spend(_claims(subjects, conf.processes()), time.monotonic())
 
 
 def forget() -> None:
-    """Drop this process's counts."""
-    _here.clear()
+    """Clear the counts of this process."""
+    _local.clear()
 
 
 def _claims(subjects: Mapping[str, str], processes: int) -> list[Claim]:

@@ -1,16 +1,16 @@
-"""A limit, a claim under it, and what is left of it. Pure."""
+"""Rules of limits, and the standing of a subject under them. Pure."""
 
 from typing import NamedTuple
 
-# A window is counted in slices, so that its memory does not grow with the quota. A spent unit comes
-# back when its slice and then a whole window have passed: up to a sixtieth of the window late,
+# A window is counted in slices, so its memory does not depend on the quota. A spent request returns
+# when a whole window has passed since its slice ended: up to a sixtieth of the window late, and
 # never early.
 SLICES_A_WINDOW = 60
 SLICES = SLICES_A_WINDOW + 1
 
 
 class Rule(NamedTuple):
-    """At most `quota` in any `seconds`. `name` appears in the RateLimit-Policy header."""
+    """Allow `quota` requests in any `seconds`. RateLimit-Policy shows the name."""
 
     name: str
     quota: int
@@ -18,14 +18,14 @@ class Rule(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A request to spend one unit for `subject` under a rule."""
+    """One more request of `subject` under a rule."""
 
     rule: Rule
     subject: str
 
 
 class Standing(NamedTuple):
-    """`remaining` units are left under the rule. No further unit comes back for `seconds`."""
+    """`remaining` requests are left. The next one returns after `seconds`."""
 
     rule: Rule
     remaining: int
@@ -33,14 +33,14 @@ class Standing(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The outcome of claims: all were spent, or none."""
+    """Either every claim was spent, or none was."""
 
     is_allowed: bool
     standings: tuple[Standing, ...]
 
     @property
     def exhausted(self) -> Standing:
-        """The exhausted limit that takes longest to recover. Only after a refusal."""
+        """Of a refusal, the exhausted limit that takes longest to recover."""
         return max(
             (standing for standing in self.standings if not standing.remaining),
             key=lambda standing: standing.seconds,

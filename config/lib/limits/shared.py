@@ -1,6 +1,6 @@
-"""Count in Redis, for all processes on all hosts together.
+"""Count limits in Redis, for all processes on all hosts together.
 
-Without Redis, each process has its share.
+Redis is optional. Without it, each process counts its share.
 """
 
 import threading
@@ -12,13 +12,13 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from config.lib.breaker import Away, Breaker
+from config.lib.breaker import CircuitBreaker, CircuitOpen
 from config.lib.limits.rules import SLICES, Claim, Standing, Verdict
 from config.lib.redis_options import options
 
-# Redis runs a script as one step, so no other request is counted between the check and the
-# spending. A window is a hash from slice number to count. The clock is that of Redis: hosts may
-# disagree.
+# Redis runs a script atomically, so no other request is counted between the check and the spending.
+# A window is a hash from slice number to count. It uses Redis's clock, so the hosts' clocks may
+# differ.
 _SPEND = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -56,41 +56,40 @@ return answer
 
 
 class Shared:
-    """Thread-safe. Connects lazily, in the process that uses it."""
+    """Thread-safe. Opens its connections on first use, after the server has forked."""
 
     def __init__(self, url: str, wait: timedelta) -> None:
         self._redis = Redis.from_url(url, **options(wait.total_seconds()))
-        self._breaker = Breaker("Redis, for limits,", RedisError)
+        self._breaker = CircuitBreaker("Redis (limits)", RedisError)
 
     def spend(self, claims: Sequence[Claim]) -> Verdict | None:
-        """Spend one of each claim, or nothing. Return None if Redis does not answer."""
+        """Spend every claim, or none. Return None if Redis is unavailable."""
         names = [
             f"keyway:limit:{claim.rule.name}:{claim.rule.seconds}:{claim.subject}"
             for claim in claims
         ]
         terms = [term for claim in claims for term in (claim.rule.quota, claim.rule.seconds)]
         try:
-            answer = self._breaker.ask(
+            reply = self._breaker.call(
                 lambda: self._redis.eval(_SPEND, len(names), *names, SLICES, *terms)
             )
-        except Away:
+        except CircuitOpen:
             return None
-        return _verdict(claims, cast("list[int]", answer))
+        return _verdict(claims, cast("list[int]", reply))
 
 
-def _verdict(claims: Sequence[Claim], answer: list[int]) -> Verdict:
-    pairs = zip(claims, answer[1::2], answer[2::2], strict=True)
+def _verdict(claims: Sequence[Claim], reply: list[int]) -> Verdict:
+    pairs = zip(claims, reply[1::2], reply[2::2], strict=True)
     return Verdict(
-        bool(answer[0]),
+        bool(reply[0]),
         tuple(Standing(claim.rule, remaining, seconds) for claim, remaining, seconds in pairs),
     )
 
 
 def connect(url: str, wait: timedelta) -> Shared:
-    """Return this process's connection pool and circuit breaker.
+    """Return this process's connection.
 
-    Locked, so that threads which start together share one. Two breakers would each have to wait for
-    a Redis that is down.
+    The lock keeps concurrent threads from creating two, each with a circuit breaker of its own.
     """
     with _connecting:
         return _connect(url, wait)

@@ -1,4 +1,4 @@
-"""Count in this process: exact under threads, in a few microseconds and in bounded memory."""
+"""Count limits in this process: exact under threads, in microseconds and bounded memory."""
 
 import threading
 from array import array
@@ -12,7 +12,7 @@ MOST_SUBJECTS = 50_000
 
 
 class _Window:
-    """How much was spent in each recent slice. `oldest` is the first slice that still counts."""
+    """Spent requests by slice. `oldest` is the first slice with any."""
 
     __slots__ = ("counts", "oldest", "total")
 
@@ -22,7 +22,7 @@ class _Window:
         self.total = 0
 
     def advance(self, current: int) -> None:
-        """Drop slices that lie outside the window."""
+        """Drop the slices that have left the window."""
         over = current - SLICES
         while self.oldest < current and (
             self.oldest <= over or not self.counts[self.oldest % SLICES]
@@ -40,9 +40,10 @@ class _Window:
 
 
 class Windows:
-    """The windows of each rule's subjects. Thread-safe. Evicts the least recently used subject.
+    """Thread-safe. Keeps the most recently used subjects of each rule.
 
-    Each rule has its own room, so that a flood of unknown callers cannot evict the counts of keys.
+    Each rule has room of its own. Otherwise a flood of unknown addresses could evict the counts of
+    keys and reset their limits.
     """
 
     def __init__(self, most: int = MOST_SUBJECTS) -> None:
@@ -51,7 +52,7 @@ class Windows:
         self._windows: dict[Rule, OrderedDict[str, _Window]] = {}
 
     def spend(self, claims: Sequence[Claim], now: float) -> Verdict:
-        """Spend one of each claim, or nothing. `now` is in seconds on a monotonic clock."""
+        """Spend every claim, or none. `now` is in seconds on a monotonic clock."""
         is_allowed, windows = True, []
         with self._lock:
             for rule, subject in claims:

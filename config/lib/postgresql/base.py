@@ -1,6 +1,7 @@
-"""Django's PostgreSQL, of which one caller at a time finds out whether it is back: nobody else waits for it meanwhile.
+"""Django's PostgreSQL backend with a circuit breaker around new connections.
 
-Or an outage would hold every thread of a server for as long as a connection is waited for, and with them what needs none.
+During an outage one thread probes and the others fail at once. Without it, every thread of a server
+would wait for a connection, and requests that need no database would wait for a thread.
 """
 
 from typing import Any
@@ -9,17 +10,17 @@ import psycopg
 from django.db.backends.postgresql import base
 from psycopg_pool import PoolTimeout
 
-from config.lib.breaker import Away, Breaker
+from config.lib.breaker import CircuitBreaker, CircuitOpen
 
-_breaker = Breaker("The database", PoolTimeout)
+_breaker = CircuitBreaker("The database", PoolTimeout)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Raises psycopg.OperationalError."""
         try:
-            return _breaker.ask(
+            return _breaker.call(
                 lambda: super(DatabaseWrapper, self).get_new_connection(conn_params)
             )
-        except Away as error:
-            raise psycopg.OperationalError("The database does not answer.") from error
+        except CircuitOpen as error:
+            raise psycopg.OperationalError("The database is unavailable.") from error
