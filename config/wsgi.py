@@ -1,4 +1,4 @@
-"""What a server runs. A few addresses are answered before Django, which would cost them more than they do."""
+"""The WSGI application. A few paths bypass Django, whose overhead would exceed their own work."""
 
 import io
 import os
@@ -13,16 +13,17 @@ from django.core.management import call_command
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
-# A server does not run Django's checks by itself, and one without a pepper must not start.
+# A WSGI server does not run Django's checks. Run them before the first request is served, so that a
+# process without a pepper does not start.
 call_command("check", tags=["security"], verbosity=0, stdout=io.StringIO())
 
-# Their modules import models, which only Django's setup makes importable.
+# These modules import models, so they must follow django.setup().
 from apikeys.verify import gateway  # noqa: E402
 from config.lib import logs  # noqa: E402
 from config.serving import content_type, health, metrics  # noqa: E402
 from config.serving.handler import Handler, is_connected  # noqa: E402
 
-with_django = Handler()
+django_application = Handler()
 
 BEFORE_DJANGO = {
     gateway.ROUTE: gateway.application,
@@ -33,7 +34,7 @@ BEFORE_DJANGO = {
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Give the request a name, which is in the log and in the answer."""
+    """Assign the request an id for the log and the response."""
     request_id = logs.begin_request(environ, is_proxied=settings.KEYWAY_TRUSTED_PROXIES > 0)
 
     def start(
@@ -41,15 +42,16 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     ) -> Callable[[bytes], object]:
         return start_response(status, [*headers, ("X-Request-Id", request_id)], error)
 
-    return _answer(environ, start)
+    return _dispatch(environ, start)
 
 
-def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    if not content_type.is_good(environ.get("CONTENT_TYPE", "")):
+def _dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    # First, because Django and the paths before it fail on a bad charset.
+    if not content_type.is_allowed(environ.get("CONTENT_TYPE", "")):
         return content_type.refuse(environ, start_response)
     before_django = BEFORE_DJANGO.get(environ["PATH_INFO"].removesuffix("/"))
     if before_django is None:
-        return with_django(environ, start_response)
+        return django_application(environ, start_response)
     try:
         return before_django(environ, start_response)
     finally:

@@ -79,7 +79,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> list
         route=ROUTE, method=environ["REQUEST_METHOD"], status=answer.status.value, began=began
     )
     headers = [*answer.headers, *throttling.fields(environ)]
-    return wsgi_responses.answer(
+    return wsgi_responses.respond(
         environ, start_response, answer.status, headers=headers, body=answer.body
     )
 

@@ -1,4 +1,4 @@
-"""What every answer of the API tells besides what the view says."""
+"""Headers of every API response."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from config.lib.addresses import is_call
 
 
 class ApiHeadersMiddleware:
-    """How long it is, and that it is no page: nothing in it is run, shown in a frame or taken for another type."""
+    """Set Content-Length, and a policy under which browsers neither run nor frame the response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,7 +1,8 @@
-"""Refuse a Content-Type that Django would stumble over before any view could answer.
+"""Refuse a Content-Type on which Django fails before any view runs.
 
-Django looks up the charset a caller names among all of Python's codecs, compressors included, while it reads the query
-string: ``charset=bz2_codec`` or an RFC 2231 ``charset*=`` is a 500 on any address. Nothing here speaks anything but UTF-8.
+Django looks up the caller's charset among all of Python's codecs, decompressors included, while it
+reads the query string. ``charset=bz2_codec`` or an RFC 2231 ``charset*=`` would cause a 500 on any
+URL. Keyway supports UTF-8 only.
 """
 
 import re
@@ -10,13 +11,16 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from config.lib import wsgi_responses
 
-_GOOD = re.compile(r'[^;*]*(;(?!\s*charset)[^;*]*|;\s*charset\s*=\s*"?utf-8"?\s*)*', re.IGNORECASE)
+_ALLOWED = re.compile(
+    r'[^;*]*(;(?!\s*charset)[^;*]*|;\s*charset\s*=\s*"?utf-8"?\s*)*', re.IGNORECASE
+)
 
 
-def is_good(content_type: str) -> bool:
-    return _GOOD.fullmatch(content_type) is not None
+def is_allowed(content_type: str) -> bool:
+    return _ALLOWED.fullmatch(content_type) is not None
 
 
 def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    words = "Content-Type: no charset but utf-8 is taken."
-    return wsgi_responses.text(environ, start_response, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
+    words = "Content-Type: utf-8 is the only supported charset."
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    return wsgi_responses.respond_text(environ, start_response, status, words)

@@ -1,4 +1,4 @@
-"""How gunicorn serves Keyway: ``gunicorn -c config/serving/gunicorn.py config.wsgi``."""
+"""gunicorn's configuration: ``gunicorn -c config/serving/gunicorn.py config.wsgi``."""
 
 import gc
 import os
@@ -13,7 +13,7 @@ bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("KEYWAY_THREADS", "4"))
-# The control socket would be opened in the home directory; nothing here uses it.
+# gunicorn would open its control socket in the home directory, and Keyway does not use it.
 control_socket_disable = True
 max_requests = 0
 graceful_timeout = 15
@@ -22,10 +22,12 @@ keepalive = 30
 GunicornLogger.form = os.environ.get("KEYWAY_LOG_FORMAT", "json")
 logger_class = GunicornLogger
 accesslog = os.environ.get("KEYWAY_ACCESS_LOG") or None
-# No query string: a search is nobody's business. No header but the agent: keys travel in headers.
+# Omits the query string, which may hold a private search, and all headers but User-Agent, because
+# keys are sent in headers.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms "%(a)s"'
 
-# Processes count requests in files here, so that any of them can tell the sum. Named before a worker imports the counters.
+# Processes count requests in files in this directory, so that each can report the sum. It must be
+# set before a worker imports config.lib.metrics.
 _OURS = "keyway-metrics-"
 _counts = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix=_OURS))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_counts)
@@ -38,7 +40,7 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """What is loaded by now stays for good: the collector need not walk through it again and again."""
+    """Exclude everything loaded so far from garbage collection, because it is never freed."""
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,4 @@
-"""The WSGI handler: Django's, except that a call of the API which opened no connection ends at once."""
+"""Django's WSGI handler with a fast path for API calls that opened no database connection."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -13,12 +13,13 @@ from config.lib.addresses import is_call
 
 
 class Handler(WSGIHandler):
-    """Leaves out Django's signals where they have nothing to end: sending them costs more than verifying a key.
+    """Skip Django's request signals if there is no connection to release.
 
-    tests/config/test_handler.py holds both halves: a call gives its connection back, and one without sends nothing.
+    Sending them costs more than verifying a key. tests/config/test_handler.py proves that a call
+    returns its connection, and that one without a connection sends no signal.
     """
 
-    def __call__(  # type: ignore[override]  # what a server iterates over need not be a response
+    def __call__(  # type: ignore[override]  # servers accept any iterable
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         if not is_call(environ["PATH_INFO"]):
@@ -31,13 +32,13 @@ class Handler(WSGIHandler):
             f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies]
         )
         if isinstance(response, StreamingHttpResponse) or is_connected():
-            return response  # the server closes it, which sends request_finished
+            return response  # the server closes it, and Django then sends request_finished
         request.close()
         return [cast("HttpResponse", response).content]
 
 
 def is_connected() -> bool:
-    """Whether this thread holds a connection to the database, which request_finished would give back."""
+    """Return whether this thread holds a database connection that request_finished must release."""
     return any(
         connection.connection is not None for connection in connections.all(initialized_only=True)
     )

@@ -1,4 +1,7 @@
-"""`/healthz`: this process answers. `/readyz`: it can do its work. Neither tells strangers more than a word."""
+"""`/healthz` reports that this process responds, `/readyz` that it can serve requests.
+
+Both are public, so they reveal no more than a word.
+"""
 
 import logging
 import threading
@@ -14,49 +17,49 @@ from config.lib.readiness import missing_parts
 
 logger = logging.getLogger(__name__)
 
-# Whoever asks may ask as often as they like; the database is asked this often.
-LOOK_SECONDS = 1.0
+# Limits the queries of `/readyz` however often it is called, because it needs no credential.
+CHECK_SECONDS = 1.0
 
 
-@wsgi_responses.reading
+@wsgi_responses.safe_methods_only
 def alive(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    return wsgi_responses.text(environ, start_response, HTTPStatus.OK, "alive")
+    return wsgi_responses.respond_text(environ, start_response, HTTPStatus.OK, "alive")
 
 
-@wsgi_responses.reading
+@wsgi_responses.safe_methods_only
 def ready(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     missing = readiness.missing()
     if missing:
-        return wsgi_responses.text(
+        return wsgi_responses.respond_text(
             environ,
             start_response,
             HTTPStatus.SERVICE_UNAVAILABLE,
             f"not ready: {', '.join(missing)}",
         )
-    return wsgi_responses.text(environ, start_response, HTTPStatus.OK, "ready")
+    return wsgi_responses.respond_text(environ, start_response, HTTPStatus.OK, "ready")
 
 
 class Readiness:
-    """Thread-safe; one thread looks at a time, and what it saw holds for a second."""
+    """Thread-safe. One thread checks at a time, and the result is cached for a second."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._looked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._missing: list[str] = []
         self._is_migrated = False
 
     def missing(self) -> list[str]:
         with self._lock:
-            if time.monotonic() >= self._looked_at + LOOK_SECONDS:
+            if time.monotonic() >= self._checked_at + CHECK_SECONDS:
                 self._missing = [*self._database(), *missing_parts()]
-                self._looked_at = time.monotonic()
+                self._checked_at = time.monotonic()
             return self._missing
 
     def _database(self) -> list[str]:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-            # Migrations are only ever added, and new code is a new process: once is enough.
+            # Check migrations until they pass once. New ones come with new code, in a new process.
             self._is_migrated = self._is_migrated or _is_migrated()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("Not ready: %s", error)

@@ -1,4 +1,4 @@
-"""`/metrics`, and the middleware that counts requests."""
+"""The `/metrics` endpoint and the middleware that counts requests."""
 
 import hmac
 import time
@@ -14,7 +14,7 @@ from config.lib import metrics, wsgi_responses
 
 
 class MetricsMiddleware:
-    """Counts each request by the pattern that matched it; what matched none is one route."""
+    """Count each request by its URL pattern. All requests without one share the route "none"."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -29,12 +29,14 @@ class MetricsMiddleware:
         return response
 
 
-@wsgi_responses.reading
+@wsgi_responses.safe_methods_only
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    """Only for who presents KEYWAY_METRICS_TOKEN; without that setting there is nothing here."""
+    """Serve the metrics to callers with KEYWAY_METRICS_TOKEN. 404 if that setting is empty."""
     expected = settings.KEYWAY_METRICS_TOKEN
     if not expected:
-        return wsgi_responses.text(environ, start_response, HTTPStatus.NOT_FOUND, "not found")
+        return wsgi_responses.respond_text(
+            environ, start_response, HTTPStatus.NOT_FOUND, "not found"
+        )
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(
         token.strip().encode(), expected.encode()
@@ -43,10 +45,10 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> list
             ("WWW-Authenticate", 'Bearer realm="Keyway metrics"'),
             ("Content-Type", wsgi_responses.TEXT),
         ]
-        return wsgi_responses.answer(
+        return wsgi_responses.respond(
             environ, start_response, HTTPStatus.UNAUTHORIZED, headers=headers
         )
     headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Cache-Control", "no-store")]
-    return wsgi_responses.answer(
+    return wsgi_responses.respond(
         environ, start_response, HTTPStatus.OK, headers=headers, body=metrics.page()
     )

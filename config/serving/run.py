@@ -1,6 +1,6 @@
-"""Everything between a fresh clone and a running Keyway on this machine: `make run`, `make dev`.
+"""Set up and start a local Keyway with demo data: `make run`, `make dev`.
 
-``python -m config.serving.run [--reload]``. A second run keeps what the first one made.
+``python -m config.serving.run [--reload]``. A second run keeps the secrets and the data of the first.
 """
 
 import json
@@ -48,13 +48,11 @@ def _need_free(port: str) -> None:
         try:
             probe.bind((HOST, int(port)))
         except (OSError, OverflowError, ValueError):
-            sys.exit(
-                f"Port {port} cannot be used: something listens there, or it is no port. Try: make run PORT=8001"
-            )
+            sys.exit(f"Port {port} is invalid or already in use. Try: make run PORT=8001")
 
 
 def _seed() -> None:
-    """Fill an empty database with the demo, and keep its sign-ins in a file only this user can read."""
+    """Seed an empty database, and store the demo's passwords in a file only this user can read."""
     seeded = _manage("seed_demo", "--json", "--force", "--if-empty")
     if seeded.strip():
         descriptor = os.open(DEMO, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -67,15 +65,14 @@ def _welcome(address: str) -> None:
     if not DEMO.is_file():
         return
     demo = json.loads(DEMO.read_text())
-    _say("The demo's people (kept in var/demo.json):")
+    _say("Demo accounts (stored in var/demo.json):")
     for user in demo["users"]:
         _say(f"  {user['email']:24} {user['password']:20} {user['role'] or 'platform staff'}")
     key = next(
         key for key in demo["keys"] if key["kind"] == "public" and key["environment"] == "live"
     )
-    _say(
-        f"\nTry:\n  curl -s -H 'X-API-Key: {key['secret']}' '{address}/api/v1/public/audit-activity?limit=2'\n"
-    )
+    call = f"'{address}/api/v1/public/audit-activity?limit=2'"
+    _say(f"\nTry:\n  curl -s -H 'X-API-Key: {key['secret']}' {call}\n")
 
 
 def _manage(*arguments: str) -> str:

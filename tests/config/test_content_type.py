@@ -1,7 +1,7 @@
 import pytest
 import requests
 
-from config.serving.content_type import is_good
+from config.serving.content_type import is_allowed
 from tests.servers.keyway import KeywayServer
 
 GOOD = [
@@ -22,13 +22,13 @@ BAD = [
 
 
 @pytest.mark.parametrize("content_type", GOOD)
-def test_utf_8_or_no_charset_is_accepted(content_type: str) -> None:
-    assert is_good(content_type)
+def test_utf_8_and_no_charset_are_good(content_type: str) -> None:
+    assert is_allowed(content_type)
 
 
 @pytest.mark.parametrize("content_type", BAD)
-def test_other_charsets_are_refused(content_type: str) -> None:
-    assert not is_good(content_type)
+def test_every_other_charset_is_not(content_type: str) -> None:
+    assert not is_allowed(content_type)
 
 
 @pytest.mark.server

@@ -74,6 +74,6 @@ def test_readyz_caches_the_database_check(
     call("/readyz")
     with django_assert_num_queries(0):
         assert {call("/readyz").status for _ in range(50)} == {200}
-    monkeypatch.setattr(health.readiness, "_looked_at", float("-inf"))
+    monkeypatch.setattr(health.readiness, "_checked_at", float("-inf"))
     with django_assert_num_queries(1):
         call("/readyz")
