@@ -1,4 +1,4 @@
-"""Django REST framework's exception handler: every refusal of the API becomes a problem here."""
+"""Django REST framework's exception handler. It turns every refusal into a problem."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _BY_STATUS = {
 
 
 def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer with the problem. None means a bug of ours: it propagates, is logged, and becomes a 500."""
+    """Respond with the problem, or return None for a bug, which then becomes a logged 500."""
     problem = translate(exception)
     if problem is None:
         return None
@@ -36,7 +36,7 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
     if request is not None:
         if isinstance(problem, Refused):
             usage_note.deny(request.META, problem.denial)
-        # The negotiated renderer may be CSV; a problem is always JSON.
+        # The negotiated renderer may be CSV, but a problem is always JSON.
         request.accepted_renderer = ProblemRenderer()
         request.accepted_media_type = CONTENT_TYPE
     return response

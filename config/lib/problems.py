@@ -1,6 +1,7 @@
-"""RFC 9457 problems: one table of every `code`, and the exception that answers with one of them.
+"""RFC 9457 problems: the table of every `code`, and the exception that responds with one.
 
-Knows neither Django REST framework nor denials: apikeys.api.problems and apikeys.verify.problems do.
+Depends on neither Django REST framework nor denials. Those have apikeys.api.problems and
+apikeys.verify.problems.
 """
 
 import logging
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 CHALLENGE = 'ApiKey realm="Keyway"'
 BEARER = 'Bearer realm="Keyway"'
-# RFC 6750, 3.1: a token was presented and is not good.
+# RFC 6750, 3.1: a token was presented and is invalid.
 BEARER_REFUSED = f'{BEARER}, error="invalid_token"'
 BEARER_TOO_WEAK = f'{BEARER}, error="insufficient_scope"'
 RETRY_AFTER_SECONDS = 1
@@ -34,150 +35,175 @@ class Problem:
 
 
 PROBLEMS: dict[str, Problem] = {
-    "missing_key": Problem(401, "No key", "Present a key in the X-API-Key header."),
+    "missing_key": Problem(401, "Missing key", "Present a key in the X-API-Key header."),
     "key_in_bearer": Problem(
         401,
         "Key in the wrong header",
-        "Authorization: Bearer is for user tokens. Present an API key in the X-API-Key header.",
+        "Authorization: Bearer is for user tokens. Send an API key in the X-API-Key header.",
     ),
     "several_credentials": Problem(
-        400, "Several credentials", "Present exactly one credential, once."
+        400,
+        "Multiple credentials",
+        "The request has more than one credential. Send exactly one, once.",
     ),
     "invalid_key": Problem(401, "Invalid key", "The key is malformed, unknown or wrong."),
     "rotated_key": Problem(
-        401, "Rotated key", "A rotation replaced this secret. Present the key's new one."
+        401, "Rotated key", "A rotation replaced this secret. Use the key's new one."
     ),
     "expired_key": Problem(401, "Expired key", "The key has expired. Issue a new one."),
-    "revoked_key": Problem(401, "Revoked key", "The key was revoked for good. Issue a new one."),
+    "revoked_key": Problem(
+        401, "Revoked key", "The key was revoked and cannot be restored. Issue a new one."
+    ),
     "paused_key": Problem(
-        401, "Paused key", "The key is paused. An admin or its owner can resume it."
+        401, "Paused key", "The key is paused. Its owner or an admin can resume it."
     ),
     "owner_inactive": Problem(
-        401, "Owner inactive", "The key's owner is no longer an active member of the organization."
+        401,
+        "Owner inactive",
+        "The key's owner is no longer an active member of the organization. "
+        "An admin can reactivate the owner.",
     ),
     "organization_suspended": Problem(
-        401, "Organization suspended", "The key's organization is suspended."
+        401,
+        "Organization suspended",
+        "The key's organization is suspended. Platform staff can resume it.",
     ),
     "missing_token": Problem(
         401,
-        "No token",
-        "Sign in at /api/v1/auth/login and present the token as Authorization: Bearer.",
+        "Missing token",
+        "Sign in at /api/v1/auth/login and send the token as Authorization: Bearer.",
         BEARER,
     ),
     "invalid_token": Problem(
         401,
         "Invalid token",
-        "The token is malformed, unknown, wrong or revoked. Sign in again, or ask for a new one.",
+        "The token is malformed, unknown, wrong or revoked. Sign in again or request a new one.",
         BEARER_REFUSED,
     ),
     "expired_token": Problem(
         401,
         "Expired token",
-        "The token has expired. Refresh it, or ask for a new one.",
+        "The token has expired. Refresh it or request a new one.",
         BEARER_REFUSED,
     ),
     "refresh_reused": Problem(
         401,
         "Refresh token reused",
-        "The refresh token was used before, so somebody may have stolen it. Its sign-in has ended; sign in again.",
+        "The refresh token was used before and may have been stolen. "
+        "Its sign-in has ended; sign in again.",
         BEARER_REFUSED,
     ),
     "invalid_login": Problem(
-        401, "Sign-in refused", "The e-mail address, the password or the code is wrong.", BEARER
+        401, "Sign-in failed", "The email address, the password or the code is wrong.", BEARER
     ),
     "mfa_required": Problem(
         401,
         "Code required",
-        "Send `code` too: one from the authenticator app, or a recovery code.",
+        "Two-step verification is on. Also send `code`, an authenticator or recovery code.",
         BEARER,
     ),
-    "wrong_key_type": Problem(403, "Wrong kind of key", "This call takes the other kind of key."),
+    "wrong_key_type": Problem(
+        403, "Wrong kind of key", "The call requires the other kind of key, agent or public."
+    ),
     "wrong_organization": Problem(
-        403, "Wrong organization", "The organization that was named is not the key's."
+        403, "Wrong organization", "The key does not belong to the requested organization."
     ),
     "wrong_environment": Problem(
-        403, "Wrong environment", "The key is of the other environment than this call takes."
+        403,
+        "Wrong environment",
+        "The call requires a key for the other environment, live or test.",
     ),
     "insufficient_scope": Problem(
-        403, "Insufficient scope", "The key does not have the scope that this call needs."
+        403, "Insufficient scope", "The key does not have the scope that this call requires."
     ),
     "ip_not_allowed": Problem(
-        403, "Address not allowed", "The key may not be used from the caller's network."
+        403, "Network not allowed", "The key cannot be used from the caller's network."
     ),
     "csrf_failed": Problem(
         403,
         "CSRF check failed",
-        "A call with the browser's session needs its CSRF token in X-CSRFToken.",
+        "A call with a browser session must send its CSRF token in X-CSRFToken.",
     ),
     "recent_sign_in_required": Problem(
         403,
         "Recent sign-in required",
-        "This needs a sign-in of the last minutes. Confirm your password, then send it again.",
+        "Your last sign-in is too long ago for this change. Confirm your password and try again.",
     ),
     "not_key_owner": Problem(
         403,
         "Not the key's owner",
-        "This key is somebody else's. Its owner can do this, or an admin of the organization.",
+        "This key belongs to another person. "
+        "Its owner or an admin of the organization can do this.",
     ),
     "scope_not_grantable": Problem(
         403,
         "Scope not grantable",
-        "A scope is not known, not active yet, not for this kind of key, or more than you hold.",
+        "A scope is unknown, not active yet, not for this kind of key, or not yours to grant.",
     ),
     "stronger_than_issuer": Problem(
         403,
         "Stronger than its issuer",
-        "The key would reach further than you do: in environment, expiry or networks.",
+        "The key would exceed your own access in environment, expiry or networks.",
     ),
-    "already_revoked": Problem(409, "Already revoked", "This key is revoked already."),
-    "key_not_usable": Problem(409, "Key not usable", "The key's state does not allow this."),
+    "already_revoked": Problem(409, "Already revoked", "The key has already been revoked."),
+    "key_not_usable": Problem(
+        409, "Key not usable", "The key's current state does not allow this change."
+    ),
     "validation_failed": Problem(
-        422, "Validation failed", "The request is understood, and not valid; see `errors`."
+        422, "Validation failed", "Some values are invalid. See `errors` for each field."
     ),
     "idempotency_key_reused": Problem(
         422,
         "Idempotency key reused",
-        "This Idempotency-Key was sent before with another body. Nothing was issued.",
+        "This Idempotency-Key was used before with a different body. Nothing was issued.",
     ),
     "rate_limited": Problem(
         429, "Rate limited", "Too many requests. Try again after `Retry-After` seconds."
     ),
     "internal_error": Problem(
-        500, "Internal error", "Keyway failed. The cause is in its log, under the request's id."
+        500,
+        "Internal error",
+        "Keyway could not process the request. Its log has the cause under the request id.",
     ),
     "unavailable": Problem(
         503,
         "Unavailable",
-        "Keyway cannot answer just now. This says nothing about the key; try again shortly.",
+        "Keyway is temporarily unavailable. This says nothing about the key. Try again shortly.",
     ),
-    "bad_request": Problem(400, "Bad request", "The request cannot be understood."),
-    "forbidden": Problem(403, "Forbidden", "This is not allowed."),
-    "not_found": Problem(404, "Not found", "There is nothing here."),
+    "bad_request": Problem(400, "Bad request", "The request is malformed."),
+    "forbidden": Problem(403, "Forbidden", "You do not have permission to do this."),
+    "not_found": Problem(
+        404, "Not found", "This resource does not exist, or you do not have access to it."
+    ),
     "method_not_allowed": Problem(
-        405, "Method not allowed", "This address does not take this method."
+        405, "Method not allowed", "This address does not support this method."
     ),
-    "not_acceptable": Problem(406, "Not acceptable", "None of the formats in Accept can be given."),
+    "not_acceptable": Problem(406, "Not acceptable", "None of the formats in Accept is available."),
     "unsupported_media_type": Problem(
-        415, "Unsupported media type", "The body's type, charset or encoding is not taken here."
+        415,
+        "Unsupported media type",
+        "The media type, charset or encoding of the body is not supported.",
     ),
     "malformed_batch": Problem(400, "Malformed batch", "The body is not a batch of events."),
     "malformed_body": Problem(
-        400, "Malformed body", "The body is not the JSON object that this call takes."
+        400, "Malformed body", "The body is not the JSON object that this call expects."
     ),
     "batch_too_large": Problem(
-        413, "Batch too large", "A batch has at most 10,000 events and 10 MiB inflated."
+        413, "Batch too large", "A batch can have at most 10,000 events and 10 MiB uncompressed."
     ),
-    "body_too_large": Problem(413, "Body too large", "The body is larger than this call takes."),
+    "body_too_large": Problem(
+        413, "Body too large", "The body exceeds the size limit of this call."
+    ),
     "invalid_batch": Problem(
-        422, "Nothing accepted", "No event of the batch could be accepted; see `rejected`."
+        422, "Nothing accepted", "No event of the batch was accepted. See `rejected`."
     ),
     "invalid_parameter": Problem(
-        400, "Invalid parameter", "A query parameter cannot be understood."
+        400, "Invalid parameter", "A query parameter is unknown, repeated or invalid."
     ),
     "invalid_cursor": Problem(
         400,
         "Invalid cursor",
-        "The cursor belongs to another key, environment or filter, or was changed.",
+        "The cursor was changed, or belongs to another key, environment or filter.",
     ),
     "query_too_broad": Problem(
         422, "Query too broad", "The search took too long. Narrow the time range or the filter."
@@ -186,9 +212,9 @@ PROBLEMS: dict[str, Problem] = {
 
 
 class ApiProblem(Exception):
-    """Raise to answer with the problem of `code`.
+    """Raise to respond with the problem of `code`.
 
-    `members` are added to the body, `headers` to the answer. `challenge` replaces the table's own.
+    Adds `members` to the body and `headers` to the response. `challenge` replaces the table's.
     """
 
     def __init__(
@@ -211,7 +237,7 @@ class ApiProblem(Exception):
 
 
 def respond(problem: ApiProblem) -> JsonResponse:
-    """Answer where Django REST framework does not."""
+    """Respond outside Django REST framework."""
     status, fields = problem.status_code, headers(problem)
     return JsonResponse(body(problem), status=status, content_type=CONTENT_TYPE, headers=fields)
 
@@ -243,21 +269,22 @@ def retry_after(seconds: int | None) -> dict[str, str]:
 
 
 def translate(exception: Exception) -> ApiProblem | None:
-    """Find the problem that an exception means. None for a bug of ours."""
+    """Return the problem for an exception, or None for a bug in Keyway."""
     problem = None
     match exception:
         case ApiProblem():
             problem = exception
         case Http404():
             problem = ApiProblem("not_found")
-        case SuspiciousOperation():  # for example more query fields than Django reads
+        case SuspiciousOperation():  # for example too many query fields
             problem = ApiProblem("bad_request")
         case PermissionDenied():
             problem = ApiProblem("forbidden")
         case KeywayError() if exception.code in PROBLEMS:
-            again = retry_after(exception.retry_after)
-            problem = ApiProblem(exception.code, exception.detail, headers=again)
+            problem = ApiProblem(
+                exception.code, exception.detail, headers=retry_after(exception.retry_after)
+            )
         case Unavailable() | OperationalError() | InterfaceError():
-            logger.error("Answered 503: %s", exception)
+            logger.error("Responded with 503: %s", exception)
             problem = ApiProblem("unavailable")
     return problem
