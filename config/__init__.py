@@ -1,3 +1,3 @@
-"""Settings, URLs and serving of Keyway. `__version__` is the one version number of the product."""
+"""Settings, URLs and serving. `__version__` is the product's only version number."""
 
 __version__ = "0.2.0"

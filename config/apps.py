@@ -1,3 +1,5 @@
+"""Django's admin app with Keyway's own site."""
+
 from django.contrib.admin.apps import AdminConfig
 
 

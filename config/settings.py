@@ -1,4 +1,7 @@
-"""Every deploy-time value is read here, once. docs/configuration.md lists them; a test keeps it true."""
+"""Django settings. Reads every deploy-time value, once.
+
+docs/configuration.md lists them all, and a test keeps the list complete.
+"""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +13,7 @@ from config.lib import database, logs, redis_options
 from config.lib.peppers import parse_peppers
 from config.lib.rates import parse_rate
 
-# Forms and admin classes name their model, ModelForm[User], also where no type checker looks.
+# Lets forms and admin classes name their model at run time, as in ModelForm[User].
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -53,7 +56,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 
-# One list for pages and calls of the API. What config.pages.skip wraps steps aside for calls.
+# One list for pages and API calls. The ones from config.pages.skip do nothing for API calls.
 MIDDLEWARE = [
     "config.serving.metrics.MetricsMiddleware",
     "apikeys.api.middleware.UsageMiddleware",
@@ -66,7 +69,7 @@ MIDDLEWARE = [
     "tenants.changes.middleware.LeaseMiddleware",
     "config.pages.skip.Session",
     "config.pages.skip.Common",
-    # Django and allauth look for these three by name. They do next to nothing for a call.
+    # Django and allauth look for these three by name. They cost an API call next to nothing.
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.pages.skip.Authentication",
     "config.pages.skip.Messages",
@@ -102,13 +105,13 @@ DATABASES = {
     "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'keyway.sqlite3'}")
 }
 DATABASES["default"]["ENGINE"] = database.engine(DATABASES["default"]["ENGINE"])
-# One for each thread that answers, two to renew leases, two to spare. The worker needs more.
+# One connection for each request thread, two to renew leases, two to spare. The worker needs more.
 DATABASE_POOL = env.int("KEYWAY_DATABASE_POOL", default=env.int("KEYWAY_THREADS", default=4) + 4)
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | database.options(
     DATABASES["default"]["ENGINE"], STATEMENT_TIMEOUT_MS, DATABASE_POOL
 )
 
-# Redis is optional. Without it, and while it is away, each process counts its share of every limit for itself.
+# Redis is optional. Without it, and during an outage, each process counts its share of every limit.
 REDIS_URL = env.str("REDIS_URL", default="")
 KEYWAY_REDIS_WAIT_MS = env.int("KEYWAY_REDIS_WAIT_MS", default=20)
 KEYWAY_PROCESSES = env.int("KEYWAY_PROCESSES", default=env.int("WEB_CONCURRENCY", default=2))
@@ -149,7 +152,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyway] "
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Keyway"
-# Nobody registers alone, so nobody can lock a stranger's address behind a second factor of their own.
+# Safe because sign-up is closed: no one can put a second factor on another person's address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 USERSESSIONS_TRACK_ACTIVITY = False
 USERSESSIONS_ADAPTER = "tenants.sign_in.adapter.UserSessionsAdapter"
@@ -178,7 +181,8 @@ X_FRAME_OPTIONS = "DENY"
 KEYWAY_TRUSTED_PROXIES = env.int("KEYWAY_TRUSTED_PROXIES", default=0)
 if KEYWAY_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# The names are those of Django 6's own policy, which replaces config.pages.csp at the next LTS.
+# The format is Django 6's, which replaces config.pages.csp at the next LTS. Start from 'none' and
+# allow single sources, so that a forgotten one stays blocked.
 SECURE_CSP = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
@@ -209,17 +213,20 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["apikeys.api.permissions.IsCredential"],
     "DEFAULT_RENDERER_CLASSES": ["config.lib.renderers.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.lib.renderers.Negotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.lib.renderers.FastContentNegotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "apikeys.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
-    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: the schema tells more, and tells it to everybody
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS responds 405; the public schema says more
     "URL_FORMAT_OVERRIDE": None,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 SPECTACULAR_SETTINGS = {
     "TITLE": "Keyway API",
-    "DESCRIPTION": "Present a key in the `X-API-Key` header. A refusal is `application/problem+json` with a stable `code`.",
+    "DESCRIPTION": (
+        "Send a key in the `X-API-Key` header. "
+        "Errors are `application/problem+json` with a stable `code`."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -257,8 +264,9 @@ OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth.AccessToken"  # noqa: S105  a model
 OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "oauth.RefreshToken"  # noqa: S105
 OAUTH2_PROVIDER_ID_TOKEN_MODEL = "oauth.IDToken"  # noqa: S105
 OAUTH2_PROVIDER_GRANT_MODEL = "oauth.Grant"
-# What the toolkit leaves open to be compatible with its past (RFC 9700), closed. Beyond it: apikeys.oauth.server knows no
-# other grants than Keyway's, and apikeys.oauth.validator stores keyed hashes.
+# Switches off what the toolkit allows for backward compatibility only (RFC 9700). In addition,
+# apikeys.oauth.server supports no grants but Keyway's, and apikeys.oauth.validator stores keyed
+# hashes.
 OAUTH2_PROVIDER = {
     "OAUTH2_VALIDATOR_CLASS": "apikeys.oauth.validator.Validator",
     "OIDC_ISS_ENDPOINT": KEYWAY_URL.rstrip("/"),

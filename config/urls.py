@@ -1,3 +1,5 @@
+"""All URLs of Keyway."""
+
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -9,7 +11,7 @@ from tenants.sign_in.views import sessions
 from tenants.urls import api_urlpatterns as tenants_urls
 
 urlpatterns = [
-    # First, for they are asked for most.
+    # First, because they get the most requests.
     path("api/v1/", include("apikeys.api.urls")),
     path("api/v1/", include(tenants_urls)),
     path("api/v1/", include(audit_urls)),
@@ -22,7 +24,8 @@ urlpatterns = [
     path("docs/errors/", docs.errors, name="errors"),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
     path("admin/", admin.site.urls),
-    # The e-mail address is the account's name, and admins give it: to change one's own would be to take another's place.
+    # Replaces allauth's page to change the email address. The address identifies the account and an
+    # admin assigned it, so changing it would let a person take over someone else's place.
     path("accounts/email/", RedirectView.as_view(pattern_name="profile")),
     path("accounts/sessions/", sessions, name="usersessions_list"),
     path("accounts/", include("allauth.urls")),

@@ -1,1 +1,5 @@
-"""The ground that every app stands on. Imports nothing of Keyway outside this package."""
+"""The ground: modules that every app uses and that import none of them.
+
+Configuration formats, ids, request bodies and problems, rate limits, logs, metrics, the worker, and
+access to the database and Redis.
+"""

@@ -1,12 +1,12 @@
-"""Which addresses are calls of the API."""
+"""Paths of the API, and the test that tells its calls from requests for pages."""
 
 API = "/api/v1/"
 SIGN_IN = "/api/v1/auth/"
 
 
 def is_call(path: str) -> bool:
-    """Whether a request is a call of the API rather than a page's.
+    """Return whether `path` is a call of the API and not a page.
 
-    Signing in goes the way of pages: its limits and flows are allauth's, which need a session.
+    Sign-in calls count as pages because allauth's limits and flows need a session.
     """
     return path.startswith(API) and not path.startswith(SIGN_IN)

@@ -1,7 +1,7 @@
-"""Request bodies, read within limits: never more into memory than a body may have, inflated or not.
+"""Read request bodies within a size limit, before and after decompression.
 
-Django's and DRF's own readers are not used. They know no compression, no chunked bodies, and take a
-charset from the caller that may itself be a decompressor (CVE-2026-114136).
+Replaces the readers of Django and DRF. Those support neither compression nor chunked bodies, and
+decode with any codec that the caller names as charset, decompressors included (CVE-2026-114136).
 """
 
 import zlib
@@ -27,7 +27,11 @@ _GZIP = 31  # zlib's wbits: a gzip header and nothing else
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a call takes. The two codes name the problems of a body that cannot be read, and of one past `limit` bytes."""
+    """Describe the bodies that a call accepts.
+
+    `malformed` and `too_large` are the problem codes for an unreadable body and for one of more
+    than `limit` bytes. `inflates` allows gzip.
+    """
 
     media_types: tuple[str, ...]
     limit: int
@@ -43,31 +47,35 @@ class Body:
 
 
 def has_body(meta: Mapping[str, Any]) -> bool:
-    """Whether the request has a body at all, for calls whose body is optional."""
+    """Return whether the request has a body, for calls where it is optional."""
     return _length(meta) != 0
 
 
 def read(request: HttpRequest, form: type[Form], *, limit: int = MOST_BYTES) -> Form:
-    """Read a JSON object as `form`. Raises ApiProblem as `parse` and `fill` do."""
+    """Read a JSON object as `form`. Raises ApiProblem like `parse` and `fill`."""
     return fill(parse(request, limit=limit), form)
 
 
 def parse(request: HttpRequest, *, limit: int = MOST_BYTES) -> Pairs:
-    """Read a JSON object as it was written. Raises ApiProblem: `malformed_body`, `body_too_large`…"""
+    """Read a JSON object and keep duplicate keys.
+
+    Raises ApiProblem: `malformed_body`, `body_too_large` or `unsupported_media_type`.
+    """
     accepted = Accepted((JSON,), limit, malformed="malformed_body", too_large="body_too_large")
     try:
         parsed = strict_json.parse(read_body(request, accepted).content)
     except Malformed as error:
         raise ApiProblem("malformed_body", str(error)) from error
     if not isinstance(parsed, Pairs):
-        raise ApiProblem("malformed_body", "Not a JSON object.")
+        raise ApiProblem("malformed_body", "The body is not a JSON object.")
     return parsed
 
 
 def fill(pairs: Pairs, form: type[Form]) -> Form:
-    """Make a `form` of an object. Raises ApiProblem: `validation_failed` with every flaw by field.
+    """Convert an object to `form`. Raises ApiProblem `validation_failed` with every error by field.
 
-    A field given twice is `malformed_body`: a reader that keeps one of them hides the other.
+    A duplicate field is `malformed_body`. Keeping one of the two values would hide the other from
+    a proxy or a log that keeps the other one.
     """
     made = strict_json.read_all(pairs, form)
     if not isinstance(made, list):
@@ -81,7 +89,8 @@ def fill(pairs: Pairs, form: type[Form]) -> Form:
 
 
 def read_body(request: HttpRequest, accepted: Accepted) -> Body:
-    """Read the whole body once. Raises ApiProblem; headers that rule it out do so before a byte is read."""
+    """Read the whole body once. Raises ApiProblem."""
+    # Check the headers first, so that a body of the wrong type is refused before any of it is read.
     media_type = _media_type(request.META.get("CONTENT_TYPE", ""), accepted)
     is_gzip = _is_gzip(request.META.get("HTTP_CONTENT_ENCODING", ""), accepted)
     content = _read(request, accepted)
@@ -98,6 +107,7 @@ def _media_type(header: str, accepted: Accepted) -> str:
     return media_type
 
 
+# Never decode with the caller's charset. Python's codecs include decompressors without a limit.
 _UTF_8 = {"charset=utf-8", 'charset="utf-8"'}
 
 
@@ -107,7 +117,7 @@ def _is_gzip(header: str, accepted: Accepted) -> bool:
         return False
     if coding == "gzip" and accepted.inflates:
         return True
-    # RFC 7694: say which codings would have done.
+    # RFC 7694 asks for the encodings that would have been accepted.
     raise ApiProblem(
         "unsupported_media_type",
         headers={"Accept-Encoding": "gzip" if accepted.inflates else "identity"},
@@ -116,25 +126,27 @@ def _is_gzip(header: str, accepted: Accepted) -> bool:
 
 def _read(request: HttpRequest, accepted: Accepted) -> bytes:
     length = _length(request.META)
+    # Refuse by Content-Length before reading, so that an oversized body never reaches memory.
     if length is not None and length > accepted.limit:
         raise ApiProblem(accepted.too_large)
     try:
         if length is None:
-            # Chunked: the server's own stream ends where the body does, Django's would end at once.
+            # A chunked body has no length, so Django's stream would be empty. The server's own
+            # stream ends with the body. One byte over the limit shows a body that is too large.
             content: bytes = request.META["wsgi.input"].read(accepted.limit + 1)
         else:
             content = request.read(length)
     except (OSError, ParseException) as error:
-        raise ApiProblem(accepted.malformed, "The body could not be read to its end.") from error
+        raise ApiProblem(accepted.malformed, "The body could not be read completely.") from error
     if len(content) > accepted.limit:
         raise ApiProblem(accepted.too_large)
     if length is not None and len(content) < length:
-        raise ApiProblem(accepted.malformed, "The body ended before its Content-Length.")
+        raise ApiProblem(accepted.malformed, "The body is shorter than its Content-Length.")
     return content
 
 
 def _length(meta: Mapping[str, Any]) -> int | None:
-    """Return the announced length, None for a chunked body whose end the server knows."""
+    """Return Content-Length, or None for a chunked body that the server delimits."""
     if "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower() and meta.get(
         "wsgi.input_terminated"
     ):
@@ -146,10 +158,7 @@ def _length(meta: Mapping[str, Any]) -> int | None:
 
 
 def _inflate(content: bytes, accepted: Accepted) -> bytes:
-    """Inflate one gzip member, at most to the limit: a bomb is dropped there, whatever it holds.
-
-    Exactly one: senders have no use for more, and a body of half a million empty members would be minutes of work.
-    """
+    """Inflate one gzip member and stop one byte past the limit, so that a bomb costs no memory."""
     inflater = zlib.decompressobj(_GZIP)
     try:
         plain = inflater.decompress(content, accepted.limit + 1)
@@ -158,7 +167,8 @@ def _inflate(content: bytes, accepted: Accepted) -> bytes:
     if len(plain) > accepted.limit:
         raise ApiProblem(accepted.too_large)
     if not inflater.eof:
-        raise ApiProblem(accepted.malformed, "The gzip stream is cut short.")
+        raise ApiProblem(accepted.malformed, "The gzip stream is incomplete.")
+    # Allow exactly one member. Inflating half a million empty ones would take minutes.
     if inflater.unused_data:
-        raise ApiProblem(accepted.malformed, "There is something behind the gzip stream.")
+        raise ApiProblem(accepted.malformed, "The gzip stream is followed by other data.")
     return plain

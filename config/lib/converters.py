@@ -1,4 +1,4 @@
-"""Path converters: an address carries the public id (``key_01…``), the view receives its UUID."""
+"""Path converters between public ids in URLs (``key_01…``) and UUIDs in views."""
 
 import uuid
 
@@ -12,7 +12,7 @@ class PublicId:
     regex: str
 
     def to_python(self, value: str) -> uuid.UUID:
-        """Raises ValueError, which Django answers with 404."""
+        """Raises ValueError, which Django turns into a 404."""
         return decode(self.prefix, value)
 
     def to_url(self, value: uuid.UUID) -> str:
@@ -20,6 +20,6 @@ class PublicId:
 
 
 def register_id(prefix: str) -> None:
-    """Make ``<prefix_id:name>`` available in routes. Each app does so for its own ids when it starts."""
+    """Register ``<prefix_id:name>`` for routes. Each app registers its own ids when it starts."""
     members = {"prefix": prefix, "regex": rf"{prefix}_[0-9a-z]{{{LENGTH}}}"}
     register_converter(type(f"{prefix}_id", (PublicId,), members), f"{prefix}_id")

@@ -1,10 +1,11 @@
-"""How the database is reached: every wait is bounded, and every commit is on the disk."""
+"""Database options: every wait has a limit, and every commit is flushed to disk."""
 
 from typing import Any
 
 LOCK_TIMEOUT_MS = 3000
 CONNECT_SECONDS = 2
-# How long the pool goes on looking for a database that went away before it waits to be asked again. Its pauses double.
+# How long the pool retries a lost connection, with exponential backoff, before it waits for the
+# next request to try again.
 RECONNECT_SECONDS = 1
 
 
@@ -13,12 +14,17 @@ def engine(named: str) -> str:
 
 
 def options(engine: str, statement_timeout_ms: int, pool: int) -> dict[str, Any]:
-    """OPTIONS for Django. A pool of at most `pool` connections a process; SQLite has neither that nor a time for statements."""
+    """Return Django's OPTIONS, with at most `pool` connections per process.
+
+    SQLite has neither a pool nor a statement timeout.
+    """
     if engine.endswith("sqlite3"):
         return {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+            ),
         }
     return {
         "pool": {

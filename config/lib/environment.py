@@ -1,8 +1,10 @@
+"""The two environments of keys and of audit events."""
+
 from django.db import models
 
 
 class Environment(models.TextChoices):
-    """Test keys see and write test data only; live keys never see it."""
+    """Test keys read and write test data only. Live keys never see test data."""
 
     LIVE = "live", "Live"
     TEST = "test", "Test"

@@ -1,11 +1,14 @@
-class KeywayError(Exception):
-    """A change or a request that the rules refuse. `code` is stable; `detail` is for people.
+"""The base classes of Keyway's errors. Each app derives its own."""
 
-    `retry_after` is in seconds, where trying again later helps.
+
+class KeywayError(Exception):
+    """A rule refused the change or the request. `code` is stable; `detail` is for people.
+
+    `retry_after` is in seconds, or None if retrying does not help.
     """
 
     code = "refused"
-    detail = "That is not possible."
+    detail = "This is not possible."
     retry_after: int | None = None
 
     def __init__(self, detail: str | None = None) -> None:
@@ -14,11 +17,11 @@ class KeywayError(Exception):
 
 
 class Unavailable(Exception):
-    """Keyway cannot do this now, and the caller is not to blame: answered 503, never 401."""
+    """Keyway cannot do this right now. The API responds with 503, never with 401."""
 
 
 class TrailUnavailable(Unavailable):
-    """The trail could not be written, so the change it would have recorded did not happen."""
+    """The trail could not be written, so the change was rolled back."""
 
 
 class RateLimited(KeywayError):

@@ -1,6 +1,7 @@
-"""The examples of the API's description: the same organization, person and key wherever one is shown.
+"""Examples for the API description. All of them show the same organization, person and key.
 
-Ids are encoded by the real code, and tests/config/test_api_examples.py sends and receives every example.
+Ids come from the real encoder, and tests/config/test_api_examples.py sends and receives every
+example.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ APPLICATION_ID = encode("app", UUID("019b1f74-7c20-7e91-a4d8-3f6b9c0e1d44"))
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What is sent to an operation and what it answers, by media type."""
+    """Example request and response of an operation, by media type."""
 
     request: ByMediaType
     answer: ByMediaType
@@ -41,5 +42,5 @@ def example(
     request: ByMediaType | None = None,
     answer: ByMediaType | None = None,
 ) -> None:
-    """Add the examples of an operation to the API's description."""
+    """Register the examples of an operation."""
     EXAMPLES[operation_id] = Examples(request or {}, answer or {})

@@ -1,4 +1,4 @@
-"""Rows as CSV and NDJSON, line by line, for scripts and for spreadsheets."""
+"""Export rows as CSV or NDJSON, one line at a time."""
 
 import csv
 import json
@@ -7,18 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-# A spreadsheet takes a cell that starts with one of these for a formula (OWASP, CSV injection; ASVS 1.2.10).
+# Spreadsheets run a cell that starts with one of these as a formula (OWASP, CSV injection;
+# ASVS 1.2.10).
 _FORMULA = tuple("=+-@\t\r\n\x00＝＋－＠")
 
 
 def rfc3339(moment: datetime) -> str:
-    """Spell an aware time in UTC with all six digits of its microseconds, so that texts sort as times do."""
+    """Format an aware time in UTC, always with microseconds, so that strings sort like times."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def csv_lines(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> Iterator[str]:
-    """Yield RFC 4180 lines, the header first. A cell that a spreadsheet would compute gets a leading '."""
-    # writerow() returns what the write() of its file returns.
+    """Yield RFC 4180 lines, the header first. Formulas get a leading ' so that they do not run."""
+    # writerow() returns the result of its file's write().
     writer = csv.writer(_Echo(), lineterminator="\r\n")
     yield writer.writerow(fields)
     for row in rows:
@@ -26,14 +27,14 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> Itera
 
 
 def ndjson_lines(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> Iterator[str]:
-    """Yield one JSON object a line."""
+    """Yield one JSON object per line."""
     for row in rows:
         facts = {name: _plain(row[name]) for name in fields}
         yield json.dumps(facts, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 class _Echo:
-    """The "file" of a writer whose lines are wanted back."""
+    """A file for csv.writer that returns each line and keeps none."""
 
     def write(self, line: str) -> str:
         return line

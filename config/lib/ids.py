@@ -1,4 +1,7 @@
-"""Ids: UUIDv7 (RFC 9562) inside, TypeID spelling (prefix, underscore, 26 base32 characters) outside."""
+"""Ids: UUIDv7 (RFC 9562) in the database, TypeID in public.
+
+A TypeID is a prefix, an underscore and 26 base32 characters.
+"""
 
 import os
 import threading
@@ -16,10 +19,10 @@ _last = 0
 
 
 def uuid7() -> uuid.UUID:
-    """Make a UUIDv7 greater than every one this process made before.
+    """Return a UUIDv7 greater than every earlier one of this process.
 
-    The 74 bits beside the millisecond are random; within one millisecond they count up from there
-    (RFC 9562, 6.2 method 2), so that sorting by id is sorting by time of making.
+    The 74 bits next to the millisecond are random. Within one millisecond they count up (RFC 9562,
+    6.2, method 2), so sorting by id sorts by time of creation.
     """
     global _last
     fresh = (time.time_ns() // 1_000_000) << _COUNTER_BITS | int.from_bytes(os.urandom(10)) >> (
@@ -37,9 +40,9 @@ def uuid7() -> uuid.UUID:
     )
 
 
-@lru_cache(maxsize=10_000)  # the same few keys and organizations, at every request
+@lru_cache(maxsize=10_000)  # requests repeat the same few keys and organizations
 def encode(prefix: str, value: uuid.UUID) -> str:
-    """Spell a UUID: ``encode("key", …)`` is ``key_01jd…``."""
+    """Format a UUID as a public id. ``encode("key", …)`` returns ``key_01jd…``."""
     number = value.int
     digits = []
     for _ in range(LENGTH):
@@ -49,7 +52,7 @@ def encode(prefix: str, value: uuid.UUID) -> str:
 
 
 def decode(prefix: str, text: str) -> uuid.UUID:
-    """Read an id of the given prefix. Raises ValueError for everything else."""
+    """Parse a public id with this prefix. Raises ValueError for any other text."""
     head, _, digits = text.rpartition("_")
     if head != prefix or len(digits) != LENGTH or digits[0] > "7":
         raise ValueError(f"not a {prefix}_ id")

@@ -1,7 +1,8 @@
-"""The log: one line an event, as JSON or for eyes, with the request and the key it is about, and with no secret in it.
+"""Logging: one line per event, as JSON or plain text, with request id and key, without secrets.
 
-What redacts is the last step, over the finished line: whatever way a secret took into it, as message, argument, extra,
-exception or the repr of something, it has to pass there. Nothing here needs Django, for gunicorn logs before Django is.
+Redaction is the last step and works on the finished line. It catches a secret wherever it came
+from: message, argument, extra, exception or repr. This module does not import Django, because
+gunicorn logs before Django is set up.
 """
 
 import logging
@@ -20,7 +21,8 @@ from structlog.typing import EventDict, WrappedLogger
 
 from config.lib.ids import encode
 
-# Any prefix, for an installation may have had others. What is left of a secret that was cut short is redacted as well.
+# Matches any prefix, because an installation may have used others before. Truncated secrets are
+# redacted too.
 _KEYS = re.compile(r"((?:live|test|oat|ort|oac|ocs)_)[0-9A-Za-z]{8,}")
 _OTHERS = re.compile(
     r"""(?P<name>\b(?:bearer|basic)\s+(?=\S*[\d.=])|(?:__Host-)?keyway(?:-csrf)?=)[^\s"',;\\]+"""
@@ -45,9 +47,12 @@ _subject: ContextVar[_Subject | None] = ContextVar("subject", default=None)
 
 
 def begin_request(meta: Mapping[str, Any], *, is_proxied: bool) -> str:
-    """Forget the request before this one, and name this one: as a trusted proxy did, otherwise anew."""
+    """Reset the context of the log and return the id of this request.
+
+    A trusted proxy's X-Request-Id is kept. Any other caller could forge the ids in the log.
+    """
     given = meta.get("HTTP_X_REQUEST_ID", "") if is_proxied else ""
-    # No secret, so it need not wait for the operating system.
+    # The id is not a secret, so the faster generator is enough.
     identifier = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
     _request_id.set(identifier)
     _subject.set(None)
@@ -60,7 +65,7 @@ def request_id() -> str:
 
 
 def about(subject: _Subject | None) -> None:
-    """What is logged from here on, within this request, is about a key and its organization."""
+    """Add a key and its organization to every later line of this request."""
     _subject.set(subject)
 
 
@@ -78,7 +83,7 @@ def _add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventD
 
 
 def _drop_objects(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Django adds the request, whose repr is an address with its query: nobody's business."""
+    """Drop the request that Django adds. Its repr contains the query string."""
     event.pop("request", None)
     return event
 
@@ -88,7 +93,7 @@ def _redact_line(logger: WrappedLogger, method: str, line: Any) -> str:
 
 
 class LineFormatter(structlog.stdlib.ProcessorFormatter):
-    """Formats records of the standard library, which is what everything here logs with. `form` is json or console."""
+    """Format records of the standard library's logging. `form` is json or console."""
 
     def __init__(self, form: str) -> None:
         self._render: Any = structlog.processors.JSONRenderer()
@@ -104,21 +109,22 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 _add_context,
                 _drop_objects,
-                # Not its structured sister: that one shows local variables.
+                # Not dict_tracebacks, which would log local variables, and with them secrets.
                 structlog.processors.format_exc_info,
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 self._render,
-                _redact_line,
+                _redact_line,  # last, so that no later step can add a secret
             ],
         )
 
     def format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
-        except Exception as error:  # noqa: BLE001  whatever an argument's own __str__ raises; logging would print the arguments
-            event = f"Not formatted, {type(error).__name__}: {record.msg!r}"
+        # An argument's __str__ may raise anything, and logging would then print the arguments.
+        except Exception as error:  # noqa: BLE001
+            event = f"Cannot format this record, {type(error).__name__}: {record.msg!r}"
             return redact(
                 self._render(
                     None,
@@ -129,7 +135,7 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
 
 
 def configuration(level: str, form: str) -> dict[str, Any]:
-    """For logging.config.dictConfig."""
+    """Return the argument of logging.config.dictConfig."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -141,28 +147,33 @@ def configuration(level: str, form: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level},
             "django.server": {"handlers": [], "propagate": True},
-            # Each refusal is counted and recorded as usage; a stranger shall not be able to fill a disk with lines.
+            # Do not log 4xx responses. Anyone can cause them and could fill the disk. Denials are
+            # counted and recorded as usage.
             "django.request": {"level": "ERROR"},
         },
     }
 
 
 def close_side_doors() -> None:
-    """Have threads that die told of here, and a log that cannot be written not printed with its arguments."""
+    """Stop the two prints to stderr that bypass redaction.
+
+    Python prints the traceback of a crashed thread, and logging prints the arguments of a record
+    that it fails to write.
+    """
     logging.raiseExceptions = False
-    threading.excepthook = _tell_of_thread
+    threading.excepthook = _log_crashed_thread
 
 
-def _tell_of_thread(died: threading.ExceptHookArgs) -> None:
-    if died.exc_value is not None:
-        error = (died.exc_type, died.exc_value, died.exc_traceback)
+def _log_crashed_thread(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_value is not None:
+        error = (crash.exc_type, crash.exc_value, crash.exc_traceback)
         logging.getLogger(__name__).error(
-            "Thread %s died", died.thread.name if died.thread else "", exc_info=error
+            "Thread %s crashed", crash.thread.name if crash.thread else "", exc_info=error
         )
 
 
 class GunicornLogger(glogging.Logger):  # type: ignore[misc]  # gunicorn ships no types
-    """gunicorn's own log and its access log, in the same lines."""
+    """Write gunicorn's error log and access log in the same format."""
 
     form = "json"
 

@@ -1,7 +1,8 @@
-"""Figures for Prometheus: counted in each process, summed over all of them. No label names a key, a tenant or a person.
+"""Prometheus metrics, counted per process and summed over all processes.
 
-Under gunicorn the counts are in files that its configuration names in PROMETHEUS_MULTIPROC_DIR before this is imported;
-they are up to half a second behind, and a process that is killed takes that much of them along.
+No label names a key, a tenant or a person. Under gunicorn the counts are in files, because its
+configuration sets PROMETHEUS_MULTIPROC_DIR before this module is imported. The files lag by up to
+half a second, and a killed process loses that much.
 """
 
 import atexit
@@ -25,21 +26,21 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 _here = CollectorRegistry()
 _collectors: list[Collector] = []
 _requests = Counter(
-    "keyway_requests", "Requests answered.", ["route", "method", "status"], registry=_here
+    "keyway_requests", "Requests served.", ["route", "method", "status"], registry=_here
 )
 _seconds = Histogram(
     "keyway_request_seconds",
-    "How long requests took.",
+    "Request duration in seconds.",
     ["surface"],
     buckets=SECONDS,
     registry=_here,
 )
 _presentations = Counter(
-    "keyway_presentations", "Keys presented, by what became of them.", ["outcome"], registry=_here
+    "keyway_presentations", "Presented keys, by outcome.", ["outcome"], registry=_here
 )
 
-# Counted here first, as they are: to count in a file at every request takes ten times as long. Appending and taking are
-# atomic, so no request waits for a lock, and nothing that is counted while others are handed over is lost.
+# Requests are buffered here first, because counting in the files takes ten times as long. append()
+# and popleft() are atomic, so no request waits for a lock and a concurrent hand-over loses nothing.
 _answered: deque[tuple[str, str, int, float]] = deque()
 _presented: deque[str] = deque()
 _handing_over = threading.Lock()
@@ -47,7 +48,7 @@ HAND_OVER_SECONDS = 0.5
 
 
 def count_request(*, route: str, method: str, status: int, began: float) -> None:
-    """`route` is a pattern of ours, never what was called; `began` is of time.perf_counter."""
+    """Count one request. `route` is a URL pattern, never a path. `began` is a perf_counter time."""
     _answered.append(
         (route, method if method in METHODS else "OTHER", status, time.perf_counter() - began)
     )
@@ -55,12 +56,15 @@ def count_request(*, route: str, method: str, status: int, began: float) -> None
 
 
 def count_presentation(outcome: str) -> None:
-    """`outcome` is "accepted" or the reason of a denial. The request that presented it is counted after it."""
+    """Count one presented key. `outcome` is "accepted" or the reason of a denial.
+
+    Does not start a hand-over, because the request itself is counted right after.
+    """
     _presented.append(outcome)
 
 
 class _Alarm:
-    """Hands over, once, a moment after it is set."""
+    """Call `hand_over` once, HAND_OVER_SECONDS after `set`."""
 
     def __init__(self) -> None:
         self._is_set = False
@@ -72,7 +76,7 @@ class _Alarm:
             timer.daemon = True
             try:
                 timer.start()
-            except RuntimeError:  # no more threads are to be had: the next request tries again
+            except RuntimeError:  # cannot start a thread; the next request tries again
                 self._is_set = False
 
     def _ring(self) -> None:
@@ -85,7 +89,7 @@ _alarm = _Alarm()
 
 @atexit.register
 def hand_over() -> None:
-    """Give prometheus-client what was counted since the last time. Whoever reads next reads all of it."""
+    """Move everything counted so far into prometheus-client."""
     with _handing_over:
         _hand_over()
 
@@ -104,7 +108,7 @@ def _hand_over() -> None:
 
 
 def _observe(histogram: Histogram, seconds: Sequence[float]) -> None:
-    """What its `observe` does, for many at once; for that it has no public way."""
+    """Observe many values at once, which prometheus-client's public API cannot do."""
     histogram._sum.inc(sum(seconds))  # noqa: SLF001
     bounds = histogram._upper_bounds  # noqa: SLF001
     for bucket, times in Tally(bisect_left(bounds, took) for took in seconds).items():
@@ -123,19 +127,19 @@ def _surface(route: str) -> str:
 
 
 def register(collector: Collector) -> None:
-    """Add figures that are read when somebody asks, such as how full a directory is."""
+    """Add metrics that are measured on each scrape, such as the size of a directory."""
     _collectors.append(collector)
     _here.register(collector)
 
 
 def page() -> bytes:
-    """All figures in Prometheus' text format, of every process of this server."""
+    """Return the metrics of all processes in Prometheus's text format."""
     hand_over()
     return generate_latest(_registry())
 
 
 def _registry() -> CollectorRegistry:
-    """Every process's counts where they are in files, otherwise those of this process."""
+    """Return a registry over all processes' files, or over this process without files."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return _here
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""OpenAPI made from the types that validate, so that the two cannot differ."""
+"""Generate OpenAPI from the types that validate requests, so that the two cannot differ."""
 
 from itertools import groupby
 from typing import Any
@@ -18,7 +18,7 @@ def schema_of(form: type[msgspec.Struct]) -> Schema:
 
 
 def forbid_nul(schema: Any) -> None:
-    """Say in every string of free text that U+0000 is not taken: no database stores it."""
+    """Exclude U+0000 from every free-text string in place, because PostgreSQL cannot store it."""
     if isinstance(schema, list):
         for each in schema:
             forbid_nul(each)
@@ -29,7 +29,7 @@ def forbid_nul(schema: Any) -> None:
 
 
 def problems(*codes: str, **members: Schema) -> dict[tuple[int, str], OpenApiResponse]:
-    """Describe the refusals a call has of its own; `members` are those its problems carry beside the usual ones."""
+    """Describe the problems of one call. `members` are their additional members."""
     by_status = groupby(
         sorted(codes, key=lambda code: PROBLEMS[code].status),
         key=lambda code: PROBLEMS[code].status,
@@ -42,7 +42,7 @@ def problems(*codes: str, **members: Schema) -> dict[tuple[int, str], OpenApiRes
 
 
 def describe(codes: list[str], members: dict[str, Schema]) -> tuple[Schema, str]:
-    """The schema of the problem with one of these codes, and its words."""
+    """Return the schema and the description of problems with these codes."""
     own = {"type": "object", "properties": {"code": {"enum": codes}} | members}
     words = " ".join(f"`{code}`: {PROBLEMS[code].detail}" for code in codes)
     return {"allOf": [{"$ref": "#/components/schemas/Problem"}, own]}, words
@@ -50,10 +50,10 @@ def describe(codes: list[str], members: dict[str, Schema]) -> tuple[Schema, str]
 
 ERRORS: Schema = {
     "type": "object",
-    "description": "What is wrong with each field.",
+    "description": "Error messages by field.",
     "additionalProperties": {"type": "array", "items": {"type": "string"}},
 }
-# The refusals of every call that reads a JSON object with config.lib.bodies.
+# The problems of every call that reads a JSON object with config.lib.bodies.
 BODY = problems("malformed_body", "body_too_large", "unsupported_media_type") | problems(
     "validation_failed", errors=ERRORS
 )

@@ -1,4 +1,4 @@
-"""The form of ``KEYWAY_PEPPERS``: ``version:text``, newest first, separated by commas."""
+"""Parser of ``KEYWAY_PEPPERS``: ``version:base64`` entries, newest first, comma-separated."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ class Pepper(NamedTuple):
 
 
 def parse_peppers(text: str) -> tuple[Pepper, ...]:
-    """Parse the setting. What cannot be a pepper raises ValueError, without quoting it."""
+    """Parse the setting. Raises ValueError, without the secret in its message."""
     peppers = tuple(
         _parse_one(part.strip(), position)
         for position, part in enumerate(text.split(","), 1)

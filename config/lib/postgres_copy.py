@@ -1,6 +1,6 @@
-"""COPY of PostgreSQL in its text format: the quickest way in for many rows.
+"""Insert many rows with PostgreSQL's COPY in text format.
 
-Adapting each value by itself costs several times what storing it does, so values come as the text that PostgreSQL reads.
+Adapting Python values one by one costs several times as much as storing them, so callers pass text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from django.db import connection
 
 
 def copy_in(table: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Add rows of text, none of it NULL, to `table`. Raises what the database raises."""
+    """Insert rows of text into `table`. Values cannot be NULL. Raises Django's database errors."""
     lines = ["\0".join(row).encode() for row in rows]
     if not lines:
         return
@@ -23,8 +23,12 @@ def copy_in(table: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
 
 
 def _escape(text: bytes) -> bytes:
-    """All rows at once. NUL, which PostgreSQL stores in no text, parts the values until their own tabs are escaped, and
-    0xFF, which is in no UTF-8, the rows. A NUL in a value makes a row of too many columns: COPY refuses the whole."""
+    """Escape all rows in one pass.
+
+    Until the tabs and newlines in values are escaped, NUL separates values and 0xFF separates rows.
+    UTF-8 never contains 0xFF. PostgreSQL text never contains NUL, so a value with one makes a row
+    with too many columns, and COPY rejects the whole statement.
+    """
     text = (
         text.replace(b"\\", rb"\\")
         .replace(b"\n", rb"\n")

@@ -1,4 +1,4 @@
-"""A query compiled once for each of a few sizes: for what is read so often that making its SQL costs more than running it."""
+"""Queries compiled once, for reads so frequent that building the SQL costs more than running it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -17,7 +17,11 @@ class _Statement(NamedTuple):
 
 
 class Prepared:
-    """`rows` filters by integers, its only parameters; `columns` are the fields to read, by the names they get."""
+    """Compile `rows` once per number of parameters.
+
+    `rows` filters by a sequence of integers, which are its only parameters. `columns` maps result
+    names to fields.
+    """
 
     def __init__(
         self, rows: Callable[[Sequence[int]], QuerySet[Any]], columns: Mapping[str, str]
@@ -27,7 +31,11 @@ class Prepared:
         self._statement = lru_cache(maxsize=None)(self._compile)
 
     def read(self, parameters: Sequence[int]) -> list[dict[str, Any]]:
-        """Rows for at least one parameter, in any order. Sizes are powers of two; the first one fills what is left."""
+        """Return the rows for one or more parameters, in any order.
+
+        Sizes are rounded up to powers of two, and the first parameter is repeated to fill the rest,
+        so that few statements are compiled.
+        """
         size = 1 << (len(parameters) - 1).bit_length()
         statement = self._statement(size)
         with connection.cursor() as cursor:
@@ -39,12 +47,12 @@ class Prepared:
         return [dict(zip(self._columns, row, strict=True)) for row in converted]
 
     def _compile(self, size: int) -> _Statement:
-        """A process has one kind of database, so what is compiled for one connection is right for all of them."""
+        # Every connection of a process has the same database vendor, so one compilation fits all.
         query = self._rows(range(size)).values_list(*self._columns.values()).query
         compiler = query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
         if parameters != tuple(range(size)):
-            raise ValueError("the query takes more than its own parameters")
+            raise ValueError("the query has parameters besides the given integers")
         return _Statement(
             sql, compiler, compiler.get_converters([column for column, *_ in compiler.select or []])
         )

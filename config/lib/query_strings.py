@@ -1,4 +1,4 @@
-"""Query strings of the API, read by a serializer: the first parameter that is wrong is named."""
+"""Read query strings of the API with a serializer."""
 
 import re
 from typing import Any, TypeVar
@@ -14,13 +14,13 @@ _NAME = re.compile(r"[a-z_]{1,32}")
 
 
 def read_query(form: type[Query], parameters: QueryDict) -> Query:
-    """Raise `invalid_parameter` for the first parameter that is unknown, repeated or not understood."""
+    """Validate a query string. Raises `invalid_parameter` with the first invalid parameter."""
     query = form(data=parameters)
     for name, values in parameters.lists():
         if name not in query.fields:
-            raise _invalid(name, "There is no such parameter.")
+            raise _invalid(name, "Unknown parameter.")
         if len(values) > 1:
-            raise _invalid(name, "The parameter is there more than once.")
+            raise _invalid(name, "This parameter is repeated.")
     if not query.is_valid():
         name, errors = next(iter(query.errors.items()))
         raise _invalid(name, " ".join(errors))

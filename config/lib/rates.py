@@ -1,4 +1,4 @@
-"""The form of ``KEYWAY_LIMIT_…``: how many in how long, ``600/m``, ``10/30s``. Empty is no limit."""
+"""Parser of ``KEYWAY_LIMIT_…``: a count per period, ``600/m`` or ``10/30s``. Empty is no limit."""
 
 import re
 from typing import NamedTuple
@@ -12,7 +12,10 @@ class Rate(NamedTuple):
     seconds: int
 
     def share(self, processes: int) -> "Rate":
-        """The part of one process among several that cannot count together: together never more than the whole."""
+        """Return the share of one process among several that cannot count together.
+
+        The shares never add up to more than the whole, except that each is at least 1.
+        """
         return self._replace(quota=max(1, self.quota // processes))
 
     def for_allauth(self, per: str) -> str:
@@ -20,13 +23,13 @@ class Rate(NamedTuple):
 
 
 def parse_rate(name: str, text: str) -> Rate | None:
-    """Parse the setting `name`. Raises ValueError for what is neither empty nor a rate."""
+    """Parse the setting `name`. Raises ValueError if it is neither empty nor a rate."""
     if not text.strip():
         return None
     found = _FORM.fullmatch(text.strip())
     if not found:
         raise ValueError(
-            f"{name}: {text!r} is not a rate. Write a number, a slash and s, m, h or d: 600/m, 10/30s"
+            f"{name}: {text!r} is not a rate. Write a count and a period, such as 600/m or 10/30s"
         )
     quota, count, unit = found.groups()
     return Rate(int(quota), int(count or 1) * _SECONDS[unit])

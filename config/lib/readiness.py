@@ -1,4 +1,4 @@
-"""What a process needs besides its database. Each app registers its own needs when it starts."""
+"""Readiness checks besides the database. Each app registers its own when it starts."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ _needs: dict[str, Callable[[], bool]] = {}
 
 
 def need(word: str, is_there: Callable[[], bool]) -> None:
-    """Have `/readyz` say `word` while `is_there` is false. It is asked at most once a second."""
+    """Report `word` on `/readyz` while `is_there` returns False. It runs at most once a second."""
     _needs[word] = is_there
 
 

@@ -1,4 +1,7 @@
-"""The form of ``KEYWAY_SIGNING_KEYS``: RSA private keys as PKCS#8 DER in base64, newest first, separated by commas."""
+"""Parser of ``KEYWAY_SIGNING_KEYS``: RSA private keys, newest first, comma-separated.
+
+Each key is PKCS#8 DER in base64.
+"""
 
 import base64
 import binascii
@@ -27,19 +30,19 @@ _EXPONENT = 65537
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """Parsed, for parsing costs a hundred times a signature."""
+    """A parsed key. Parsing costs a hundred times as much as a signature."""
 
     kid: str
     private: RSAPrivateKey = field(repr=False)
     public: RSAPublicKey = field(repr=False)
 
     def as_jwk(self) -> dict[str, str]:
-        """The public part (RFC 7517)."""
+        """Return the public key as a JWK (RFC 7517)."""
         return {**_members(self.public), "kid": self.kid, "use": "sig", "alg": "RS256"}
 
 
 def generate() -> str:
-    """Make one entry of the setting."""
+    """Generate one entry of the setting."""
     key = generate_private_key(_EXPONENT, MINIMUM_BITS)
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return base64.urlsafe_b64encode(der).decode().rstrip("=")
@@ -47,14 +50,14 @@ def generate() -> str:
 
 @lru_cache(maxsize=4)
 def parse_signing_keys(text: str) -> tuple[SigningKey, ...]:
-    """Parse the setting, once a process. What cannot be a signing key raises ValueError, without quoting it."""
+    """Parse the setting, once per process. Raises ValueError, without the secret in its message."""
     keys = tuple(
         _parse_one(part.strip(), position)
         for position, part in enumerate(text.split(","), 1)
         if part.strip()
     )
     if len({key.kid for key in keys}) < len(keys):
-        raise ValueError(f"{NAME}: the same key is there twice")
+        raise ValueError(f"{NAME}: the same key is listed twice")
     return keys
 
 
@@ -66,9 +69,7 @@ def _parse_one(part: str, position: int) -> SigningKey:
     except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
         private = None
     if not isinstance(private, RSAPrivateKey):
-        words = (
-            f"{NAME}: entry {position} is not an RSA key, PKCS#8 DER without a password, in base64"
-        )
+        words = f"{NAME}: entry {position} is not an unencrypted RSA key in PKCS#8 DER and base64"
         raise ValueError(words)  # noqa: TRY004
     if private.key_size < MINIMUM_BITS:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Read everything that one page or one answer shows from the same moment of the database."""
+"""Read everything that a page or a response shows from one snapshot of the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,9 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 def one_snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Read from one snapshot inside; a write raises a DatabaseError.
 
-    Use it as a context manager, or as a decorator of a view that only reads. Querysets are lazy, so
-    render inside. Does nothing inside a transaction: its isolation was chosen when it began.
+    Use it as a context manager, or as a decorator of a read-only view. Querysets are lazy, so
+    render inside the block. Does nothing inside a transaction, because the isolation level of a
+    running transaction cannot be changed.
     """
     connection = connections[using]
     if connection.in_atomic_block:
@@ -22,7 +23,8 @@ def one_snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
             yield
     else:
         with transaction.atomic(using):
-            # READ COMMITTED, PostgreSQL's default, takes a new snapshot for each statement.
+            # Must be the first statement of the transaction. READ COMMITTED, PostgreSQL's default,
+            # takes a new snapshot for each statement.
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield
@@ -30,12 +32,12 @@ def one_snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 
 @contextmanager
 def _reading(connection: Any) -> Iterator[None]:
-    """Begin SQLite's transactions as readers.
+    """Begin SQLite transactions as readers.
 
-    The settings begin them IMMEDIATE, which takes the only write lock: readers would wait for
+    By default they begin as IMMEDIATE, which takes the only write lock, so readers would wait for
     writers and for each other. A deferred transaction reads one snapshot of the write-ahead log.
     """
-    connection.ensure_connection()  # connecting sets the mode again
+    connection.ensure_connection()  # connect first, because connecting resets the mode
     mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"
     _query_only(connection, "ON")
     try:
@@ -46,6 +48,6 @@ def _reading(connection: Any) -> Iterator[None]:
 
 
 def _query_only(connection: Any, value: str) -> None:
-    """Refuse writes as READ ONLY does on PostgreSQL, so that a mistake shows on either database."""
+    """Refuse writes like READ ONLY on PostgreSQL, so that a mistake fails on both databases."""
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA query_only = {value}")

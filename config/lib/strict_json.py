@@ -1,7 +1,7 @@
-"""JSON objects read strictly: what a lenient reader would let pass is named instead.
+"""Read JSON objects strictly and report what a lenient parser accepts.
 
-Python's reader keeps the last of two equal keys, takes NaN and lets lone surrogates through. The first
-hides half of what was sent, the second is no JSON, and no database stores the third.
+Python's parser keeps the last of two equal keys, accepts NaN and passes lone surrogates. Dropping a
+duplicate key hides part of the request, NaN is not JSON, and no database stores lone surrogates.
 """
 
 import json
@@ -16,13 +16,17 @@ import msgspec
 Form = TypeVar("Form", bound=msgspec.Struct)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-# Longer than any number that a field takes. Python refuses to convert thousands of digits.
+# Longer than any number that a field accepts. Cut longer ones before converting them, because
+# converting takes quadratic time and Python raises an error from 4,300 digits on.
 _DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why an object is refused. `field` is None where no one field is to blame, or its name is not fit to repeat."""
+    """Why an object is refused.
+
+    `field` is None if the reason concerns no single field, or if its name is not safe to echo.
+    """
 
     code: str
     field: str | None
@@ -30,23 +34,23 @@ class Flaw:
 
 
 class Malformed(ValueError):
-    """Not JSON at all, or nested too deeply to be read."""
+    """The text is not JSON, or is nested too deeply."""
 
 
 class Pairs(list[tuple[str, Any]]):
-    """An object as it was written: equal keys are all there."""
+    """The members of an object as written, duplicate keys included."""
 
 
 def parse(body: bytes) -> Any:
-    """Read UTF-8 JSON with objects as Pairs. Raises Malformed."""
+    """Parse UTF-8 JSON with objects as Pairs. Raises Malformed."""
     try:
         return _read(body.decode())
     except UnicodeDecodeError as error:
         raise Malformed(f"Byte {error.start} is not UTF-8.") from error
     except json.JSONDecodeError as error:
-        raise Malformed(f"Not JSON, from character {error.pos} on.") from error
+        raise Malformed(f"Invalid JSON at character {error.pos}.") from error
     except RecursionError as error:
-        raise Malformed("Nested too deeply.") from error
+        raise Malformed("The JSON is nested too deeply.") from error
 
 
 def _read(text: str) -> Any:
@@ -63,13 +67,13 @@ def _read(text: str) -> Any:
 
 
 def _number(digits: str) -> float | int:
-    """In JSON Schema 250.0 is an integer, and some senders write every number so."""
+    """Return 250.0 as an integer, as JSON Schema does. Some clients write every number that way."""
     number = float(digits[:_DIGITS])
     return int(number) if number.is_integer() and len(digits) <= _DIGITS else number
 
 
 def read(value: Any, form: type[Form]) -> Form | Flaw:
-    """Make a `form` of one parsed object, or tell its first flaw."""
+    """Convert one parsed object to `form`, or return its first flaw."""
     if not isinstance(value, Pairs):
         return Flaw("not_an_object", None, "Not a JSON object.")
     if flaw := _flaw_in_names(value, form) or _flaw_in_text(value):
@@ -81,7 +85,10 @@ def read(value: Any, form: type[Form]) -> Form | Flaw:
 
 
 def read_all(value: Any, form: type[Form]) -> Form | list[Flaw]:
-    """Make a `form` of one parsed object, or tell every field's flaw: for people who correct what they sent."""
+    """Convert one parsed object to `form`, or return the flaws of all fields.
+
+    For calls by people, who want to correct everything at once.
+    """
     if not isinstance(value, Pairs):
         return [Flaw("not_an_object", None, "Not a JSON object.")]
     fields = _fields(form)
@@ -109,7 +116,7 @@ def _flaw_in_field(
         if flaw := _flaw_in_text(Pairs([(name, item)])):
             return flaw
     try:
-        # An empty object is an empty list of pairs, and is no list.
+        # Pairs is a list, so without dict() an empty object would pass as an empty list.
         msgspec.convert(dict(value) if isinstance(value, Pairs) else value, fields[name].type)
     except msgspec.ValidationError as reason:
         return Flaw("invalid_field", name, f"{reason}.")
@@ -142,7 +149,7 @@ def _flaw_in_text(pairs: Pairs) -> Flaw | None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            return Flaw("lone_surrogate", name, "Half of a surrogate pair is no character.")
+            return Flaw("lone_surrogate", name, "Half of a surrogate pair is not a character.")
     return None
 
 
@@ -152,9 +159,9 @@ def _flaw_in_values(pairs: Pairs, form: type[Form], error: msgspec.ValidationErr
         try:
             msgspec.convert(value, fields[name].type)
         except msgspec.ValidationError as reason:
-            # msgspec's sentences name types and limits, never the value.
+            # Safe to show: msgspec's messages name types and limits, never the value.
             return Flaw("invalid_field", name, f"{reason}.")
-    raise AssertionError("every field is good, yet the whole is not") from error
+    raise AssertionError("every field is valid, but the object is not") from error
 
 
 @cache

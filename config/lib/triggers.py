@@ -1,7 +1,7 @@
-"""Database triggers that refuse what must never happen, in the words of PostgreSQL and of SQLite.
+"""Database triggers that refuse forbidden changes, in PostgreSQL's and in SQLite's dialect.
 
-A migration that makes Django rebuild an SQLite table drops that table's triggers; such a migration
-has to install them again. tests/audit/test_guards.py fails when one is missing.
+If a migration makes Django rebuild an SQLite table, the table loses its triggers without an error.
+Such a migration must install them again. tests/audit/test_guards.py fails if one is missing.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,10 @@ from django.db.migrations import RunPython
 
 @dataclass(frozen=True)
 class Guard:
-    """Refuse `operation` (INSERT, UPDATE or DELETE) on `table` where `when` holds; the error is `name`."""
+    """Refuse `operation` (INSERT, UPDATE or DELETE) on `table` where `when` is true.
+
+    The error message is `name`.
+    """
 
     name: str
     table: str
@@ -27,19 +30,21 @@ class Guard:
             return [
                 f"{trigger} FOR EACH ROW {condition} BEGIN SELECT RAISE(ABORT, '{self.name}'); END"
             ]
-        # A trigger's own WHEN may not hold a subquery on PostgreSQL, so the function asks.
+        # PostgreSQL allows no subquery in a trigger's WHEN, so the function checks the condition.
         refuse = f"RAISE EXCEPTION '{self.name}' USING ERRCODE = 'restrict_violation';"
         keep = "RETURN OLD;" if self.operation == "DELETE" else "RETURN NEW;"
         body = f"IF {self.when} THEN {refuse} END IF; {keep}" if self.when else refuse
         statements = [
-            f"CREATE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$",
-            f"CREATE TRIGGER {self.name} BEFORE {self.operation} ON {self.table} FOR EACH ROW EXECUTE FUNCTION {self.name}()",
+            _function(self.name, body),
+            f"{trigger} FOR EACH ROW EXECUTE FUNCTION {self.name}()",
         ]
+        # TRUNCATE fires no row triggers, so a table that refuses DELETE needs a statement trigger.
         if self.operation == "DELETE":
             every = f"{self.name}_all"
+            truncate = f"CREATE TRIGGER {every} BEFORE TRUNCATE ON {self.table}"
             statements += [
-                f"CREATE FUNCTION {every}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refuse} END $$",
-                f"CREATE TRIGGER {every} BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT EXECUTE FUNCTION {every}()",
+                _function(every, refuse),
+                f"{truncate} FOR EACH STATEMENT EXECUTE FUNCTION {every}()",
             ]
         return statements
 
@@ -51,14 +56,21 @@ class Guard:
         ]
 
 
+def _function(name: str, body: str) -> str:
+    return f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$"
+
+
 def install(guards: Iterable[Guard]) -> RunPython:
-    """Make the migration operation that creates these guards, in place of older ones by the same names."""
+    """Return the migration operation that creates guards and replaces those with the same name."""
     guards = tuple(guards)
     return RunPython(_run(guards, _replace), _run(guards, Guard.drop))
 
 
 def lift(guards: Iterable[Guard]) -> RunPython:
-    """Make the operation that takes guards away before a migration changes their tables. `install` them after it."""
+    """Return the operation that drops guards before a migration changes their tables.
+
+    Call `install` after the change, in the same migration.
+    """
     guards = tuple(guards)
     return RunPython(_run(guards, Guard.drop), _run(guards, _replace))
 

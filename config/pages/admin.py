@@ -1,4 +1,4 @@
-"""The Django admin as platform staff see it; signing in is Keyway's own, second factor included."""
+"""The Django admin for platform staff, with Keyway's own sign-in and second factor."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, reverse
 
-# Django's redirect to an object's own page: nothing here has one, and an id that is no UUID is a 500 there. And the end of
-# its own form for passwords, which is not shown.
-_LEFT_OUT = {"view_on_site", "password_change_done"}
+# view_on_site redirects to an object's page, which no model has, and responds with 500 to an id
+# that is not a UUID. password_change_done belongs to Django's password form, which Keyway replaces.
+_EXCLUDED_URLS = {"view_on_site", "password_change_done"}
 
 
 class ReadOnlyAdmin(ModelAdmin[Any]):
-    """For rows that only services may write: everything can be looked at, nothing added, changed or deleted."""
+    """View only, for rows that only services write."""
 
     view_on_site = False
 
@@ -41,9 +41,10 @@ class PlatformAdminSite(AdminSite):
         admin_class: type[ModelAdmin[Any]] | None = None,
         **options: Any,
     ) -> None:
-        """Take what is read-only, and pass over what libraries register.
+        """Register read-only admins and ignore the ones that libraries register.
 
-        Theirs would change a person's address, second factor or sessions behind the trail's back, and show what signs in.
+        Those could change a person's email, second factor or sessions without an entry in the
+        trail, and would show secrets.
         """
         if admin_class and issubclass(admin_class, ReadOnlyAdmin):
             super().register(model_or_iterable, admin_class, **options)
@@ -52,11 +53,14 @@ class PlatformAdminSite(AdminSite):
         return [
             pattern
             for pattern in super().get_urls()
-            if getattr(pattern, "name", None) not in _LEFT_OUT
+            if getattr(pattern, "name", None) not in _EXCLUDED_URLS
         ]
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Raises PermissionDenied: somebody else who is signed in would only be asked to sign in again."""
+        """Return whether the person is signed in. Raises PermissionDenied if they are not staff.
+
+        Returning False would send a signed-in person to the sign-in page again and again.
+        """
         if not super().has_permission(request) and request.user.is_authenticated:
             raise PermissionDenied("The platform administration is for platform staff.")
         return request.user.is_authenticated
@@ -68,8 +72,8 @@ class PlatformAdminSite(AdminSite):
             return HttpResponseRedirect(reverse("admin:index"))
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
-    def password_change(  # type: ignore[override]  # it leads elsewhere
+    def password_change(  # type: ignore[override]  # a redirect
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Keyway's page for it has limits, and tells the person by mail."""
+        """Redirect to Keyway's own page, which is rate limited and notifies the person by email."""
         return HttpResponseRedirect(reverse("account_change_password"))

@@ -1,6 +1,6 @@
 """The Content-Security-Policy header from ``SECURE_CSP``.
 
-Django 6 has this built in under the same setting's name; this module goes when 6.2 LTS is the floor.
+Django 6 has this built in, with the same setting. Remove this module once 6.2 LTS is the minimum.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,8 @@ def header(policy: Policy) -> str:
 
 
 def extend(response: HttpResponse, **sources: Sequence[str]) -> None:
-    """Allow one response more than the base policy: ``extend(response, img_src=["data:"])``."""
-    policy = dict(settings.SECURE_CSP)
+    """Add sources to one response's policy: ``extend(response, img_src=["data:"])``."""
+    policy = dict(settings.SECURE_CSP)  # a copy, or every later response would get the source too
     for name, extra in sources.items():
         directive = name.replace("_", "-")
         policy[directive] = [*policy.get(directive, []), *extra]
@@ -31,5 +31,6 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        # setdefault, because `extend` may have set a policy already.
         response.headers.setdefault("Content-Security-Policy", self.value)
         return response

@@ -1,4 +1,4 @@
-"""The API's description, rendered: Swagger UI under the same strict policy as every other page."""
+"""The API reference: OpenAPI, and Swagger UI under the same strict policy as every other page."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class SchemaView(SpectacularAPIView):
 
 
 class ReferenceView(SpectacularSwaggerSplitView):
-    """Swagger UI draws its icons from data: URIs, so this page alone allows them as images."""
+    """Swagger UI. Its icons are data: URIs, so only this page allows those as images."""
 
     authentication_classes = []
     template_name = "docs/api.html"

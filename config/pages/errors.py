@@ -1,4 +1,4 @@
-"""Pages for what went wrong; for calls of the API, problems."""
+"""Error pages, and problems for API calls."""
 
 import sys
 
@@ -26,14 +26,15 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """503 with Retry-After while the database or the trail is away or no core is free to hash; otherwise 500.
+    """Respond with 503 and Retry-After if the cause is temporary, otherwise with 500.
 
-    Rendered without the request: the context processors would ask the database again.
+    Temporary are an unreachable database, an unwritable trail and a full hashing pool. Renders
+    without the request, because the context processors would query the database again.
     """
-    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | Unavailable)
+    is_temporary = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | Unavailable)
     if request.path_info.startswith(API):
-        return problems.respond(ApiProblem("unavailable" if is_away else "internal_error"))
-    if is_away:
+        return problems.respond(ApiProblem("unavailable" if is_temporary else "internal_error"))
+    if is_temporary:
         response = render(None, "503.html", status=503)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response

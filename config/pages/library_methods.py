@@ -1,4 +1,4 @@
-"""Which methods the pages of libraries take."""
+"""Restrict the pages of libraries to the methods they need."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ _METHODS = ("GET", "HEAD", "POST")
 
 
 class LibraryMethodsMiddleware:
-    """Pages are read, and forms are sent to them. By themselves these would take a TRACE for a GET, and a PUT for a POST."""
+    """Allow GET, HEAD and POST. Otherwise libraries treat TRACE like GET and PUT like POST."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,6 +1,7 @@
-"""The middleware that only pages need: a call of the API brings no form, no message and seldom a session.
+"""Middleware that only pages need. API calls have no forms, no messages and rarely a session.
 
-Eleven layers that step aside cost a call about 4 µs; going through them would cost more than to verify its key.
+Skipping eleven layers costs an API call about 4 µs. Running them would cost more than verifying its
+key.
 """
 
 from typing import Any
@@ -18,10 +19,10 @@ from config.pages.library_methods import LibraryMethodsMiddleware
 
 
 def pages_only(middleware: type[Any]) -> type[Any]:
-    """Make the same middleware, stepping aside for calls of the API.
+    """Return a subclass of `middleware` that skips API calls.
 
-    A subclass, so that Django's checks still recognise it. Only for middleware without `process_view`
-    and its like: Django calls those hooks whatever `__call__` decides.
+    A subclass, so that Django's checks still recognize it. Do not use it for middleware with hooks
+    such as `process_view`, because Django calls those whatever `__call__` does.
     """
 
     class PagesOnly(middleware):  # type: ignore[misc]

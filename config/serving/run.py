@@ -1,6 +1,6 @@
 """Set up and start a local Keyway with demo data: `make run`, `make dev`.
 
-``python -m config.serving.run [--reload]``. A second run keeps the secrets and the data of the first.
+``python -m config.serving.run [--reload]``. A second run keeps the first one's secrets and data.
 """
 
 import json

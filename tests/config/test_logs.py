@@ -70,7 +70,7 @@ def raise_chained(log: logging.Logger, secret: str) -> None:
 
 
 def die_in_a_thread(log: logging.Logger, secret: str) -> None:
-    logs._tell_of_thread(
+    logs._log_crashed_thread(
         threading.ExceptHookArgs(
             (RuntimeError, RuntimeError(secret), None, threading.current_thread())
         )
