@@ -18,7 +18,7 @@ _SENTENCES = re.compile(
     r"|Enter a name\."  # a name of spaces only
     r"|Entry \d+ is not a network such as 192\.0\.2\.0/24 or 2001:db8::/32, "
     r"with no bits set after the prefix\."
-    r"|The expiry (?:has to|must) be in the future,? and within ten years\."
+    r"|The expiry must be in the future and within ten years\."
 )
 # These depend on stored rows and on the clock.
 _EVENTS = {"conflicting_event", "time_in_future", "time_too_early"}

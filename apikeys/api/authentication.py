@@ -1,4 +1,7 @@
-"""`X-API-Key`, and a browser's session, for Django REST framework: thin over apikeys.verify.presentation."""
+"""Authentication by `X-API-Key` and by browser session for Django REST framework.
+
+Keys are verified in apikeys.verify.presentation.
+"""
 
 from typing import Any
 
@@ -8,7 +11,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.authentication import SessionAuthentication as SessionOfDjango
+from rest_framework.authentication import SessionAuthentication as DjangoSessionAuthentication
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
@@ -20,9 +23,10 @@ from config.lib.problems import CHALLENGE, ApiProblem
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Sets ``request.auth`` to the Credential; ``request.user`` stays None, for a key is not a person.
+    """Set ``request.auth`` to the Credential.
 
-    A request without any credential is left to the permissions, which answer `missing_key`.
+    ``request.user`` stays None, because a key is not a person. Requests without a credential pass
+    on to the permissions, which respond with `missing_key`.
     """
 
     def authenticate(self, request: Request) -> tuple[None, Credential] | None:
@@ -37,17 +41,20 @@ class ApiKeyAuthentication(BaseAuthentication):
         return CHALLENGE
 
 
-class SessionAuthentication(SessionOfDjango):
-    """A person in a browser, whose session is loaded here: calls of the API pass no middleware of pages.
+class SessionAuthentication(DjangoSessionAuthentication):
+    """Authenticate a person in a browser by session cookie.
 
-    Whatever they send is checked for its CSRF token.
+    API calls skip the session middleware of pages, so the session is loaded here.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return None
-        SessionMiddleware(_no_view).process_request(request._request)  # noqa: SLF001  as DRF itself does
-        AuthenticationMiddleware(_no_view).process_request(request._request)  # noqa: SLF001  as DRF itself does
+        # DRF itself uses request._request to reach Django's request.
+        SessionMiddleware(_no_view).process_request(request._request)  # noqa: SLF001
+        AuthenticationMiddleware(_no_view).process_request(request._request)  # noqa: SLF001
+        # Enforces CSRF. A browser sends its cookie with requests from other sites too, so without
+        # the token any site could act as the person.
         return super().authenticate(request)
 
     def enforce_csrf(self, request: Request) -> None:
@@ -58,4 +65,4 @@ class SessionAuthentication(SessionOfDjango):
 
 
 def _no_view(request: HttpRequest) -> HttpResponse:
-    raise NotImplementedError("the middleware is asked for its first half only")
+    raise NotImplementedError("only process_request of the middleware is used")

@@ -1,4 +1,4 @@
-"""What the management API is sent, read strictly: everything that is wrong with it is told at once, by field."""
+"""Read the request bodies of the management API, and report every error at once, by field."""
 
 import hashlib
 import uuid
@@ -49,9 +49,10 @@ Seconds = Annotated[int, Meta(ge=0, le=int(LONGEST_GRACE.total_seconds()))]
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`expires_in_days` or `expires_at`, not both; without either it is 90 days. `null` days never end.
+    """A key to issue.
 
-    A key that issues keys hands on its own environment, networks and end where these are not said.
+    Send `expires_in_days` or `expires_at`, not both. The default is 90 days, and `null` days never
+    expire. If a key issues the new key, its environment, networks and expiry are the defaults.
     """
 
     name: Name
@@ -66,7 +67,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeyEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays as it is."""
+    """Changes to a key. Omitted fields keep their values."""
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -75,7 +76,7 @@ class KeyEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`grace`: for how many seconds the old secret still works."""
+    """`grace` is how many seconds the old secret keeps working."""
 
     grace: Seconds = 0
 
@@ -86,7 +87,7 @@ class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True)
 class Errors:
-    """What is wrong, by field, gathered until it is raised as one problem."""
+    """Collects errors by field, to raise them as one problem."""
 
     by_field: dict[str, list[str]] = field(default_factory=dict)
 
@@ -94,7 +95,7 @@ class Errors:
         self.by_field.setdefault(name, []).append(sentence)
 
     def line(self, name: str, text: str) -> str:
-        """Read one line of text that shows as it is."""
+        """Return one line of text without surrounding spaces, and check that it is visible."""
         if not is_visible(text):
             self.add(name, "Remove the invisible or control characters.")
         return text.strip()
@@ -113,63 +114,63 @@ class Errors:
             return ()
 
     def check(self) -> None:
-        """Raises ApiProblem if there are any."""
+        """Raises ApiProblem if there are errors."""
         if self.by_field:
             raise ApiProblem("validation_failed", errors=self.by_field)
 
 
 def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
-    """Read what is ordered, checked and with its defaults. Raises ApiProblem."""
+    """Read and check a new key, and fill in the defaults. Raises ApiProblem."""
     pairs = bodies.parse(request)
-    sent = bodies.fill(pairs, NewKey)
+    body = bodies.fill(pairs, NewKey)
     errors = Errors()
     idempotency_key = _idempotency_key(request, caller, errors)
     order = Order(
-        name=errors.name(sent.name),
-        description=errors.line("description", sent.description),
-        environment=_environment(sent, caller),
-        expires_at=_expiry(sent, timezone.now(), caller, errors),
-        allowed=_networks(sent, caller, errors),
+        name=errors.name(body.name),
+        description=errors.line("description", body.description),
+        environment=_environment(body, caller),
+        expires_at=_expiry(body, timezone.now(), caller, errors),
+        allowed=_networks(body, caller, errors),
         idempotency_key=idempotency_key,
         request_digest=hashlib.sha256(trail.canonical(dict(pairs)).encode()).hexdigest()
         if idempotency_key
         else None,
     )
-    if Kind(sent.kind) is Kind.AGENT and sent.scopes:
-        errors.add("scopes", "Agent keys have the fixed scopes of their kind: leave this out.")
-    if Kind(sent.kind) is Kind.PUBLIC and not sent.scopes:
-        errors.add("scopes", "Choose at least one scope: a key without one can do nothing.")
+    if Kind(body.kind) is Kind.AGENT and body.scopes:
+        errors.add("scopes", "Agent keys have a fixed set of scopes. Omit this field.")
+    if Kind(body.kind) is Kind.PUBLIC and not body.scopes:
+        errors.add("scopes", "Choose at least one scope. A key without scopes can do nothing.")
     errors.check()
-    return sent, order
+    return body, order
 
 
 def read_changes(request: HttpRequest) -> Changes:
     """Raises ApiProblem."""
-    sent = bodies.read(request, KeyEdit)
+    body = bodies.read(request, KeyEdit)
     errors = Errors()
-    if sent.scopes is not UNSET and not sent.scopes:
-        errors.add("scopes", "A key keeps at least one scope: without one it can do nothing.")
+    if body.scopes is not UNSET and not body.scopes:
+        errors.add("scopes", "Keep at least one scope. A key without scopes can do nothing.")
     changes = Changes(
-        name=None if sent.name is UNSET else errors.name(sent.name),
+        name=None if body.name is UNSET else errors.name(body.name),
         description=None
-        if sent.description is UNSET
-        else errors.line("description", sent.description),
-        scopes=None if sent.scopes is UNSET else sent.scopes,
-        allowed=None if sent.allowed_cidrs is UNSET else errors.networks(sent.allowed_cidrs),
+        if body.description is UNSET
+        else errors.line("description", body.description),
+        scopes=None if body.scopes is UNSET else body.scopes,
+        allowed=None if body.allowed_cidrs is UNSET else errors.networks(body.allowed_cidrs),
     )
     errors.check()
     return changes
 
 
 def read_grace(request: HttpRequest) -> timedelta:
-    sent = _read_optional(request, Rotation)
-    return timedelta(seconds=sent.grace)
+    body = _read_optional(request, Rotation)
+    return timedelta(seconds=body.grace)
 
 
 def read_reason(request: HttpRequest) -> str:
-    sent = _read_optional(request, Revocation)
+    body = _read_optional(request, Revocation)
     errors = Errors()
-    reason = errors.line("reason", sent.reason)
+    reason = errors.line("reason", body.reason)
     errors.check()
     return reason
 
@@ -178,51 +179,54 @@ def _read_optional(request: HttpRequest, form: type[Form]) -> Form:
     return bodies.read(request, form) if bodies.has_body(request.META) else form()
 
 
-def organization_of(sent: NewKey) -> uuid.UUID | None:
-    return read_id("org", sent.organization_id or "")
+def organization_of(body: NewKey) -> uuid.UUID | None:
+    return read_id("org", body.organization_id or "")
 
 
-def _environment(sent: NewKey, caller: Caller) -> Environment:
-    if sent.environment is not UNSET:
-        return Environment(sent.environment)
+def _environment(body: NewKey, caller: Caller) -> Environment:
+    if body.environment is not UNSET:
+        return Environment(body.environment)
     return Environment(caller.key.environment) if caller.key else Environment.LIVE
 
 
-def _networks(sent: NewKey, caller: Caller, errors: Errors) -> tuple[Network, ...]:
-    if sent.allowed_cidrs is not UNSET:
-        return errors.networks(sent.allowed_cidrs)
+def _networks(body: NewKey, caller: Caller, errors: Errors) -> tuple[Network, ...]:
+    if body.allowed_cidrs is not UNSET:
+        return errors.networks(body.allowed_cidrs)
     return caller.key.allowed if caller.key else ()
 
 
-def _expiry(sent: NewKey, now: datetime, caller: Caller, errors: Errors) -> datetime | None:
-    if sent.expires_at is None:
-        return _expiry_in_days(sent, now, caller)
-    if sent.expires_in_days is not UNSET:
-        errors.add("expires_at", "Give expires_at or expires_in_days, not both.")
-    elif not now < sent.expires_at <= now + LATEST_EXPIRY:
-        errors.add("expires_at", "The expiry has to be in the future, and within ten years.")
+def _expiry(body: NewKey, now: datetime, caller: Caller, errors: Errors) -> datetime | None:
+    if body.expires_at is None:
+        return _expiry_in_days(body, now, caller)
+    if body.expires_in_days is not UNSET:
+        errors.add("expires_at", "Send expires_at or expires_in_days, not both.")
+    elif not now < body.expires_at <= now + LATEST_EXPIRY:
+        errors.add("expires_at", "The expiry must be in the future and within ten years.")
     else:
-        return sent.expires_at.astimezone(UTC)  # PostgreSQL knows no offset of 16 hours or more
+        return body.expires_at.astimezone(UTC)  # PostgreSQL rejects offsets of 16 hours or more
     return None
 
 
-def _expiry_in_days(sent: NewKey, now: datetime, caller: Caller) -> datetime | None:
-    if sent.expires_in_days is None:
+def _expiry_in_days(body: NewKey, now: datetime, caller: Caller) -> datetime | None:
+    if body.expires_in_days is None:
         return None
-    if sent.expires_in_days is not UNSET:
-        return now + timedelta(days=sent.expires_in_days)
-    usual = now + DEFAULT_EXPIRY
-    return min(usual, caller.key.expires_at) if caller.key and caller.key.expires_at else usual
+    if body.expires_in_days is not UNSET:
+        return now + timedelta(days=body.expires_in_days)
+    default = now + DEFAULT_EXPIRY
+    return min(default, caller.key.expires_at) if caller.key and caller.key.expires_at else default
 
 
 def _idempotency_key(request: HttpRequest, caller: Caller, errors: Errors) -> str | None:
-    """Of what the caller chose, a key of its own: two callers who choose the same do not meet."""
+    """Return the digest of the header and the caller's id, or None without the header.
+
+    With the id in the digest, two callers may choose the same Idempotency-Key.
+    """
     header = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return None
     if not (0 < len(header) <= MOST_IDEMPOTENCY_KEY and header.isascii() and header.isprintable()):
         errors.add(
             "Idempotency-Key",
-            f"The header has 1 to {MOST_IDEMPOTENCY_KEY} printable ASCII characters.",
+            f"The header must have 1 to {MOST_IDEMPOTENCY_KEY} printable ASCII characters.",
         )
     return hashlib.sha256(f"{caller.id}\0{header}".encode(errors="replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""`/api/v1/api-keys`: keys managed by a user token, a browser's session, or a key that may."""
+"""`/api/v1/api-keys`: manage keys with a user token, a browser session or a key with the scope."""
 
 import uuid
 from typing import Any
@@ -42,11 +42,15 @@ from tenants.sign_in.authentication import UserTokenAuthentication
 from tenants.sign_in.recent import is_recent, person
 
 NO_STORE = {"Cache-Control": "no-store"}
-_ANYBODY = "Present a user token, a browser's session, or a key with manage:api-keys."
+_MISSING = "Send a user token, a browser session or a key with manage:api-keys."
 
 
 class MayManageKeys(BasePermission):
-    """A person, or a key with `manage:api-keys`. A browser that changes something was signed in to lately."""
+    """Allow a person, or a key with `manage:api-keys`.
+
+    Changes with a browser session also require a recent sign-in, because a session can be stolen or
+    left open.
+    """
 
     scope = MANAGE_API_KEYS
 
@@ -56,7 +60,7 @@ class MayManageKeys(BasePermission):
                 raise Refused(denial)
             return True
         if not isinstance(request.user, User):
-            raise ApiProblem("missing_key", _ANYBODY)
+            raise ApiProblem("missing_key", _MISSING)
         is_browser = isinstance(request.successful_authenticator, SessionAuthentication)
         if is_browser and request.method not in {"GET", "HEAD"} and not is_recent(request):
             raise ApiProblem("recent_sign_in_required")
@@ -73,9 +77,9 @@ class ManagementView(APIView):
 
     @property
     def caller(self) -> Caller:
-        address, who = client_ip(self.request.META), self.request.auth
-        if isinstance(who, Credential):
-            return Caller.acting(who, address)
+        address, credential = client_ip(self.request.META), self.request.auth
+        if isinstance(credential, Credential):
+            return Caller.acting(credential, address)
         return Caller.person(person(self.request), address)
 
 
@@ -92,40 +96,40 @@ class KeysView(ManagementView):
             limit=data["limit"],
             cursor=data["cursor"],
         )
-        told = {
-            "data": [_tell(key) for key in page.keys],
+        response = {
+            "data": [_to_json(key) for key in page.keys],
             "total": page.total,
             "next_cursor": page.next_cursor,
         }
-        return Response(told, headers=NO_STORE)
+        return Response(response, headers=NO_STORE)
 
     @extend_schema(**schema.CREATE)
     def post(self, request: Request) -> Response:
         caller = self.caller
-        sent, order = read_new_key(request, caller)
-        place = _place(caller, sent)
+        body, order = read_new_key(request, caller)
+        place = _place(caller, body)
         if key := services.find_issued(created_by=caller.user, order=order):
             return _replay(key)
         throttling.issue(by=caller.user)
         try:
-            issued = _issue(caller, place, sent, order)
-        except AlreadyIssued:  # the same request, a moment ago
+            issued = _issue(caller, place, body, order)
+        except AlreadyIssued:  # a concurrent request with the same key was faster
             return _replay(services.find_issued(created_by=caller.user, order=order))
         return Response(
-            _tell(issued.key, key=issued.plaintext.reveal()), status=201, headers=NO_STORE
+            _to_json(issued.key, key=issued.plaintext.reveal()), status=201, headers=NO_STORE
         )
 
 
-def _place(caller: Caller, sent: NewKey) -> Access:
+def _place(caller: Caller, body: NewKey) -> Access:
     try:
-        return caller.enter_to_issue(Kind(sent.kind), organization_of(sent))
+        return caller.enter_to_issue(Kind(body.kind), organization_of(body))
     except AmbiguousOrganization as error:
         raise ApiProblem("validation_failed", errors={"organization_id": [error.detail]}) from error
 
 
-def _issue(caller: Caller, place: Access, sent: NewKey, order: Order) -> Issued:
+def _issue(caller: Caller, place: Access, body: NewKey, order: Order) -> Issued:
     by, within = caller.actor, caller.authority_in(place.organization.pk)
-    if place.membership is None or Kind(sent.kind) is Kind.AGENT:
+    if place.membership is None or Kind(body.kind) is Kind.AGENT:
         return services.issue_agent_key(
             organization=place.organization,
             order=order,
@@ -134,13 +138,13 @@ def _issue(caller: Caller, place: Access, sent: NewKey, order: Order) -> Issued:
             within=within,
         )
     return services.issue_public_key(
-        owner=place.membership, order=order, scopes=sent.scopes, by=by, within=within
+        owner=place.membership, order=order, scopes=body.scopes, by=by, within=within
     )
 
 
 def _replay(key: Key | None) -> Response:
     return Response(
-        _tell(key, secret_shown=True),
+        _to_json(key, secret_shown=True),
         status=201,
         headers={**NO_STORE, "Idempotent-Replayed": "true"},
     )
@@ -150,7 +154,7 @@ class KeyView(ManagementView):
     @extend_schema(**schema.SHOW)
     @one_snapshot()
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
-        return Response(_tell(self.caller.find(key_id)), headers=NO_STORE)
+        return Response(_to_json(self.caller.find(key_id)), headers=NO_STORE)
 
     @extend_schema(**schema.EDIT)
     def patch(self, request: Request, key_id: uuid.UUID) -> Response:
@@ -161,7 +165,7 @@ class KeyView(ManagementView):
             key=key, changes=read_changes(request), within=within, by=caller.actor
         )
         return Response(
-            _tell(caller.find(key_id), effective_at=receipt.effective_at), headers=NO_STORE
+            _to_json(caller.find(key_id), effective_at=receipt.effective_at), headers=NO_STORE
         )
 
     @extend_schema(**schema.REVOKE)
@@ -170,12 +174,12 @@ class KeyView(ManagementView):
         key = caller.find_to_change(key_id, to_end=True)
         receipt = services.revoke(key=key, by=caller.actor, reason=read_reason(request))
         revoked = caller.find(key_id)
-        told = {
+        response = {
             "id": revoked.public_id,
             "revoked_at": revoked.revoked_at,
             "effective_at": receipt.effective_at,
         }
-        return Response(told, headers=NO_STORE)
+        return Response(response, headers=NO_STORE)
 
 
 class RotationView(ManagementView):
@@ -185,17 +189,17 @@ class RotationView(ManagementView):
         key = caller.find_to_change(key_id)
         grace = read_grace(request)
         throttling.issue(by=caller.user)
-        done = services.rotate(
+        rotated = services.rotate(
             key=key, grace=grace, within=caller.authority_in(key.organization_id), by=caller.actor
         )
-        told = _tell(
+        response = _to_json(
             caller.find(key_id),
-            key=done.plaintext.reveal(),
-            effective_at=done.effective_at,
-            old_key_expires_at=done.old_expires_at,
+            key=rotated.plaintext.reveal(),
+            effective_at=rotated.effective_at,
+            old_key_expires_at=rotated.old_expires_at,
         )
-        return Response(told, headers=NO_STORE)
+        return Response(response, headers=NO_STORE)
 
 
-def _tell(key: Key | None, /, **more: Any) -> dict[str, Any]:
+def _to_json(key: Key | None, /, **more: Any) -> dict[str, Any]:
     return {**KeySerializer(key).data, **more}

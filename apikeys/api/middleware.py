@@ -1,3 +1,5 @@
+"""Middleware for usage records and rate limit headers."""
+
 import time
 from collections.abc import Callable
 
@@ -10,9 +12,10 @@ from config.lib.problems import ApiProblem
 
 
 class UsageMiddleware:
-    """Records each request that presented a secret before its answer leaves; a streamed one before it begins.
+    """Record each request that presented a secret before its response is sent.
 
-    Outermost, so that it sees what is really answered, errors included, and how long it took.
+    A streamed response is recorded before it starts. Only MetricsMiddleware is further outside, so
+    this one sees the final status, errors included, and the full duration.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -24,12 +27,13 @@ class UsageMiddleware:
         route = f"/{request.resolver_match.route}" if request.resolver_match else ""
         if record(request.META, began=began, status=response.status_code, route=route):
             return response
-        # The response that is dropped is not closed: closing one ends the request, and this one's answer does that.
+        # Usage could not be recorded. Do not close the dropped response, because closing one ends
+        # the request. The new response does that.
         return problems.respond(ApiProblem("unavailable"))
 
 
 class RateLimitMiddleware:
-    """Tells callers of the API where they stand, on every answer."""
+    """Add the caller's rate limit standings to every API response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

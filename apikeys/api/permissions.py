@@ -1,4 +1,4 @@
-"""What a view asks of a credential. Each refusal is a problem with its reason."""
+"""Permissions of API views. Each denial is a problem with its reason."""
 
 from typing import Any
 
@@ -12,40 +12,40 @@ from apikeys.verify.problems import Refused
 
 
 class IsCredential(BasePermission):
-    """Any credential will do."""
+    """Allow any credential."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, Credential):
             raise Refused(Denial(Reason.MISSING_KEY))
-        if denial := self.ask(request.auth):
+        if denial := self.judge(request.auth):
             raise Refused(denial)
         return True
 
-    def ask(self, credential: Credential) -> Denial | None:
+    def judge(self, credential: Credential) -> Denial | None:
         return None
 
 
 class IsAgentKey(IsCredential):
-    """Agent keys only."""
+    """Allow agent keys only."""
 
-    def ask(self, credential: Credential) -> Denial | None:
+    def judge(self, credential: Credential) -> Denial | None:
         return authorize(credential, kind=Kind.AGENT)
 
 
 class IsPublicKey(IsCredential):
-    """Public keys only."""
+    """Allow public keys only."""
 
-    def ask(self, credential: Credential) -> Denial | None:
+    def judge(self, credential: Credential) -> Denial | None:
         return authorize(credential, kind=Kind.PUBLIC)
 
 
-def HasScope(name: str) -> type[IsCredential]:  # noqa: N802  reads as a class where it is used: [IsAgentKey, HasScope("…")]
-    """Make the permission that asks for the scope `name`."""
+def HasScope(name: str) -> type[IsCredential]:  # noqa: N802  used like a class
+    """Return a permission that requires the scope `name`: ``[IsAgentKey, HasScope("…")]``."""
 
     class ScopePermission(IsCredential):
         scope = name
 
-        def ask(self, credential: Credential) -> Denial | None:
+        def judge(self, credential: Credential) -> Denial | None:
             return authorize(credential, scope=name)
 
     return ScopePermission

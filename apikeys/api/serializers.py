@@ -1,4 +1,4 @@
-"""How the management API tells of keys, and the query string of its list."""
+"""Serializers of the management API's responses, and the query string of its list."""
 
 import uuid
 from datetime import UTC
@@ -17,8 +17,8 @@ from config.lib.ids import decode
 DEFAULT_LIMIT, MAX_LIMIT = 50, 100
 
 
-class MomentField(serializers.DateTimeField):
-    """RFC 3339 in UTC."""
+class UtcDateTimeField(serializers.DateTimeField):
+    """Format times as RFC 3339 in UTC."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(default_timezone=UTC, **kwargs)
@@ -30,7 +30,7 @@ class KeyOwnerSerializer(serializers.Serializer[Any]):
 
 
 class KeySerializer(serializers.Serializer[Key]):
-    """A key. Its secret is in the answers to create and rotate only."""
+    """A key. Only the responses to create and rotate contain its secret."""
 
     id = serializers.CharField(source="public_id", help_text="`key_…`")
     name = serializers.CharField()
@@ -40,20 +40,20 @@ class KeySerializer(serializers.Serializer[Key]):
     organization_id = serializers.CharField(source="organization.public_id", help_text="`org_…`")
     owner = KeyOwnerSerializer(allow_null=True, help_text="Null for agent keys.")
     scopes = serializers.SerializerMethodField(
-        help_text="As granted. At verification the owner's role may hold less."
+        help_text="As granted. The owner's role may allow fewer at verification."
     )
     allowed_cidrs = serializers.ListField(
-        child=serializers.CharField(), help_text="Empty: from anywhere."
+        child=serializers.CharField(), help_text="Empty allows any network."
     )
     status = serializers.SerializerMethodField()
-    mask = serializers.CharField(help_text="How to recognize its secret.")
-    created_at = MomentField()
-    expires_at = MomentField(allow_null=True, help_text="Null: never.")
-    last_used_at = MomentField(allow_null=True, help_text="To about a minute.")
+    mask = serializers.CharField(help_text="Start and end of the secret, to recognize it.")
+    created_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField(allow_null=True, help_text="Null if the key never expires.")
+    last_used_at = UtcDateTimeField(allow_null=True, help_text="Accurate to about a minute.")
     last_used_ip = serializers.CharField(allow_null=True)
-    rotated_at = MomentField(allow_null=True)
-    paused_at = MomentField(allow_null=True)
-    revoked_at = MomentField(allow_null=True)
+    rotated_at = UtcDateTimeField(allow_null=True)
+    paused_at = UtcDateTimeField(allow_null=True)
+    revoked_at = UtcDateTimeField(allow_null=True)
     revoke_reason = serializers.CharField()
 
     def get_scopes(self, key: Key) -> list[str]:
@@ -66,57 +66,61 @@ class KeySerializer(serializers.Serializer[Key]):
 class IssuedKeySerializer(KeySerializer):
     key = serializers.CharField(
         required=False,
-        help_text="The secret: here and never again. Absent where it was shown before.",
+        help_text="The secret. It is shown only once and is absent from a replay.",
     )
     secret_shown = serializers.BooleanField(
-        required=False, help_text="True: this is a replay, the secret was told before."
+        required=False, help_text="True for a replay, whose secret was shown before."
     )
 
 
 class EditedKeySerializer(KeySerializer):
-    effective_at = MomentField(
-        help_text="From then on nothing that was taken away is accepted anywhere."
-    )
+    effective_at = UtcDateTimeField(help_text="When the removed access has ended in every process.")
 
 
 class RotatedKeySerializer(KeySerializer):
-    key = serializers.CharField(help_text="The new secret: here and never again.")
-    effective_at = MomentField(help_text="From then on the old secret is refused everywhere.")
-    old_key_expires_at = MomentField(help_text="The end of the overlap.")
+    key = serializers.CharField(help_text="The new secret. It is shown only once.")
+    effective_at = UtcDateTimeField(help_text="When every process rejects the old secret.")
+    old_key_expires_at = UtcDateTimeField(help_text="When the old secret stops working.")
 
 
 class RevokedKeySerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
-    revoked_at = MomentField()
-    effective_at = MomentField(help_text="No request that starts from then on is accepted.")
+    revoked_at = UtcDateTimeField()
+    effective_at = UtcDateTimeField(
+        help_text="No request that starts at or after this time is accepted."
+    )
 
 
 class KeyPageSerializer(serializers.Serializer[Any]):
-    data = KeySerializer(many=True)  # type: ignore[assignment]  # a field of that name, which hides the property
-    total = serializers.IntegerField(help_text="On all pages.")
+    data = KeySerializer(many=True)  # type: ignore[assignment]  # hides the property
+    total = serializers.IntegerField(help_text="Number of keys on all pages.")
     next_cursor = serializers.CharField(
-        allow_null=True, help_text="Leads to older keys; null on the last page."
+        allow_null=True,
+        help_text="Cursor of the next page, with older keys. Null on the last page.",
     )
 
 
 class KeyQuery(serializers.Serializer[Any]):
-    """The filter, and which page of what it finds."""
+    """Filters, page size and cursor of the list."""
 
     status = serializers.ChoiceField(
-        choices=Status.choices, default="", help_text="Keys in this state."
+        choices=Status.choices, default="", help_text="Only keys with this status."
     )
     kind = serializers.ChoiceField(choices=Kind.choices, default="")
     environment = serializers.ChoiceField(choices=Environment.choices, default="")
     organization_id = serializers.CharField(default="", max_length=64, help_text="`org_…`")
-    owner = serializers.CharField(default="", max_length=64, help_text="`usr_…`, or `me`.")
+    owner = serializers.CharField(default="", max_length=64, help_text="`usr_…` or `me`.")
     q = serializers.CharField(
-        default="", max_length=255, trim_whitespace=False, help_text="Text in the name."
+        default="",
+        max_length=255,
+        trim_whitespace=False,
+        help_text="Only keys whose name contains this text.",
     )
     limit = serializers.IntegerField(
-        min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Keys on a page."
+        min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Keys per page."
     )
     cursor = serializers.CharField(
-        default="", max_length=256, help_text="`next_cursor` of the page before."
+        default="", max_length=256, help_text="`next_cursor` of the previous page."
     )
 
     def wanted_by(self, caller: Caller) -> KeyFilter:
@@ -132,7 +136,7 @@ class KeyQuery(serializers.Serializer[Any]):
 
 
 def read_id(prefix: str, text: str) -> uuid.UUID | None:
-    """None for nothing; the nil UUID, which nothing has, for what spells no id."""
+    """Return None for "", and the nil UUID, which matches nothing, for an invalid id."""
     try:
         return decode(prefix, text) if text else None
     except ValueError:

@@ -1,3 +1,5 @@
+"""URLs of the keys API."""
+
 from django.urls import path
 
 from apikeys.api.keys import KeysView, KeyView, RotationView

@@ -1,4 +1,4 @@
-"""`GET /api/v1/api-keys/{key_id}/usage`: what a key was used for."""
+"""`GET /api/v1/api-keys/{key_id}/usage`: usage statistics of a key."""
 
 import uuid
 from typing import Any
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys.api.keys import ManagementView
-from apikeys.api.serializers import MomentField
+from apikeys.api.serializers import UtcDateTimeField
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Statistics
 from config.lib.openapi import problems
@@ -18,21 +18,23 @@ from config.lib.snapshot import one_snapshot
 
 
 class FiguresSerializer(serializers.Serializer[Statistics]):
-    total_requests = serializers.IntegerField(source="ever.requests", help_text="Of all time.")
+    total_requests = serializers.IntegerField(
+        source="ever.requests", help_text="Since the key was issued."
+    )
     requests_24h = serializers.IntegerField(
-        source="day.requests", help_text="The current hour and the 23 before it."
+        source="day.requests", help_text="The current hour and the previous 23."
     )
     requests_7d = serializers.IntegerField(
-        source="week.requests", help_text="Today and the six days before, in UTC."
+        source="week.requests", help_text="Today and the previous six days, in UTC."
     )
     requests_30d = serializers.IntegerField(
-        source="month.requests", help_text="Today and the 29 days before, in UTC."
+        source="month.requests", help_text="Today and the previous 29 days, in UTC."
     )
     error_count = serializers.IntegerField(
-        source="ever.error_count", help_text="Answers of 400 and above, denials included."
+        source="ever.error_count", help_text="Responses with status 400 or above, denials included."
     )
     error_rate = serializers.FloatField(
-        source="ever.error_rate", help_text="Percent of all requests."
+        source="ever.error_rate", help_text="Errors in percent of all requests."
     )
 
 
@@ -54,52 +56,52 @@ class DenialSerializer(serializers.Serializer[Any]):
 
 class SecretSerializer(serializers.Serializer[Any]):
     mask = serializers.CharField(source="secret.mask")
-    created_at = MomentField(source="secret.created_at")
-    retired_at = MomentField(source="secret.retired_at", allow_null=True)
+    created_at = UtcDateTimeField(source="secret.created_at")
+    retired_at = UtcDateTimeField(source="secret.retired_at", allow_null=True)
     total_requests = serializers.IntegerField(source="requests")
     requests_24h = serializers.IntegerField(source="last_24h")
 
 
 class GapSerializer(serializers.Serializer[Any]):
-    since = MomentField()
-    until = MomentField()
+    since = UtcDateTimeField()
+    until = UtcDateTimeField()
 
 
 class UsageSerializer(serializers.Serializer[Any]):
     key_id = serializers.CharField(source="key.public_id")
     key_name = serializers.CharField(source="key.name")
     usage = FiguresSerializer(source="statistics")
-    last_used = MomentField(
+    last_used = UtcDateTimeField(
         source="key.last_used_at",
         allow_null=True,
-        help_text="To about a minute. Denials are no use.",
+        help_text="Accurate to about a minute. Denied requests do not count.",
     )
     top_endpoints = EndpointSerializer(
-        source="statistics.endpoints", many=True, help_text="Most requests of all time first."
+        source="statistics.endpoints", many=True, help_text="Most requests first, over all time."
     )
     daily_usage = DaySerializer(
         source="statistics.newest_days", many=True, help_text="The last 30 days, newest first."
     )
     denials = DenialSerializer(
-        source="statistics.denials", many=True, help_text="Of all time, most frequent first."
+        source="statistics.denials", many=True, help_text="Most frequent first, over all time."
     )
     secrets = SecretSerializer(source="statistics.secrets", many=True, help_text="Newest first.")
     incomplete = GapSerializer(
         source="statistics.incomplete",
         many=True,
-        help_text="When requests went unrecorded, with whichever key.",
+        help_text="Periods in which some requests, of any key, were not recorded.",
     )
 
 
 class UsageView(ManagementView):
     @extend_schema(
         operation_id="key_usage",
-        summary="What a key was used for",
+        summary="Show a key's usage",
         responses={200: UsageSerializer} | problems("not_key_owner", "not_found"),
         tags=["Keys"],
     )
     @one_snapshot()
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
         key = self.caller.find(key_id)
-        told = UsageSerializer({"key": key, "statistics": statistics.of_key(key, timezone.now())})
-        return Response(told.data, headers={"Cache-Control": "no-store"})
+        usage = UsageSerializer({"key": key, "statistics": statistics.of_key(key, timezone.now())})
+        return Response(usage.data, headers={"Cache-Control": "no-store"})

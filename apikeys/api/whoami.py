@@ -1,4 +1,4 @@
-"""`GET /api/v1/whoami`: what the presented credential is."""
+"""`GET /api/v1/whoami`: describe the presented credential."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -30,22 +30,23 @@ class OwnerSerializer(serializers.Serializer[Any]):
 
 class LimitSerializer(serializers.Serializer[Any]):
     limit = serializers.CharField(help_text="`key` or `organization`.")
-    quota = serializers.IntegerField(help_text="So many requests in any `window_seconds`.")
+    quota = serializers.IntegerField(help_text="Maximum requests in any `window_seconds`.")
     window_seconds = serializers.IntegerField()
-    remaining = serializers.IntegerField(help_text="Left after this request.")
-    resets_in_seconds = serializers.IntegerField(
-        help_text="When there will be more than `remaining` again."
-    )
+    remaining = serializers.IntegerField(help_text="Requests left after this one.")
+    resets_in_seconds = serializers.IntegerField(help_text="Seconds until `remaining` increases.")
 
 
 class WhoamiSerializer(serializers.Serializer[Any]):
-    """Describes the answer. It does not make it: a serializer copies all its fields for every request."""
+    """Describe the response in the API reference.
+
+    Does not render it, because a serializer copies all its fields for every request.
+    """
 
     key_id = serializers.CharField(
-        allow_null=True, help_text="`key_…`; stays the same through rotation. Null for a token."
+        allow_null=True, help_text="`key_…`. A rotation does not change it. Null for a token."
     )
     application_id = serializers.CharField(
-        allow_null=True, help_text="`app_…` whose token this is. Null for a key."
+        allow_null=True, help_text="`app_…` of the token's application. Null for a key."
     )
     name = serializers.CharField(help_text="The key's label, or the application's name.")
     kind = serializers.ChoiceField(choices=Kind.choices)
@@ -56,23 +57,21 @@ class WhoamiSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
     rotating_out_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="When the secret presented ends, where a rotation replaced it: take the new one.",
+        help_text="When the presented secret stops working, if a rotation replaced it.",
     )
-    limits = LimitSerializer(
-        many=True, help_text="Where this key stands under the limits in force."
-    )
+    limits = LimitSerializer(many=True, help_text="This key's standing under each active limit.")
 
 
 class WhoamiView(APIView):
     @extend_schema(
         operation_id="whoami",
-        summary="What this key is",
+        summary="Show the current key",
         responses=WhoamiSerializer,
         tags=["Credential"],
     )
     def get(self, request: Request) -> Response:
         whoami = _describe(cast("Credential", request.auth)) | {
-            "limits": [_tell(at) for at in standings(request.META)]
+            "limits": [_to_json(standing) for standing in standings(request.META)]
         }
         return Response(whoami, headers={"Cache-Control": "no-store"})
 
@@ -103,7 +102,7 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC) if moment else None
 
 
-def _tell(standing: Standing) -> dict[str, Any]:
+def _to_json(standing: Standing) -> dict[str, Any]:
     rule, remaining, seconds = standing
     return {
         "limit": rule.name,

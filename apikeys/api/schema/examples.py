@@ -1,4 +1,4 @@
-"""The examples of operations on keys, of OAuth and of the addresses that no view answers."""
+"""Examples of key operations, OAuth and the endpoints outside Django REST framework."""
 
 from apikeys.oauth.token_format import TokenKind
 from apikeys.oauth.token_format import example as example_token
@@ -8,7 +8,7 @@ from config.lib.examples import APPLICATION_ID, KEY_ID, ORGANIZATION, OWNER, exa
 from config.lib.peppers import Pepper
 
 FORM = "application/x-www-form-urlencoded"
-# No installation has this pepper, so no installation accepts what it tags.
+# No installation has this pepper, so none accepts a secret or token from an example.
 _PEPPER = Pepper(1, b"the pepper of examples in the docs")
 SECRET = secret.example("sk", "live", _PEPPER)
 _DESCRIPTION = {"openapi": "3.1.0", "info": {"title": "Keyway API", "version": "1"}, "paths": {}}

@@ -1,4 +1,4 @@
-"""What drf-spectacular cannot know by itself: how credentials are presented, and the problems that calls answer with."""
+"""Hooks for drf-spectacular, which adds neither credentials nor problems by itself."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,23 +19,36 @@ Schema = dict[str, Any]
 _OF_ANY = ("bad_request", "unavailable")
 _OF_CREDENTIALS = ("several_credentials", "organization_suspended", "rate_limited")
 _OF_KEYS = (
-    "missing_key", "key_in_bearer", "invalid_key", "rotated_key", "expired_key", "revoked_key", "paused_key", "owner_inactive",
-    "wrong_key_type", "wrong_organization", "wrong_environment", "insufficient_scope", "ip_not_allowed", "forbidden",
-)  # fmt: skip
+    "missing_key",
+    "key_in_bearer",
+    "invalid_key",
+    "rotated_key",
+    "expired_key",
+    "revoked_key",
+    "paused_key",
+    "owner_inactive",
+    "wrong_key_type",
+    "wrong_organization",
+    "wrong_environment",
+    "insufficient_scope",
+    "ip_not_allowed",
+    "forbidden",
+)
 _OF_TOKENS = ("missing_token", "invalid_token", "expired_token")
 _OPTIONAL_BODY = ("logout", "rotate_key", "revoke_key")
-# One door for keys and applications' tokens: whoever presents a token where only keys are taken is told of the token.
-_AT_THE_DOOR = (*_OF_KEYS, "invalid_token", "expired_token")
+# Keys and applications' tokens share one authentication class, so a call that accepts only keys still
+# reports an invalid token.
+_OF_KEYS_AND_TOKENS = (*_OF_KEYS, "invalid_token", "expired_token")
 _BY_SCHEME = {
-    "ApiKey": _AT_THE_DOOR,
-    "OAuth": _AT_THE_DOOR,
+    "ApiKey": _OF_KEYS_AND_TOKENS,
+    "OAuth": _OF_KEYS_AND_TOKENS,
     "UserToken": _OF_TOKENS,
     "Session": ("csrf_failed",),
 }
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
-    """Keys and applications' tokens come in at one door, but agents' calls are for agent keys alone."""
+    """Describe keys and applications' tokens. Agents' calls accept agent keys only."""
 
     target_class = "apikeys.api.authentication.ApiKeyAuthentication"
     name = ["ApiKey", "OAuth"]
@@ -44,8 +57,8 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         permissions = auto_schema.view.permission_classes
         if IsAgentKey in permissions:
             return [{"ApiKey": []}]
-        asked = [permission.scope for permission in permissions if hasattr(permission, "scope")]
-        return [{"ApiKey": []}, {"OAuth": asked}]
+        scopes = [permission.scope for permission in permissions if hasattr(permission, "scope")]
+        return [{"ApiKey": []}, {"OAuth": scopes}]
 
     def get_security_definition(self, auto_schema: Any) -> list[Schema]:
         key = {
@@ -63,7 +76,10 @@ def _oauth() -> Schema:
     token = {"tokenUrl": "/oauth/token", "refreshUrl": "/oauth/token", "scopes": scopes}
     return {
         "type": "oauth2",
-        "description": "An application's token: for somebody (authorization code, with PKCE) or its own (client credentials).",
+        "description": (
+            "An application's access token, on behalf of a person (authorization code with PKCE) "
+            "or of the application itself (client credentials)."
+        ),
         "flows": {
             "authorizationCode": {"authorizationUrl": "/oauth/authorize", **token},
             "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": scopes},
@@ -80,7 +96,9 @@ class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "An access token from `POST /api/v1/auth/login`: a person, for one hour.",
+            "description": (
+                "A person's access token from `POST /api/v1/auth/login`, valid for one hour."
+            ),
         }
 
 
@@ -93,7 +111,10 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "type": "apiKey",
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
-            "description": "A browser that signed in. What changes something needs `X-CSRFToken` too, and a recent sign-in.",
+            "description": (
+                "The session of a signed-in browser. "
+                "Changes also require `X-CSRFToken` and a recent sign-in."
+            ),
         }
 
 
@@ -114,7 +135,7 @@ def problem_schema() -> Schema:
 
 
 def error_table() -> str:
-    """The table of errors in Markdown."""
+    """Return the table of problems in Markdown."""
     rows = [
         f"| `{code}` | {problem.status} | {problem.detail} |" for code, problem in PROBLEMS.items()
     ]
@@ -122,16 +143,16 @@ def error_table() -> str:
 
 
 def complete(result: Schema, generator: Any, request: Any, public: bool) -> Schema:  # noqa: FBT001  the hook's interface
-    """Spectacular's hook: add what no view of DRF answers, common problems, examples, and the table of problems."""
+    """Add endpoints outside DRF, common problems, examples and the table of problems."""
     schemas = result["components"].setdefault("schemas", {})
     schemas |= {"Problem": problem_schema()} | plain.SCHEMAS
     result["components"]["securitySchemes"] |= plain.SECURITY_SCHEMES
     result["info"]["description"] += f"\n\n## Errors\n\n{error_table()}\n"
-    # Spectacular knows of no DELETE with a body.
+    # drf-spectacular omits the body of a DELETE.
     result["paths"]["/api/v1/api-keys/{key_id}"]["delete"]["requestBody"] = plain.REVOCATION
     for path in result["paths"].values():
         for operation in path.values():
-            _add_problems(operation, ("not_acceptable", *_common(operation)))
+            _add_problems(operation, ("not_acceptable", *_common_codes(operation)))
             _describe_query(operation)
             if body := operation.get("requestBody"):
                 body["required"] = operation["operationId"] not in _OPTIONAL_BODY
@@ -148,21 +169,21 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
     return result
 
 
-def _common(operation: Schema) -> set[str]:
-    """What can go wrong before a view is asked, by the credentials that the operation takes."""
+def _common_codes(operation: Schema) -> set[str]:
+    """Return the problems that occur before the view runs, by the operation's credentials."""
     schemes = {name for requirement in operation["security"] for name in requirement}
     codes = {code for scheme in schemes for code in _BY_SCHEME[scheme]}
     return {*_OF_ANY, *codes, *(_OF_CREDENTIALS if schemes else ())}
 
 
 def _add_problems(operation: Schema, codes: Iterable[str]) -> None:
-    """Beside the operation's own, so that each status names every code it can come with."""
+    """Merge common problems into the operation's own, so that each status lists all its codes."""
     by_status: dict[str, set[str]] = {}
     for code in codes:
         by_status.setdefault(str(PROBLEMS[code].status), set()).add(code)
     for status, found in by_status.items():
-        there = operation["responses"].get(status, {}).get("content", {}).get(CONTENT_TYPE)
-        own = there["schema"]["allOf"][1]["properties"] if there else {}
+        existing = operation["responses"].get(status, {}).get("content", {}).get(CONTENT_TYPE)
+        own = existing["schema"]["allOf"][1]["properties"] if existing else {}
         members = {name: schema for name, schema in own.items() if name != "code"}
         known = found | set(own.get("code", {}).get("enum", ()))
         schema, words = describe([code for code in PROBLEMS if code in known], members)
@@ -173,7 +194,7 @@ def _add_problems(operation: Schema, codes: Iterable[str]) -> None:
 
 
 def _describe_query(operation: Schema) -> None:
-    """A filter's parameter that has no value is as one that is not there (audit.activity.serializers.read_query)."""
+    """Allow empty query parameters, which count as absent."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "query":
             parameter["allowEmptyValue"] = True

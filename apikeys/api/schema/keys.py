@@ -1,4 +1,4 @@
-"""How the management API describes itself: words, examples and refusals, operation by operation."""
+"""Descriptions, examples and problems of the management API's operations."""
 
 from typing import Any
 
@@ -32,8 +32,10 @@ _IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     OpenApiParameter.HEADER,
-    description="Of your choice, at most 255 printable ASCII characters. Sent again with the same body it issues nothing: "
-    "the answer tells of the key without its secret.",
+    description=(
+        "Any value of up to 255 printable ASCII characters. A repeated request with the same value "
+        "and body issues nothing and returns the key without its secret."
+    ),
 )
 _NEW_KEY = schema_of(NewKey) | {
     "oneOf": [
@@ -59,14 +61,16 @@ def _request(name: str, value: dict[str, Any]) -> OpenApiExample:
     return OpenApiExample(name, value=value, request_only=True, media_type=JSON)
 
 
-def _answer(name: str, status: str, **more: Any) -> OpenApiExample:
+def _response(name: str, status: str, **more: Any) -> OpenApiExample:
     return OpenApiExample(name, value=KEY | more, response_only=True, status_codes=[status])
 
 
 LIST: dict[str, Any] = {
     "operation_id": "list_keys",
     "summary": "List keys, newest first",
-    "description": "Members see their own keys, admins, owners and auditors every key of their organization.",
+    "description": (
+        "Members see their own keys. Admins, owners and auditors see all keys of the organization."
+    ),
     "tags": ["Keys"],
     "parameters": [KeyQuery],
     "responses": {200: KeyPageSerializer} | problems("invalid_parameter", "invalid_cursor"),
@@ -74,7 +78,10 @@ LIST: dict[str, Any] = {
 CREATE: dict[str, Any] = {
     "operation_id": "create_key",
     "summary": "Create a key",
-    "description": "The answer holds the secret, once. Nobody can issue a key that is stronger than they are.",
+    "description": (
+        "The response contains the secret, which is never shown again. "
+        "A key cannot have more access than its issuer."
+    ),
     "tags": ["Keys"],
     "parameters": [_IDEMPOTENCY],
     "request": {JSON: _NEW_KEY},
@@ -88,7 +95,7 @@ CREATE: dict[str, Any] = {
                 "expires_in_days": 90,
             },
         ),
-        _answer("Created", "201", key=SECRET.reveal()),
+        _response("Created", "201", key=SECRET.reveal()),
     ],
 }
 SHOW: dict[str, Any] = {
@@ -96,12 +103,15 @@ SHOW: dict[str, Any] = {
     "summary": "Show a key",
     "tags": ["Keys"],
     "responses": {200: KeySerializer} | problems("not_key_owner") | _MISSING,
-    "examples": [_answer("A key", "200")],
+    "examples": [_response("A key", "200")],
 }
 EDIT: dict[str, Any] = {
     "operation_id": "edit_key",
     "summary": "Edit a key",
-    "description": "Answered when what was taken away is refused everywhere. Scopes and networks are replaced as a whole.",
+    "description": (
+        "Replaces the complete lists of scopes and networks. "
+        "Responds once every process rejects the removed access."
+    ),
     "tags": ["Keys"],
     "request": {JSON: _KEY_EDIT},
     "responses": {200: EditedKeySerializer}
@@ -111,13 +121,15 @@ EDIT: dict[str, Any] = {
     | problems("key_not_usable"),
     "examples": [
         _request("Fewer networks", {"allowed_cidrs": ["192.0.2.0/24"]}),
-        _answer("Edited", "200", effective_at="2026-01-15T10:00:01Z"),
+        _response("Edited", "200", effective_at="2026-01-15T10:00:01Z"),
     ],
 }
 ROTATE: dict[str, Any] = {
     "operation_id": "rotate_key",
     "summary": "Rotate a key's secret",
-    "description": "The old secret is refused at once, or works for `grace` seconds more. The body is optional.",
+    "description": (
+        "The old secret stops working immediately, or after `grace` seconds. The body is optional."
+    ),
     "tags": ["Keys"],
     "request": {JSON: schema_of(Rotation)},
     "responses": {200: RotatedKeySerializer}
@@ -127,8 +139,8 @@ ROTATE: dict[str, Any] = {
     | problems("key_not_usable")
     | _BUSY,
     "examples": [
-        _request("An hour to change over", {"grace": 3600}),
-        _answer(
+        _request("One hour of overlap", {"grace": 3600}),
+        _response(
             "Rotated",
             "200",
             key=SECRET.reveal(),
@@ -140,8 +152,8 @@ ROTATE: dict[str, Any] = {
 }
 REVOKE: dict[str, Any] = {
     "operation_id": "revoke_key",
-    "summary": "Revoke a key for good",
-    "description": "Answered when the key is refused everywhere. The body is optional.",
+    "summary": "Revoke a key permanently",
+    "description": "Responds once every process rejects the key. The body is optional.",
     "tags": ["Keys"],
     "request": {JSON: schema_of(Revocation)},
     "responses": {200: RevokedKeySerializer}

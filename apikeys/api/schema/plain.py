@@ -1,4 +1,4 @@
-"""What no view of Django REST framework answers, described by hand: OAuth's endpoints, verify, and operators' addresses."""
+"""Descriptions of endpoints outside Django REST framework: OAuth, verify, health and metrics."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ FORM = "application/x-www-form-urlencoded"
 PLAIN = "text/plain"
 _TEXT: Schema = {"type": "string"}
 _HEADER: Schema = {"schema": _TEXT}
-# What OAuth takes (RFC 6749, appendix A).
+# The characters that OAuth allows (RFC 6749, appendix A).
 _PLAIN: Schema = {"type": "string", "pattern": "^[ -~]*$", "maxLength": 2048}
 _ADDRESS: Schema = {"type": "string", "format": "uri"}
-# A parameter without a value is as one that is not there (RFC 6749, 3.1), so what is required has one.
-_GIVEN: Schema = _PLAIN | {"minLength": 1}
+# An empty parameter counts as absent (RFC 6749, 3.1), so a required one has a value.
+_REQUIRED: Schema = _PLAIN | {"minLength": 1}
 _GRANTS = {
     "authorization_code": ["code"],
     "client_credentials": [],
@@ -29,12 +29,15 @@ SECURITY_SCHEMES: dict[str, Schema] = {
     "Client": {
         "type": "http",
         "scheme": "basic",
-        "description": "An application's id and secret. Or as `client_id` and `client_secret` in the body.",
+        "description": (
+            "An application's id and secret. "
+            "They can also be `client_id` and `client_secret` in the body."
+        ),
     },
     "Metrics": {
         "type": "http",
         "scheme": "bearer",
-        "description": "`KEYWAY_METRICS_TOKEN`, where it is set.",
+        "description": "The value of `KEYWAY_METRICS_TOKEN`.",
     },
 }
 SCHEMAS: dict[str, Schema] = {
@@ -49,7 +52,7 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["access_token", "expires_in", "token_type", "scope"],
         "properties": {
             "access_token": _TEXT,
-            "refresh_token": {**_TEXT, "description": "Not for client credentials."},
+            "refresh_token": {**_TEXT, "description": "Absent for client credentials."},
             "expires_in": {"type": "integer"},
             "token_type": {"enum": ["Bearer"]},
             "scope": _TEXT,
@@ -57,7 +60,10 @@ SCHEMAS: dict[str, Schema] = {
     },
     "Introspection": {
         "type": "object",
-        "description": "RFC 7662. Of a token that is not good, or not of the application's organization, only `active`.",
+        "description": (
+            "RFC 7662. Contains only `active` if the token is invalid or belongs to another "
+            "organization than the application."
+        ),
         "required": ["active"],
         "properties": {
             "active": {"type": "boolean"},
@@ -98,13 +104,13 @@ def paths() -> dict[str, Schema]:
         "/oauth/revoke": {"post": _revoke()},
         "/oauth/introspect": {"post": _introspect()},
         "/.well-known/oauth-authorization-server": {"get": _metadata()},
-        "/healthz": {"get": _health("alive", "Whether this process answers")},
-        "/readyz": {"get": _health("ready", "Whether this process can do its work")},
+        "/healthz": {"get": _health("alive", "Check that this process responds")},
+        "/readyz": {"get": _health("ready", "Check that this process can serve requests")},
         "/metrics": {"get": _metrics()},
     }
 
 
-def _answer(description: str, kind: str, schema: Schema) -> Schema:
+def _response(description: str, kind: str, schema: Schema) -> Schema:
     return {"description": description, "content": {kind: {"schema": schema}}}
 
 
@@ -113,29 +119,32 @@ def _of(name: str) -> Schema:
 
 
 def _verify() -> Schema:
-    asked: dict[str, tuple[str, Schema]] = {
+    query: dict[str, tuple[str, Schema]] = {
         "scope": ("A scope that the key must have.", {"enum": sorted(registry())}),
-        "environment": ("What the key must be for.", {"enum": list(Environment.values)}),
+        "environment": (
+            "The environment that the key must belong to.",
+            {"enum": list(Environment.values)},
+        ),
         "organization": (
             "`org_…` or slug of the organization that the key must belong to.",
             _TEXT | {"minLength": 1},
         ),
     }
-    told = ("Organization", "Key", "Application", "Kind", "Environment", "Scopes", "Owner")
+    headers = ("Organization", "Key", "Application", "Kind", "Environment", "Scopes", "Owner")
     parameters = [
         {"in": "query", "name": name, "description": words, "schema": schema}
-        for name, (words, schema) in asked.items()
+        for name, (words, schema) in query.items()
     ]
     return {
         "operationId": "verify",
-        "summary": "Whether a key is good, for other services and reverse proxies",
+        "summary": "Verify a key, for other services and reverse proxies",
         "tags": ["Credential"],
         "security": [{"ApiKey": []}, {"OAuth": []}],
         "parameters": parameters,
         "responses": {
             "204": {
-                "description": "Yes; and who, in the headers.",
-                "headers": {f"X-Keyway-{name}": _HEADER for name in told},
+                "description": "The key is valid. The headers say whose it is.",
+                "headers": {f"X-Keyway-{name}": _HEADER for name in headers},
             },
             **_invalid_parameter(),
         },
@@ -144,14 +153,14 @@ def _verify() -> Schema:
 
 def _invalid_parameter() -> Schema:
     own = {"type": "object", "properties": {"code": {"enum": ["invalid_parameter"]}}}
-    return {"400": _answer("", "application/problem+json", {"allOf": [_of("Problem"), own]})}
+    return {"400": _response("", "application/problem+json", {"allOf": [_of("Problem"), own]})}
 
 
 def _schema() -> Schema:
     return {
         "operationId": "schema",
-        "summary": "This description",
-        "description": "OpenAPI 3.1, as YAML or as JSON.",
+        "summary": "Get the OpenAPI description",
+        "description": "OpenAPI 3.1 as YAML or JSON.",
         "tags": ["Description"],
         "security": [{}],
         "responses": {
@@ -172,18 +181,24 @@ def _schema() -> Schema:
 
 
 def _endpoint(
-    name: str, summary: str, form: Schema, required: list[str], told: Schema, *, public: bool = True
+    name: str,
+    summary: str,
+    form: Schema,
+    required: list[str],
+    response: Schema,
+    *,
+    public: bool = True,
 ) -> Schema:
-    """One of OAuth's. `public`: an application without a secret may call it with its `client_id` alone."""
+    """Describe an OAuth endpoint. A `public` one accepts a `client_id` without a secret."""
     client = {"client_id": _PLAIN, "client_secret": _PLAIN}
     form = {"type": "object", "properties": form | client, "required": required}
     refused = (
-        ("400", "The request is not good."),
-        ("401", "The application is unknown, or did not prove itself."),
+        ("400", "The request is invalid."),
+        ("401", "The application is unknown, or its secret is wrong."),
     )
     later = (
-        ("429", "Too many refused attempts; see `Retry-After`."),
-        ("503", "The cause is ours; try again."),
+        ("429", "Too many failed attempts. Try again after `Retry-After` seconds."),
+        ("503", "Keyway is temporarily unavailable. Try again shortly."),
     )
     return {
         "operationId": f"oauth_{name}",
@@ -192,8 +207,11 @@ def _endpoint(
         "security": [{"Client": []}, {}] if public else [{"Client": []}],
         "requestBody": {"required": True, "content": {FORM: {"schema": form}}},
         "responses": {
-            "200": told,
-            **{code: _answer(words, JSON, _of("OAuthError")) for code, words in (*refused, *later)},
+            "200": response,
+            **{
+                code: _response(words, JSON, _of("OAuthError"))
+                for code, words in (*refused, *later)
+            },
         },
     }
 
@@ -201,16 +219,16 @@ def _endpoint(
 def _token() -> Schema:
     form: Schema = {
         "grant_type": {"enum": list(_GRANTS)},
-        **dict.fromkeys(("code", "refresh_token"), _GIVEN),
+        **dict.fromkeys(("code", "refresh_token"), _REQUIRED),
     }
     form |= dict.fromkeys(("redirect_uri", "code_verifier", "scope"), _PLAIN)
-    told = _answer("Tokens.", JSON, _of("OAuthTokens"))
+    response = _response("The new tokens.", JSON, _of("OAuthTokens"))
     described = _endpoint(
         "token",
-        "Exchange a code, a refresh token or the application's secret for tokens",
+        "Exchange a code, a refresh token or a client secret for tokens",
         form,
         ["grant_type"],
-        told,
+        response,
     )
     described["requestBody"]["content"][FORM]["schema"]["oneOf"] = [
         {"properties": {"grant_type": {"const": grant}}, "required": required}
@@ -220,27 +238,26 @@ def _token() -> Schema:
 
 
 def _revoke() -> Schema:
-    form: Schema = {"token": _GIVEN, "token_type_hint": _PLAIN}
-    told = {"description": "The token is good for nothing any more, whatever it was."}
-    return _endpoint("revoke", "Give a token back (RFC 7009)", form, ["token"], told)
+    form: Schema = {"token": _REQUIRED, "token_type_hint": _PLAIN}
+    response = {"description": "The token no longer works, or was not valid."}
+    return _endpoint("revoke", "Revoke a token (RFC 7009)", form, ["token"], response)
 
 
 def _introspect() -> Schema:
-    form: Schema = {"token": _GIVEN, "token_type_hint": _PLAIN}
-    told = _answer("What the token is.", JSON, _of("Introspection"))
-    return _endpoint(
-        "introspect", "Ask what an access token is (RFC 7662)", form, ["token"], told, public=False
-    )
+    form: Schema = {"token": _REQUIRED, "token_type_hint": _PLAIN}
+    response = _response("The state of the token.", JSON, _of("Introspection"))
+    summary = "Introspect an access token (RFC 7662)"
+    return _endpoint("introspect", summary, form, ["token"], response, public=False)
 
 
 def _metadata() -> Schema:
     return {
         "operationId": "oauth_metadata",
-        "summary": "Where OAuth's endpoints are and what they take (RFC 8414)",
+        "summary": "Get the authorization server's metadata (RFC 8414)",
         "tags": ["OAuth"],
         "security": [{}],
         "responses": {
-            "200": _answer("The authorization server's metadata.", JSON, _of("OAuthMetadata"))
+            "200": _response("The authorization server's metadata.", JSON, _of("OAuthMetadata"))
         },
     }
 
@@ -252,8 +269,8 @@ def _health(word: str, summary: str) -> Schema:
         "tags": ["Operators"],
         "security": [{}],
         "responses": {
-            "200": _answer(f"`{word}`", PLAIN, _TEXT),
-            "503": _answer("Not now; and what is missing.", PLAIN, _TEXT),
+            "200": _response(f"`{word}`", PLAIN, _TEXT),
+            "503": _response("Not now. The body lists what is missing.", PLAIN, _TEXT),
         },
     }
 
@@ -261,12 +278,12 @@ def _health(word: str, summary: str) -> Schema:
 def _metrics() -> Schema:
     return {
         "operationId": "metrics",
-        "summary": "What Prometheus collects",
+        "summary": "Get metrics for Prometheus",
         "tags": ["Operators"],
         "security": [{"Metrics": []}],
         "responses": {
-            "200": _answer("Counts, in Prometheus' text format.", PLAIN, _TEXT),
-            "401": _answer("Not the token.", PLAIN, _TEXT),
-            "404": _answer("No token is configured.", PLAIN, _TEXT),
+            "200": _response("Metrics in Prometheus's text format.", PLAIN, _TEXT),
+            "401": _response("The token is missing or wrong.", PLAIN, _TEXT),
+            "404": _response("`KEYWAY_METRICS_TOKEN` is not set.", PLAIN, _TEXT),
         },
     }
