@@ -36,8 +36,8 @@ _OF_KEYS = (
 )
 _OF_TOKENS = ("missing_token", "invalid_token", "expired_token")
 _OPTIONAL_BODY = ("logout", "rotate_key", "revoke_key")
-# Keys and applications' tokens share one authentication class, so a call that accepts only keys still
-# reports an invalid token.
+# Keys and applications' tokens share one authentication class, so a call that accepts only keys
+# still reports an invalid token.
 _OF_KEYS_AND_TOKENS = (*_OF_KEYS, "invalid_token", "expired_token")
 _BY_SCHEME = {
     "ApiKey": _OF_KEYS_AND_TOKENS,
