@@ -1,4 +1,7 @@
-"""The cast: alice (admin), bob (member), carol (auditor) at Acme; mallory (admin) at Globex, who must always fail."""
+"""Shared fixtures: alice (admin), bob (member) and carol (auditor) at Acme, mallory at Globex.
+
+mallory is an admin of another organization, so everything she tries at Acme must fail.
+"""
 
 import gc
 import os
@@ -49,39 +52,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cases",
         type=int,
         metavar="N",
-        help="of each parametrized test run N cases, others with each seed",
+        help="run only N cases of each parametrized test, different ones for each seed",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Who asks for a browser is marked so. Its driver leaves an event loop running: those tests have a process of their own."""
+    """Mark tests that use a browser.
+
+    They run in a process of their own, because the browser driver leaves an event loop running.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and "playwright" in item.fixturenames:
             item.add_marker("browser")
     if most := config.getoption("cases"):
-        _leave_cases(config, items, most)
+        _limit_cases(config, items, most)
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: without this the collector looks through all of it again and again."""
+    """Exclude all imported modules from garbage collection, because they are never freed."""
     gc.freeze()
 
 
-def _leave_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> None:
-    """Keep the first `most` cases of each test function. pytest-randomly has shuffled them, alike in every process of a run."""
+def _limit_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> None:
+    """Keep the first `most` cases of each test function.
+
+    pytest-randomly has shuffled them, in the same order in every process of a run.
+    """
     seen: Counter[str] = Counter()
-    kept, left = [], []
+    kept, deselected = [], []
     for item in items:
         function = item.nodeid.partition("[")[0]
         seen[function] += 1
-        (kept if seen[function] <= most else left).append(item)
-    config.hook.pytest_deselected(items=left)
+        (kept if seen[function] <= most else deselected).append(item)
+    config.hook.pytest_deselected(items=deselected)
     items[:] = kept
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _guards_let_tests_flush() -> Iterator[None]:
-    """A transactional test ends by emptying every table, which is just what the guards refuse: lift them for that."""
+    """Drop the guards while a transactional test empties every table, which they would refuse."""
     teardown = TransactionTestCase._fixture_teardown
 
     def lifted(self: TransactionTestCase) -> None:
@@ -96,7 +105,7 @@ def _guards_let_tests_flush() -> Iterator[None]:
                 for statement in (s for guard in guards for s in guard.create(connection.vendor)):
                     editor.execute(statement)
 
-    # TestCase rolls back and never comes here: it has a teardown of its own.
+    # TestCase has its own teardown, which rolls back.
     TransactionTestCase._fixture_teardown = lifted  # type: ignore[method-assign]
     yield
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
@@ -104,7 +113,7 @@ def _guards_let_tests_flush() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _limits_are_counted_from_zero() -> None:
-    """Every client of every test comes from one address. Sign-ins are counted in the cache."""
+    """Reset all limits, because every test's clients share one address."""
     cache.clear()
     limiter.forget()
     recently_refused.clear()
@@ -186,7 +195,7 @@ def issue_agent_key(acme: Organization, alice: User) -> IssueKey:
 
 @pytest.fixture
 def issue_public_key(bob: User) -> IssueKey:
-    """Issue a public key of bob's: ``issue_public_key(owner=…, scopes=[…], name="…")``."""
+    """Issue a public key, to bob by default: ``issue_public_key(owner=…, scopes=[…])``."""
 
     def issue(
         owner: User = bob, scopes: tuple[str, ...] = ("read:audit-activity",), **order: Any
@@ -235,12 +244,20 @@ def loot(
     issue_agent_key: IssueKey,
     issue_public_key: IssueKey,
 ) -> Loot:
-    """What Acme has, by the name of the URL parameter that would ask for it."""
+    """Return the ids of everything Acme has, by URL parameter."""
     agent_key, script = issue_agent_key(name="Acme agent"), issue_public_key(name="Acme script")
     event = ActivityEvent.objects.create(
-        organization_id=acme.pk, environment="live", event_id=uuid7(), event_time=timezone.now(), received_at=timezone.now(),
-        host="sql-acme-77", action_id="SL", succeeded=True, statement="SELECT acme_crown_jewels", digest=b"0" * 16,
-    )  # fmt: skip
+        organization_id=acme.pk,
+        environment="live",
+        event_id=uuid7(),
+        event_time=timezone.now(),
+        received_at=timezone.now(),
+        host="sql-acme-77",
+        action_id="SL",
+        succeeded=True,
+        statement="SELECT acme_crown_jewels",
+        digest=b"0" * 16,
+    )
     draft = Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
     application = applications.register(
         organization=acme, draft=draft, by=SYSTEM, created_by=bob
@@ -263,7 +280,7 @@ def loot(
 
 
 def api(issued: Issued | None = None, **headers: str) -> APIClient:
-    """A client that presents the key as scripts do. Server errors come back as answers, not as exceptions."""
+    """Return a client that presents the key. Server errors are responses, not exceptions."""
     client = APIClient(raise_request_exception=False)
     if issued is not None:
         headers["HTTP_X_API_KEY"] = issued.plaintext.reveal()
@@ -272,7 +289,7 @@ def api(issued: Issued | None = None, **headers: str) -> APIClient:
 
 
 def client_of(user: User) -> Client:
-    """A browser of somebody who just signed in, through the real sign-in."""
+    """Return a client that just signed in through the real sign-in page."""
     client = Client()
     response = client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
     assert response.status_code == 302, response.content
@@ -281,7 +298,7 @@ def client_of(user: User) -> Client:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    """The system's own Chromium, which looks nothing up and needs no sandbox of its own where we are root."""
+    """Use the system's Chromium without background requests, and as root without its sandbox."""
     quiet = [
         "--disable-background-networking",
         "--disable-component-update",
@@ -294,12 +311,12 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def keyway() -> Iterator[KeywayServer]:
-    """A running Keyway with the demo's cast, for tests that only read or that clean up after themselves."""
+    """Run a server with demo data, for tests that only read or that clean up after themselves."""
     with KeywayServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def axios() -> Path:
-    """A folder in which a program of Node finds the real axios."""
+    """Return a folder in which Node programs find the real axios."""
     return programs.installed(programs.HERE / "axios")

@@ -1,4 +1,7 @@
-"""``check --deploy`` with production settings, at 0 warnings: ``python -m tests.deploy_check``."""
+"""Run ``check --deploy`` with production settings: ``python -m tests.deploy_check``.
+
+Fails on any warning.
+"""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Every address of Keyway, read from the URLconf, and the same filled with somebody's ids."""
+"""All routes of the URLconf, and their URLs filled with given ids."""
 
 import re
 import uuid
@@ -11,7 +11,7 @@ from django.utils.regex_helper import normalize
 
 from config.lib.ids import encode
 
-# Parameters that name nothing of a tenant's: those of allauth's and of the Django admin's own pages.
+# Parameters of allauth's and the Django admin's pages, which name nothing that belongs to a tenant.
 NEUTRAL = {
     "key": "1-abc",
     "uidb36": "1",
@@ -23,7 +23,7 @@ NEUTRAL = {
 
 
 def routes() -> list[str]:
-    """Every address of the URLconf, as a template: ``/o/{slug}/activity/``."""
+    """Return every route as a template, such as ``/o/{slug}/activity/``."""
     return sorted(set(_walk(get_resolver().url_patterns, "/")))
 
 
@@ -43,17 +43,17 @@ def _template(pattern: Any) -> str:
 
 
 def addresses(route: str, loot: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """The route filled with Acme's ids, each beside the same with ids that do not exist."""
+    """Yield URLs with Acme's ids, each with its twin of ids that do not exist."""
     names = re.findall(r"{(\w+)}", route)
     unknown = [name for name in names if name not in loot and name not in NEUTRAL]
     assert not unknown, f"{route}: teach the fixture `loot` to fill {unknown}"
     count = max((len(loot[name]) for name in names if name in loot), default=1)
     for number in range(count):
-        theirs = {name: loot[name][number % len(loot[name])] for name in names if name in loot}
-        nobodys = {name: _like(value) for name, value in theirs.items()}
-        yield route.format(**NEUTRAL | theirs), route.format(**NEUTRAL | nobodys)
+        existing = {name: loot[name][number % len(loot[name])] for name in names if name in loot}
+        missing = {name: _unused_like(value) for name, value in existing.items()}
+        yield route.format(**NEUTRAL | existing), route.format(**NEUTRAL | missing)
 
 
-def _like(value: str) -> str:
+def _unused_like(value: str) -> str:
     prefix, _, rest = value.partition("_")
     return encode(prefix, uuid.uuid4()) if rest else "nowhere"

@@ -1,4 +1,4 @@
-"""Asking config.wsgi as a server does, where Django's test client would go past it."""
+"""Call config.wsgi like a server, which Django's test client does not."""
 
 import json
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Of a problem."""
+        """The code of a problem."""
         return str(json.loads(self.body)["code"])
 
 
 def request(path: str, query: str = "", **environ: Any) -> dict[str, Any]:
-    """The WSGI environment of a GET, unless told otherwise."""
+    """Return a WSGI environment, by default of a GET."""
     return {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": path,
@@ -38,20 +38,23 @@ def request(path: str, query: str = "", **environ: Any) -> dict[str, Any]:
 
 
 def call(path: str, query: str = "", **environ: Any) -> Answer:
-    told: list[Any] = []
-    asked = request(path, query, **environ)
-    # As Django's own test client: a request must not close the connection that the test is a transaction of.
-    kept = [
+    started: list[Any] = []
+    # Like Django's test client, keep the connection open, because the test's transaction is on it.
+    disconnected = [
         signal
         for signal in (request_started, request_finished)
         if signal.disconnect(close_old_connections)
     ]
     try:
         body = b"".join(
-            application(asked, lambda status, headers, _=None: told.extend((status, headers)))
-        )  # type: ignore[arg-type,return-value]
+            application(
+                request(path, query, **environ),
+                lambda status, headers, _=None: started.extend((status, headers)),  # type: ignore[arg-type,return-value]
+            )
+        )
     finally:
-        for signal in kept:
+        for signal in disconnected:
             signal.connect(close_old_connections)
-    assert len(told[1]) == len(dict(told[1]))
-    return Answer(int(told[0][:3]), dict(told[1]), body)
+    status, headers = started
+    assert len(headers) == len(dict(headers)), "a header is repeated"
+    return Answer(int(status[:3]), dict(headers), body)

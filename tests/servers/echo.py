@@ -1,4 +1,4 @@
-"""A service that knows nothing of keys: it answers with what it was sent. ``python -m tests.servers.echo PORT``."""
+"""An open service that returns each request as JSON: ``python -m tests.servers.echo PORT``."""
 
 import json
 import subprocess
@@ -20,17 +20,17 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        told = {
+        received = {
             "method": self.command,
             "path": self.path,
             "headers": [[name.lower(), value] for name, value in self.headers.items()],
             "body": self.rfile.read(length).decode(),
         }
-        answer = json.dumps(told).encode()
+        response = json.dumps(received).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  the names that http.server looks for
 
@@ -40,7 +40,7 @@ class Echo(BaseHTTPRequestHandler):
 
 @contextmanager
 def echo_server() -> Iterator[int]:
-    """Run one in a process of its own; gives its port."""
+    """Run the service in its own process and yield the port."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "tests.servers.echo", str(port)], cwd=ROOT)
     try:

@@ -1,4 +1,4 @@
-"""A real Keyway: gunicorn and a worker, with a database of their own and the demo's cast."""
+"""Real Keyway servers: gunicorn and a worker, with a database of demo data."""
 
 import atexit
 import fcntl
@@ -52,7 +52,7 @@ class KeywayServer:
             "KEYWAY_URL": self.url,
             "KEYWAY_STATIC_ROOT": collected_static_files(),
             "KEYWAY_SPOOL": str(self.folder / "spool"),
-            # Everybody comes from one address here; tests of these limits set them.
+            # All clients share one address. Tests of these limits set them.
             "KEYWAY_LIMIT_REFUSED": "",
             "KEYWAY_LIMIT_ISSUE": "",
             "KEYWAY_LIMIT_SIGN_IN": "",
@@ -141,7 +141,7 @@ class KeywayServer:
         return next(user for user in self.seed["users"] if re.match(rf"{name}@", user["email"]))
 
     def key(self, **facts: Any) -> dict[str, Any]:
-        """The first seeded key with these facts: ``key(kind="agent", environment="live")``."""
+        """Return the first seeded key that matches: ``key(kind="agent", environment="live")``."""
         return next(
             key
             for key in self.seed["keys"]
@@ -149,7 +149,7 @@ class KeywayServer:
         )
 
     def access_token(self, *scopes: str) -> tuple[str, str]:
-        """The token and the id (`app_…`) of a new application of Acme's that acts for itself."""
+        """Register a service application at Acme. Return an access token and its id (`app_…`)."""
         code = f"""
 from apikeys.oauth import services
 from apikeys.oauth.models import Purpose
@@ -183,7 +183,7 @@ def signing_key() -> str:
 
 @cache
 def seeded_database() -> tuple[Path, str]:
-    """Make the demo's SQLite database once a test process; each server starts with a copy of it."""
+    """Seed an SQLite database once per test process. Each server starts with a copy."""
     server = KeywayServer()
     atexit.register(shutil.rmtree, server.folder, ignore_errors=True)
     return server.folder / "keyway.sqlite3", server.seed_afresh()
@@ -203,6 +203,6 @@ def collected_static_files() -> str:
     }
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
     with (folder.parent / "test-static.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes would write over each other's files
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes would overwrite each other's files
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return str(folder)

@@ -1,4 +1,4 @@
-"""A real nginx on loopback, with a configuration as it would stand in its `http` block."""
+"""Real nginx servers on loopback, with a given configuration of the `http` block."""
 
 import shutil
 import socket
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-MISSING = "nginx was not found. Get it: apt-get install nginx-light"
+MISSING = "nginx was not found. Install it: apt-get install nginx-light"
 STARTUP_SECONDS = 60
 
 _AROUND = """
@@ -34,7 +34,10 @@ def find_nginx() -> str | None:
 
 
 class NginxServer:
-    """``with NginxServer(site, port=8080):`` where `site` listens on `port`. `log` is nginx's error log."""
+    """Use as a context manager. The configuration `site` listens on `port`.
+
+    `log` is nginx's error log.
+    """
 
     def __init__(self, site: str, *, port: int) -> None:
         binary = find_nginx()

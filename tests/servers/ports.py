@@ -9,17 +9,17 @@ from pathlib import Path
 
 LOWEST = 10_100  # browsers refuse to open 10080
 _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
-# A lock lasts as long as its descriptor, so that no other test process is given the same port.
+# A lock lasts as long as its descriptor, so no other test process gets the same port.
 _reserved: list[int] = []
 # pytest-randomly seeds `random` alike in every process.
 _dice = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Reserve a port of loopback until this process ends.
+    """Reserve a port on loopback until this process ends.
 
-    Asking the kernel for one (a bind to port 0) is a race: it comes from the range of outgoing
-    connections, and any of them may take it again before the server listens.
+    A bind to port 0 would be a race. The kernel takes that port from the range of outgoing
+    connections, and one of those may take it again before the server listens.
     """
     for _ in range(1000):
         port = _dice.randrange(LOWEST, _first_outgoing())
@@ -48,7 +48,7 @@ def _is_reserved_by_us(port: int) -> bool:
 
 def _is_unused(port: int) -> bool:
     with socket.socket() as probe:
-        # As the servers do: connections that a former server left in TIME_WAIT are no obstacle.
+        # Like the servers, ignore connections that an earlier server left in TIME_WAIT.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,6 +1,7 @@
 """Throwaway PostgreSQL clusters from installed binaries, on loopback.
 
-``python -m tests.servers.postgres -- CMD…`` runs CMD with one, its address in ``KEYWAY_TEST_DATABASE_URL``.
+``python -m tests.servers.postgres -- CMD…`` runs CMD with the URL of a cluster in
+``KEYWAY_TEST_DATABASE_URL``.
 """
 
 import atexit
@@ -22,14 +23,17 @@ import pytest
 
 from tests.servers.ports import free_port
 
-MISSING = "PostgreSQL's server binaries (initdb, postgres) were not found. Get them: apt-get install postgresql"
+MISSING = (
+    "PostgreSQL's server binaries (initdb, postgres) were not found. "
+    "Install them: apt-get install postgresql"
+)
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 60
-# Committed data outlives a killed process with these, not a killed machine.
+# With these, committed data survives a killed process but not a crashed machine.
 HASTY = {"fsync": "off", "full_page_writes": "off"}
 
 
-# Reads until we are gone, however that came about, and clears up after us.
+# Waits until this process is gone, even by SIGKILL, then stops the server and removes its files.
 WATCH = 'read _; kill -INT "$1"; while kill -0 "$1" 2>/dev/null; do sleep 0.1; done; rm -rf "$2"'
 
 
@@ -38,32 +42,35 @@ class ServerFailed(Exception):
 
 
 def find_binaries() -> Path | None:
-    """The folder of the newest PostgreSQL here; the one on PATH goes first."""
+    """Return the folder of PostgreSQL on PATH, otherwise of the newest one installed."""
     on_path = shutil.which("postgres")
-    places = [Path(on_path).resolve().parent] if on_path else []
+    folders = [Path(on_path).resolve().parent] if on_path else []
     installed = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
-    places += sorted(installed, key=lambda place: float(place.parent.name), reverse=True)
+    folders += sorted(installed, key=lambda folder: float(folder.parent.name), reverse=True)
     return next(
         (
-            place
-            for place in places
-            if (place / "initdb").exists() and (place / "postgres").exists()
+            folder
+            for folder in folders
+            if (folder / "initdb").exists() and (folder / "postgres").exists()
         ),
         None,
     )
 
 
 def require_binaries() -> None:
-    """Skip the test loudly where there is no PostgreSQL; where CI is true, fail it."""
+    """Without PostgreSQL, skip the test with a message, or fail it if CI is true."""
     if find_binaries() is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
 
 
 class PostgresServer:
-    """One cluster with a database ``keyway``: ``with PostgresServer(settings={"log_statement": "all"}) as server: server.url``.
+    """A cluster with a database ``keyway``. Use as a context manager.
 
-    Everybody on loopback is trusted. `durable` keeps fsync on, for tests of what survives. `settings` go
-    into postgresql.conf. Stops, and leaves nothing behind, at the end of the block or of the process.
+    ``with PostgresServer(settings={"log_statement": "all"}) as server: server.url``
+
+    Trusts every connection on loopback. `durable` keeps fsync on, for tests of durability.
+    `settings` are written to postgresql.conf. Stops and removes its files at the end of the block
+    or of the process.
     """
 
     def __init__(self, *, settings: Mapping[str, str] | None = None, durable: bool = False) -> None:
@@ -97,7 +104,7 @@ class PostgresServer:
 
     @property
     def log_directory(self) -> Path:
-        """Where the logging collector writes, when `settings` turned it on."""
+        """The folder of the logging collector, if `settings` turned it on."""
         return self.data / self._settings.get("log_directory", "log")
 
     @property
@@ -106,11 +113,11 @@ class PostgresServer:
         return self._binaries
 
     def start(self) -> None:
-        """Return when connections are accepted. The port is the same at every start."""
+        """Return once connections are accepted. The port stays the same across restarts."""
         if self.port:
             self._launch()
             return
-        # Somebody may take the free port before PostgreSQL does.
+        # Another process may take the free port before PostgreSQL does.
         for attempt in range(5):
             self.port = free_port()
             try:
@@ -124,7 +131,7 @@ class PostgresServer:
             connection.execute("CREATE DATABASE keyway")
 
     def stop(self) -> None:
-        """Stop in order, ending connections. Stopping a stopped server does nothing."""
+        """Shut down and end all connections. Does nothing if the server is stopped."""
         self._unwatch()
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
@@ -135,12 +142,12 @@ class PostgresServer:
         self.start()
 
     def kill(self) -> None:
-        """SIGKILL the postmaster and every backend: what was not written through is gone."""
+        """SIGKILL the postmaster and every backend, which loses unflushed writes."""
         self._unwatch()
         if self._process is None or self._process.poll() is not None:
             return
         postmaster = psutil.Process(self._process.pid)
-        postmaster.suspend()  # it would start new ones while we look
+        postmaster.suspend()  # so that it starts no new processes meanwhile
         family = [*postmaster.children(recursive=True), postmaster]
         for process in family:
             process.kill()
@@ -189,7 +196,7 @@ class PostgresServer:
         log = self.home / "server.log"
         command = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port)]
         with log.open("ab") as stderr:
-            # A session of its own, so that an interrupt typed at the terminal does not end it before we do.
+            # In its own session, so that Ctrl-C at the terminal does not end it before the tests.
             self._process = process = subprocess.Popen(
                 command,
                 **self._as_user(),
@@ -207,7 +214,7 @@ class PostgresServer:
             time.sleep(0.05)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """A killed test run must leave no server behind. Our end of the pipe closes with us."""
+        """Stop the server even if the test run is killed, which closes its end of the pipe."""
         command = ["sh", "-c", WATCH, "sh", str(process.pid), str(self.home)]
         self._watcher = subprocess.Popen(
             command, **self._as_user(), stdin=subprocess.PIPE, start_new_session=True
@@ -242,7 +249,10 @@ class PostgresServer:
 
 
 def _unprivileged() -> str:
-    """Who runs the server: PostgreSQL refuses to run as root. Empty when that is not what we are."""
+    """Return the user to run the server as, because PostgreSQL refuses to run as root.
+
+    Empty if this process is not root.
+    """
     if os.geteuid():
         return ""
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -250,7 +260,7 @@ def _unprivileged() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command with a database. Returns its exit status."""
+    """Run a command with a database and return its exit status."""
     command = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
     if not command:
         print(__doc__, file=sys.stderr)
@@ -259,7 +269,8 @@ def main(arguments: Sequence[str]) -> int:
         return _run(command, given)
     if find_binaries() is None:
         print(
-            f"\n*** SKIPPED on PostgreSQL: {' '.join(command)}\n*** {MISSING}\n*** or set TEST_DATABASE_URL.\n",
+            f"\n*** SKIPPED on PostgreSQL: {' '.join(command)}"
+            f"\n*** {MISSING}\n*** or set TEST_DATABASE_URL.\n",
             file=sys.stderr,
         )
         return 1 if os.environ.get("CI") == "true" else 0
@@ -269,7 +280,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(command: list[str], url: str) -> int:
     process = subprocess.Popen(command, env=os.environ | {"KEYWAY_TEST_DATABASE_URL": url})
-    # An interrupt reaches the command too: let it end by itself, then stop the server.
+    # Ctrl-C reaches the command too. Let it end by itself, then stop the server.
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     status = process.wait()

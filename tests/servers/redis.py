@@ -1,4 +1,4 @@
-"""A throwaway Redis on loopback, which can be killed, hung and started again at the same address."""
+"""Throwaway Redis servers on loopback that tests can kill, hang and restart."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from tests.servers.keyway import free_port
 
-MISSING = "redis-server was not found. Get it: apt-get install redis-server"
+MISSING = "redis-server was not found. Install it: apt-get install redis-server"
 STARTUP_SECONDS = 60
 
 
@@ -23,7 +23,7 @@ def find_redis() -> str | None:
 
 
 class RedisServer:
-    """``with RedisServer() as server: server.url``. Nothing of it is kept: it starts empty."""
+    """Use as a context manager. Each start is empty and has the same `url`."""
 
     def __init__(self, *arguments: str) -> None:
         binary = find_redis()
@@ -75,7 +75,7 @@ class RedisServer:
             self._process.wait(10)
 
     def hang(self) -> None:
-        """Accept connections and never answer: what a stopped process does."""
+        """Stop the process, so that it accepts connections and never responds."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

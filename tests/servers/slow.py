@@ -1,4 +1,4 @@
-"""A slow link: each answer of the server behind it comes late. ``with SlowLink(port, delay=0.1) as link: link.port``."""
+"""A proxy that delays every response: ``with SlowLink(port, delay=0.1) as link: link.port``."""
 
 import contextlib
 import socket
