@@ -1,4 +1,4 @@
-"""What the import contracts of pyproject.toml cannot say by themselves."""
+"""Architecture rules that the import contracts of pyproject.toml cannot express."""
 
 import ast
 import fnmatch
@@ -25,7 +25,7 @@ HTTP = (
     "django.template",
     "django.contrib.sessions",
 )
-# The names that edges take from the apps above them: app, module above, names.
+# The names that edges import from apps above their own, by app and module.
 UPWARD = {
     ("audit", "apikeys.api.permissions"): {"HasScope", "IsAgentKey"},
     ("audit", "apikeys.verify.judge"): {"Credential"},
@@ -46,7 +46,7 @@ def modules() -> Iterator[str]:
 
 
 def is_edge(module: str) -> bool:
-    """Read the contract's wildcards as import-linter does: ``**.api`` also matches ``apikeys.api``."""
+    """Match wildcards like import-linter, where ``**.api`` also matches ``apikeys.api``."""
     return any(fnmatch.fnmatchcase(module, pattern.replace("**", "*")) for pattern in EDGES)
 
 
@@ -101,6 +101,8 @@ def test_clients_import_nothing_of_the_server() -> None:
             for n in ast.walk(ast.parse(file.read_text()))
             if isinstance(n, ast.ImportFrom)
         }
-        is_for_django = file.parent.name == "django"  # the SDK's adapter, for other people's Django
+        is_for_django = (
+            file.parent.name == "django"
+        )  # the SDK's adapter for a customer's Django project
         foreign = {*APPS, "config"} if is_for_django else {*APPS, "config", "django"}
         assert not [name for name in names if name.split(".")[0] in foreign], file
