@@ -1,4 +1,4 @@
-"""The platform admin: 404 for what does not exist, and no way around the trail."""
+"""The Django admin responds with 404 to unknown objects, and lets staff change no sign-in."""
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
@@ -8,8 +8,8 @@ from tests.conftest import client_of
 
 
 @pytest.mark.parametrize("odd", ["1", "x", "0199f3a2", "é", "None", "_5F"])
-def test_malformed_id_is_not_a_server_error(staff: User, odd: str) -> None:
-    """Django's redirect to an object's own page fails on an id that is not a UUID, so it is off."""
+def test_an_odd_id_is_never_an_error_of_the_server(staff: User, odd: str) -> None:
+    """Django's view_on_site fails on an id that is not a UUID, so Keyway excludes it."""
     browser = client_of(staff)
     browser.raise_request_exception = False
     kind = ContentType.objects.get_for_model(Agent).pk
@@ -25,11 +25,8 @@ def test_malformed_id_is_not_a_server_error(staff: User, odd: str) -> None:
 @pytest.mark.parametrize(
     "kind", ["account/emailaddress", "auth/group", "mfa/authenticator", "usersessions/usersession"]
 )
-def test_admin_cannot_change_how_users_sign_in(staff: User, kind: str) -> None:
-    """Libraries register these as editable.
-
-    Staff could add an email address, reset the password and sign in as someone else, unrecorded.
-    """
+def test_staff_have_no_hand_in_how_somebody_signs_in(staff: User, kind: str) -> None:
+    """Libraries register editable models, with which staff could become alice without a trail."""
     browser = client_of(staff)
     assert browser.get("/admin/tenants/user/").status_code == 200
     assert kind not in browser.get("/admin/").content.decode()

@@ -1,4 +1,7 @@
-"""The OpenAPI document covers every operation, with security, valid examples and errors."""
+"""The OpenAPI document is complete and correct.
+
+It has every path and method, each with its credentials, examples and errors.
+"""
 
 import ast
 import re
@@ -19,7 +22,8 @@ from tests.routes import routes
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]
-# Errors of OAuth itself (RFC 6749), which are sent as `error` instead of as a problem.
+# OAuth's own errors (RFC 6749), in `error`, and those of single events in a batch, in the `code` of
+# a rejected event.
 ELSEWHERE = {"temporarily_unavailable", "invalid_request", "invalid_client", "invalid_grant"}
 
 
@@ -44,8 +48,8 @@ def test_schema_is_valid_openapi_31(schema: dict[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(each)
 
 
-def test_schema_lists_exactly_the_operations(schema: dict[str, Any]) -> None:
-    """Compare with the access table, which another test compares with the server."""
+def test_every_call_that_exists_is_described_and_no_other(schema: dict[str, Any]) -> None:
+    """Another test compares the access table with the server, so this compares both."""
     exist = {
         re.sub(r"{script}|{agent}", "{key_id}", f"{method} {address}")
         for method, address in rows_of(API)
@@ -141,7 +145,7 @@ def test_error_table_matches_the_raised_codes() -> None:
 
 
 def _problems_made(tree: ast.AST) -> Iterator[str]:
-    """Yield the codes in ``ApiProblem("…")`` and ``problems("…", …)``."""
+    """Return the codes in ``ApiProblem("…")`` and ``problems("…", …)``."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)

@@ -90,8 +90,14 @@ def test_key_change_follows_the_schema(
     ("heartbeat", ALIVE | {"queue_depth": 1e300}, False),
     ("heartbeat", ALIVE | {"host": NUL}, False),
     ("events", [event()], True),
-    ("events", [event(event_time="2025-11-21T23:59:00+23:59")], True),
-    ("events", [event(event_time="1900-01-02T00:00:00-23:59")], True),
+    (
+        "events",
+        [
+            event(event_time="2025-11-21T23:59:00+23:59"),
+            event(event_time="1900-01-02T00:00:00-23:59"),
+        ],
+        True,
+    ),
     ("events", [event(statement=NUL)], False),
 ])  # fmt: skip
 def test_agent_requests_follow_the_schema(

@@ -1,4 +1,4 @@
-"""Every example in the OpenAPI document is accepted by the API or looks like its responses."""
+"""Every example request works, and every example response has the shape of the real one."""
 
 import json
 import re
@@ -47,13 +47,13 @@ def described() -> dict[str, Described]:
 
 
 def requests(operation: Described) -> list[tuple[str, Any]]:
-    """Return the media type and example of each request body."""
+    """Yield media type and example of each request."""
     content = operation.get("requestBody", {}).get("content", {})
     return [(kind, example) for kind, body in content.items() for example in examples(body)]
 
 
 def answers(operation: Described) -> list[Any]:
-    """Return the JSON examples of successful responses."""
+    """Yield the examples of successful JSON responses."""
     return [
         example
         for status, response in operation["responses"].items()
@@ -71,7 +71,7 @@ def examples(body: Described) -> list[Any]:
 
 
 def form(value: Any) -> Any:
-    """Return the shape of a value: field names, types, and the kinds of text that Keyway makes."""
+    """Return a value's shape: field names, types, and the kinds of text that Keyway generates."""
     if isinstance(value, dict):
         return {name: form(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -133,7 +133,7 @@ def test_key_examples_match_the_api(
 
 
 def same_form(answer: Any, example: Any) -> bool:
-    """Compare shapes where both have a value. Either may be empty, like a key's networks."""
+    """Return whether the shapes agree. A field may be empty or null in one of them."""
     if isinstance(answer, dict):
         return set(answer) == set(example) and all(
             same_form(answer[name], example[name]) for name in answer

@@ -1,4 +1,4 @@
-"""The cache lives in Redis and falls back to the process while Redis is away."""
+"""The cache uses Redis, and works without it during an outage."""
 
 import time
 from collections.abc import Iterator

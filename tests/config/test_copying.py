@@ -1,4 +1,4 @@
-"""COPY's text format: every value is read back as it was written."""
+"""Rows inserted with COPY are read back unchanged."""
 
 import pytest
 from django.db import DataError, connection, transaction

@@ -1,4 +1,4 @@
-"""How a request ends: it returns the database connection it opened, and skips signals if none."""
+"""A request returns its database connection, and sends no signal if it opened none."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture
 def ended() -> Iterator[list[object]]:
-    """Collect the senders of request_finished."""
+    """Return the senders of request_finished."""
     senders: list[object] = []
 
     def note(sender: object, **_: Any) -> None:
@@ -37,7 +37,7 @@ def ended() -> Iterator[list[object]]:
 
 
 def serve(path: str, **environ: Any) -> tuple[int, bytes]:
-    """Serve a request as a server does, in a thread that must end without a connection."""
+    """Serve a request like a server, in its own thread, which must end without a connection."""
 
     def work() -> tuple[int, bytes]:
         status: list[str] = []

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`, for load balancers and orchestrators."""
+"""The health endpoints for load balancers and orchestrators."""
 
 import os
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_readyz_fails_with_a_read_only_spool(
     settings.KEYWAY_SPOOL = str(tmp_path / "made" / "later")
     assert call("/readyz").status == 200
     monkeypatch.setattr(health, "readiness", health.Readiness())
-    # Not by file mode: containers run tests as root, who may write anywhere.
+    # Patch os.access instead of the folder's mode, because root, as in containers, ignores modes.
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     assert call("/readyz").body == b"not ready: spool\n"
 

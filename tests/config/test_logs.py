@@ -1,4 +1,4 @@
-"""No secret reaches the log by any route, and each line identifies its request."""
+"""No log line contains a secret, whatever way it got there, and each names its request."""
 
 import io
 import json
@@ -44,7 +44,7 @@ class Object:
 
 
 class Hostile(Object):
-    """Raises when it is formatted, with the secret in the error."""
+    """An object whose str() raises an error with the secret."""
 
     def __str__(self) -> str:
         raise ValueError(self.secret)
@@ -124,7 +124,7 @@ WAYS: dict[str, Callable[[logging.Logger, str], object]] = {
 
 @pytest.fixture(params=["json", "console"])
 def sink(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """Capture everything logged at DEBUG, in each format."""
+    """Return everything that is logged at DEBUG, in each format."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(LineFormatter(request.param))
@@ -317,7 +317,7 @@ def test_debug_server_logs_json_without_secrets() -> None:
 
 
 def garbage(port: int, secret: str) -> None:
-    """Send requests that gunicorn itself refuses and logs."""
+    """gunicorn itself refuses these requests and logs them."""
     for line in (
         f"GET /{secret}\r\n\r\n",
         f"{secret} / HTTP/1.1\r\n\r\n",

@@ -1,4 +1,4 @@
-"""`/metrics`: who may read it, what it counts, and what its labels never contain."""
+"""The metrics for Prometheus, who can read them, and what they never contain."""
 
 import re
 import threading
@@ -32,9 +32,9 @@ def read() -> Answer:
     return call("/metrics", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
 
 
-def sample(response: Answer | requests.Response, name: str) -> float:
+def sample(answer: Answer | requests.Response, name: str) -> float:
     """Return the value of one series, or 0 if it does not exist yet."""
-    text = response.body.decode() if isinstance(response, Answer) else response.text
+    text = answer.body.decode() if isinstance(answer, Answer) else answer.text
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else 0.0
 

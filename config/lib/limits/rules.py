@@ -25,7 +25,7 @@ class Claim(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """`remaining` requests are left. The next one returns after `seconds`."""
+    """`remaining` requests are left, and no more become available within `seconds`."""
 
     rule: Rule
     remaining: int
