@@ -8,7 +8,7 @@ from tests.conftest import client_of
 
 
 @pytest.mark.parametrize("odd", ["1", "x", "0199f3a2", "é", "None", "_5F"])
-def test_an_odd_id_is_never_an_error_of_the_server(staff: User, odd: str) -> None:
+def test_an_invalid_id_is_never_a_server_error(staff: User, odd: str) -> None:
     """Django's view_on_site fails on an id that is not a UUID, so Keyway excludes it."""
     browser = client_of(staff)
     browser.raise_request_exception = False
@@ -25,7 +25,7 @@ def test_an_odd_id_is_never_an_error_of_the_server(staff: User, odd: str) -> Non
 @pytest.mark.parametrize(
     "kind", ["account/emailaddress", "auth/group", "mfa/authenticator", "usersessions/usersession"]
 )
-def test_staff_have_no_hand_in_how_somebody_signs_in(staff: User, kind: str) -> None:
+def test_staff_cannot_change_how_a_person_signs_in(staff: User, kind: str) -> None:
     """Libraries register editable models, with which staff could become alice without a trail."""
     browser = client_of(staff)
     assert browser.get("/admin/tenants/user/").status_code == 200
@@ -37,14 +37,14 @@ def test_staff_have_no_hand_in_how_somebody_signs_in(staff: User, kind: str) -> 
     )
 
 
-def test_admin_password_change_uses_the_account_page(staff: User) -> None:
+def test_staff_change_their_password_on_keyways_page(staff: User) -> None:
     assert (
         client_of(staff).post("/admin/password_change/").headers["Location"]
         == "/accounts/password/change/"
     )
 
 
-def test_non_staff_get_403_not_a_sign_in_page(alice: User, staff: User) -> None:
+def test_a_signed_in_person_who_is_not_staff_gets_403(alice: User, staff: User) -> None:
     for address in ("/admin/", "/admin/login/", "/admin/tenants/user/"):
         assert client_of(staff).get(address, follow=True).status_code == 200
         assert client_of(alice).get(address).status_code == 403

@@ -41,7 +41,7 @@ def operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{method.upper()} {address}", operation
 
 
-def test_schema_is_valid_openapi_31(schema: dict[str, Any]) -> None:
+def test_the_document_is_valid_openapi_31(schema: dict[str, Any]) -> None:
     assert schema["openapi"].startswith("3.1")
     validate_schema(schema)  # type: ignore[no-untyped-call]
     for each in schema["components"]["schemas"].values():
@@ -64,7 +64,7 @@ def test_schema_covers_every_api_url(schema: dict[str, Any]) -> None:
     assert set(schema["paths"]) == for_programs | set(BEFORE_DJANGO)
 
 
-def test_every_operation_states_its_security(schema: dict[str, Any]) -> None:
+def test_every_call_has_its_credentials(schema: dict[str, Any]) -> None:
     schemes = schema["components"]["securitySchemes"]
     assert schemes.keys() == {"ApiKey", "UserToken", "OAuth", "Session", "Client", "Metrics"}
     assert schemes["OAuth"]["flows"].keys() == {"authorizationCode", "clientCredentials"}
@@ -80,7 +80,7 @@ def contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from response.get("content", {}).values()
 
 
-def test_every_body_has_a_valid_example(schema: dict[str, Any]) -> None:
+def test_every_body_has_an_example_that_matches_its_schema(schema: dict[str, Any]) -> None:
     for name, operation in operations(schema):
         for content in contents(operation):
             examples = (
@@ -97,7 +97,7 @@ def test_every_body_has_a_valid_example(schema: dict[str, Any]) -> None:
             ] == [], name
 
 
-def test_operations_list_their_denial_codes(
+def test_every_call_with_credentials_lists_their_error_codes(
     schema: dict[str, Any],
 ) -> None:
     for name, operation in operations(schema):

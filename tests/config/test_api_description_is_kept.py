@@ -56,7 +56,7 @@ def is_described(
     ({"kind": "agent"}, False),
     ({"kind": "agent", "scopes": []}, True),
 ])  # fmt: skip
-def test_new_key_follows_the_schema(
+def test_a_new_key_is_accepted_as_described(
     schema: dict[str, Any], alice: User, changes: dict[str, Any], is_good: bool
 ) -> None:
     body = KEY | changes
@@ -73,7 +73,7 @@ def test_new_key_follows_the_schema(
     ("post /rotate", {"grace": 250.5}, False),
     ("delete", {"reason": NUL}, False),
 ])  # fmt: skip
-def test_key_change_follows_the_schema(
+def test_a_change_to_a_key_is_accepted_as_described(
     schema: dict[str, Any], public_key: Issued, call: str, body: dict[str, Any], is_good: bool
 ) -> None:
     method, _, path = call.partition(" ")
@@ -100,7 +100,7 @@ def test_key_change_follows_the_schema(
     ),
     ("events", [event(statement=NUL)], False),
 ])  # fmt: skip
-def test_agent_requests_follow_the_schema(
+def test_agent_calls_are_accepted_as_described(
     schema: dict[str, Any], agent_key: Issued, call: str, body: Any, is_good: bool
 ) -> None:
     assert is_described(schema, f"/api/v1/agent/{call}", body) is is_good
@@ -108,7 +108,7 @@ def test_agent_requests_follow_the_schema(
     assert (response.status_code == 200) is is_good, response.content
 
 
-def test_integer_must_have_no_fraction_digits(agent_key: Issued) -> None:
+def test_a_number_is_an_integer_only_if_all_its_digits_are(agent_key: Issued) -> None:
     for digits, is_good in (("3.00", True), (f"3.{'0' * 50}1", False), ("1e400", False)):
         body = f'{{"host": "sql-prod-01", "version": "1", "queue_depth": {digits}}}'
         assert (
@@ -132,8 +132,8 @@ def program(acme: Organization, alice: User) -> Program:
     ("/oauth/introspect", {"token": "t"}, None),
     ("/oauth/introspect", {"token": ""}, "invalid_request"),
 ])  # fmt: skip
-def test_oauth_forms_follow_the_schema(
-    schema: dict[str, Any], program: Program, path: str, form: dict[str, str], error: str | None
+def test_an_oauth_form_is_accepted_as_described(
+    schema: dict[str, Any], program: Program, path: str, form: dict[str, str], told: str | None
 ) -> None:
     assert is_described(schema, path, form, kind=FORM) is (error is None)
     response = Client().post(path, urlencode(program.credentials | form), content_type=FORM)
@@ -144,7 +144,7 @@ def test_oauth_forms_follow_the_schema(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/api-keys", "/api/v1/public/audit-activity"])
-def test_empty_filter_is_ignored_and_nul_refused(
+def test_an_empty_filter_is_ignored_and_u0000_is_invalid(
     schema: dict[str, Any], managing_key: Issued, path: str
 ) -> None:
     described = [
@@ -166,7 +166,9 @@ def managing_key(issue_public_key: Any, alice: User) -> Issued:
     return issued
 
 
-def test_token_instead_of_a_key_gets_a_described_code(schema: dict[str, Any], acme: Any) -> None:
+def test_a_token_in_a_call_for_keys_gets_a_described_code(
+    schema: dict[str, Any], acme: Any
+) -> None:
     for path in ("config", "heartbeat", "events"):
         method = "get" if path == "config" else "post"
         address = f"/api/v1/agent/{path}"
@@ -178,7 +180,7 @@ def test_token_instead_of_a_key_gets_a_described_code(schema: dict[str, Any], ac
         )
 
 
-def test_unsupported_format_follows_the_schema(
+def test_an_unavailable_format_is_refused_as_described(
     schema: dict[str, Any], managing_key: Issued
 ) -> None:
     client: Any = api(managing_key)  # the stubs do not know that a body may be bytes

@@ -91,7 +91,7 @@ def _kind(value: str) -> str:
         return "text"
 
 
-def test_example_ids_decode(described: dict[str, Described]) -> None:
+def test_ids_in_examples_come_from_the_real_encoder(described: dict[str, Described]) -> None:
     ids = list(ID.finditer(json.dumps(list(described.values()))))
     assert len(ids) > 20
     for match in ids:
@@ -100,7 +100,7 @@ def test_example_ids_decode(described: dict[str, Described]) -> None:
     assert str(decode("evt", stored["id"])) == stored["event_id"]
 
 
-def test_example_secrets_are_well_formed_but_invalid() -> None:
+def test_example_secrets_are_well_formed_and_valid_nowhere() -> None:
     assert secret.parse(SECRET.reveal()) == SECRET
     assert secret.check_tag(SECRET, conf.peppers()) is None
     body = EXAMPLES["oauth_introspect"].request[FORM]
@@ -116,7 +116,7 @@ def script(issue_public_key: IssueKey, alice: User) -> Issued:
     )
 
 
-def test_key_examples_match_the_api(
+def test_examples_of_key_calls_work(
     described: dict[str, Described], script: Issued, issue_public_key: IssueKey, alice: User
 ) -> None:
     other = issue_public_key(owner=alice, name="Other")
@@ -145,7 +145,7 @@ def same_form(answer: Any, example: Any) -> bool:
     return bool(form(answer) == form(example))
 
 
-def test_agent_examples_match_the_api(described: dict[str, Described], agent_key: Issued) -> None:
+def test_examples_of_agent_calls_work(described: dict[str, Described], agent_key: Issued) -> None:
     for name in ("send_heartbeat", "send_events", "get_agent_configuration"):
         operation = described[name]
         for kind, body in requests(operation) or [("", "")]:
@@ -157,7 +157,7 @@ def test_agent_examples_match_the_api(described: dict[str, Described], agent_key
             assert all(same_form(answer.json(), example) for example in answers(operation)), name
 
 
-def test_read_examples_match_the_responses(
+def test_examples_of_read_calls_match_real_responses(
     described: dict[str, Described], script: Issued, agent_key: Issued, alice: User
 ) -> None:
     api(agent_key).post("/api/v1/agent/events", [event()], format="json")
@@ -178,7 +178,7 @@ def test_read_examples_match_the_responses(
         assert same_form(got, example), (name, got, example)
 
 
-def test_sign_in_examples_match_the_api(described: dict[str, Described], alice: User) -> None:
+def test_examples_of_sign_in_calls_work(described: dict[str, Described], alice: User) -> None:
     from tests.conftest import PASSWORD  # noqa: PLC0415
 
     ((_, login),) = requests(described["login"])
@@ -201,7 +201,7 @@ def program(acme: Any, alice: User) -> Program:
     return service_of(acme, alice, "read:audit-activity")
 
 
-def test_oauth_examples_match_the_api(described: dict[str, Described], program: Program) -> None:
+def test_examples_of_oauth_calls_work(described: dict[str, Described], program: Program) -> None:
     for name in ("oauth_token", "oauth_introspect", "oauth_revoke"):
         ((_, example),) = requests(described[name])
         assert form({k: example[k] for k in program.credentials}) == form(program.credentials)

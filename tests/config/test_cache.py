@@ -33,7 +33,7 @@ def cache(redis: RedisServer) -> FallbackCache:
     return made
 
 
-def test_cache_is_in_redis(cache: FallbackCache, redis: RedisServer) -> None:
+def test_the_cache_is_in_redis(cache: FallbackCache, redis: RedisServer) -> None:
     cache.set("name", ["value"], 60)
     assert cache.get("name") == ["value"]
     assert FallbackCache(redis.url, {"OPTIONS": options(10.0)}).get("name") == ["value"]
@@ -46,7 +46,7 @@ def test_cache_is_in_redis(cache: FallbackCache, redis: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
-def test_cache_falls_back_to_the_process(fault: str, redis: RedisServer) -> None:
+def test_without_redis_the_cache_is_in_this_process(fault: str, redis: RedisServer) -> None:
     cache = FallbackCache(redis.url, {"OPTIONS": options(0.02)})
     getattr(redis, fault)()
     began = time.monotonic()

@@ -22,12 +22,12 @@ BAD = [
 
 
 @pytest.mark.parametrize("content_type", GOOD)
-def test_utf_8_and_no_charset_are_good(content_type: str) -> None:
+def test_utf_8_and_no_charset_are_allowed(content_type: str) -> None:
     assert is_allowed(content_type)
 
 
 @pytest.mark.parametrize("content_type", BAD)
-def test_every_other_charset_is_not(content_type: str) -> None:
+def test_every_other_charset_is_refused(content_type: str) -> None:
     assert not is_allowed(content_type)
 
 
@@ -36,7 +36,7 @@ def test_every_other_charset_is_not(content_type: str) -> None:
     "path", ["/accounts/login/?a=b", "/api/v1/whoami?a=b", "/api/v1/agent/events?a=b"]
 )
 @pytest.mark.parametrize("content_type", BAD)
-def test_unknown_charset_is_415_everywhere(
+def test_an_unsupported_charset_is_415_at_any_address(
     path: str, content_type: str, keyway: KeywayServer
 ) -> None:
     assert (

@@ -41,11 +41,10 @@ def serve(path: str, **environ: Any) -> tuple[int, bytes]:
 
     def work() -> tuple[int, bytes]:
         status: list[str] = []
-
-        def start_response(line: str, headers: object, error: object = None) -> Any:
-            status.append(line)
-
-        response = application(request(path, HTTP_HOST="testserver", **environ), start_response)
+        response = application(
+            request(path, HTTP_HOST="testserver", **environ),
+            lambda line, headers, _=None: status.append(line),  # type: ignore[arg-type,return-value]
+        )
         body = b"".join(response)
         if close := getattr(response, "close", None):
             close()
@@ -57,7 +56,7 @@ def serve(path: str, **environ: Any) -> tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/whoami", "/api/v1/verify"])
-def test_api_call_returns_its_connection(
+def test_a_call_returns_its_connection_or_sends_no_signal_without_one(
     path: str, public_key: Issued, settings: Settings, ended: list[object]
 ) -> None:
     settings.KEYWAY_LEASE_MS = 60_000
@@ -72,6 +71,6 @@ def test_api_call_returns_its_connection(
     judge._leases.clear()
 
 
-def test_page_sends_djangos_signals(ended: list[object]) -> None:
+def test_a_page_sends_djangos_signals(ended: list[object]) -> None:
     assert serve("/accounts/login/")[0] == 200
     assert len(ended) == 1

@@ -44,7 +44,7 @@ def test_readyz_fails_before_the_last_migration() -> None:
 
 
 @pytest.mark.django_db
-def test_readyz_hides_why_the_database_is_away(
+def test_not_ready_without_a_database_and_without_details(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def away() -> None:
@@ -68,7 +68,7 @@ def test_readyz_fails_with_a_read_only_spool(
 
 
 @pytest.mark.django_db
-def test_readyz_caches_the_database_check(
+def test_frequent_calls_query_the_database_rarely(
     django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call("/readyz")

@@ -149,7 +149,7 @@ def test_secrets_are_redacted(
     assert "sessionsession" not in written
 
 
-def test_tracebacks_hide_local_variables(sink: io.StringIO) -> None:
+def test_local_variables_are_not_logged(sink: io.StringIO) -> None:
     def sign_in(password: str) -> None:
         raise RuntimeError("away")
 
@@ -161,7 +161,7 @@ def test_tracebacks_hide_local_variables(sink: io.StringIO) -> None:
     assert "tcerroc" not in sink.getvalue()
 
 
-def test_other_text_is_unchanged() -> None:
+def test_text_without_a_secret_is_unchanged() -> None:
     for line in (
         "sk_live_tUsL…4wZ2",
         "key_01jd8x3k5pf6hqn7q2r9v0w1yz",
@@ -185,13 +185,13 @@ def test_other_credentials_are_redacted(line: str) -> None:
     assert BODY not in redact(line)
 
 
-def test_root_handler_uses_the_formatter() -> None:
+def test_one_handler_formats_all_logs() -> None:
     assert LOGGING["formatters"]["line"]["()"] == "config.lib.logs.LineFormatter"
     assert LOGGING["root"]["handlers"] == ["stderr"]
     assert not [logger for logger in LOGGING["loggers"].values() if logger.get("handlers")]
 
 
-def test_gunicorn_logs_use_the_formatter(
+def test_gunicorns_logs_have_the_same_format(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings = Config()
@@ -225,12 +225,12 @@ def line_of(sink: io.StringIO, event: str) -> dict[str, Any]:
 def test_line_names_request_organization_and_key(
     sink: io.StringIO, public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def log_a_line(_: object) -> tuple[()]:
+    def log_a_line(*_: object) -> None:
         logging.getLogger("tests").info("in the request")
         return ()
 
-    monkeypatch.setattr("apikeys.verify.gateway._identity", log_a_line)
-    response = ask(public_key)
+    monkeypatch.setattr("apikeys.verify.gateway._identity", lambda _: log_a_line() or ())
+    answer = ask(public_key)
     line = line_of(sink, "in the request")
     assert line["request_id"] == response.headers["X-Request-Id"]
     assert (line["organization"], line["key"]) == (
@@ -253,7 +253,7 @@ def test_request_id_comes_from_trusted_proxies_only(settings: Settings) -> None:
     "given",
     ["", "short", "a" * 129, "with space1", "line\nbreak", "é" * 20, SECRETS[0], "'; DROP--12"],
 )
-def test_malformed_request_id_is_replaced(given: str, settings: Settings) -> None:
+def test_an_invalid_request_id_is_replaced(given: str, settings: Settings) -> None:
     settings.KEYWAY_TRUSTED_PROXIES = 1
     assert re.fullmatch(
         r"[0-9a-f]{32}", call("/healthz", HTTP_X_REQUEST_ID=given).headers["X-Request-Id"]
@@ -265,7 +265,7 @@ def test_every_response_has_its_own_id() -> None:
 
 
 @pytest.mark.django_db
-def test_denials_are_not_logged_one_by_one(sink: io.StringIO) -> None:
+def test_refusals_are_not_logged_one_by_one(sink: io.StringIO) -> None:
     for _ in range(10):
         assert api(HTTP_X_API_KEY="nonsense").get("/api/v1/whoami").status_code == 401
     assert "whoami" not in sink.getvalue()

@@ -23,7 +23,7 @@ TOKEN = "a token that only Prometheus has"
 
 @pytest.fixture
 def token(settings: Settings, db: None) -> str:
-    """The token in the settings. What is asked of the database is asked of the test's."""
+    """Set the token, and use the test's database."""
     settings.KEYWAY_METRICS_TOKEN = TOKEN
     return TOKEN
 
@@ -39,7 +39,7 @@ def sample(answer: Answer | requests.Response, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-def test_metrics_without_a_token_is_404() -> None:
+def test_without_a_configured_token_metrics_are_404() -> None:
     for headers in ({}, {"HTTP_AUTHORIZATION": "Bearer "}, {"REMOTE_ADDR": "127.0.0.1"}):
         assert call("/metrics", **headers).status == 404
 
@@ -57,7 +57,7 @@ def test_metrics_without_a_token_is_404() -> None:
         f"Bearer {TOKEN} {TOKEN}",
     ],
 )
-def test_metrics_requires_the_token(header: str, token: str) -> None:
+def test_only_callers_with_the_token_read_metrics(header: str, token: str) -> None:
     assert read().status == 200
     refused = call("/metrics", HTTP_AUTHORIZATION=header)
     assert (refused.status, refused.body) == (401, b"")
@@ -65,7 +65,7 @@ def test_metrics_requires_the_token(header: str, token: str) -> None:
 
 
 @pytest.mark.django_db
-def test_requests_are_counted_by_url_pattern(token: str, public_key: Issued) -> None:
+def test_requests_are_counted_by_pattern_and_never_by_path(token: str, public_key: Issued) -> None:
     names = {
         "api": 'keyway_requests_total{method="GET",route="/api/v1/whoami",status="200"}',
         "gateway": 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"}',
@@ -96,7 +96,7 @@ def test_labels_name_no_key_organization_or_user(
     text = read().body.decode()
     assert "keyway_requests_total" in text
     key = public_key.key
-    for name in (
+    for identity in (
         key.public_id,
         key.pk.hex,
         str(key.pk),
@@ -106,7 +106,7 @@ def test_labels_name_no_key_organization_or_user(
         "sk_live",
         "192.0.2",
     ):
-        assert name not in text
+        assert identity not in text
 
 
 def test_spool_size_is_measured(token: str, settings: Settings, tmp_path: Path) -> None:
@@ -117,24 +117,24 @@ def test_spool_size_is_measured(token: str, settings: Settings, tmp_path: Path) 
     assert sample(read(), "keyway_spool_bytes") == 1000
 
 
-def test_durations_match_prometheus_client() -> None:
+def test_durations_are_the_same_as_from_prometheus_client() -> None:
     took = [0.0, 0.001, 0.0011, 0.3, 10.0, 99.0]
     theirs = Histogram("theirs", "", registry=None, buckets=metrics.SECONDS)
     ours = Histogram("ours", "", registry=None, buckets=metrics.SECONDS)
     for seconds in took:
         theirs.observe(seconds)
     metrics._observe(ours, took)
-    samples = [
+    series = [
         [
             (sample.name.split("_")[-1], sample.labels, sample.value)
             for sample in next(iter(one.collect())).samples
         ]
         for one in (theirs, ours)
     ]
-    assert samples[0][:-1] == samples[1][:-1]  # the last sample is the creation time
+    assert series[0][:-1] == series[1][:-1]  # the last sample is the time of creation
 
 
-def test_counting_during_a_flush_loses_nothing(token: str) -> None:
+def test_counting_during_a_hand_over_loses_nothing(token: str) -> None:
     series = 'keyway_presentations_total{outcome="tests"}'
     before = sample(read(), series)
 
@@ -148,7 +148,7 @@ def test_counting_during_a_flush_loses_nothing(token: str) -> None:
     assert sample(read(), series) - before == 20_000
 
 
-def test_reading_during_a_flush_sees_its_counts(
+def test_reading_during_a_hand_over_misses_nothing(
     token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     series = 'keyway_request_seconds_count{surface="pages"}'
@@ -175,7 +175,7 @@ def server() -> Iterator[KeywayServer]:
 
 
 @pytest.mark.server
-def test_every_process_reports_the_sum(server: KeywayServer) -> None:
+def test_any_process_reports_the_sum_of_all(server: KeywayServer) -> None:
     headers = {"X-API-Key": server.key(kind="public", environment="live")["secret"]}
     for _ in range(50):  # each on its own connection, so that both workers serve some
         assert (

@@ -38,7 +38,7 @@ def test_json_matches_rest_framework(value: Any) -> None:
     assert json.loads(JsonRenderer().render(value)) == json.loads(JSONRenderer().render(value))
 
 
-def test_empty_response_has_no_body() -> None:
+def test_no_data_is_an_empty_body() -> None:
     assert JsonRenderer().render(None) == b""
 
 
@@ -53,9 +53,9 @@ def test_empty_response_has_no_body() -> None:
         "text/*;q=0.5, */*;q=0.1",
     ],
 )
-def test_accept_json_gets_json(public_key: Issued, accept: str | None) -> None:
-    response = _ask(api(public_key), accept)
-    assert (response.status_code, response.headers["Content-Type"], response.json()["kind"]) == (
+def test_clients_that_accept_json_get_it(public_key: Issued, accept: str | None) -> None:
+    answer = _ask(api(public_key), accept)
+    assert (answer.status_code, answer.headers["Content-Type"], answer.json()["kind"]) == (
         200,
         "application/json",
         "public",
@@ -63,12 +63,12 @@ def test_accept_json_gets_json(public_key: Issued, accept: str | None) -> None:
 
 
 @pytest.mark.django_db
-def test_accept_indent_gets_indented_json(public_key: Issued) -> None:
+def test_indented_json_is_available(public_key: Issued) -> None:
     assert b'\n  "kind": "public"' in _ask(api(public_key), "application/json; indent=2").content
 
 
 @pytest.mark.django_db
-def test_other_accept_is_not_acceptable(public_key: Issued) -> None:
+def test_a_client_that_does_not_accept_json_gets_406(public_key: Issued) -> None:
     assert _ask(api(public_key), "text/html").status_code == 406
 
 
