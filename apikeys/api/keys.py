@@ -107,12 +107,13 @@ class KeysView(ManagementView):
     def post(self, request: Request) -> Response:
         caller = self.caller
         body, order = read_new_key(request, caller)
-        place = _place(caller, body)
+        access = _access_to_issue(caller, body)
+        # A replay comes before the limit, so that a retry never fails because of it.
         if key := services.find_issued(created_by=caller.user, order=order):
             return _replay(key)
         throttling.issue(by=caller.user)
         try:
-            issued = _issue(caller, place, body, order)
+            issued = _issue(caller, access, body, order)
         except AlreadyIssued:  # a concurrent request with the same key was faster
             return _replay(services.find_issued(created_by=caller.user, order=order))
         return Response(
@@ -120,25 +121,25 @@ class KeysView(ManagementView):
         )
 
 
-def _place(caller: Caller, body: NewKey) -> Access:
+def _access_to_issue(caller: Caller, body: NewKey) -> Access:
     try:
         return caller.enter_to_issue(Kind(body.kind), organization_of(body))
     except AmbiguousOrganization as error:
         raise ApiProblem("validation_failed", errors={"organization_id": [error.detail]}) from error
 
 
-def _issue(caller: Caller, place: Access, body: NewKey, order: Order) -> Issued:
-    by, within = caller.actor, caller.authority_in(place.organization.pk)
-    if place.membership is None or Kind(body.kind) is Kind.AGENT:
+def _issue(caller: Caller, access: Access, body: NewKey, order: Order) -> Issued:
+    by, within = caller.actor, caller.authority_in(access.organization.pk)
+    if access.membership is None or Kind(body.kind) is Kind.AGENT:
         return services.issue_agent_key(
-            organization=place.organization,
+            organization=access.organization,
             order=order,
             by=by,
             created_by=caller.user,
             within=within,
         )
     return services.issue_public_key(
-        owner=place.membership, order=order, scopes=body.scopes, by=by, within=within
+        owner=access.membership, order=order, scopes=body.scopes, by=by, within=within
     )
 
 

@@ -47,7 +47,7 @@ _BY_SCHEME = {
 }
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself when defined
     """Describe keys and applications' tokens. Agents' calls accept agent keys only."""
 
     target_class = "apikeys.api.authentication.ApiKeyAuthentication"
@@ -87,7 +87,7 @@ def _oauth() -> Schema:
     }
 
 
-class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
+class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself when defined
     target_class = "tenants.sign_in.authentication.UserTokenAuthentication"
     name = "UserToken"
 
@@ -102,7 +102,7 @@ class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
         }
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself when defined
     target_class = "apikeys.api.authentication.SessionAuthentication"
     name = "Session"
 
