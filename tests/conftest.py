@@ -79,7 +79,8 @@ def _limit_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> 
     pytest-randomly has shuffled them, in the same order in every process of a run.
     """
     seen: Counter[str] = Counter()
-    kept, deselected = [], []
+    kept: list[pytest.Item] = []
+    deselected: list[pytest.Item] = []
     for item in items:
         function = item.nodeid.partition("[")[0]
         seen[function] += 1
@@ -91,7 +92,8 @@ def _limit_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> 
 @pytest.fixture(autouse=True, scope="session")
 def _guards_let_tests_flush() -> Iterator[None]:
     """Drop the guards while a transactional test empties every table, which they would refuse."""
-    teardown = TransactionTestCase._fixture_teardown
+    case: Any = TransactionTestCase  # the stubs leave the method out
+    teardown = case._fixture_teardown
 
     def lifted(self: TransactionTestCase) -> None:
         guards = (*TRAIL_GUARDS, *KEY_GUARDS)
@@ -106,9 +108,9 @@ def _guards_let_tests_flush() -> Iterator[None]:
                     editor.execute(statement)
 
     # TestCase has its own teardown, which rolls back.
-    TransactionTestCase._fixture_teardown = lifted  # type: ignore[method-assign]
+    case._fixture_teardown = lifted
     yield
-    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+    case._fixture_teardown = teardown
 
 
 @pytest.fixture(autouse=True)

@@ -100,8 +100,9 @@ def repeat(test: str, times: int, machine: str) -> bool:
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "tests.repeat", test]
     with log.open("w") as output, contextlib.suppress(subprocess.TimeoutExpired):
         command += ["--times", str(times), "--outcomes", str(outcomes)]
-        to = {"cwd": ROOT, "stdout": output, "stderr": output}
-        subprocess.run(command, **to, check=False, timeout=MOST_SECONDS)
+        subprocess.run(
+            command, cwd=ROOT, stdout=output, stderr=output, check=False, timeout=MOST_SECONDS
+        )
     if outcomes.exists():
         found = json.loads(outcomes.read_text())
         passed, skipped = times - len(found["failures"]), found["skipped"]

@@ -49,7 +49,7 @@ def call(path: str, query: str = "", **environ: Any) -> Answer:
         body = b"".join(
             application(
                 request(path, query, **environ),
-                lambda status, headers, _=None: started.extend((status, headers)),  # type: ignore[arg-type,return-value]
+                lambda status, headers, _=None: started.extend((status, headers)),  # type: ignore[arg-type]
             )
         )
     finally:

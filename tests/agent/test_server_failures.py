@@ -12,7 +12,7 @@ import pytest
 from tests.agent.fake_server import FakeServer, Reply, problem
 from tests.agent.logs import STATEMENTS, put
 from tests.agent.running import AgentProcess
-from tests.servers.keyway import free_port
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.server
 

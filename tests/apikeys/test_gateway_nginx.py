@@ -11,8 +11,9 @@ import pytest
 import requests
 
 from tests.servers.echo import echo_server
-from tests.servers.keyway import KeywayServer, free_port
+from tests.servers.keyway import KeywayServer
 from tests.servers.nginx import MISSING, NginxServer, find_nginx
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "127.0.0.2"

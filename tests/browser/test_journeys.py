@@ -175,7 +175,7 @@ def totp() -> Callable[[str], str]:
     def code(secret: str) -> str:
         while time.time() % 30 > 15:  # it is sent by hand, and refused when its half minute is over
             time.sleep(0.1)
-        return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+        return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
 
     return code
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -45,7 +45,7 @@ class Visitor:
         server: KeywayServer,
         *,
         javascript: bool = True,
-        theme: str = "light",
+        theme: Literal["light", "dark"] = "light",
         **context: Any,
     ) -> None:
         self.server = server
@@ -55,7 +55,7 @@ class Visitor:
             color_scheme=theme,
             reduced_motion="reduce",
             **context,
-        )  # type: ignore[arg-type]
+        )
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []

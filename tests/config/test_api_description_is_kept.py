@@ -133,7 +133,7 @@ def program(acme: Organization, alice: User) -> Program:
     ("/oauth/introspect", {"token": ""}, "invalid_request"),
 ])  # fmt: skip
 def test_an_oauth_form_is_accepted_as_described(
-    schema: dict[str, Any], program: Program, path: str, form: dict[str, str], told: str | None
+    schema: dict[str, Any], program: Program, path: str, form: dict[str, str], error: str | None
 ) -> None:
     assert is_described(schema, path, form, kind=FORM) is (error is None)
     response = Client().post(path, urlencode(program.credentials | form), content_type=FORM)

@@ -43,7 +43,7 @@ def serve(path: str, **environ: Any) -> tuple[int, bytes]:
         status: list[str] = []
         response = application(
             request(path, HTTP_HOST="testserver", **environ),
-            lambda line, headers, _=None: status.append(line),  # type: ignore[arg-type,return-value]
+            lambda line, headers, _=None: status.append(line),  # type: ignore[arg-type]
         )
         body = b"".join(response)
         if close := getattr(response, "close", None):

@@ -225,12 +225,12 @@ def line_of(sink: io.StringIO, event: str) -> dict[str, Any]:
 def test_line_names_request_organization_and_key(
     sink: io.StringIO, public_key: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def log_a_line(*_: object) -> None:
+    def log_a_line(*_: object) -> tuple[()]:
         logging.getLogger("tests").info("in the request")
         return ()
 
-    monkeypatch.setattr("apikeys.verify.gateway._identity", lambda _: log_a_line() or ())
-    answer = ask(public_key)
+    monkeypatch.setattr("apikeys.verify.gateway._identity", log_a_line)
+    response = ask(public_key)
     line = line_of(sink, "in the request")
     assert line["request_id"] == response.headers["X-Request-Id"]
     assert (line["organization"], line["key"]) == (

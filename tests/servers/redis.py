@@ -12,7 +12,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.servers.keyway import free_port
+from tests.servers.ports import free_port
 
 MISSING = "redis-server was not found. Install it: apt-get install redis-server"
 STARTUP_SECONDS = 60

@@ -110,7 +110,12 @@ def test_changes_in_one_request_wait_once(
 ) -> None:
     waits: list[float] = []  # until when; how long all of it takes is the machine's doing
     sleep = leases._sleep
-    monkeypatch.setattr(leases, "_sleep", lambda until: waits.append(until) or sleep(until))
+
+    def noted_sleep(until: float) -> None:
+        waits.append(until)
+        sleep(until)
+
+    monkeypatch.setattr(leases, "_sleep", noted_sleep)
     with one_wait():
         receipts = [keys.revoke(key=issued.key, by=SYSTEM) for issued in (public_key, agent_key)]
         before_the_last = time.monotonic()

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from audit.outbox import deliver, gauges
 from audit.outbox.models import Message
 from tests.audit.outbox.conftest import Send, due_now
-from tests.servers.keyway import free_port
+from tests.servers.ports import free_port
 from tests.servers.smtp import SmtpServer
 
 

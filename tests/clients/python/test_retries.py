@@ -17,7 +17,7 @@ from keyway.wire import Answer, Call
 
 from tests.clients.python.conftest import Connect
 from tests.clients.python.scripted import HangUp, ScriptedServer, ok, problem
-from tests.servers.keyway import free_port
+from tests.servers.ports import free_port
 
 WHOAMI = {"organization": {"id": "org_1", "name": "Acme", "slug": "acme"}, "scopes": []}
 KEY: dict[str, Any] = {

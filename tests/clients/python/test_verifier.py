@@ -10,7 +10,7 @@ from keyway import Incoming
 from tests.clients.python.conftest import KEY, Connect
 from tests.clients.python.scripted import HangUp, Reply, ScriptedServer, ok, problem
 from tests.clients.python.verdicts import TOKEN, YES, YES_TO_TOKEN, denial, refusal, with_token
-from tests.servers.keyway import free_port
+from tests.servers.ports import free_port
 
 
 def test_204_yields_an_identity(verifier: Connect) -> None:

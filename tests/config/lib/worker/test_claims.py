@@ -129,9 +129,9 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
 @pytest.mark.parametrize("name", ["", "Drain", "drain usage", "drain@host", "1st"])
 def test_a_duty_has_a_name_that_a_label_can_carry(name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
-        duties.register(name, every=MINUTE, run=len)
+        duties.register(name, every=MINUTE, run=list)
 
 
 def test_a_duty_is_registered_once() -> None:
     with pytest.raises(ValueError, match="twice"):
-        duties.register("prune_usage", every=MINUTE, run=len)
+        duties.register("prune_usage", every=MINUTE, run=list)
