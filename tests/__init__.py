@@ -1,4 +1,4 @@
-"""Modules of the tests that assert without being tests: what they compared is told when it does not hold."""
+"""Helper modules that assert. Rewritten like tests, so that a failure shows what was compared."""
 
 import pytest
 

@@ -18,9 +18,11 @@ os.environ |= {
 SPOOL = tempfile.mkdtemp(prefix="keyway-spool-")
 atexit.register(shutil.rmtree, SPOOL, ignore_errors=True)
 os.environ["KEYWAY_SPOOL"] = SPOOL
-# Every caller of every test comes from one address: tests of a limit set it. One process, so that it has the whole of it.
+# Tests come from one address, so the limits of networks and people are off; tests of a limit set
+# it. One process, so that it has the whole limit.
 os.environ |= {"KEYWAY_PROCESSES": "1", "KEYWAY_LIMIT_REFUSED": "", "KEYWAY_LIMIT_ISSUE": ""}
-# Keys keep their real Argon2id, at its least cost. Servers of the tests, which have settings of their own, pay the real one.
+# Keys use the real Argon2id at its least cost. The servers of tests have settings of their own and
+# pay the real cost.
 os.environ |= {"KEYWAY_ARGON2_MEMORY_KIB": "8", "KEYWAY_ARGON2_TIME_COST": "1"}
 os.environ.setdefault("DATABASE_URL", "sqlite://:memory:")
 if "KEYWAY_TEST_DATABASE_URL" in os.environ:

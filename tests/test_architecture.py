@@ -106,3 +106,19 @@ def test_clients_import_nothing_of_the_server() -> None:
         )  # the SDK's adapter for a customer's Django project
         foreign = {*APPS, "config"} if is_for_django else {*APPS, "config", "django"}
         assert not [name for name in names if name.split(".")[0] in foreign], file
+
+
+# Two tables that keep the names of their migrations, and the name that Django looks for.
+SHARED_NAMES = {"RefreshToken", "Command"}
+
+
+def test_class_names_are_unique() -> None:
+    found: dict[str, list[str]] = {}
+    for app in (*APPS, "config"):
+        for path in (ROOT / app).rglob("*.py"):
+            if "migrations" not in path.parts:
+                for node in ast.parse(path.read_text()).body:
+                    if isinstance(node, ast.ClassDef):
+                        found.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    shared = {name: paths for name, paths in found.items() if len(paths) > 1}
+    assert shared.keys() == SHARED_NAMES, shared

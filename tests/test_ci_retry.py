@@ -1,4 +1,4 @@
-"""A retry happens once, under CI=true, to tests of servers and browsers, and is told."""
+"""Under CI=true, tests of servers and browsers are retried once, and the summary names them."""
 
 import os
 import subprocess

@@ -89,9 +89,7 @@ def dump(server: KeywayServer) -> str:
         return "\n".join(connection.iterdump())
 
 
-def test_secrets_are_only_in_their_own_response(
-    server: KeywayServer,
-) -> None:
+def test_secrets_are_only_in_their_own_response(server: KeywayServer) -> None:
     alice, staff = Person(server, "alice"), Person(server, "staff")
     secrets, places = [key["secret"] for key in server.seed["keys"]], []
     for number in range(EACH):

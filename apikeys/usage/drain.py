@@ -158,8 +158,8 @@ class Drainer:
                     return
                 # Without lines, for the gap: the header may have changed since the last batch.
                 self._store(path.name, chunk)
-                # The file goes before the commit that deletes its row. If the row went first and the
-                # process died, the next drainer would start the file again at offset 0.
+                # The file goes before the commit that deletes its row. If the row went first and
+                # the process died, the next drainer would start the file again at offset 0.
                 segment.remove(path)
                 row.delete()
 

@@ -81,7 +81,7 @@ def mint(prefix: str, environment: str, pepper: Pepper) -> Tagged:
 
 
 def example(prefix: str, environment: str, pepper: Pepper) -> Plaintext:
-    """Make the secret that documents show: well formed, always the same, and known to no installation."""
+    """Make the secret that documents show: well formed, constant, and valid in no installation."""
     shown = "3xAmpLe0nLyDoNotUse1tAnyWh"
     return Plaintext(
         prefix, environment, shown + tag(f"{prefix}_{environment}_{shown}", pepper, b"tag")

@@ -6,7 +6,7 @@ class DeliveryFailed(Exception):
 
 
 class Undeliverable(DeliveryFailed):
-    """The message will never be accepted, so it is given up."""
+    """The server refused the message permanently. Sending stops."""
 
 
 class Unreachable(DeliveryFailed):

@@ -271,6 +271,16 @@ def test_refusals_are_not_logged_one_by_one(sink: io.StringIO) -> None:
     assert "whoami" not in sink.getvalue()
 
 
+HEADERS = (
+    "X-API-Key",
+    "X-Request-Id",
+    "User-Agent",
+    "Referer",
+    "X-Forwarded-For",
+    "X-Organization-Id",
+)
+
+
 @pytest.mark.server
 def test_debug_server_logs_json_without_secrets() -> None:
     with KeywayServer(
@@ -286,14 +296,7 @@ def test_debug_server_logs_json_without_secrets() -> None:
                 f"/api/v1/verify?scope={secret}",
                 f"/keys/{secret}?k={secret}",
             ):
-                for name in (
-                    "X-API-Key",
-                    "X-Request-Id",
-                    "User-Agent",
-                    "Referer",
-                    "X-Forwarded-For",
-                    "X-Organization-Id",
-                ):
+                for name in HEADERS:
                     requests.get(
                         f"{server.url}{path}",
                         headers={name: secret, "X-Original-URI": f"/{secret}"},

@@ -177,6 +177,12 @@ def back(visitor: Visitor, callback: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(visitor.page.url).query).items()}
 
 
+def challenge(verifier: str) -> str:
+    """Return the S256 code challenge (RFC 7636, 4.2)."""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
 def test_authorization_code_flow(
     server: KeywayServer, dbaudit: str, browser: Browser, callback: str
 ) -> None:
@@ -195,12 +201,7 @@ def test_authorization_code_flow(
         page.goto(question)
         assert back(alice, callback)["error"] == "invalid_request"
         verifier = "dbaudit-" * 8
-        challenge = (
-            base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
-            .decode()
-            .rstrip("=")
-        )
-        page.goto(f"{question}&code_challenge={challenge}&code_challenge_method=S256")
+        page.goto(f"{question}&code_challenge={challenge(verifier)}&code_challenge_method=S256")
         for words in ("Your app", "Acme", "Read Databases", "Write Policies"):
             expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
         page.get_by_role("button", name="Allow").click()

@@ -16,7 +16,7 @@ MOST_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DutyStatus:
     """A duty's row, and the database's time when it was read."""
 
     duty: Duty
@@ -36,11 +36,11 @@ class Standing:
         return max(self.duty.due_at - self.now, until - self.now, timedelta())
 
 
-def standings(names: Collection[str] | None = None) -> list[Standing]:
+def standings(names: Collection[str] | None = None) -> list[DutyStatus]:
     rows = Duty.objects.annotate(now=Now()).order_by("name")
     if names is not None:
         rows = rows.filter(name__in=names)
-    return [Standing(row, row.now) for row in rows]
+    return [DutyStatus(row, row.now) for row in rows]
 
 
 def ensure(names: Collection[str]) -> None:

@@ -97,8 +97,13 @@ def test_response_has_the_documented_fields(
     assert (result["key_id"], result["key_name"]) == (public_key.key.public_id, "SIEM Integration")
     assert result["last_used"] == "2025-11-21T12:30:00Z"
     assert set(result["usage"]) == {
-        "total_requests", "requests_24h", "requests_7d", "requests_30d", "error_count", "error_rate",
-    }  # fmt: skip
+        "total_requests",
+        "requests_24h",
+        "requests_7d",
+        "requests_30d",
+        "error_count",
+        "error_rate",
+    }
     days = [day["date"] for day in result["daily_usage"]]
     assert days == [str((stopped_clock - timedelta(days=ago)).date()) for ago in range(30)]
     secret = public_key.key.secrets.get()

@@ -1,4 +1,4 @@
-"""What is due is sent at least once, retried for a day, and held up by nobody else's failure."""
+"""Due messages are sent at least once and retried for a day. One failure delays no other."""
 
 import threading
 import time

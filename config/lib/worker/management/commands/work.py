@@ -11,7 +11,7 @@ from django.db import Error as DatabaseProblem
 from django.db import connection
 
 from config.lib.worker import claims, duties
-from config.lib.worker.claims import Standing
+from config.lib.worker.claims import DutyStatus
 from config.lib.worker.duties import Registration
 from config.lib.worker.runner import Runner
 
@@ -102,7 +102,7 @@ def _work(runner: Runner) -> None:
         os._exit(0)
 
 
-def _line(standing: Standing) -> tuple[str, str, str, str]:
+def _line(standing: DutyStatus) -> tuple[str, str, str, str]:
     duty, now = standing.duty, standing.now
     if standing.is_claimed and standing.late:
         due = "running"
