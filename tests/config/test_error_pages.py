@@ -17,5 +17,5 @@ def test_500_page_shows_the_request_id_of_its_answer() -> None:
 
 def test_error_list_shows_code_without_backticks() -> None:
     html = Client().get("/docs/errors/").content.decode()
-    assert "Send <code>code</code> too" in html
+    assert "Also send <code>code</code>" in html
     assert "`" not in html

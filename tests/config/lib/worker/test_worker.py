@@ -123,6 +123,6 @@ def test_an_outage_of_the_database_is_told_once_and_outlived(
     workers.wait_for_log("The database is back")
     done = len(workers.events("begin", "steady"))
     workers.wait_for(done + 1, "begin", "steady")
-    assert workers.log.read_text().count("database is unavailable") == 1
+    assert workers.log.read_text().count("No duty is claimed") == 1
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
