@@ -191,7 +191,7 @@ _A_KEY = {Kind.AGENT: "an agent key", Kind.PUBLIC: "a public key"}
 
 def _reason_to_deny(row: SecretRow, now: datetime, address: str) -> Reason | None:
     """Return the first reason to deny a key whose secret was proved, or None."""
-    # The key's own state first. "Revoked" is final, so it is reported before any cause that can
+    # The key's own state first. "Revoked" is final and comes before any cause that can
     # still be fixed, such as the owner's account or the network.
     if reason := _state(row, now):
         return reason
