@@ -1,6 +1,6 @@
 """`/healthz` reports that this process responds, `/readyz` that it can serve requests.
 
-Both are public, so they reveal no more than a word.
+Both are public, so they reveal no more than a word and the version.
 """
 
 import logging
@@ -12,6 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config import __version__
 from config.lib import wsgi_responses
 from config.lib.readiness import missing_parts
 
@@ -19,11 +20,12 @@ logger = logging.getLogger(__name__)
 
 # Limits the queries of `/readyz` however often it is called, because it needs no credential.
 CHECK_SECONDS = 1.0
+ALIVE = f"alive {__version__}"
 
 
 @wsgi_responses.safe_methods_only
 def alive(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    return wsgi_responses.respond_text(environ, start_response, HTTPStatus.OK, "alive")
+    return wsgi_responses.respond_text(environ, start_response, HTTPStatus.OK, ALIVE)
 
 
 @wsgi_responses.safe_methods_only

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from config import __version__
 from config.serving import health
 from tests.wsgi import call
 
@@ -23,7 +24,7 @@ def test_healthz_needs_no_database_host_or_https(path: str, settings: Settings) 
     response = call(path, HTTP_HOST="10.0.0.7:8000")
     assert (response.status, response.body, response.headers["Cache-Control"]) == (
         200,
-        b"alive\n",
+        f"alive {__version__}\n".encode(),
         "no-store",
     )
     assert call(path, REQUEST_METHOD="HEAD").body == b""

@@ -3,6 +3,7 @@
 from apikeys.oauth.token_format import TokenKind
 from apikeys.oauth.token_format import example as example_token
 from apikeys.verify import secret
+from config import __version__
 from config.lib.bodies import JSON
 from config.lib.examples import APPLICATION_ID, KEY_ID, ORGANIZATION, OWNER, example
 from config.lib.peppers import Pepper
@@ -137,7 +138,7 @@ example(
         }
     },
 )
-example("alive", answer={"text/plain": "alive\n"})
+example("alive", answer={"text/plain": f"alive {__version__}\n"})
 example("ready", answer={"text/plain": "ready\n"})
 _COUNT = 'keyway_requests_total{method="GET",route="/api/v1/verify",status="204"} 7.0\n'
 example("metrics", answer={"text/plain": _COUNT})
