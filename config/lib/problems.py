@@ -89,8 +89,8 @@ PROBLEMS: dict[str, Problem] = {
     "refresh_reused": Problem(
         401,
         "Refresh token reused",
-        "The refresh token was used before and may have been stolen. "
-        "Its sign-in has ended; sign in again.",
+        "This refresh token was already used and may have been stolen. "
+        "The sign-in was revoked. Sign in again.",
         BEARER_REFUSED,
     ),
     "invalid_login": Problem(
@@ -132,8 +132,7 @@ PROBLEMS: dict[str, Problem] = {
     "not_key_owner": Problem(
         403,
         "Not the key's owner",
-        "This key belongs to another person. "
-        "Its owner or an admin of the organization can do this.",
+        "This key belongs to someone else. Only its owner or an admin can do this.",
     ),
     "scope_not_grantable": Problem(
         403,
@@ -143,19 +142,17 @@ PROBLEMS: dict[str, Problem] = {
     "stronger_than_issuer": Problem(
         403,
         "Stronger than its issuer",
-        "The key would exceed your own access in environment, expiry or networks.",
+        "The key would exceed your own access in its environment, expiry or networks.",
     ),
-    "already_revoked": Problem(409, "Already revoked", "The key has already been revoked."),
-    "key_not_usable": Problem(
-        409, "Key not usable", "The key's current state does not allow this change."
-    ),
+    "already_revoked": Problem(409, "Already revoked", "This key is already revoked."),
+    "key_not_usable": Problem(409, "Key not usable", "The key's state does not allow this."),
     "validation_failed": Problem(
         422, "Validation failed", "Some values are invalid. See `errors` for each field."
     ),
     "idempotency_key_reused": Problem(
         422,
         "Idempotency key reused",
-        "This Idempotency-Key was used before with a different body. Nothing was issued.",
+        "This Idempotency-Key was already used with a different body. Nothing was issued.",
     ),
     "rate_limited": Problem(
         429, "Rate limited", "Too many requests. Try again after `Retry-After` seconds."
