@@ -52,7 +52,7 @@ class MalformedBatch(KeywayError):
 
 class BatchTooLarge(KeywayError):
     code = "batch_too_large"
-    detail = "A batch has at most 10,000 events and 10 MiB inflated."
+    detail = "A batch can have at most 10,000 events and 10 MiB uncompressed."
 
 
 class _NeedsSlowPath(Exception):

@@ -43,7 +43,7 @@ _QUERY_CANCELED = "57014"
 
 class InvalidCursor(KeywayError):
     code = "invalid_cursor"
-    detail = "The cursor was changed or belongs to another organization, environment or filter."
+    detail = "The cursor was changed, or belongs to another key, environment or filter."
 
 
 class QueryTooBroad(KeywayError):

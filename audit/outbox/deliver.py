@@ -1,4 +1,4 @@
-"""Sending what is due: a small batch at a time, each message by the deliverer of its kind."""
+"""Send due messages in small batches, each with the deliverer of its kind."""
 
 import logging
 import random
@@ -81,7 +81,7 @@ def _claim() -> list[Message]:
 
 
 def _send(message: Message) -> bool:
-    """Send one message and record what became of it. False when its server is unreachable."""
+    """Send one message and record the outcome. Return False if its server is unreachable."""
     try:
         payload = open_sealed(bytes(message.payload or b""), conf.secret_keys())
         _deliverers[message.kind](payload)
@@ -137,7 +137,7 @@ def _give_back(message: Message) -> None:
 
 
 def _still_ours(message: Message) -> QuerySet[Message]:
-    """The row, unless our claim ended and another worker's claim counted one more attempt."""
+    """Select the row unless our claim expired and another worker has claimed it since."""
     return Message.objects.waiting().filter(pk=message.pk, attempts=message.attempts)
 
 

@@ -1,4 +1,4 @@
-"""Running a few processes as one, in the foreground: they start together and end together."""
+"""Run a few processes as one, in the foreground. They start together and end together."""
 
 import ctypes
 import os
@@ -70,7 +70,7 @@ class _Supervisor:
         self._send(self._signalled)
 
     def wait(self) -> int:
-        """Wait for the first to end; after a signal, for all."""
+        """Wait until the first process ends, or after a signal until all of them do."""
         while not self._signalled:
             for process in self._processes:
                 if process.poll() is not None:
@@ -80,7 +80,7 @@ class _Supervisor:
         return _status(self._processes[0]) if self._processes else 0
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End what runs, by force after STOP_SECONDS."""
+        """Stop the running processes, and kill what is left after STOP_SECONDS."""
         if number is not self._signalled:
             self._send(number)
         until = time.monotonic() + STOP_SECONDS
@@ -98,12 +98,12 @@ class _Supervisor:
 
 
 def _status(process: subprocess.Popen[bytes]) -> int:
-    """As a shell tells it."""
+    """Return the exit status as a shell reports it: 128 + N after signal N."""
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 
 def _die_with(parent: int) -> None:
-    """In a new process: ask Linux for SIGTERM when the parent dies, of whatever cause."""
+    """In the new process, ask Linux for SIGTERM when the parent dies for any reason."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -72,12 +72,12 @@ def claim(lasts: Mapping[str, timedelta], *, by: str, even_if_not_due: bool = Fa
 
 
 def renew(name: str, *, by: str, lasts: timedelta) -> bool:
-    """False when another worker has taken the duty over."""
+    """Renew a claim. Return False if another worker has taken the duty over."""
     return _change(name, by, claimed_until=Now() + lasts)
 
 
 def keep(name: str, *, by: str, lasts: timedelta, due_in: timedelta) -> bool:
-    """Record a success and keep the claim. False when another worker has taken the duty over."""
+    """Record a success and keep the claim. Return False if another worker took the duty over."""
     return _change(
         name,
         by,
@@ -97,7 +97,7 @@ def finish(name: str, *, by: str, due_in: timedelta) -> bool:
 
 
 def fail(name: str, *, by: str, due_in: timedelta, error: str) -> bool:
-    """Record a failure and release the claim, so that a worker on a healthier host may try next."""
+    """Record a failure and release the claim, so that a worker on a healthier host can try next."""
     return _change(
         name,
         by,

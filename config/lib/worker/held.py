@@ -31,7 +31,7 @@ class Held:
 
     @property
     def renew_seconds(self) -> float:
-        """How often the claim is renewed and, if it is kept, a success recorded."""
+        """How often to renew the claim and, if it is kept, to record a success."""
         return self.registration.lasts.total_seconds() / 3
 
     def pause(self) -> timedelta:
@@ -42,7 +42,7 @@ class Held:
         return min(timedelta(seconds=2 ** min(self.failures, 16)), max(every, MOST_BACKOFF))
 
     def attempt(self) -> str:
-        """Run the duty. Returns what went wrong, or nothing."""
+        """Run the duty. Return the error, or an empty string."""
         try:
             self.registration.run()
         except (DatabaseProblem, OSError) as error:  # expected of a database and a disk: one line

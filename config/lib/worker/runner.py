@@ -1,4 +1,4 @@
-"""Running duties: claim what is due, run each in a thread, renew its claim, record how it ended."""
+"""Claim due duties, run each in a thread, renew its claim and record how it ended."""
 
 import logging
 import os
@@ -43,7 +43,7 @@ class Runner:
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def stop(self) -> None:
-        """Begin no more runs. Safe in a signal handler."""
+        """Start no further runs. Safe in a signal handler."""
         self._is_stopping = True
         self._wake.put(None)
 
@@ -120,7 +120,7 @@ class Runner:
             held.renewed_at, held.is_recorded = time.monotonic(), True
 
     def _look_after_claims(self, *, look: bool) -> None:
-        """Renew what is held and claim what is due, through any outage of the database."""
+        """Renew held claims and claim due duties. Survives an outage of the database."""
         try:
             self._renew()
             if look:
@@ -182,7 +182,7 @@ class Runner:
         return [held for held in self._held.values() if held.is_running]
 
     def _finish(self) -> bool:
-        """Let what runs end, for a while, and give back what is not running."""
+        """Wait a while for running duties to end, and release the claims of the others."""
         until = time.monotonic() + GRACE_SECONDS
         while self._running() and time.monotonic() < until:
             self._look_after_claims(look=False)
@@ -196,7 +196,7 @@ class Runner:
         return not late
 
     def _release(self) -> None:
-        """What cannot be given back, because the database is away, is free when its claim ends."""
+        """Release kept claims. During an outage they end by themselves when they expire."""
         with suppress(DatabaseProblem):
             for held in self._held.values():
                 if not (held.is_running or held.is_over):

@@ -100,7 +100,8 @@ def test_lag_is_how_late_a_duty_is_and_nothing_on_time() -> None:
     late, failures = (family.samples for family in lag.DutyCollector().collect())
     told = {(each.labels["duty"], each.labels["place"]): each.value for each in late}
     assert told["other", ""] == 0
-    assert 120 <= told["drain_usage", "web-1:/spool"] < 150
+    # SQLite's clock has milliseconds, and cuts them off.
+    assert 119 <= told["drain_usage", "web-1:/spool"] < 150
     assert [each.value for each in failures] == [3, 0, 0]
 
 
