@@ -38,7 +38,7 @@ def take(page: Page, confirm: str = "I have saved this key") -> str:
 
 
 @with_and_without_javascript
-def test_a_member_issues_uses_pauses_resumes_and_revokes_a_public_key(
+def test_member_manages_a_public_key_for_its_life(
     visit: Visit, server: KeywayServer, javascript: bool
 ) -> None:
     page = visit("bob", javascript=javascript).page
@@ -90,9 +90,7 @@ def test_an_admin_creates_and_deletes_an_agent_key(
 
 
 @with_and_without_javascript
-def test_going_back_to_the_page_of_the_secret_does_not_show_it_again(
-    visit: Visit, javascript: bool
-) -> None:
+def test_back_button_does_not_show_the_secret(visit: Visit, javascript: bool) -> None:
     page = visit("bob", javascript=javascript).page
     page.goto("/profile/api-keys/new/")
     page.get_by_label("Label").fill(f"Back button {javascript}")
@@ -180,7 +178,7 @@ def totp() -> Callable[[str], str]:
     return code
 
 
-def test_somebody_sets_up_a_second_factor_and_signs_in_with_it(
+def test_user_sets_up_and_uses_a_second_factor(
     browser: Browser, totp: Callable[[str], str]
 ) -> None:
     # A separate server, because other tests sign carol in with her password alone.

@@ -115,7 +115,7 @@ def redeem(server: KeywayServer, client: tuple[str, str], code: str, callback: s
 
 
 @with_and_without_javascript
-def test_a_person_signs_in_allows_an_application_and_takes_it_back(
+def test_user_allows_and_revokes_an_application(
     visit: Visit, server: KeywayServer, callback: str, javascript: bool
 ) -> None:
     name, bob = f"Ledger {javascript}", server.user("bob")
@@ -198,9 +198,7 @@ def look(visitor: Visitor, path: str) -> list[str]:
     return visitor.violations()
 
 
-def test_a_consent_cannot_be_sent_anywhere_but_to_its_application(
-    visit: Visit, callback: str
-) -> None:
+def test_consent_returns_to_its_application_only(visit: Visit, callback: str) -> None:
     client_id, _ = register(visit("alice").page, "Policy", callback)
     page = visit("bob").page
     told = page.goto(question(client_id, callback))

@@ -77,7 +77,7 @@ def test_what_a_script_sends_is_seen_on_the_page_of_its_key(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_ranges_change_inside_the_dialog_and_the_way_back_is_there(visit: Visit) -> None:
+def test_ranges_change_inside_the_dialog(visit: Visit) -> None:
     visitor = visit("alice")
     page = visitor.page
     page.goto("/o/acme/agents/")

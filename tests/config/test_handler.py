@@ -56,7 +56,7 @@ def serve(path: str, **environ: Any) -> tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/whoami", "/api/v1/verify"])
-def test_a_call_returns_its_connection_or_sends_no_signal_without_one(
+def test_call_without_a_connection_sends_no_signal(
     path: str, public_key: Issued, settings: Settings, ended: list[object]
 ) -> None:
     settings.KEYWAY_LEASE_MS = 60_000

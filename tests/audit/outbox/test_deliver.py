@@ -16,9 +16,7 @@ from tests.servers.ports import free_port
 from tests.servers.smtp import SmtpServer
 
 
-def test_a_sent_message_loses_its_payload_and_is_not_sent_again(
-    send: Send, smtp: SmtpServer
-) -> None:
+def test_sent_message_loses_its_payload(send: Send, smtp: SmtpServer) -> None:
     send("bob@acme.example")
     deliver.send_due()
     deliver.send_due()
@@ -34,9 +32,7 @@ def test_nothing_due_costs_one_query(django_assert_num_queries: object, send: Se
 
 
 @pytest.mark.parametrize("reply", ["550 no such mailbox", "553 not allowed"])
-def test_a_permanent_refusal_of_one_recipient_ends_that_message_alone(
-    reply: str, send: Send, smtp: SmtpServer
-) -> None:
+def test_permanent_refusal_ends_one_message(reply: str, send: Send, smtp: SmtpServer) -> None:
     smtp.refuse["gone@acme.example"] = reply
     send("gone@acme.example", "bob@acme.example")
     deliver.send_due()
@@ -67,9 +63,7 @@ def test_a_message_refused_as_spam_is_given_up(send: Send, smtp: SmtpServer) -> 
     assert Message.objects.get().state == "given up"
 
 
-def test_a_server_that_closes_is_unreachable_and_not_a_refusal(
-    send: Send, smtp: SmtpServer
-) -> None:
+def test_closed_connection_is_no_refusal(send: Send, smtp: SmtpServer) -> None:
     smtp.refuse["bob@acme.example"] = "421 closing"
     send("bob@acme.example")
     deliver.send_due()
@@ -84,9 +78,7 @@ def test_a_failed_farewell_does_not_send_twice(settings: Settings, send: Send) -
         assert (len(smtp.delivered), Message.objects.get().state) == (1, "sent")
 
 
-def test_a_server_that_refuses_connections_is_asked_once_a_run(
-    settings: Settings, send: Send
-) -> None:
+def test_refused_connection_ends_the_run(settings: Settings, send: Send) -> None:
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     send("bob@acme.example", "carol@acme.example")
     deliver.send_due()
@@ -107,7 +99,7 @@ def test_a_server_that_never_answers_costs_one_time_out(settings: Settings, send
     assert Message.objects.waiting().count() == 5
 
 
-def test_pauses_double_up_to_a_bound_with_a_fifth_of_jitter() -> None:
+def test_backoff_doubles_with_jitter_up_to_a_bound() -> None:
     for attempts, seconds in ((1, 10), (2, 20), (5, 160), (8, 900), (500, 900)):
         pauses = {deliver._pause(attempts).total_seconds() for _ in range(50)}
         assert min(pauses) >= seconds * 0.8
@@ -115,7 +107,7 @@ def test_pauses_double_up_to_a_bound_with_a_fifth_of_jitter() -> None:
         assert len(pauses) > 1
 
 
-def test_a_message_is_given_up_after_a_day_and_the_log_says_so(
+def test_message_is_given_up_after_a_day(
     send: Send, smtp: SmtpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     smtp.refuse |= {f"{name}@acme.example": "450 busy" for name in ("old", "young")}
@@ -130,9 +122,7 @@ def test_a_message_is_given_up_after_a_day_and_the_log_says_so(
     assert "old@acme.example" not in caplog.text
 
 
-def test_a_defect_met_by_one_message_does_not_hold_up_the_next(
-    send: Send, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_defect_in_one_message_delays_no_other(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
 
     def fragile(payload: bytes) -> None:
@@ -148,9 +138,7 @@ def test_a_defect_met_by_one_message_does_not_hold_up_the_next(
     assert Message.objects.waiting().get().error == "LookupError"
 
 
-def test_a_claim_that_was_taken_over_is_not_touched_by_its_former_holder(
-    send: Send, smtp: SmtpServer
-) -> None:
+def test_lost_claim_is_left_alone(send: Send, smtp: SmtpServer) -> None:
     send("bob@acme.example")
     (ours,) = deliver._claim()
     Message.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
@@ -163,7 +151,7 @@ def test_a_claim_that_was_taken_over_is_not_touched_by_its_former_holder(
     assert Message.objects.get().state == "sent"
 
 
-def test_a_worker_killed_while_it_sends_leaves_the_message_to_the_next(
+def test_killed_sender_leaves_its_message(
     send: Send, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(_: bytes) -> None:

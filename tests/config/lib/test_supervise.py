@@ -77,7 +77,7 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 3), (signal.SIGHUP, 3)])
-def test_a_signal_ends_both_and_the_status_is_the_first_ones(
+def test_signal_ends_both_with_the_first_status(
     number: signal.Signals, status: int, start: Start, tmp_path: Path
 ) -> None:
     parent = start((3, 600, 0), (4, 600, 0))
@@ -87,18 +87,14 @@ def test_a_signal_ends_both_and_the_status_is_the_first_ones(
     assert all(gone(pid) for pid in children)
 
 
-def test_when_one_ends_the_other_is_stopped_and_its_status_is_kept(
-    start: Start, tmp_path: Path
-) -> None:
+def test_one_end_stops_the_other_and_keeps_its_status(start: Start, tmp_path: Path) -> None:
     parent = start((0, 600, 0), (0, 1, 7))
     children = pids(tmp_path, 2)
     assert parent.wait(30) == 7
     assert all(gone(pid) for pid in children)
 
 
-def test_a_child_that_is_killed_gives_the_status_a_shell_would(
-    start: Start, tmp_path: Path
-) -> None:
+def test_killed_child_gives_a_shells_status(start: Start, tmp_path: Path) -> None:
     parent = start((0, 600, 0), (0, 600, 0))
     first, second = pids(tmp_path, 2)
     os.kill(second, signal.SIGKILL)

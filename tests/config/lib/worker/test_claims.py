@@ -36,7 +36,7 @@ def test_what_is_due_is_claimed_by_the_first_alone() -> None:
     assert claimed("b", even_if_not_due=True) == ["other"]
 
 
-def test_a_claim_that_was_not_renewed_is_taken_over_and_lost_to_its_holder() -> None:
+def test_unrenewed_claim_is_taken_over() -> None:
     claimed("a")
     assert claims.renew("one", by="a", lasts=MINUTE)
     expire()
@@ -57,7 +57,7 @@ def test_an_expired_claim_that_nobody_took_is_renewed() -> None:
     assert claimed("b") == []
 
 
-def test_a_success_clears_the_error_and_makes_it_due_a_period_later() -> None:
+def test_success_clears_the_error_and_reschedules() -> None:
     for _ in range(2):
         Duty.objects.update(due_at=timezone.now() - MINUTE)
         claimed("a")
@@ -93,7 +93,7 @@ def test_duties_of_hosts_gone_for_a_day_are_forgotten() -> None:
     assert left == {"one", "other", "drain_usage@alive:/spool", "drain_usage@away:/spool", ours}
 
 
-def test_lag_is_how_late_a_duty_is_and_nothing_on_time() -> None:
+def test_lag_is_zero_on_time() -> None:
     Duty.objects.create(
         name="drain_usage@web-1:/spool", due_at=timezone.now() - 2 * MINUTE, failures=3
     )
@@ -105,7 +105,7 @@ def test_lag_is_how_late_a_duty_is_and_nothing_on_time() -> None:
     assert [each.value for each in failures] == [3, 0, 0]
 
 
-def test_without_a_database_the_lag_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lag_is_absent_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> Iterator[object]:
         raise OperationalError("the connection is lost")
 
@@ -113,7 +113,7 @@ def test_without_a_database_the_lag_is_absent(monkeypatch: pytest.MonkeyPatch) -
     assert list(lag.DutyCollector().collect()) == []
 
 
-def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+def test_outage_is_logged_at_its_start_and_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     outage = Outage()
@@ -128,11 +128,11 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
 
 
 @pytest.mark.parametrize("name", ["", "Drain", "drain usage", "drain@host", "1st"])
-def test_a_duty_has_a_name_that_a_label_can_carry(name: str) -> None:
+def test_duty_name_fits_a_metrics_label(name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
         duties.register(name, every=MINUTE, run=list)
 
 
-def test_a_duty_is_registered_once() -> None:
+def test_duty_is_registered_once() -> None:
     with pytest.raises(ValueError, match="twice"):
         duties.register("prune_usage", every=MINUTE, run=list)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.server
 
 
 @on_both
-def test_two_workers_run_each_duty_once_a_period_and_in_turn(workers: Workers) -> None:
+def test_two_workers_run_each_duty_once_a_period(workers: Workers) -> None:
     duties = ("slow,6,9,0.1", "quick,1,9,0.1")
     first, second = workers.start(*duties), workers.start(*duties)
     workers.wait_for(2, duty="slow")
@@ -28,7 +28,7 @@ def test_two_workers_run_each_duty_once_a_period_and_in_turn(workers: Workers) -
 
 
 @on_both
-def test_another_worker_takes_over_from_one_killed_in_the_middle(workers: Workers) -> None:
+def test_killed_worker_is_replaced_in_mid_duty(workers: Workers) -> None:
     first = workers.start("long,60,2,hangs")
     (begun,) = workers.wait_for(1)
     workers.start("long,60,2,0")
@@ -58,7 +58,7 @@ def test_what_runs_at_sigterm_ends_and_nothing_new_begins(workers: Workers) -> N
     assert "Worker stops" in workers.log.read_text()
 
 
-def test_a_hanging_duty_does_not_keep_a_worker_from_stopping(workers: Workers) -> None:
+def test_hanging_duty_does_not_keep_a_worker_alive(workers: Workers) -> None:
     worker = workers.start("stuck,60,9,hangs", "grace=1")
     workers.wait_for(1)
     worker.send_signal(signal.SIGINT)
@@ -111,9 +111,7 @@ def test_once_does_not_run_what_another_worker_runs(workers: Workers) -> None:
 
 
 @on_postgresql
-def test_an_outage_of_the_database_is_told_once_and_outlived(
-    workers: Workers, postgres: PostgresServer
-) -> None:
+def test_worker_survives_a_database_outage(workers: Workers, postgres: PostgresServer) -> None:
     worker = workers.start("quick,1,9,0", "slow,3600,9,0", "steady,6,9,0")
     workers.wait_for(2, "begin", "quick")
     postgres.kill()
