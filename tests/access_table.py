@@ -234,7 +234,7 @@ BOTH /admin/{model}/{object_id}/delete/      >     xxxxxx   >>
 BOTH /admin/{model}/{object_id}/history/     >     xxxx+x   >>
 """
 MODELS = (
-    "apikeys/key", "audit/trailentry", "oauth/application",
+    "apikeys/key", "audit/trailentry", "oauth/application", "outbox/message",
     "tenants/agent", "tenants/membership", "tenants/organization", "tenants/user",
 )  # fmt: skip
 

@@ -26,6 +26,7 @@ from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order
 from apikeys.verify.throttling import recently_refused
 from audit.models import ActivityEvent
+from audit.outbox import store as outbox
 from audit.trail.actor import Actor
 from audit.trail.guards import GUARDS as TRAIL_GUARDS
 from config.lib.environment import Environment
@@ -260,6 +261,7 @@ def loot(
         statement="SELECT acme_crown_jewels",
         digest=b"0" * 16,
     )
+    outbox.put(kind="email", recipient=bob.email, subject="Reset", payload=b"acme_reset_link")
     draft = Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
     application = applications.register(
         organization=acme, draft=draft, by=SYSTEM, created_by=bob

@@ -14,7 +14,7 @@ Body = dict[str, Any]
 
 _SENTENCES = re.compile(
     # Defined by Unicode categories, for which there is no portable pattern.
-    r"Remove the invisible or control characters\."
+    r"Remove invisible and control characters\."
     r"|Enter a name\."  # a name of spaces only
     r"|Entry \d+ is not a network such as 192\.0\.2\.0/24 or 2001:db8::/32, "
     r"with no bits set after the prefix\."

@@ -60,7 +60,7 @@ def interaction(
 
 
 SEVERAL = {"code": "several_credentials"}
-INVISIBLE = {"name": ["Remove the invisible or control characters."]}
+INVISIBLE = {"name": ["Remove invisible and control characters."]}
 TIME = {"index": 0, "code": "time_too_early"}
 RIGHT = {
     "several": interaction(SEVERAL, X_API_Key="", Authorization="Bearer x"),

@@ -97,7 +97,7 @@ class Errors:
     def line(self, name: str, text: str) -> str:
         """Return one line of text without surrounding spaces, and check that it is visible."""
         if not is_visible(text):
-            self.add(name, "Remove the invisible or control characters.")
+            self.add(name, "Remove invisible and control characters.")
         return text.strip()
 
     def name(self, text: str) -> str:

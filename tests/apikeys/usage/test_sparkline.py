@@ -58,10 +58,10 @@ def test_chart_legend_needs_a_chart(
     name: str, public_key: Issued, agent_key: Issued, request: pytest.FixtureRequest
 ) -> None:
     browser = client_of(request.getfixturevalue(name))
-    assert b"The chart is" not in browser.get(LISTS[name]).content
+    assert b"Charts show" not in browser.get(LISTS[name]).content
     for each in (public_key, agent_key):
         use(each, timezone.now(), times=1)
-    assert b"The chart is" in browser.get(LISTS[name]).content
+    assert b"Charts show" in browser.get(LISTS[name]).content
 
 
 @pytest.fixture
