@@ -269,7 +269,8 @@ def _private_names_in(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.ImportFrom) and node.module and node.module != "__future__":
         parts = node.module.split(".")
         is_internal = any(part == "internal" or part.startswith("_") for part in parts)
-        yield from (a.name for a in node.names if is_internal or a.name.startswith("_"))
+        names = [alias.name for alias in node.names if not alias.name.startswith("__")]
+        yield from (name for name in names if is_internal or name.startswith("_"))
     elif isinstance(node, ast.Attribute) and node.attr.startswith("_"):
         is_own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
         if not (is_own or node.attr.startswith("__") or node.attr in DOCUMENTED):
