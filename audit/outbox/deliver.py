@@ -64,9 +64,8 @@ def send_due() -> None:
 def _claim() -> list[Message]:
     """Claim the next messages. A claim counts as an attempt, even if it kills the worker."""
     due = Message.objects.due().filter(kind__in=_deliverers)
-    if (
-        not due.exists()
-    ):  # asked first, because on SQLite the transaction below takes the write lock
+    # Checked first, because on SQLite the transaction below takes the write lock.
+    if not due.exists():
         return []
     with transaction.atomic():
         if connection.features.has_select_for_update_skip_locked:

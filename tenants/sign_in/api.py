@@ -1,13 +1,13 @@
 """The REST API for user tokens: `/api/v1/auth/…` and `/.well-known/jwks.json`."""
 
 from datetime import UTC
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import msgspec
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from msgspec import Meta
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,25 +16,23 @@ from rest_framework.views import APIView
 from config.lib import bodies
 from config.lib.bodies import JSON
 from config.lib.client_ip import client_ip
-from config.lib.examples import ORGANIZATION, OWNER, example
 from config.lib.openapi import BODY, problems, schema_of
 from config.lib.problems import ApiProblem
 from config.lib.renderers import JsonRenderer
 from config.lib.text import printable
 from tenants import conf
 from tenants.models import Membership
-from tenants.roles import Role
 from tenants.sign_in import limits
 from tenants.sign_in.authentication import IsSignedInByToken, UserTokenAuthentication
 from tenants.sign_in.password import prove
+from tenants.sign_in.serializers import TOKENS, MeSerializer, TokenPairSerializer
 from tenants.sign_in.tokens import services
 from tenants.sign_in.tokens.models import USER_AGENT_LENGTH
 from tenants.sign_in.tokens.services import ACCESS_LIFETIME, Origin, TokenPair, UserToken
 
 _MOST_BYTES = 16 * 1024
 _NEVER_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-# A verifier that meets an unknown `kid` should fetch the set again at once, so this may be short of
-# a rotation.
+# How long verifiers may cache the set. One that meets an unknown `kid` fetches it again at once.
 _JWKS_SECONDS = 300
 
 _TokenText = Annotated[str, Meta(min_length=1, max_length=8192)]
@@ -63,45 +61,6 @@ class Logout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "Logout(…)"
 
 
-class TokenPairSerializer(serializers.Serializer[Any]):
-    access_token = serializers.CharField(help_text="Present it as `Authorization: Bearer …`.")
-    refresh_token = serializers.CharField(
-        help_text="Exchange it once for new tokens. Keep it secret."
-    )
-    expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
-    token_type = serializers.ChoiceField(choices=["Bearer"])
-
-
-class PlaceSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField(help_text="`org_…`")
-    name = serializers.CharField()
-    slug = serializers.CharField()
-    role = serializers.ChoiceField(choices=Role.choices)
-
-
-class MeSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField(help_text="`usr_…`")
-    email = serializers.EmailField()
-    name = serializers.CharField()
-    is_staff = serializers.BooleanField(help_text="Platform staff.")
-    organizations = PlaceSerializer(
-        many=True, help_text="Organizations where the user is an active member."
-    )
-    token_expires_at = serializers.DateTimeField()
-
-
-_PAIR = OpenApiExample(
-    "Tokens",
-    {
-        "access_token": "eyJhbGciOiJSUzI1NiIs…",
-        "refresh_token": "eyJhbGciOiJSUzI1NiIs…",
-        "expires_in": 3600,
-        "token_type": "Bearer",
-    },
-    response_only=True,
-)
-
-
 class LoginView(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -119,7 +78,7 @@ class LoginView(APIView):
         | problems("invalid_login", "mfa_required", "rate_limited")
         | BODY,
         examples=[
-            _PAIR,
+            TOKENS,
             OpenApiExample(
                 "Sign-in",
                 {"email": "user@example.com", "password": "your_password"},
@@ -155,7 +114,7 @@ class RefreshView(APIView):
         | problems("invalid_token", "expired_token", "refresh_reused", "rate_limited")
         | BODY,
         examples=[
-            _PAIR,
+            TOKENS,
             OpenApiExample(
                 "Refresh", {"refresh_token": "eyJhbGciOiJSUzI1NiIs…"}, request_only=True
             ),
@@ -282,31 +241,3 @@ def _token_response(pair: TokenPair) -> Response:
         tokens | {"expires_in": int(ACCESS_LIFETIME.total_seconds()), "token_type": "Bearer"},
         headers=_NEVER_STORED,
     )
-
-
-_KEYS = {
-    "keys": [
-        {
-            "kty": "RSA",
-            "use": "sig",
-            "alg": "RS256",
-            "kid": "q3Zc…",
-            "n": "0vx7agoebGcQ…",
-            "e": "AQAB",
-        }
-    ],
-}
-
-example(
-    "me",
-    answer={
-        JSON: {
-            **OWNER,
-            "name": "Alice",
-            "is_staff": False,
-            "organizations": [{**ORGANIZATION, "role": "admin"}],
-            "token_expires_at": "2026-01-15T11:00:00Z",
-        }
-    },
-)
-example("jwks", answer={JSON: _KEYS, "application/jwk-set+json": _KEYS})
