@@ -75,7 +75,7 @@ def shown(response: Any) -> str:
     "connection.vendor != 'postgresql'", reason="the SQLite of these tests is one in memory"
 )
 @pytest.mark.parametrize("address", SHOWN)
-def test_what_another_connection_commits_meanwhile_is_shown_nowhere(
+def test_commit_between_two_reads_is_not_shown(
     address: str, acme: Organization, alice: User, issue_public_key: IssueKey, agent_key: Issued
 ) -> None:
     own = issue_public_key(owner=alice, name="Alice's script")
@@ -149,7 +149,7 @@ def file(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Path]:
     del connections.settings["file"]
 
 
-def test_a_reader_of_a_sqlite_file_neither_waits_for_writers_nor_holds_them_up(file: Path) -> None:
+def test_sqlite_readers_and_writers_do_not_wait(file: Path) -> None:
     def count() -> int:
         with connections["file"].cursor() as cursor:
             return int(cursor.execute("SELECT count(*) FROM t").fetchone()[0])

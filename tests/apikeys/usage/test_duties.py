@@ -27,7 +27,7 @@ def duty(name: str) -> Registration:
 
 
 @pytest.mark.django_db
-def test_the_worker_drains_this_hosts_spool_and_an_idle_one_costs_no_query(
+def test_worker_drains_its_hosts_spool(
     write: Write, spool: Path, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     drain = duty("drain_usage")
@@ -59,7 +59,7 @@ def test_a_server_starts_no_thread_that_drains(public_key: Issued) -> None:
 
 @pytest.mark.server
 @pytest.mark.parametrize("left", ["thread", "off", "nonsense"])
-def test_a_leftover_setting_of_an_earlier_version_breaks_nothing(left: str) -> None:
+def test_leftover_setting_breaks_nothing(left: str) -> None:
     environment = KeywayServer().environment | {"KEYWAY_DRAIN": left}
     command = [sys.executable, "manage.py", "check", "--tag", "security"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False)

@@ -169,7 +169,7 @@ def test_killed_sender_leaves_its_message(
     assert len(smtp.delivered) == 1
 
 
-def test_a_kind_that_this_worker_does_not_know_waits_for_one_that_does(send: Send) -> None:
+def test_unknown_kind_waits_for_another_worker(send: Send) -> None:
     send("bob@acme.example")
     Message.objects.update(kind="webhook")
     deliver.send_due()
