@@ -93,8 +93,9 @@ $(BIOME): .ci/lint/package-lock.json
 quick: install-dev
 	$(RUN) pytest -q -n 2 --cases 2 -m "not server and not browser and not slow"
 
+# Three at a time on two cores: tests of servers and clocks wait more than they work.
 sqlite: install-dev tools
-	$(RUN) pytest -q -n 2 -m "not browser"
+	$(RUN) pytest -q -n 3 -m "not browser"
 
 browsers: install-dev tools
 	$(RUN) pytest -q -n 2 -m browser
