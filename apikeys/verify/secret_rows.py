@@ -34,7 +34,7 @@ class OrganizationRow:
 class SecretRow:
     """One secret with its key, organization and owner.
 
-    Leases hold these, so they carry no clock.
+    A lease keeps it for a while, so nothing in it depends on the time.
     """
 
     secret_id: uuid.UUID
