@@ -53,6 +53,10 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def of_kind(self, kind: Kind) -> KeyQuerySet:
         return self.filter(kind=kind)
 
+    def of_organization(self) -> KeyQuerySet:
+        """Public keys that belong to an organization and not to a member."""
+        return self.filter(kind=Kind.PUBLIC, owner=None)
+
     def usable(self, at: datetime) -> KeyQuerySet:
         """Keys that are not revoked, paused or expired.
 
@@ -77,6 +81,7 @@ class Key(models.Model):
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="keys")
     kind = models.CharField(max_length=8, choices=Kind)
     environment = models.CharField(max_length=4, choices=Environment, default=Environment.LIVE)
+    # Null: the key belongs to the organization. It survives the person who issued it.
     owner = models.ForeignKey(
         Membership, models.PROTECT, null=True, blank=True, related_name="keys"
     )
@@ -118,20 +123,18 @@ class Key(models.Model):
                 condition=~Q(kind=Kind.AGENT) | Q(owner=None, scopes=[]),
                 name="agent_key_has_no_owner_and_no_chosen_scopes",
             ),
-            # A public key without an owner would survive every removal of a member.
             models.CheckConstraint(
-                condition=~Q(kind=Kind.PUBLIC) | (Q(owner__isnull=False) & ~Q(scopes=[])),
-                name="public_key_has_owner_and_scopes",
+                condition=~Q(kind=Kind.PUBLIC) | ~Q(scopes=[]), name="public_key_has_scopes"
             ),
             models.CheckConstraint(
                 condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")),
                 name="key_expires_after_issue",
             ),
-            # Decides the race between two copies of one request. Per person: an idempotency key is
-            # chosen by the client, so one client must not be able to block another's.
-            models.UniqueConstraint(
-                fields=["created_by", "idempotency_key"], name="one_request_issues_one_key"
-            ),
+            # Decides the race between two copies of one request. The column alone, not per person:
+            # a key that an organization key issued has no `created_by`, and NULLs never collide.
+            # One client cannot block another's, because the value is a digest that includes the
+            # caller, or a nonce that Keyway made.
+            models.UniqueConstraint(fields=["idempotency_key"], name="one_request_issues_one_key"),
         ]
         indexes = [
             models.Index(fields=["organization", "kind", "revoked_at"], name="keys_of_organization")
@@ -143,6 +146,15 @@ class Key(models.Model):
     @property
     def public_id(self) -> str:
         return encode("key", self.id)
+
+    @property
+    def is_organization_key(self) -> bool:
+        """Whether this is a public key of the organization and not of a member."""
+        return self.kind == Kind.PUBLIC and self.owner_id is None
+
+    @property
+    def owner_name(self) -> str:
+        return str(self.owner.user) if self.owner else self.organization.name
 
     @property
     def granted_scopes(self) -> frozenset[str]:

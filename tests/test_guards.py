@@ -93,8 +93,7 @@ BAD_ROWS: dict[str, dict[str, Any]] = {
     "key_environment_is_known": {"environment": "prod"},
     "key_has_a_name": {"name": ""},
     "agent_key_has_no_owner": {"kind": "agent"},
-    "public_key_has_owner": {"owner": None},
-    "public_key_has_owner_and_scopes": {"scopes": []},
+    "public_key_has_scopes": {"scopes": []},
     "key_expires_after_issue": {"expires_at": timezone.now() - timedelta(days=1)},
 }
 

@@ -17,7 +17,7 @@ from apikeys.api.serializers import read_id
 from apikeys.kind import Kind
 from apikeys.networks import MOST_NETWORKS, Network
 from apikeys.services import LONGEST_GRACE, Changes, Order
-from apikeys.services.callers import Caller
+from apikeys.services.callers import Caller, Holding
 from audit import trail
 from config.lib import bodies
 from config.lib.environment import Environment
@@ -53,6 +53,8 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Send `expires_in_days` or `expires_at`, not both. The default is 90 days, and `null` days never
     expire. If a key issues the new key, its environment, networks and expiry are the defaults.
+    `owner` is `me`, or `organization` for a key that survives its issuer. An organization key can
+    only issue organization keys, and that is its default.
     """
 
     name: Name
@@ -64,6 +66,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     organization_id: Annotated[str, Meta(max_length=64)] | None = None
     allowed_cidrs: Networks | UnsetType = UNSET
     kind: Literal["public", "agent"] = "public"
+    owner: Literal["me", "organization"] | UnsetType = UNSET
 
 
 class KeyEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +141,8 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
     )
     if Kind(body.kind) is Kind.AGENT and body.scopes:
         errors.add("scopes", "Agent keys have a fixed set of scopes. Omit this field.")
+    if Kind(body.kind) is Kind.AGENT and body.owner is not UNSET:
+        errors.add("owner", "Agent keys belong to the organization. Omit this field.")
     if Kind(body.kind) is Kind.PUBLIC and not body.scopes:
         errors.add("scopes", "Choose at least one scope. A key without scopes can do nothing.")
     errors.check()
@@ -181,6 +186,14 @@ def _read_optional(request: HttpRequest, form: type[Form]) -> Form:
 
 def organization_of(body: NewKey) -> uuid.UUID | None:
     return read_id("org", body.organization_id or "")
+
+
+def holding_of(body: NewKey, caller: Caller) -> Holding:
+    if Kind(body.kind) is Kind.AGENT:
+        return Holding.AGENTS
+    if body.owner is UNSET:
+        return Holding.OWN if caller.user else Holding.ORGANIZATION
+    return Holding.OWN if body.owner == "me" else Holding.ORGANIZATION
 
 
 def _environment(body: NewKey, caller: Caller) -> Environment:

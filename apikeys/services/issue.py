@@ -85,6 +85,24 @@ def issue_public_key(
     return _issue(key, order, by, within or authority_of_owner(owner))
 
 
+def issue_organization_key(
+    *,
+    organization: Organization,
+    order: Order,
+    scopes: Collection[str],
+    by: Actor,
+    created_by: User | None,
+    within: Authority,
+) -> Issued:
+    """Issue a public key that belongs to the organization. Raises KeywayError.
+
+    `created_by` is None if an organization key issues it. `within` is the caller's authority.
+    """
+    key = Key(kind=Kind.PUBLIC, organization=organization, created_by=created_by)
+    key.scopes = grantable(scopes)
+    return _issue(key, order, by, within)
+
+
 def find_issued(*, created_by: User | None, order: Order) -> Key | None:
     """Find the key that an earlier copy of this request issued.
 
@@ -138,13 +156,19 @@ def _refuse_replay(key: Key, order: Order) -> None:
         raise AlreadyIssued()
 
 
+def _owner_of(key: Key) -> str | None:
+    if key.owner:
+        return key.owner.user.email
+    return "organization" if key.is_organization_key else None
+
+
 def _recorded(key: Key, plaintext: Plaintext) -> dict[str, object]:
     """What the trail keeps of a new key: the mask, never the plaintext."""
     return {
         "kind": key.kind,
         "environment": key.environment,
         "mask": plaintext.mask,
-        "owner": key.owner.user.email if key.owner else None,
+        "owner": _owner_of(key),
         "scopes": sorted(key.granted_scopes),
         "allowed_cidrs": key.allowed_cidrs,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,

@@ -40,7 +40,7 @@ def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _form(request, access, form)
     try:
-        throttling.issue(by=access.user)
+        throttling.issue(by=str(access.user.pk))
         issued = services.issue_agent_key(
             organization=access.organization,
             order=form.order(),

@@ -46,7 +46,7 @@ def public_key_new(request: HttpRequest) -> HttpResponse:
     owner = form.place.membership
     assert owner is not None  # noqa: S101  places_to_issue_in returns memberships only
     try:
-        throttling.issue(by=owner.user)
+        throttling.issue(by=str(owner.user_id))
         issued = services.issue_public_key(
             owner=owner, order=form.order(), scopes=form.cleaned_data["scopes"], by=form.place.actor
         )
