@@ -76,7 +76,7 @@ def test_organization_key_survives_its_issuer(acme: Organization, olivia: User) 
     tenants.remove_member(membership=membership_of(olivia), by=SYSTEM)
     tenants.deactivate_user(user=olivia, by=SYSTEM)
     credential = accepted(key)
-    assert (credential.owner_id, credential.scopes) == (None, {"read:logs"})
+    assert (credential.owner_id, credential.scopes) == (None, frozenset({"read:logs"}))
 
 
 def test_whoami_and_gateway_name_no_owner(managing: Issued) -> None:
