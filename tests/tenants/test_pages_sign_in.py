@@ -27,9 +27,13 @@ def addresses(bob: User, agent_key: Issued, public_key_of_alice: Issued) -> list
     member = f"/o/acme/members/{membership_of(bob).public_id}"
     return [
         NEW,
-        *(f"{mine}/{action}/" for action in ("revoke", "pause", "resume")),
+        *(f"{mine}/{action}/" for action in ("edit", "revoke", "pause", "resume")),
         f"{agents}/new/",
-        *(f"{agents}/{agent_key.key.public_id}/{action}/" for action in ("delete",)),
+        f"{agents}/{agent_key.key.public_id}/delete/",
+        *(
+            f"/keys/{agent_key.key.public_id}/{action}/"
+            for action in ("edit", "pause", "resume", "revoke")
+        ),
         "/o/acme/members/add/",
         *(f"{member}/{action}/" for action in ("role", "deactivate", "reactivate", "remove")),
     ]
