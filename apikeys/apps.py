@@ -8,7 +8,7 @@ class ApikeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
-        from apikeys import checks  # noqa: F401, PLC0415  registers itself
+        from apikeys import checks, wording  # noqa: F401, PLC0415  checks register themselves
         from apikeys.api.schema import hooks  # noqa: F401, PLC0415  registers itself
         from apikeys.usage import duties  # noqa: PLC0415
         from apikeys.usage.spool.state import SpoolCollector, spool_is_writable  # noqa: PLC0415
@@ -16,5 +16,6 @@ class ApikeysConfig(AppConfig):
 
         register_id("key")
         duties.register()
+        wording.register()
         metrics.register(SpoolCollector())
         readiness.need("spool", spool_is_writable)

@@ -46,6 +46,11 @@ class ExpiryInThePast(KeywayError):
     detail = "The expiry must be in the future."
 
 
+class ExpiryMovedOut(KeywayError):
+    code = "expiry_moved_out"
+    detail = "The expiry can be brought nearer but not moved out. Issue a new key instead."
+
+
 class NotUsable(KeywayError):
     code = "key_not_usable"
     detail = "The key's state does not allow this."

@@ -87,6 +87,9 @@ class Key(models.Model):
     )
     name = models.CharField("label", max_length=255)
     description = models.CharField(max_length=500, blank=True)
+    held_by = models.CharField(
+        max_length=255, blank=True, help_text="The team, system or place where it is stored."
+    )
     scopes = models.JSONField(default=list, blank=True)
     allowed_cidrs = models.JSONField(
         default=list, blank=True, help_text="Networks it may be used from; empty: anywhere."

@@ -133,6 +133,18 @@ GET  /                                                 >     ~~~~~~   >>
 GET  /administration/tenant-agents/                    >     ++x+++   >>
 GET  /docs/api/                                        +     ++++++   ++
 GET  /docs/errors/                                     +     ++++++   ++
+GET  /keys/{script}/                                   >     ++++--   >>
+BOTH /keys/{script}/edit/                              >     +++x--   >>
+BOTH /keys/{script}/pause/                             >     +++x--   >>
+BOTH /keys/{script}/resume/                            >     +++x--   >>
+BOTH /keys/{script}/revoke/                            >     +++x--   >>
+GET  /keys/{script}/usage/                             >     ++++--   >>
+GET  /keys/{agent}/                                    >     ++x++-   >>
+BOTH /keys/{agent}/edit/                               >     ++xx+-   >>
+BOTH /keys/{agent}/pause/                              >     ++xx+-   >>
+BOTH /keys/{agent}/resume/                             >     ++xx+-   >>
+BOTH /keys/{agent}/revoke/                             >     ++xx+-   >>
+GET  /keys/{agent}/usage/                              >     ++x++-   >>
 GET  /o/{slug}/                                        >     ++++x-   >>
 GET  /o/{slug}/activity/                               >     ++++x-   >>
 GET  /o/{slug}/activity/{event_id}/                    >     ++++x-   >>
@@ -140,9 +152,6 @@ GET  /o/{slug}/agents/                                 >     ++x++-   >>
 GET  /o/{slug}/agents/api-keys/                        >     ++x++-   >>
 BOTH /o/{slug}/agents/api-keys/new/                    >     ++xx+-   >>
 BOTH /o/{slug}/agents/api-keys/{key_id}/delete/        >     ++xx+-   >>
-BOTH /o/{slug}/agents/api-keys/{key_id}/pause/         >     ++xx+-   >>
-BOTH /o/{slug}/agents/api-keys/{key_id}/resume/        >     ++xx+-   >>
-GET  /o/{slug}/agents/api-keys/{key_id}/usage/         >     ++x++-   >>
 GET  /o/{slug}/agents/configuration/                   >     ++x++-   >>
 POST /o/{slug}/agents/configuration/                   >     ++xx+-   >>
 GET  /o/{slug}/applications/                           >     ++xxx-   >>
@@ -162,10 +171,6 @@ BOTH /o/{slug}/members/{membership_id}/role/           >     ++xxx-   >>
 BOTH /oauth/authorize                                  >     ++++++   >>
 BOTH /profile/                                         >     ++++++   >>
 BOTH /profile/api-keys/new/                            >     +++xx+   >>
-BOTH /profile/api-keys/{key_id}/pause/                 >     --+---   >>
-BOTH /profile/api-keys/{key_id}/resume/                >     --+---   >>
-BOTH /profile/api-keys/{key_id}/revoke/                >     --+---   >>
-GET  /profile/api-keys/{key_id}/usage/                 >     --+---   >>
 BOTH /profile/applications/{application_id}/withdraw/  >     ------   >>
 POST /profile/programs/{family_id}/sign-out/           >     --+---   >>
 """

@@ -32,6 +32,9 @@ MOST_IDEMPOTENCY_KEY = 255
 Form = TypeVar("Form", bound=msgspec.Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Description = Annotated[str, Meta(max_length=500)]
+HeldBy = Annotated[
+    str, Meta(max_length=255, description="The team, system or place where the key is stored.")
+]
 Scopes = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=MOST_SCOPES)
 ]
@@ -59,6 +62,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     description: Description = ""
+    held_by: HeldBy = ""
     scopes: Scopes = []
     expires_in_days: Days | UnsetType | None = UNSET
     expires_at: Moment | None = None
@@ -70,12 +74,17 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeyEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes to a key. Omitted fields keep their values."""
+    """Changes to a key. Omitted fields keep their values.
+
+    `expires_at` can be brought nearer but not moved out. A key without one can be given one.
+    """
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
+    held_by: HeldBy | UnsetType = UNSET
     scopes: Scopes | UnsetType = UNSET
     allowed_cidrs: Networks | UnsetType = UNSET
+    expires_at: Moment | UnsetType = UNSET
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +125,12 @@ class Errors:
             self.add("allowed_cidrs", str(error))
             return ()
 
+    def moment_ahead(self, end: datetime, now: datetime) -> datetime:
+        if not now < end <= now + LATEST_EXPIRY:
+            self.add("expires_at", "The expiry must be in the future and within ten years.")
+            return now
+        return end.astimezone(UTC)  # PostgreSQL rejects offsets of 16 hours or more
+
     def check(self) -> None:
         """Raises ApiProblem if there are errors."""
         if self.by_field:
@@ -131,6 +146,7 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
     order = Order(
         name=errors.name(body.name),
         description=errors.line("description", body.description),
+        held_by=errors.line("held_by", body.held_by),
         environment=_environment(body, caller),
         expires_at=_expiry(body, timezone.now(), caller, errors),
         allowed=_networks(body, caller, errors),
@@ -160,8 +176,12 @@ def read_changes(request: HttpRequest) -> Changes:
         description=None
         if body.description is UNSET
         else errors.line("description", body.description),
+        held_by=None if body.held_by is UNSET else errors.line("held_by", body.held_by),
         scopes=None if body.scopes is UNSET else body.scopes,
         allowed=None if body.allowed_cidrs is UNSET else errors.networks(body.allowed_cidrs),
+        expires_at=None
+        if body.expires_at is UNSET
+        else errors.moment_ahead(body.expires_at, timezone.now()),
     )
     errors.check()
     return changes
@@ -213,10 +233,8 @@ def _expiry(body: NewKey, now: datetime, caller: Caller, errors: Errors) -> date
         return _expiry_in_days(body, now, caller)
     if body.expires_in_days is not UNSET:
         errors.add("expires_at", "Send expires_at or expires_in_days, not both.")
-    elif not now < body.expires_at <= now + LATEST_EXPIRY:
-        errors.add("expires_at", "The expiry must be in the future and within ten years.")
     else:
-        return body.expires_at.astimezone(UTC)  # PostgreSQL rejects offsets of 16 hours or more
+        return errors.moment_ahead(body.expires_at, now)
     return None
 
 

@@ -23,7 +23,12 @@ from apikeys.api.bodies import (
 )
 from apikeys.api.schema import keys as schema
 from apikeys.api.serializers import KeyQuery, KeySerializer
-from apikeys.errors import AlreadyIssued, AmbiguousOrganization
+from apikeys.errors import (
+    AlreadyIssued,
+    AmbiguousOrganization,
+    ExpiryInThePast,
+    ExpiryMovedOut,
+)
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.scopes import MANAGE_API_KEYS
@@ -171,9 +176,11 @@ class KeyView(ManagementView):
         caller = self.caller
         key = caller.find_to_change(key_id)
         within = caller.authority_in(key.organization_id)
-        receipt = services.edit(
-            key=key, changes=read_changes(request), within=within, by=caller.actor
-        )
+        changes = read_changes(request)
+        try:
+            receipt = services.edit(key=key, changes=changes, within=within, by=caller.actor)
+        except (ExpiryInThePast, ExpiryMovedOut) as error:
+            raise ApiProblem("validation_failed", errors={"expires_at": [error.detail]}) from error
         return Response(
             _to_json(caller.find(key_id), effective_at=receipt.effective_at), headers=NO_STORE
         )

@@ -35,6 +35,7 @@ class KeySerializer(serializers.Serializer[Key]):
     id = serializers.CharField(source="public_id", help_text="`key_…`")
     name = serializers.CharField()
     description = serializers.CharField()
+    held_by = serializers.CharField(help_text="The team, system or place where it is stored.")
     kind = serializers.ChoiceField(choices=Kind.choices)
     environment = serializers.ChoiceField(choices=Environment.choices)
     organization_id = serializers.CharField(source="organization.public_id", help_text="`org_…`")

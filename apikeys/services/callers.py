@@ -168,15 +168,30 @@ class Caller:
         now.
         """
         key = self.find(key_id)
+        self._require_change(key, to_end=to_end)
+        return key
+
+    def may_change(self, key: Key, *, to_end: bool = False) -> bool:
+        """Whether `find_to_change` would return this key, which the caller may see."""
+        try:
+            self._require_change(key, to_end=to_end)
+        except (Forbidden, NotKeyOwner, StrongerThanIssuer):
+            return False
+        return True
+
+    def may_in(self, organization_id: uuid.UUID, permission: Permission) -> bool:
+        place = self.places.get(organization_id)
+        return place is not None and place.may(permission)
+
+    def _require_change(self, key: Key, *, to_end: bool) -> None:
         is_own = bool(self.user and key.owner and key.owner.user_id == self.user.pk)
-        if not (is_own and to_end) and self.user:
+        if self.user and not (is_own and to_end):
             self._require(key, is_own=is_own)
         # Also for revoking: a leaked weak key must not end the stronger keys of its owner.
         if self.key and not self.key.authority.covers(key.authority):
             raise StrongerThanIssuer(
                 "The calling key can only change keys within its own access. This one exceeds it."
             )
-        return key
 
     def enter_to_issue(self, holding: Holding, organization_id: uuid.UUID | None) -> IssuingPlace:
         """Return the place to issue a key in.

@@ -44,6 +44,7 @@ class Order:
 
     name: str
     description: str = ""
+    held_by: str = ""
     environment: Environment = Environment.LIVE
     expires_at: datetime | None = None
     allowed: tuple[Network, ...] = ()
@@ -140,7 +141,7 @@ def _fill(key: Key, order: Order) -> None:
     key.created_at = timezone.now()
     if order.expires_at and order.expires_at <= key.created_at:
         raise ExpiryInThePast()
-    key.name, key.description = order.name, order.description
+    key.name, key.description, key.held_by = order.name, order.description, order.held_by
     key.environment, key.expires_at = order.environment, order.expires_at
     key.allowed_cidrs = [str(network) for network in order.allowed]
     key.idempotency_key, key.request_digest = order.idempotency_key, order.request_digest
