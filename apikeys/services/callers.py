@@ -179,12 +179,15 @@ class Caller:
             return False
         return True
 
+    def owns(self, key: Key) -> bool:
+        return bool(self.user and key.owner and key.owner.user_id == self.user.pk)
+
     def may_in(self, organization_id: uuid.UUID, permission: Permission) -> bool:
         place = self.places.get(organization_id)
         return place is not None and place.may(permission)
 
     def _require_change(self, key: Key, *, to_end: bool) -> None:
-        is_own = bool(self.user and key.owner and key.owner.user_id == self.user.pk)
+        is_own = self.owns(key)
         if self.user and not (is_own and to_end):
             self._require(key, is_own=is_own)
         # Also for revoking: a leaked weak key must not end the stronger keys of its owner.
