@@ -117,8 +117,7 @@ def _entries_about(caller: Caller, key: Key) -> QuerySet[TrailEntry] | None:
 
     Owners read those of their own keys, whatever their role.
     """
-    is_own = key.owner is not None and key.owner.user_id == caller.user.pk
-    if not (is_own or caller.may_in(key.organization_id, Permission.READ_TRAIL)):
+    if not (caller.owns(key) or caller.may_in(key.organization_id, Permission.READ_TRAIL)):
         return None
     return trail.entries_of(key.organization_id).filter(target_kind="key", target_id=key.public_id)
 
