@@ -13,8 +13,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apikeys import scopes
+from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.services.callers import Caller
+from apikeys.services.change import authority_of_owner
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Window
 from apikeys.views.door import key_page
@@ -74,7 +76,8 @@ class GrantedScope:
 
 def granted(key: Key) -> list[GrantedScope]:
     names = sorted(key.granted_scopes)
-    held = scopes.held_by(key.owner.role) if key.owner else key.granted_scopes
+    is_public = key.kind == Kind.PUBLIC
+    held = authority_of_owner(key.owner).scopes if is_public else key.granted_scopes
     return [
         GrantedScope(name, title, name in held)
         for name, title in zip(names, scopes.titles(names), strict=True)

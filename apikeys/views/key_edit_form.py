@@ -137,9 +137,7 @@ class KeyEditForm(forms.Form):
     @property
     def offered(self) -> list[Scope]:
         """The scopes the key has, and those that both the user and the key's owner may grant."""
-        both = self.within.scopes
-        if self.key.owner:
-            both &= authority_of_owner(self.key.owner).scopes
+        both = self.within.scopes & authority_of_owner(self.key.owner).scopes
         return [
             scope
             for scope in scopes.of_kind(Kind.PUBLIC)

@@ -13,14 +13,14 @@ from django.utils import timezone
 from apikeys import networks
 from apikeys import services as keys
 from apikeys.models import Key
-from apikeys.services import Changes, Issued
+from apikeys.services import Changes, Issued, Order
 from apikeys.views.came_from import came_from
 from audit.models import TrailEntry
 from tenants import services as tenants
 from tenants.access import actor
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
-from tests.apikeys.test_editing import MEMBER
+from tests.apikeys.test_editing import ADMIN, MEMBER
 from tests.apikeys.test_rotation import rotate
 from tests.apikeys.usage.test_statistics import use
 from tests.conftest import SYSTEM, IssueKey, client_of, membership_of
@@ -84,6 +84,33 @@ def test_agent_key_belongs_to_the_organization(alice: User, agent_key: Issued) -
     assert seen["Owner"] == "Acme (the organization)"
     assert "write:agent-events" in seen["Scopes"]
     assert (seen["Expires"], seen["Networks"]) == ("Never", "Any network")
+
+
+@pytest.fixture
+def organization_key(acme: Organization, alice: User) -> Issued:
+    return keys.issue_organization_key(
+        organization=acme,
+        order=Order(name="Warehouse loader"),
+        scopes=("read:audit-activity",),
+        by=actor(alice),
+        created_by=alice,
+        within=ADMIN,
+    )
+
+
+def test_organization_key_names_its_organization_as_owner(
+    organization_key: Issued, alice: User, carol: User, bob: User, mallory: User
+) -> None:
+    html = shown(client_of(alice), address(organization_key))
+    assert facts(html)["Owner"] == "Acme (the organization)"
+    assert "Not in effect" not in html
+    assert actions(html) == ["edit", "pause", "revoke"]
+    assert actions(shown(client_of(carol), address(organization_key))) == []
+    assert client_of(bob).get(address(organization_key)).status_code == 403
+    assert client_of(mallory).get(address(organization_key)).status_code == 404
+    edit = client_of(alice).get(address(organization_key, "edit")).content.decode()
+    assert 'value="read:logs"' in edit
+    assert 'value="admin"' not in edit
 
 
 def test_scope_that_the_owners_role_lost_is_not_in_effect(
