@@ -245,7 +245,6 @@ KEYWAY_PEPPERS = parse_peppers(env.str("KEYWAY_PEPPERS", default=""))
 KEYWAY_AGENT_KEY_PREFIX = env.str("KEYWAY_AGENT_KEY_PREFIX", default="ak")
 KEYWAY_PUBLIC_KEY_PREFIX = env.str("KEYWAY_PUBLIC_KEY_PREFIX", default="sk")
 KEYWAY_SCOPES = env.json("KEYWAY_SCOPES", default=[])
-KEYWAY_ACCEPT_BEARER_KEYS = env.bool("KEYWAY_ACCEPT_BEARER_KEYS", default=False)
 KEYWAY_ARGON2_MEMORY_KIB = env.int("KEYWAY_ARGON2_MEMORY_KIB", default=19456)
 KEYWAY_ARGON2_TIME_COST = env.int("KEYWAY_ARGON2_TIME_COST", default=2)
 KEYWAY_LEASE_MS = env.int("KEYWAY_LEASE_MS", default=250)
@@ -296,6 +295,7 @@ KEYWAY_LIMITS = {
     ),
     "organization": parse_rate(
         "KEYWAY_LIMIT_ORGANIZATION", env.str("KEYWAY_LIMIT_ORGANIZATION", default="30000/m")
+    "user": parse_rate("KEYWAY_LIMIT_USER", env.str("KEYWAY_LIMIT_USER", default="1200/m")),
     ),
     "refused": parse_rate("KEYWAY_LIMIT_REFUSED", env.str("KEYWAY_LIMIT_REFUSED", default="60/m")),
     "issue": parse_rate("KEYWAY_LIMIT_ISSUE", env.str("KEYWAY_LIMIT_ISSUE", default="10/m")),
