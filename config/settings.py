@@ -178,6 +178,8 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Origins whose pages may call the API. See config.serving.cors.
+KEYWAY_CORS_ORIGINS = env.list("KEYWAY_CORS_ORIGINS", default=[])
 KEYWAY_TRUSTED_PROXIES = env.int("KEYWAY_TRUSTED_PROXIES", default=0)
 if KEYWAY_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -293,9 +295,9 @@ KEYWAY_LIMITS = {
     "application": parse_rate(
         "KEYWAY_LIMIT_APPLICATION", env.str("KEYWAY_LIMIT_APPLICATION", default="6000/m")
     ),
+    "user": parse_rate("KEYWAY_LIMIT_USER", env.str("KEYWAY_LIMIT_USER", default="1200/m")),
     "organization": parse_rate(
         "KEYWAY_LIMIT_ORGANIZATION", env.str("KEYWAY_LIMIT_ORGANIZATION", default="30000/m")
-    "user": parse_rate("KEYWAY_LIMIT_USER", env.str("KEYWAY_LIMIT_USER", default="1200/m")),
     ),
     "refused": parse_rate("KEYWAY_LIMIT_REFUSED", env.str("KEYWAY_LIMIT_REFUSED", default="60/m")),
     "issue": parse_rate("KEYWAY_LIMIT_ISSUE", env.str("KEYWAY_LIMIT_ISSUE", default="10/m")),
