@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from apikeys import scopes as registry
 from apikeys.oauth import redirects, scopes
 from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.services import Draft
@@ -120,7 +121,7 @@ class EditApplicationForm(DetailsForm):
         self.application = application
         initial = {
             "name": application.name,
-            "scopes": application.scopes,
+            "scopes": sorted(registry.canonical_all(application.scopes)),
             "redirect_uris": "\n".join(application.addresses),
         }
         super().__init__(data, initial=initial)

@@ -144,7 +144,7 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
     @property
     def grantable(self) -> frozenset[str]:
         """The scopes it may request and that Keyway can grant."""
-        return frozenset(self.scopes) & scopes.grantable()
+        return registry.canonical_all(self.scopes) & scopes.grantable()
 
     @property
     def scope_titles(self) -> list[str]:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apikeys import conf
+from apikeys import scopes as registry
 from apikeys.errors import ScopeNotGrantable
 from apikeys.oauth import scopes, token_format
 from apikeys.oauth.errors import NoSecret, SecretShown
@@ -60,7 +61,7 @@ def register(
     application.client_id, application.name = application.public_id, draft.name
     application.purpose, application.environment = draft.purpose, draft.environment
     application.scopes, application.redirect_uris = (
-        sorted(draft.scopes),
+        registry.distinct(draft.scopes),
         "\n".join(draft.redirect_uris),
     )
     application.idempotency_key = draft.idempotency_key
@@ -98,7 +99,7 @@ def edit(
         # Locked, so that the trail records the values this edit replaces and not those of a stale
         # read.
         before = Application.objects.select_for_update().get(pk=application.pk)
-        application.name, application.scopes = name, sorted(scopes)
+        application.name, application.scopes = name, registry.distinct(scopes)
         application.redirect_uris = "\n".join(redirect_uris)
         application.save(update_fields=["name", "scopes", "redirect_uris", "updated"])
         old, new = _recorded(before), _recorded(application)
@@ -170,7 +171,7 @@ def delete(*, application: Application, by: Actor) -> Receipt:
 
 
 def _check_scopes(names: Collection[str]) -> None:
-    if not names or not set(names) <= scopes.grantable():
+    if not names or not registry.canonical_all(names) <= scopes.grantable():
         raise ScopeNotGrantable()
 
 

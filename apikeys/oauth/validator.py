@@ -13,6 +13,7 @@ from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
+from apikeys import scopes as registry
 from apikeys.oauth import tokens
 from apikeys.oauth.errors import AlreadyUsed
 from apikeys.oauth.models import Application, Grant, RefreshToken
@@ -40,7 +41,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Application, request: Request, **more: Any
     ) -> bool:
-        return bool(scopes) and set(scopes) <= client.grantable
+        return bool(scopes) and registry.canonical_all(scopes) <= client.grantable
 
     def get_default_scopes(self, client_id: str, request: Request, **more: Any) -> list[str]:
         return sorted(request.client.grantable)
@@ -133,8 +134,16 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
 
     def get_original_scopes(self, refresh_token: str, request: Request, **more: Any) -> list[str]:
         """The scopes the user consented to, without those the application can no longer request."""
-        consented = set(request.refresh_token_instance.access_token.scope.split())
-        return sorted(consented & request.client.grantable)
+        consented = request.refresh_token_instance.access_token.scope.split()
+        allowed = request.client.grantable
+        return sorted(name for name in consented if registry.canonical(name) in allowed)
+
+    def is_within_original_scope(
+        self, request_scopes: list[str], refresh_token: str, request: Request, **more: Any
+    ) -> bool:
+        """Compare in any spelling. oauthlib asks after it has compared the texts."""
+        original = self.get_original_scopes(refresh_token, request)
+        return registry.canonical_all(request_scopes) <= registry.canonical_all(original)
 
     def save_bearer_token(
         self, token: dict[str, Any], request: Request, *args: Any, **more: Any
