@@ -77,6 +77,10 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
             return False
         if grant.is_expired() or not _is_active(grant.membership):
             return False
+        # RFC 9700, 4.8.2: a verifier without a challenge means that an attacker removed the
+        # challenge from the authorization request.
+        if request.code_verifier and not grant.code_challenge:
+            return False
         request.grant, request.user, request.scopes = grant, grant.user, grant.scope.split()
         return True
 
@@ -91,8 +95,14 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
     ) -> bool:
         return bool(redirect_uri == request.grant.redirect_uri)
 
-    def get_code_challenge(self, code: str, request: Request) -> str:
-        return str(request.grant.code_challenge)
+    def is_pkce_required(self, client_id: str, request: Request) -> bool:
+        # Of the application as it is now: a code that was asked for without a challenge is refused
+        # once the application has to send one.
+        return bool(request.client.requires_pkce)
+
+    def get_code_challenge(self, code: str, request: Request) -> str | None:
+        # None, not "": oauthlib would compare a verifier with an empty challenge.
+        return str(request.grant.code_challenge) or None
 
     def get_code_challenge_method(self, code: str, request: Request) -> str:
         return str(request.grant.code_challenge_method)
