@@ -16,7 +16,7 @@ from tests.apikeys.oauth.flow import CALLBACK, VERIFIER, Program, outcome
 from tests.conftest import SYSTEM, client_of
 
 pytestmark = pytest.mark.django_db
-BARE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
+BARE: dict[str, Any] = {"code_challenge": None, "code_challenge_method": None}
 
 
 @pytest.fixture
