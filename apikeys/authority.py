@@ -46,8 +46,8 @@ class Authority:
         expires_at: datetime | None,
         allowed: tuple[Network, ...],
     ) -> "Authority":
-        # Expanded, so that `admin` is compared as all the scopes it stands for. By its name alone,
-        # a key with `admin` could not issue a key with any other scope.
+        # Expanded, so that `admin` is compared as all the scopes it stands for, and each scope by
+        # one name. By its name alone, a key with `admin` could not issue a key with another scope.
         return cls(scopes.expand(names), frozenset({environment}), expires_at, allowed)
 
     def covers(self, other: "Authority") -> bool:

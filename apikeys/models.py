@@ -11,7 +11,7 @@ from apikeys.authority import Authority
 from apikeys.hand_over import HandOver
 from apikeys.kind import Kind
 from apikeys.networks import Network
-from apikeys.scopes import agent_scopes
+from apikeys.scopes import agent_scopes, canonical_all
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
 from apikeys.usage.spool.lines import MOST_USER_AGENT
 from audit.trail.actor import Target
@@ -163,11 +163,16 @@ class Key(models.Model):
 
     @property
     def granted_scopes(self) -> frozenset[str]:
-        """The scopes the key was issued with.
+        """The canonical names of the scopes the key was issued with.
 
         Verification intersects them with its owner's role.
         """
-        return agent_scopes() if self.kind == Kind.AGENT else frozenset(self.scopes)
+        return agent_scopes() if self.kind == Kind.AGENT else canonical_all(self.scopes)
+
+    @property
+    def scopes_as_asked(self) -> list[str]:
+        """The same scopes in the spelling they were asked for, for answers and the trail only."""
+        return sorted(agent_scopes() if self.kind == Kind.AGENT else self.scopes)
 
     @property
     def networks(self) -> tuple[Network, ...]:

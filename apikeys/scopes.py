@@ -1,140 +1,73 @@
-"""The registry of scopes and the permission that each requires. ``KEYWAY_SCOPES`` adds more."""
+"""The registry of scopes, their spellings, and what each role can hold.
+
+`canonical` is the only place that knows spellings. A scope is stored as it was asked for, and
+everything that decides compares canonical names.
+"""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from apikeys import conf
+from apikeys.built_in_scopes import (
+    ADMIN,
+    BUILT_IN,
+    MANAGE_API_KEYS,
+    OTHER_NAMES,
+    READ_AUDIT_ACTIVITY,
+    Scope,
+    State,
+)
 from apikeys.kind import Kind
 from tenants.roles import PERMISSIONS, Permission, Role
 
+__all__ = ["ADMIN", "MANAGE_API_KEYS", "READ_AUDIT_ACTIVITY", "Scope", "State"]
 
-class State(StrEnum):
-    """Whether a scope can be granted.
-
-    A `verify_only` scope can be granted and checked through `GET /api/v1/verify`, but no endpoint
-    of Keyway requires it yet.
-    """
-
-    ACTIVE = "active"
-    VERIFY_ONLY = "verify_only"
-    COMING_SOON = "coming_soon"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Only keys of `kind` can hold it. Granting and holding it both require `permission`."""
-
-    name: str
-    title: str
-    description: str
-    kind: Kind = Kind.PUBLIC
-    state: State = State.ACTIVE
-    permission: Permission = Permission.ISSUE_OWN_KEYS
-
-    @property
-    def is_grantable(self) -> bool:
-        return self.state is not State.COMING_SOON
-
-    @property
-    def is_verify_only(self) -> bool:
-        return self.state is State.VERIFY_ONLY
-
-    def is_held_with(self, permissions: Collection[Permission]) -> bool:
-        """Whether a role with these permissions may hold the scope.
-
-        Scopes of public keys also require ISSUE_OWN_KEYS, because a role that cannot own a public
-        key can hold none of its scopes.
-        """
-        needed = {self.permission} | (
-            {Permission.ISSUE_OWN_KEYS} if self.kind is Kind.PUBLIC else set()
-        )
-        return self.is_grantable and needed <= set(permissions)
-
-
-READ_AUDIT_ACTIVITY = "read:audit-activity"
-MANAGE_API_KEYS = "manage:api-keys"
-ADMIN = "admin"
-WRITE_AGENT_EVENTS = "write:agent-events"
-READ_AGENT_CONFIG = "read:agent-config"
-WRITE_AGENT_HEARTBEAT = "write:agent-heartbeat"
-
-_SOON, _VERIFY = State.COMING_SOON, State.VERIFY_ONLY
-_AGENTS = Permission.MANAGE_AGENTS
-
-BUILT_IN = (
-    Scope(READ_AUDIT_ACTIVITY, "Read Audit Activity", "Access to audit activity events"),
-    Scope("read:alerts", "Read Alerts", "Access to alerts", state=_SOON),
-    Scope("read:findings", "Read Findings", "Access to findings", state=_SOON),
-    Scope("read:compliance", "Read Compliance", "Access to compliance health data", state=_SOON),
-    Scope("read:reports", "Read Reports", "Generate and download reports", state=_SOON),
-    Scope(
-        MANAGE_API_KEYS,
-        "Manage API Keys",
-        "Create, edit, rotate and revoke keys no stronger than this one",
-    ),
-    Scope(
-        "read:databases", "Read Databases", "View database connections and metadata", state=_VERIFY
-    ),
-    Scope(
-        "write:databases",
-        "Write Databases",
-        "Create, update and delete database connections",
-        state=_VERIFY,
-        permission=_AGENTS,
-    ),
-    Scope("read:policies", "Read Policies", "View audit policies and rules", state=_VERIFY),
-    Scope(
-        "write:policies",
-        "Write Policies",
-        "Create, update and delete audit policies",
-        state=_VERIFY,
-        permission=_AGENTS,
-    ),
-    Scope("write:alerts", "Write Alerts", "Acknowledge and manage alerts", state=_VERIFY),
-    Scope(
-        "read:logs",
-        "Read Logs",
-        "Access audit logs and activity history",
-        state=_VERIFY,
-        permission=Permission.READ_TRAIL,
-    ),
-    Scope(
-        ADMIN,
-        "Admin",
-        "Everything that any key can do. Only an owner can grant it",
-        permission=Permission.MANAGE_OWNERS,
-    ),
-    Scope(
-        WRITE_AGENT_EVENTS,
-        "Send Audit Events",
-        "Send batches of audit events",
-        kind=Kind.AGENT,
-        permission=_AGENTS,
-    ),
-    Scope(
-        READ_AGENT_CONFIG,
-        "Read Agent Configuration",
-        "Receive configuration updates",
-        kind=Kind.AGENT,
-        permission=_AGENTS,
-    ),
-    Scope(
-        WRITE_AGENT_HEARTBEAT,
-        "Send Heartbeats",
-        "Send heartbeat signals",
-        kind=Kind.AGENT,
-        permission=_AGENTS,
-    ),
-)
+# Choices of scopes by name, for pages that offer them and calls that name no scopes.
+PRESETS: dict[str, tuple[str, ...]] = {"Read": (READ_AUDIT_ACTIVITY,)}
 
 _Extra = tuple[tuple[tuple[str, str], ...], ...]
 
 
+class _Known(NamedTuple):
+    """Every scope by its canonical name, and the canonical name of every spelling."""
+
+    scopes: dict[str, Scope]
+    spellings: dict[str, str]
+
+
 def registry() -> dict[str, Scope]:
-    """Return every scope by name. Raises ValueError if an entry of ``KEYWAY_SCOPES`` is invalid."""
-    return _registry(_extra())
+    """Return every scope by canonical name.
+
+    Raises ValueError if an entry of ``KEYWAY_SCOPES`` is invalid.
+    """
+    return _known(_extra()).scopes
+
+
+def spellings() -> dict[str, str]:
+    """Return the canonical name of every spelling, canonical names included."""
+    return _known(_extra()).spellings
+
+
+def canonical(name: str) -> str:
+    """Return the registered name of a scope: ``api-keys:manage`` is ``manage:api-keys``.
+
+    An unknown name is returned unchanged, so it equals no scope.
+    """
+    return spellings().get(name, name)
+
+
+def canonical_all(names: Iterable[str]) -> frozenset[str]:
+    known = spellings()
+    return frozenset([known.get(name, name) for name in names])
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Sort the names and keep one spelling of each scope, the first."""
+    known, kept = spellings(), dict[str, str]()
+    for name in names:
+        kept.setdefault(known.get(name, name), name)
+    return sorted(kept.values())
 
 
 def _extra() -> _Extra:
@@ -142,20 +75,71 @@ def _extra() -> _Extra:
 
 
 @lru_cache(maxsize=4)
-def _registry(extra: _Extra) -> dict[str, Scope]:
+def _known(extra: _Extra) -> _Known:
     scopes = {scope.name: scope for scope in BUILT_IN}
+    built_in = _spell(scopes)
+    named = set[str]()
     for fields in extra:
-        scope = _from_setting(dict(fields))
-        if scope.name in scopes:
+        entry = dict(fields)
+        of_ours = scopes.get(built_in.get(entry.get("name", ""), ""))
+        scope = _activated(of_ours, entry) if of_ours else _from_setting(entry)
+        if scope.name in named:
             raise ValueError(f"KEYWAY_SCOPES: {scope.name} is already registered")
+        named.add(scope.name)
         scopes[scope.name] = scope
-    return scopes
+    spelled = _spell(scopes)
+    # An operator's scope of the same name was there first. Keys that have it must not get Keyway's.
+    return _Known(
+        scopes, {other: name for other, name in _other_names() if other not in spelled} | spelled
+    )
+
+
+def _spell(scopes: Iterable[str]) -> dict[str, str]:
+    """Map both spellings of each name to it. Raises ValueError if two scopes share one."""
+    spelled: dict[str, str] = {}
+    for name in scopes:
+        for spelling in {name, _turned(name)}:
+            if spelling in spelled:
+                raise ValueError(
+                    f"KEYWAY_SCOPES: {name} is another spelling of {spelled[spelling]}"
+                )
+            spelled[spelling] = name
+    return spelled
+
+
+def _other_names() -> Iterable[tuple[str, str]]:
+    for other, name in OTHER_NAMES.items():
+        yield other, name
+        yield _turned(other), name
+
+
+def _turned(name: str) -> str:
+    """Return ``resource:verb`` for ``verb:resource``, and the reverse."""
+    left, colon, right = name.partition(":")
+    return f"{right}:{left}" if colon and ":" not in right else name
+
+
+def _activated(scope: Scope, fields: dict[str, str]) -> Scope:
+    """Return a built-in scope as an entry changes it, for a product that serves it."""
+    if scope.state is State.ACTIVE:
+        # Keyway enforces these itself, so an entry could only weaken who can hold one.
+        raise ValueError(f"KEYWAY_SCOPES: {scope.name} is built in and already active")
+    given = {
+        "title": scope.title,
+        "description": scope.description,
+        "kind": scope.kind,
+        "state": State.VERIFY_ONLY,
+        "permission": scope.permission.name,
+    } | fields
+    if given["kind"] != scope.kind:
+        raise ValueError(f"KEYWAY_SCOPES: {scope.name} is a scope of {scope.kind} keys")
+    return _from_setting(given | {"name": scope.name})
 
 
 def _from_setting(fields: dict[str, str]) -> Scope:
     try:
         kind = Kind(fields.pop("kind", Kind.PUBLIC))
-        usual = _AGENTS if kind is Kind.AGENT else Permission.ISSUE_OWN_KEYS
+        usual = Permission.MANAGE_AGENTS if kind is Kind.AGENT else Permission.ISSUE_OWN_KEYS
         scope = Scope(
             name=fields.pop("name"),
             title=fields.pop("title"),
@@ -186,7 +170,13 @@ def _from_setting(fields: dict[str, str]) -> Scope:
 def titles(names: Iterable[str]) -> list[str]:
     """Return the scopes' titles. A name that is no longer registered is returned unchanged."""
     known = registry()
-    return [known[name].title if name in known else name for name in names]
+    return [known[name].title if name in known else name for name in map(canonical, names)]
+
+
+def read_preset() -> list[str]:
+    """The scopes of the preset *Read* that can be granted."""
+    known = registry()
+    return [name for name in PRESETS["Read"] if known[name].is_grantable]
 
 
 def of_kind(kind: Kind) -> list[Scope]:
@@ -218,19 +208,26 @@ def of_organization() -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _held(extra: _Extra, permissions: frozenset[Permission]) -> frozenset[str]:
     return frozenset(
-        scope.name for scope in _registry(extra).values() if scope.is_held_with(permissions)
+        scope.name for scope in _known(extra).scopes.values() if scope.is_held_with(permissions)
     )
 
 
 def expand(names: Iterable[str]) -> frozenset[str]:
-    """Replace `admin` by the scopes it stands for: every scope that an owner can hold."""
-    held = frozenset(names)
+    """Return canonical names, with `admin` as all it stands for: every scope an owner can hold."""
+    held = canonical_all(names)
     return held | held_by(Role.OWNER) if ADMIN in held else held
 
 
 def include(names: Collection[str], wanted: str) -> bool:
-    """Whether a credential with these scopes has `wanted`. `admin` covers every public scope."""
+    """Whether a credential with these canonical names has `wanted`, in either spelling.
+
+    `admin` covers every public scope.
+    """
+    # First without the registry: a canonical `wanted` is the rule, at every request.
     if wanted in names:
         return True
-    scope = registry().get(wanted) if ADMIN in names else None
+    name = canonical(wanted)
+    if name in names:
+        return True
+    scope = registry().get(name) if ADMIN in names else None
     return scope is not None and scope.kind is Kind.PUBLIC

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from apikeys.dialects import urls as dialects
 from audit.urls import api_urlpatterns as audit_urls
 from config.pages import docs
 from tenants.sign_in.api import JwksView
@@ -15,6 +16,8 @@ urlpatterns = [
     path("api/v1/", include("apikeys.api.urls")),
     path("api/v1/", include(tenants_urls)),
     path("api/v1/", include(audit_urls)),
+    path("api/keys/", include(dialects.ascend_urlpatterns)),
+    path("v1/", include(dialects.dbaudit_urlpatterns)),
     path("", include("apikeys.urls")),
     path("", include("apikeys.oauth.urls")),
     path("", include("tenants.urls")),

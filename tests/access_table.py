@@ -82,6 +82,7 @@ BODIES = {
     "POST /api/v1/api-keys": (
         '{"name": "New", "scopes": ["read:audit-activity"], "organization_id": "ORGANIZATION"}'
     ),
+    "POST /api/keys/generate": '{"name": "New"}',
     "PATCH /api/v1/api-keys/{script}": '{"name": "Renamed"}',
     "PATCH /api/v1/api-keys/{agent}": '{"name": "Renamed"}',
     "POST /api/v1/agent/heartbeat": '{"host": "h", "version": "1"}',
@@ -119,6 +120,14 @@ GET    /api/v1/public/audit-activity            k     kkkkkk   +++sz+  ww     +s
 GET    /api/v1/schema                           +     ++++++   ++++++  ++     +++++  +++
 GET    /api/v1/verify                           k     kkkkkk   ++++z+  ++     +++++  +++
 GET    /api/v1/whoami                           k     kkkkkk   ++++z+  ++     +++++  +++
+POST   /api/keys/generate                       k     kkkkkk   ++fff+  ww     ss+f+  sss
+GET    /api/keys/list                           k     kkkkkk   ++++++  ww     ss+++  sss
+GET    /api/keys/{script}/usage                 k     kkkkkk   ++++nn  ww     ss++n  sss
+GET    /api/keys/{agent}/usage                  k     kkkkkk   ++o++n  ww     ss+on  sss
+DELETE /api/keys/{script}/revoke                k     kkkkkk   +++onn  ww     ss++n  sss
+DELETE /api/keys/{agent}/revoke                 k     kkkkkk   ++oo+n  ww     sspon  sss
+POST   /v1/auth/login                           u     uuuuuu   uuuuuu  uu     uuuuu  uuu
+POST   /v1/auth/refresh                         u     uuuuuu   uuuuuu  uu     uuuuu  uuu
 POST   /oauth/token                             r     rrrrrr   rrrrrr  rr     rrrrr  rrr
 POST   /oauth/revoke                            r     rrrrrr   rrrrrr  rr     rrrrr  rrr
 POST   /oauth/introspect                        r     rrrrrr   rrrrrr  rr     rrrrr  rrr

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
@@ -142,19 +142,10 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
     pairs = bodies.parse(request)
     body = bodies.fill(pairs, NewKey)
     errors = Errors()
-    idempotency_key = _idempotency_key(request, caller, errors)
-    order = Order(
-        name=errors.name(body.name),
-        description=errors.line("description", body.description),
-        held_by=errors.line("held_by", body.held_by),
-        environment=_environment(body, caller),
-        expires_at=_expiry(body, timezone.now(), caller, errors),
-        allowed=_networks(body, caller, errors),
-        idempotency_key=idempotency_key,
-        request_digest=hashlib.sha256(trail.canonical(dict(pairs)).encode()).hexdigest()
-        if idempotency_key
-        else None,
-    )
+    order = order_of(body, caller, errors)
+    if idempotency_key := _idempotency_key(request, caller, errors):
+        digest = hashlib.sha256(trail.canonical(dict(pairs)).encode()).hexdigest()
+        order = replace(order, idempotency_key=idempotency_key, request_digest=digest)
     if Kind(body.kind) is Kind.AGENT and body.scopes:
         errors.add("scopes", "Agent keys have a fixed set of scopes. Omit this field.")
     if Kind(body.kind) is Kind.AGENT and body.owner is not UNSET:
@@ -163,6 +154,18 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
         errors.add("scopes", "Choose at least one scope. A key without scopes can do nothing.")
     errors.check()
     return body, order
+
+
+def order_of(body: NewKey, caller: Caller, errors: Errors) -> Order:
+    """Return what the body orders, with the caller's defaults. Adds to `errors`."""
+    return Order(
+        name=errors.name(body.name),
+        description=errors.line("description", body.description),
+        held_by=errors.line("held_by", body.held_by),
+        environment=_environment(body, caller),
+        expires_at=_expiry(body, timezone.now(), caller, errors),
+        allowed=_networks(body, caller, errors),
+    )
 
 
 def read_changes(request: HttpRequest) -> Changes:

@@ -47,7 +47,6 @@ from tenants.sign_in.authentication import UserTokenAuthentication
 from tenants.sign_in.recent import is_recent, person
 
 NO_STORE = {"Cache-Control": "no-store"}
-_MISSING = "Send a user token, a browser session or a key with manage:api-keys."
 
 
 class MayManageKeys(BasePermission):
@@ -58,6 +57,7 @@ class MayManageKeys(BasePermission):
     """
 
     scope = MANAGE_API_KEYS
+    missing = "Send a user token, a browser session or a key with manage:api-keys."
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, Credential):
@@ -65,7 +65,7 @@ class MayManageKeys(BasePermission):
                 raise Refused(denial)
             return True
         if not isinstance(request.user, User):
-            raise ApiProblem("missing_key", _MISSING)
+            raise ApiProblem("missing_key", self.missing)
         is_browser = isinstance(request.successful_authenticator, SessionAuthentication)
         if is_browser and request.method not in {"GET", "HEAD"} and not is_recent(request):
             raise ApiProblem("recent_sign_in_required")
@@ -115,12 +115,11 @@ class KeysView(ManagementView):
         caller = self.caller
         body, order = read_new_key(request, caller)
         place = _place_to_issue(caller, body)
-        # A replay comes before the limit, so that a retry never fails because of it.
+        # A replay comes before the checks and the limit, so that a retry never fails for those.
         if key := services.find_issued(created_by=caller.user, order=order):
             return _replay(key)
-        throttling.issue(by=caller.throttled_as)
         try:
-            issued = _issue(caller, place, body, order)
+            issued = issue(caller, place, body, order)
         except AlreadyIssued:  # a concurrent request with the same key was faster
             return _replay(services.find_issued(created_by=caller.user, order=order))
         return Response(
@@ -135,11 +134,16 @@ def _place_to_issue(caller: Caller, body: NewKey) -> IssuingPlace:
         raise ApiProblem("validation_failed", errors={"organization_id": [error.detail]}) from error
 
 
-def _issue(caller: Caller, place: IssuingPlace, body: NewKey, order: Order) -> Issued:
+def issue(caller: Caller, place: IssuingPlace, body: NewKey, order: Order) -> Issued:
+    """Issue the key within the limit of new keys. Raises KeywayError."""
     by, within = caller.actor, caller.authority_in(place.organization.pk)
+
+    def spend() -> None:
+        throttling.issue(by=caller.throttled_as)
+
     if place.owner:
         return services.issue_public_key(
-            owner=place.owner, order=order, scopes=body.scopes, by=by, within=within
+            owner=place.owner, order=order, scopes=body.scopes, by=by, within=within, spend=spend
         )
     if Kind(body.kind) is Kind.AGENT:
         return services.issue_agent_key(
@@ -148,6 +152,7 @@ def _issue(caller: Caller, place: IssuingPlace, body: NewKey, order: Order) -> I
             by=by,
             created_by=caller.user,
             within=within,
+            spend=spend,
         )
     return services.issue_organization_key(
         organization=place.organization,
@@ -156,6 +161,7 @@ def _issue(caller: Caller, place: IssuingPlace, body: NewKey, order: Order) -> I
         by=by,
         created_by=caller.user,
         within=within,
+        spend=spend,
     )
 
 

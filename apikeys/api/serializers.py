@@ -43,7 +43,10 @@ class KeySerializer(serializers.Serializer[Key]):
         allow_null=True, help_text="Null for agent keys and organization keys."
     )
     scopes = serializers.SerializerMethodField(
-        help_text="As granted. The owner's role may allow fewer at verification."
+        help_text=(
+            "As granted, in the spelling asked for. "
+            "The owner's role may allow fewer at verification."
+        )
     )
     allowed_cidrs = serializers.ListField(
         child=serializers.CharField(), help_text="Empty allows any network."
@@ -60,7 +63,7 @@ class KeySerializer(serializers.Serializer[Key]):
     revoke_reason = serializers.CharField()
 
     def get_scopes(self, key: Key) -> list[str]:
-        return sorted(key.granted_scopes)
+        return key.scopes_as_asked
 
     def get_status(self, key: Key) -> Status:
         return key.status(timezone.now())

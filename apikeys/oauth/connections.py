@@ -58,10 +58,10 @@ def _tokens(user: User, at: datetime) -> Iterable[Any]:
 
 def _connection(tokens: list[Any], allowed: dict[str, datetime]) -> Connection:
     application, membership = tokens[0].application, tokens[0].membership
-    granted = frozenset(name for token in tokens for name in token.scope.split())
+    granted = registry.canonical_all(name for token in tokens for name in token.scope.split())
     # The same intersection as in apikeys.oauth.verification, so that the page shows what a token
     # can do.
-    names = granted & frozenset(application.scopes) & scopes.held_by(membership)
+    names = granted & application.grantable & scopes.held_by(membership)
     known = registry.registry()
     return Connection(
         application=application,

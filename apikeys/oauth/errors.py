@@ -16,6 +16,11 @@ class NoSecret(KeywayError):
     )
 
 
+class PkceRequired(KeywayError):
+    code = "not_usable"
+    detail = "Only a web application can authorize without PKCE."
+
+
 class AlreadyUsed(KeywayError):
     """A concurrent request redeemed the code or refresh token first."""
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from django import forms
 
+from apikeys import scopes as registry
 from apikeys.oauth import redirects, scopes
+from apikeys.oauth.errors import PkceRequired
 from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.services import Draft
 from apikeys.views.forms import NonceForm
@@ -40,6 +42,14 @@ class DetailsForm(forms.Form):
         max_length=ADDRESSES * (redirects.LENGTH + 2),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         help_text="One per line. Must match exactly. Not used by services.",
+    )
+    without_pkce = forms.BooleanField(
+        label="Allow authorization without PKCE",
+        required=False,
+        help_text=(
+            "Only for a web application that cannot send a code challenge. Without one, a stolen "
+            "authorization code can be injected into the application from another browser."
+        ),
     )
 
     def __init__(self, data: Mapping[str, Any] | None, **more: Any) -> None:
@@ -95,12 +105,16 @@ class NewApplicationForm(NonceForm, DetailsForm):
         widget=forms.RadioSelect,
         help_text="Tokens of a test application see and write test data only.",
     )
-    field_order = ("name", "purpose", "redirect_uris", "scopes", "environment", "nonce")
+    field_order = (
+        "name", "purpose", "redirect_uris", "without_pkce", "scopes", "environment", "nonce",
+    )  # fmt: skip
 
     def clean(self) -> None:
         super().clean()
         chosen = self.cleaned_data.get("purpose")
         self.check_addresses(Purpose(chosen) if chosen else None)
+        if self.cleaned_data.get("without_pkce") and chosen != Purpose.WEB:
+            self.add_error("without_pkce", PkceRequired.detail)
 
     def draft(self) -> Draft:
         return Draft(
@@ -109,23 +123,27 @@ class NewApplicationForm(NonceForm, DetailsForm):
             scopes=self.cleaned_data["scopes"],
             redirect_uris=self.cleaned_data["redirect_uris"],
             environment=Environment(self.cleaned_data["environment"]),
+            without_pkce=self.cleaned_data["without_pkce"],
             idempotency_key=self.cleaned_data["idempotency_key"],
         )
 
 
 class EditApplicationForm(DetailsForm):
-    field_order = ("name", "redirect_uris", "scopes")
+    field_order = ("name", "redirect_uris", "without_pkce", "scopes")
 
     def __init__(self, data: Mapping[str, Any] | None, *, application: Application) -> None:
         self.application = application
         initial = {
             "name": application.name,
-            "scopes": application.scopes,
+            "scopes": sorted(registry.canonical_all(application.scopes)),
             "redirect_uris": "\n".join(application.addresses),
+            "without_pkce": not application.requires_pkce,
         }
         super().__init__(data, initial=initial)
         if not application.is_for_people:
             del self.fields["redirect_uris"]
+        if application.purpose is not Purpose.WEB:
+            del self.fields["without_pkce"]
 
     def clean(self) -> None:
         if self.application.is_for_people:

@@ -75,6 +75,7 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
     secret_mask = models.CharField(max_length=32, blank=True, editable=False)
     secret_created_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    pkce_waived_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+", editable=False)
     # The nonce of the form that showed the newest secret. Submitting it again shows no other.
     idempotency_key = models.CharField(max_length=64, null=True, blank=True, editable=False)
@@ -116,6 +117,12 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
                 | (Q(authorization_grant_type="authorization-code") & ~Q(redirect_uris="")),
                 name="application_grant_is_code_or_client_credentials",
             ),
+            # A public client has no secret. Without PKCE, anyone who reads a code could redeem it.
+            models.CheckConstraint(
+                condition=Q(pkce_waived_at=None)
+                | Q(client_type="confidential", authorization_grant_type="authorization-code"),
+                name="only_web_applications_waive_pkce",
+            ),
             models.UniqueConstraint(
                 fields=["created_by", "idempotency_key"], name="one_form_shows_one_client_secret"
             ),
@@ -142,9 +149,13 @@ class Application(AbstractApplication):  # type: ignore[misc]  # the toolkit shi
         return self.purpose is not Purpose.SERVICE
 
     @property
+    def requires_pkce(self) -> bool:
+        return self.pkce_waived_at is None
+
+    @property
     def grantable(self) -> frozenset[str]:
         """The scopes it may request and that Keyway can grant."""
-        return frozenset(self.scopes) & scopes.grantable()
+        return registry.canonical_all(self.scopes) & scopes.grantable()
 
     @property
     def scope_titles(self) -> list[str]:

@@ -60,9 +60,10 @@ def read_authorization(query: QueryDict) -> dict[str, str]:
     """Read an authorization request. Raises InvalidRequestFatalError, which must not redirect."""
     parameters = dict(_known(query, AUTHORIZE, errors.InvalidRequestFatalError))
     if "code_challenge" in parameters and not _CHALLENGE.match(parameters["code_challenge"]):
-        # Without it oauthlib refuses the request as lacking PKCE and redirects, so that the
-        # application learns why. It would accept a malformed challenge.
-        del parameters["code_challenge"]
+        # oauthlib would accept a malformed challenge. It refuses an unknown method and redirects,
+        # so that the application learns why. Without the challenge, the request could count as one
+        # of an application that authorizes without PKCE.
+        parameters["code_challenge_method"] = "malformed"
     return parameters
 
 

@@ -5,14 +5,16 @@ Changes to tokens are in apikeys.oauth.tokens.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apikeys import conf
+from apikeys import scopes as registry
 from apikeys.errors import ScopeNotGrantable
 from apikeys.oauth import scopes, token_format
-from apikeys.oauth.errors import NoSecret, SecretShown
+from apikeys.oauth.errors import NoSecret, PkceRequired, SecretShown
 from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.token_format import PlainToken, TokenKind
 from audit import trail
@@ -45,6 +47,7 @@ class Draft:
     scopes: Collection[str]
     redirect_uris: Collection[str] = ()
     environment: Environment = Environment.LIVE
+    without_pkce: bool = False
     idempotency_key: str | None = None
 
 
@@ -53,16 +56,18 @@ def register(
 ) -> Registered:
     """Register an application.
 
-    Raises ScopeNotGrantable, or SecretShown if the same form has already registered it.
+    Raises ScopeNotGrantable, PkceRequired, or SecretShown if the same form has already registered
+    it.
     """
     _check_scopes(draft.scopes)
     application = Application(id=uuid7(), organization=organization, created_by=created_by)
     application.client_id, application.name = application.public_id, draft.name
     application.purpose, application.environment = draft.purpose, draft.environment
     application.scopes, application.redirect_uris = (
-        sorted(draft.scopes),
+        registry.distinct(draft.scopes),
         "\n".join(draft.redirect_uris),
     )
+    application.pkce_waived_at = _waived_at(application, waive=draft.without_pkce)
     application.idempotency_key = draft.idempotency_key
     plaintext = (
         None
@@ -88,8 +93,9 @@ def edit(
     scopes: Collection[str],
     redirect_uris: Collection[str],
     by: Actor,
+    without_pkce: bool = False,
 ) -> Receipt:
-    """Edit an application. Raises ScopeNotGrantable.
+    """Edit an application. Raises ScopeNotGrantable or PkceRequired.
 
     Removing a scope applies to existing tokens too, because a token never exceeds its application.
     """
@@ -98,9 +104,12 @@ def edit(
         # Locked, so that the trail records the values this edit replaces and not those of a stale
         # read.
         before = Application.objects.select_for_update().get(pk=application.pk)
-        application.name, application.scopes = name, sorted(scopes)
+        application.name, application.scopes = name, registry.distinct(scopes)
         application.redirect_uris = "\n".join(redirect_uris)
-        application.save(update_fields=["name", "scopes", "redirect_uris", "updated"])
+        application.pkce_waived_at = _waived_at(before, waive=without_pkce)
+        application.save(
+            update_fields=["name", "scopes", "redirect_uris", "pkce_waived_at", "updated"]
+        )
         old, new = _recorded(before), _recorded(application)
         if changed := {field: value for field, value in new.items() if old[field] != value}:
             _record(Action.APPLICATION_CHANGED, application, by, changed)
@@ -170,8 +179,16 @@ def delete(*, application: Application, by: Actor) -> Receipt:
 
 
 def _check_scopes(names: Collection[str]) -> None:
-    if not names or not set(names) <= scopes.grantable():
+    if not names or not registry.canonical_all(names) <= scopes.grantable():
         raise ScopeNotGrantable()
+
+
+def _waived_at(application: Application, *, waive: bool) -> datetime | None:
+    if not waive:
+        return None
+    if application.purpose is not Purpose.WEB:
+        raise PkceRequired()
+    return application.pkce_waived_at or timezone.now()
 
 
 def _secret_columns(plaintext: PlainToken | None) -> dict[str, object]:
@@ -192,6 +209,7 @@ def _recorded(application: Application) -> dict[str, object]:
         "environment": application.environment,
         "scopes": sorted(application.scopes),
         "redirect_uris": application.addresses,
+        "requires_pkce": application.requires_pkce,
     }
 
 

@@ -26,13 +26,16 @@ USED_CODES_KEPT = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a user allows an application to do."""
+    """What a user allows an application to do.
+
+    `challenge` is None if the application authorizes without PKCE.
+    """
 
     application: Application
     membership: Membership
     scopes: Collection[str]
     redirect_uri: str
-    challenge: str
+    challenge: str | None
 
 
 @transaction.atomic
@@ -46,8 +49,8 @@ def consent(given: Consent, *, code: str, by: Actor) -> None:
         expires=timezone.now() + conf.CODE_LIFETIME,
         redirect_uri=given.redirect_uri,
         scope=" ".join(sorted(given.scopes)),
-        code_challenge=given.challenge,
-        code_challenge_method="S256",
+        code_challenge=given.challenge or "",
+        code_challenge_method="S256" if given.challenge else "",
     )
     _record(Action.APPLICATION_AUTHORIZED, given.application, by, {"scopes": sorted(given.scopes)})
 

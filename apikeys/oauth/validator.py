@@ -13,6 +13,7 @@ from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
+from apikeys import scopes as registry
 from apikeys.oauth import tokens
 from apikeys.oauth.errors import AlreadyUsed
 from apikeys.oauth.models import Application, Grant, RefreshToken
@@ -40,7 +41,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Application, request: Request, **more: Any
     ) -> bool:
-        return bool(scopes) and set(scopes) <= client.grantable
+        return bool(scopes) and registry.canonical_all(scopes) <= client.grantable
 
     def get_default_scopes(self, client_id: str, request: Request, **more: Any) -> list[str]:
         return sorted(request.client.grantable)
@@ -76,6 +77,10 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
             return False
         if grant.is_expired() or not _is_active(grant.membership):
             return False
+        # RFC 9700, 4.8.2: a verifier without a challenge means that an attacker removed the
+        # challenge from the authorization request.
+        if request.code_verifier and not grant.code_challenge:
+            return False
         request.grant, request.user, request.scopes = grant, grant.user, grant.scope.split()
         return True
 
@@ -90,8 +95,14 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
     ) -> bool:
         return bool(redirect_uri == request.grant.redirect_uri)
 
-    def get_code_challenge(self, code: str, request: Request) -> str:
-        return str(request.grant.code_challenge)
+    def is_pkce_required(self, client_id: str, request: Request) -> bool:
+        # Of the application as it is now: a code that was asked for without a challenge is refused
+        # once the application has to send one.
+        return bool(request.client.requires_pkce)
+
+    def get_code_challenge(self, code: str, request: Request) -> str | None:
+        # None, not "": oauthlib would compare a verifier with an empty challenge.
+        return str(request.grant.code_challenge) or None
 
     def get_code_challenge_method(self, code: str, request: Request) -> str:
         return str(request.grant.code_challenge_method)
@@ -133,8 +144,16 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit ships no 
 
     def get_original_scopes(self, refresh_token: str, request: Request, **more: Any) -> list[str]:
         """The scopes the user consented to, without those the application can no longer request."""
-        consented = set(request.refresh_token_instance.access_token.scope.split())
-        return sorted(consented & request.client.grantable)
+        consented = request.refresh_token_instance.access_token.scope.split()
+        allowed = request.client.grantable
+        return sorted(name for name in consented if registry.canonical(name) in allowed)
+
+    def is_within_original_scope(
+        self, request_scopes: list[str], refresh_token: str, request: Request, **more: Any
+    ) -> bool:
+        """Compare in any spelling. oauthlib asks after it has compared the texts."""
+        original = self.get_original_scopes(refresh_token, request)
+        return registry.canonical_all(request_scopes) <= registry.canonical_all(original)
 
     def save_bearer_token(
         self, token: dict[str, Any], request: Request, *args: Any, **more: Any

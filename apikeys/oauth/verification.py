@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError
 from django.db.models import F
 
 from apikeys import conf
+from apikeys import scopes as registry
 from apikeys.kind import Kind
 from apikeys.oauth import scopes, token_format
 from apikeys.oauth.models import AccessToken
@@ -91,8 +92,8 @@ def _token_row(row: Mapping[str, Any]) -> TokenRow:
         environment=row["environment"],
         # What the user consented to, what the application may request now, and what the user's role
         # holds now. Narrowing any of the three narrows tokens that are already out.
-        scopes=frozenset(row["scope"].split())
-        & frozenset(row["application_scopes"])
+        scopes=registry.canonical_all(row["scope"].split())
+        & registry.canonical_all(row["application_scopes"])
         & scopes.held_in(row["owner_role"]),
         expires_at=row["expires"],
         is_disabled=row["disabled_at"] is not None,

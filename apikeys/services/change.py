@@ -53,12 +53,12 @@ def require_authority(key: Key, within: Authority) -> None:
 
 
 def grantable(names: Collection[str]) -> list[str]:
-    """Return the names sorted and without duplicates.
+    """Return the names sorted, in the spelling they were asked for, each scope once.
 
     Raises ScopeNotGrantable, with a message, if a public key cannot have one of them.
     """
     known = scopes.registry()
-    for name in names:
+    for name in scopes.canonical_all(names):
         if name not in known or known[name].kind is not Kind.PUBLIC:
             raise ScopeNotGrantable("A scope is unknown or not available to public keys.")
         if not known[name].is_grantable:
@@ -67,7 +67,7 @@ def grantable(names: Collection[str]) -> list[str]:
             )
     if not names:
         raise ScopeNotGrantable("Choose at least one scope. A key without scopes can do nothing.")
-    return sorted(set(names))
+    return scopes.distinct(names)
 
 
 def make_secret(key: Key) -> tuple[Plaintext, Secret]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from apikeys import scopes
 from apikeys.authority import Authority
 from apikeys.errors import ExpiryInThePast, ExpiryMovedOut, ScopeNotGrantable
 from apikeys.kind import Kind
@@ -82,10 +83,10 @@ def _chosen(key: Key, names: Collection[str]) -> list[str]:
     """Check added scopes only. A key keeps those it has, even if they can no longer be granted."""
     if key.kind == Kind.AGENT:
         raise ScopeNotGrantable("Agent keys have fixed scopes.")
-    added = set(names) - set(key.scopes)
+    added = scopes.canonical_all(names) - scopes.canonical_all(key.scopes)
     if added or not names:
         grantable(added)
-    return sorted(set(names))
+    return scopes.distinct(names)
 
 
 def _nearer(key: Key, end: datetime) -> datetime:

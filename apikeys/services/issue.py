@@ -1,6 +1,9 @@
-"""Issue keys, once per idempotency key."""
+"""Issue keys, once per idempotency key.
 
-from collections.abc import Collection
+`spend` is called for an order that has passed every check, before its secret is made.
+"""
+
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +27,9 @@ from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from config.lib.environment import Environment
 from tenants.models import Membership, Organization, User
+
+# Counts a new key against a limit. Raises if the limit is reached.
+Spend = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ def issue_agent_key(
     by: Actor,
     created_by: User | None,
     within: Authority | None = None,
+    spend: Spend | None = None,
 ) -> Issued:
     """Issue an agent key for the organization, with the fixed scopes. Raises KeywayError.
 
@@ -66,7 +73,7 @@ def issue_agent_key(
     views that have already required MANAGE_AGENTS.
     """
     key = Key(kind=Kind.AGENT, organization=organization, created_by=created_by)
-    return _issue(key, order, by, within)
+    return _issue(key, order, by, within, spend)
 
 
 def issue_public_key(
@@ -76,6 +83,7 @@ def issue_public_key(
     scopes: Collection[str],
     by: Actor,
     within: Authority | None = None,
+    spend: Spend | None = None,
 ) -> Issued:
     """Issue a public key to a member, within the member's role. Raises KeywayError.
 
@@ -83,7 +91,7 @@ def issue_public_key(
     """
     key = Key(kind=Kind.PUBLIC, organization=owner.organization, owner=owner, created_by=owner.user)
     key.scopes = grantable(scopes)
-    return _issue(key, order, by, within or authority_of_owner(owner))
+    return _issue(key, order, by, within or authority_of_owner(owner), spend)
 
 
 def issue_organization_key(
@@ -94,6 +102,7 @@ def issue_organization_key(
     by: Actor,
     created_by: User | None,
     within: Authority,
+    spend: Spend | None = None,
 ) -> Issued:
     """Issue a public key that belongs to the organization. Raises KeywayError.
 
@@ -101,7 +110,7 @@ def issue_organization_key(
     """
     key = Key(kind=Kind.PUBLIC, organization=organization, created_by=created_by)
     key.scopes = grantable(scopes)
-    return _issue(key, order, by, within)
+    return _issue(key, order, by, within, spend)
 
 
 def find_issued(*, created_by: User | None, order: Order) -> Key | None:
@@ -117,12 +126,17 @@ def find_issued(*, created_by: User | None, order: Order) -> Key | None:
     return key
 
 
-def _issue(key: Key, order: Order, by: Actor, within: Authority | None) -> Issued:
+def _issue(
+    key: Key, order: Order, by: Actor, within: Authority | None, spend: Spend | None
+) -> Issued:
     _fill(key, order)
     if within:
         require_authority(key, within)
     # Both checks come before the secret: refused requests must not cost an Argon2id hash each.
     _refuse_replay(key, order)
+    # Last, so that a refused request does not use up the limit.
+    if spend:
+        spend()
     plaintext, secret = make_secret(key)
     try:
         # The entry of the trail is in the same transaction: if it cannot be written, no key exists.
@@ -164,7 +178,7 @@ def _recorded(key: Key, plaintext: Plaintext) -> dict[str, object]:
         "environment": key.environment,
         "mask": plaintext.mask,
         "owner": key.owner.user.email if key.owner else None,
-        "scopes": sorted(key.granted_scopes),
+        "scopes": key.scopes_as_asked,
         "allowed_cidrs": key.allowed_cidrs,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
     }

@@ -165,8 +165,10 @@ def read_demands(query: str) -> Demands:
         raise ApiProblem(
             "invalid_parameter", f"`environment` is one of {', '.join(Environment.values)}."
         )
-    if "scope" in demands and demands["scope"] not in scopes.registry():
-        raise ApiProblem("invalid_parameter", "`scope` is not one of this installation's scopes.")
+    if "scope" in demands:
+        demands["scope"] = scopes.canonical(demands["scope"])
+        if demands["scope"] not in scopes.registry():
+            raise ApiProblem("invalid_parameter", "`scope` is not a scope of this installation.")
     return Demands(**demands)
 
 

@@ -90,8 +90,9 @@ def _scopes(kind: Kind, owner_role: str | None, granted: list[str]) -> frozenset
     # Public keys: the granted scopes that the owner's role holds now, so that a demotion narrows
     # every key of that owner at the next read, without an update of the keys. An organization key
     # has no owner and is held to what admins hold: a row that grants it `admin` grants nothing.
+    # Rows keep the spelling that was asked for; it is resolved here, once per read.
     held = scopes.held_by(owner_role) if owner_role else scopes.of_organization()
-    return held.intersection(granted)
+    return held & scopes.canonical_all(granted)
 
 
 def _secret_row(row: Mapping[str, Any]) -> SecretRow:

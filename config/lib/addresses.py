@@ -1,7 +1,8 @@
 """Paths of the API, and the test that tells its calls from requests for pages."""
 
-API = "/api/v1/"
-SIGN_IN = "/api/v1/auth/"
+# Keyway's own, and the addresses of other products' documents: ASCEND's /api/keys, DB Audit's /v1.
+API = ("/api/", "/v1/")
+SIGN_IN = ("/api/v1/auth/", "/v1/auth/")
 
 
 def is_call(path: str) -> bool:

@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from config.lib.addresses import API
+
 Counted = TypeVar("Counted")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -123,7 +125,7 @@ def _taken(counted: deque[Counted]) -> Iterator[Counted]:
 def _surface(route: str) -> str:
     if route == "/api/v1/verify":
         return "verify"
-    return "api" if route.startswith("/api/") else "pages"
+    return "api" if route.startswith(API) else "pages"
 
 
 def register(collector: Collector) -> None:

@@ -92,14 +92,14 @@ def test_operator_scope_may_name_its_permission(
     settings: Settings,
 ) -> None:
     scope = {
-        "name": "triggers:read",
-        "title": "Triggers",
+        "name": "invoices:read",
+        "title": "Invoices",
         "description": "x",
         "permission": "manage_agents",
     }
     settings.KEYWAY_SCOPES = [scope]
-    assert "triggers:read" in scopes.held_by(Role.ADMIN)
-    assert "triggers:read" not in scopes.held_by(Role.MEMBER)
+    assert "invoices:read" in scopes.held_by(Role.ADMIN)
+    assert "invoices:read" not in scopes.held_by(Role.MEMBER)
     settings.KEYWAY_SCOPES = [scope | {"permission": "everything"}]
     with pytest.raises(ValueError, match="permission"):
         scopes.registry()

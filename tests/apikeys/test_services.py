@@ -95,14 +95,14 @@ def test_ungrantable_scopes_are_refused(
 
 def test_operator_can_register_a_scope(issue_public_key: IssueKey, settings: Settings) -> None:
     scope = {
-        "name": "read:triggers",
-        "title": "Read Triggers",
-        "description": "List and view triggers",
+        "name": "read:invoices",
+        "title": "Read Invoices",
+        "description": "List and view invoices",
     }
     with pytest.raises(ScopeNotGrantable):
-        issue_public_key(scopes=["read:triggers"])
+        issue_public_key(scopes=["read:invoices"])
     settings.KEYWAY_SCOPES = [scope]
-    assert issue_public_key(scopes=["read:triggers"]).key.scopes == ["read:triggers"]
+    assert issue_public_key(scopes=["read:invoices"]).key.scopes == ["read:invoices"]
 
 
 def test_past_expiry_is_refused(issue_public_key: IssueKey) -> None:

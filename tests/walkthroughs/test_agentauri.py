@@ -146,9 +146,10 @@ def test_creating_api_keys(shell: Shell, server: KeywayServer) -> None:
 
 
 def test_available_scopes(shell: Shell, server: KeywayServer, agentauri: str) -> None:
-    everything = json.dumps([*AGENTAURI_SCOPES, "manage:api-keys"])
+    everything = json.dumps(AGENTAURI_SCOPES)
     ordered = re.sub(r'"scopes": \[.*\]', f'"scopes": {everything}', CREATE)
     full, narrow = shell.create(ordered), shell.create(ordered.replace('"triggers:read", ', ""))
+    assert set(full["scopes"]) == set(AGENTAURI_SCOPES)
     for scope in json.loads(everything):
         verify = f"{server.url}/api/v1/verify?scope={scope}"
         assert (
@@ -157,7 +158,7 @@ def test_available_scopes(shell: Shell, server: KeywayServer, agentauri: str) ->
     assert call(agentauri, full["key"]) == (200, "")
     assert call(agentauri, narrow["key"]) == (403, "insufficient_scope")
 
-    # manage:api-keys: create and revoke API keys, with the key itself.
+    # api-keys:manage: create and revoke API keys, with the key itself.
     managing = {"X-API-Key": full["key"]}
     order = {"name": "By a key", "scopes": ["events:read"], "expires_in_days": 30}
     made = requests.post(f"{server.url}/api/v1/api-keys", json=order, headers=managing, timeout=20)
@@ -167,9 +168,12 @@ def test_available_scopes(shell: Shell, server: KeywayServer, agentauri: str) ->
     )
     assert gone.status_code == 200
 
-    # The document's name for this scope is unknown here. It is denied, never ignored.
+    # Keyway's own spelling is the same scope, and an unknown one is denied, never ignored.
+    same = shell.create(ordered.replace("api-keys:manage", "manage:api-keys"))
+    verify = f"{server.url}/api/v1/verify?scope=api-keys:manage"
+    assert requests.get(verify, headers={"X-API-Key": same["key"]}, timeout=20).status_code == 204
     other = shell.run(
-        ordered.replace("manage:api-keys", "api-keys:manage"),
+        ordered.replace("api-keys:manage", "api-keys:own"),
         org_123=server.user("alice")["organization"],
     )
     assert other.refusal == (403, "scope_not_grantable")

@@ -5,8 +5,6 @@ The document presents API keys as `Authorization: Bearer`. Keyway accepts that a
 addresses under /v1/. Under /api/v1 it denies such a key and names the right header.
 """
 
-import base64
-import hashlib
 import json
 import re
 import sys
@@ -65,6 +63,11 @@ def callback() -> Iterator[str]:
 
 
 def v1(server: KeywayServer) -> dict[str, str]:
+    return {V1: f"{server.url}/v1"}
+
+
+def api_v1(server: KeywayServer) -> dict[str, str]:
+    """Keyway's own calls, which the document does not have."""
     return {V1: f"{server.url}/api/v1"}
 
 
@@ -134,7 +137,7 @@ def test_key_as_bearer_is_refused_under_api_v1(
     strict = agentauri_keyway  # the server with default settings
     secret = strict.key(kind="public", environment="live")["secret"]
     line = document.USE_KEY.replace("/databases", "/whoami")
-    where = {**v1(strict), "YOUR_API_KEY": secret}
+    where = {**api_v1(strict), "YOUR_API_KEY": secret}
     refused = curl(line, where=where)
     assert refused.refusal == (401, "key_in_bearer")
     assert "X-API-Key" in refused.json["detail"]
@@ -146,7 +149,12 @@ def test_key_as_bearer_is_refused_under_api_v1(
 
 
 def register(
-    page: Page, name: str, *scopes: str, service: bool = False, callback: str = ""
+    page: Page,
+    name: str,
+    *scopes: str,
+    service: bool = False,
+    callback: str = "",
+    without_pkce: bool = False,
 ) -> dict[str, str]:
     """Register the application in the browser as an admin."""
     page.goto("/o/acme/applications/new/")
@@ -154,6 +162,7 @@ def register(
     if service:
         page.get_by_role("radio", name="Service").check()
     page.get_by_label("Redirect URIs").fill(callback)
+    page.get_by_label("Allow authorization without PKCE").set_checked(without_pkce)
     for scope in scopes:
         page.get_by_role("checkbox", name=f"({scope})").check()
     page.get_by_role("button", name="Register application").click()
@@ -175,39 +184,31 @@ def back(visitor: Visitor, callback: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(visitor.page.url).query).items()}
 
 
-def challenge(verifier: str) -> str:
-    """Return the S256 code challenge (RFC 7636, 4.2)."""
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+def question(client: dict[str, str], where: dict[str, str]) -> str:
+    """The document's address of step 1, as one line."""
+    address = document.AUTHORIZE.replace("\n", "")
+    for written, real in (where | {"YOUR_CLIENT_ID": client["YOUR_CLIENT_ID"]}).items():
+        address = address.replace(written, real)
+    return address
 
 
 def test_authorization_code_flow(
     server: KeywayServer, dbaudit: str, browser: Browser, callback: str
 ) -> None:
     scopes = ("read:databases", "write:policies")
+    where = {HOST: server.url, "https://yourapp.com/callback": callback}
     with Visitor(browser, server) as alice:
         page = alice.sign_in("alice").page
-        client = register(page, "Your app", *scopes, callback=callback)
-        where = {HOST: server.url, "https://yourapp.com/callback": callback}
-        # Step 1: Redirect user to authorization endpoint. The document has no PKCE; Keyway
-        # requires it of every application.
-        question = document.AUTHORIZE.replace("\n", "").replace(
-            "YOUR_CLIENT_ID", client["YOUR_CLIENT_ID"]
-        )
-        for written, real in where.items():
-            question = question.replace(written, real)
-        page.goto(question)
-        assert back(alice, callback)["error"] == "invalid_request"
-        verifier = "dbaudit-" * 8
-        page.goto(f"{question}&code_challenge={challenge(verifier)}&code_challenge_method=S256")
+        client = register(page, "Your app", *scopes, callback=callback, without_pkce=True)
+        # Step 1: Redirect user to authorization endpoint
+        page.goto(question(client, where))
         for words in ("Your app", "Acme", "Read Databases", "Write Policies"):
             expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
         page.get_by_role("button", name="Allow").click()
         code = back(alice, callback)["code"]
 
     # Step 2: Exchange authorization code for tokens
-    exchange = document.EXCHANGE.rstrip() + f' -d "code_verifier={verifier}"'
-    got = curl(exchange, where={**where, **client, "AUTHORIZATION_CODE": code})
+    got = curl(document.EXCHANGE, where={**where, **client, "AUTHORIZATION_CODE": code})
     assert (got.status, got.json["token_type"], got.json["expires_in"]) == (200, "Bearer", 3600)
     assert set(got.json["scope"].split()) == set(scopes)
     assert use(dbaudit, got.json["access_token"]).json["data"] == ["/databases"]
@@ -218,6 +219,18 @@ def test_authorization_code_flow(
     assert renewed.json.keys() >= TOKENS
     assert use(dbaudit, renewed.json["access_token"]).status == 200
     assert use(dbaudit, got.json["access_token"]).refusal == (401, "invalid_token")
+
+
+def test_authorize_line_needs_pkce_by_default(
+    server: KeywayServer, browser: Browser, callback: str
+) -> None:
+    where = {HOST: server.url, "https://yourapp.com/callback": callback}
+    scopes = ("read:databases", "write:policies")
+    with Visitor(browser, server) as alice:
+        page = alice.sign_in("alice").page
+        client = register(page, "Careful app", *scopes, callback=callback)
+        page.goto(question(client, where))
+        assert back(alice, callback)["error"] == "invalid_request"
 
 
 def test_client_credentials(server: KeywayServer, dbaudit: str, browser: Browser) -> None:
@@ -242,7 +255,7 @@ def test_obtaining_and_refreshing_jwt_tokens(server: KeywayServer) -> None:
     assert got.json["refresh_token"].startswith("eyJhbGciOiJSUzI1NiIs")
     me = curl(
         document.USE_KEY.replace("/databases", "/auth/me"),
-        where=v1(server) | {"YOUR_API_KEY": got.json["access_token"]},
+        where=api_v1(server) | {"YOUR_API_KEY": got.json["access_token"]},
     )
     assert me.json["email"] == server.user("bob")["email"]
 

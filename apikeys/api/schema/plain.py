@@ -3,7 +3,7 @@
 from typing import Any
 
 from apikeys.api.bodies import Revocation
-from apikeys.scopes import registry
+from apikeys.scopes import spellings
 from config.lib.bodies import JSON
 from config.lib.environment import Environment
 from config.lib.openapi import schema_of
@@ -120,7 +120,7 @@ def _of(name: str) -> Schema:
 
 def _verify() -> Schema:
     query: dict[str, tuple[str, Schema]] = {
-        "scope": ("A scope that the key must have.", {"enum": sorted(registry())}),
+        "scope": ("A scope that the key must have.", {"enum": sorted(spellings())}),
         "environment": (
             "The environment that the key must belong to.",
             {"enum": list(Environment.values)},

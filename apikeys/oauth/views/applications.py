@@ -81,6 +81,7 @@ def application_edit(
             name=form.cleaned_data["name"],
             scopes=form.cleaned_data["scopes"],
             redirect_uris=addresses,
+            without_pkce=form.cleaned_data.get("without_pkce", False),
             by=access.actor,
         )
     except KeywayError as error:

@@ -50,7 +50,7 @@ class AuthorizationRequest:
     @property
     def scope_details(self) -> list[Scope]:
         known = registry.registry()
-        return [known[name] for name in self.scopes]
+        return [known[registry.canonical(name)] for name in self.scopes]
 
 
 @never_cache
@@ -82,10 +82,11 @@ def _read_request(request: HttpRequest) -> AuthorizationRequest:
     names, credentials = server().validate_authorization_request(uri, "GET", "", {})
     if not access.may(Permission.ISSUE_OWN_KEYS):
         raise PermissionDenied(CANNOT_ALLOW)
-    if not set(names) <= scopes.held_by(_membership(access)):
+    if not registry.canonical_all(names) <= scopes.held_by(_membership(access)):
         raise errors.InvalidScopeError(request=credentials["request"])
     redirect_uri = credentials["redirect_uri"]
-    return AuthorizationRequest(application, access, sorted(set(names)), redirect_uri, uri)
+    asked = registry.distinct(names)
+    return AuthorizationRequest(application, access, asked, redirect_uri, uri)
 
 
 def _find(request: HttpRequest, client_id: str) -> tuple[Application, Access]:
