@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "tenants.middleware.TimeZoneMiddleware",
+    "tenants.middleware.SessionUseMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -152,6 +153,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyway] "
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Keyway"
+MFA_ADAPTER = "tenants.sign_in.adapter.MFAAdapter"
 # Safe because sign-up is closed: no one can put a second factor on another person's address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 USERSESSIONS_TRACK_ACTIVITY = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -37,3 +38,17 @@ def refresh_lifetime() -> timedelta:
 def family_lifetime() -> timedelta:
     """Return how long one sign-in can be refreshed before the password is required again."""
     return timedelta(days=settings.KEYWAY_SIGN_IN_DAYS)
+
+
+def link(path: str) -> str:
+    """Return the full address of a path, for an email. Never built from a request's Host header."""
+    return f"{issuer()}{path}"
+
+
+def host() -> str:
+    return urlsplit(issuer()).netloc
+
+
+def password_link_lifetime() -> timedelta:
+    """Return how long a link to choose a password works."""
+    return timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)

@@ -3,12 +3,17 @@ from django.urls import path
 from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
 from tenants.agents.views import agent_configuration
 from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
-from tenants.sign_in.views import program_sign_out
+from tenants.sign_in.views import program_sign_out, session_sign_out
 from tenants.views import members
 
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
 urlpatterns = [
+    path(
+        "profile/sessions/<int:session_id>/sign-out/",
+        session_sign_out,
+        name="session_sign_out",
+    ),
     path(
         "profile/programs/<fam_id:family_id>/sign-out/",
         program_sign_out,

@@ -168,6 +168,7 @@ BOTH /profile/api-keys/{key_id}/revoke/                >     --+---   >>
 GET  /profile/api-keys/{key_id}/usage/                 >     --+---   >>
 BOTH /profile/applications/{application_id}/withdraw/  >     ------   >>
 POST /profile/programs/{family_id}/sign-out/           >     --+---   >>
+POST /profile/sessions/{session_id}/sign-out/          >     --+---   >>
 """
 
 # allauth's pages. They show users their own account only, so that roles make no difference. Changes

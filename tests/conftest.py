@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase
@@ -271,6 +272,7 @@ def loot(
         presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0
     )
     tokens.sign_in(user=bob, origin=Origin("192.0.2.7", "acme-ledger-import/2"), at=timezone.now())
+    client_of(bob)
     return {
         "slug": ["acme"],
         "organization_id": [acme.public_id],
@@ -279,6 +281,7 @@ def loot(
         "event_id": [encode("evt", event.event_id)],
         "agent_id": [agent.public_id],
         "application_id": [application.public_id],
+        "session_id": [str(UserSession.objects.filter(user=bob).latest("pk").pk)],
         "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
 

@@ -15,6 +15,7 @@ class Action(models.TextChoices):
     USER_DEACTIVATED = "user.deactivated", "User deactivated"
     USER_REACTIVATED = "user.reactivated", "User reactivated"
     USER_SECOND_FACTOR_RESET = "user.second_factor_reset", "User's second factor reset"
+    USER_SESSIONS_ENDED = "user_sessions.ended", "User's browser sessions ended"
     USER_TOKENS_REVOKED = "user_tokens.revoked", "User tokens revoked"
     REFRESH_TOKEN_REUSED = "refresh_token.reused", "Refresh token reused"
     AGENT_REGISTERED = "agent.registered", "Agent registered"
