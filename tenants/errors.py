@@ -18,6 +18,11 @@ class AlreadyMember(KeywayError):
     detail = "This person is already a member."
 
 
+class SlugTaken(KeywayError):
+    code = "slug_taken"
+    detail = "Another organization has this short name. Choose a different one."
+
+
 class LastAdmin(KeywayError):
     code = "last_admin"
     detail = "An organization needs an active owner or admin. Make another member an admin first."

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from config.lib.text import is_visible
-from tenants.models import AgentConfiguration, Theme, User
+from tenants.models import NAME_LENGTH, AgentConfiguration, Theme, User
 from tenants.roles import Role
 
 ACTION_ID = re.compile(r"[A-Za-z0-9_ -]{1,16}\Z", re.ASCII)
@@ -110,12 +110,41 @@ class MemberForm(RoleForm):
     field_order = ("email", "role")
 
     def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"].lower()
-        if not is_visible(email):
-            raise forms.ValidationError(
-                "Remove invisible and control characters.", code="invisible"
-            )
-        return email
+        return visible_address(self.cleaned_data["email"])
+
+
+def visible_address(email: str) -> str:
+    """Return an email address in lower case. Raises ValidationError for invisible characters."""
+    if not is_visible(email):
+        raise forms.ValidationError("Remove invisible and control characters.", code="invisible")
+    return email.lower()
+
+
+class OrganizationNameForm(forms.Form):
+    name = LineField(max_length=NAME_LENGTH, help_text="Shown to its members.")
+
+
+class OrganizationForm(OrganizationNameForm):
+    slug = forms.SlugField(
+        label="Short name",
+        max_length=63,
+        help_text="Part of its addresses: lower-case letters, digits and hyphens. It can’t be "
+        "changed later.",
+    )
+    owner = forms.EmailField(
+        label="First owner’s email address",
+        max_length=254,
+        help_text="Gets an email with a link to choose a password, or to sign in.",
+    )
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
+        if slug != slug.lower() or "_" in slug:
+            raise forms.ValidationError("Use lower-case letters, digits and hyphens only.")
+        return slug
+
+    def clean_owner(self) -> str:
+        return visible_address(self.cleaned_data["owner"])
 
 
 class LinesField(forms.CharField):

@@ -4,8 +4,9 @@ from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
 from tenants.agents.views import agent_configuration
 from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
 from tenants.sign_in.views import program_sign_out, session_sign_out
-from tenants.views import members
+from tenants.views import members, organizations
 
+ORGANIZATIONS = "administration/organizations"
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
 urlpatterns = [
@@ -23,6 +24,23 @@ urlpatterns = [
         "o/<slug:slug>/agents/configuration/",
         agent_configuration,
         name="agent_configuration",
+    ),
+    path(f"{ORGANIZATIONS}/", organizations.organizations, name="organizations"),
+    path(f"{ORGANIZATIONS}/new/", organizations.organization_new, name="organization_new"),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/rename/",
+        organizations.organization_rename,
+        name="organization_rename",
+    ),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/suspend/",
+        organizations.organization_suspend,
+        name="organization_suspend",
+    ),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/resume/",
+        organizations.organization_resume,
+        name="organization_resume",
     ),
     path("o/<slug:slug>/members/", members.members, name="members"),
     path("o/<slug:slug>/members/add/", members.member_add, name="member_add"),

@@ -130,6 +130,11 @@ PAGES = """
 #                                                      none  session  program
 #                                                      -     oamusx   tk
 GET  /                                                 >     ~~~~~~   >>
+GET  /administration/organizations/                    >     xxxx+x   >>
+BOTH /administration/organizations/new/                >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/rename/      >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/suspend/     >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/resume/      >     xxxx+x   >>
 GET  /administration/tenant-agents/                    >     ++x+++   >>
 GET  /docs/api/                                        +     ++++++   ++
 GET  /docs/errors/                                     +     ++++++   ++

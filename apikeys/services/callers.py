@@ -4,7 +4,6 @@ A caller is a person, or a key that acts for its owner.
 """
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -15,7 +14,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.verify.judge import Credential
 from audit.trail.actor import Actor
-from tenants.access import Access, actor, everywhere
+from tenants.access import Access, Reach, actor
 from tenants.errors import Forbidden, NoAccess
 from tenants.models import User
 from tenants.roles import Permission
@@ -27,20 +26,19 @@ _TO_CHANGE = {Kind.PUBLIC: Permission.MANAGE_MEMBERS, Kind.AGENT: Permission.MAN
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person and their access by organization.
+    """A person and the organizations that they reach.
 
     `key` is set when one of the user's keys makes the call.
     """
 
     user: User
-    places: Mapping[uuid.UUID, Access]
+    reach: Reach
     key: Credential | None = None
     address: str = ""
 
     @classmethod
     def person(cls, user: User, address: str = "") -> "Caller":
-        places = everywhere(user, address=address) if user.is_active else []
-        return cls(user, {place.organization.pk: place for place in places}, address=address)
+        return cls(user, Reach.of(user, address), address=address)
 
     @classmethod
     def acting(cls, key: Credential, address: str = "") -> "Caller":
@@ -51,15 +49,9 @@ class Caller:
         owner = User.objects.filter(pk=key.owner_id).first() if key.owner_id else None
         if owner is None:
             raise Forbidden("This credential has no owner to act for.")
-        places = cls.person(owner, address).places
         # Requiring a membership keeps a key from resting on its owner's platform staff access
         # alone.
-        here = {
-            pk: place
-            for pk, place in places.items()
-            if pk == key.organization.id and place.membership
-        }
-        return cls(owner, here, key, address)
+        return cls(owner, Reach.of(owner, address).only(key.organization.id), key, address)
 
     @property
     def id(self) -> str:
@@ -78,17 +70,14 @@ class Caller:
         """
         if self.key:
             return self.key.authority
-        place = self.places.get(organization_id)
+        place = self.reach.get(organization_id)
         return Authority.of_person(place.permissions if place else frozenset())
 
     def keys(self) -> KeyQuerySet:
         """The keys the caller may see."""
         seen = Q(kind=Kind.PUBLIC, owner__user=self.user)
         for kind, permission in _TO_READ.items():
-            seen |= Q(
-                kind=kind,
-                organization__in=[pk for pk, place in self.places.items() if place.may(permission)],
-            )
+            seen |= Q(kind=kind, organization__in=self.reach.where(permission))
         return Key.objects.filter(seen & self._here())
 
     def find(self, key_id: uuid.UUID) -> Key:
@@ -104,8 +93,8 @@ class Caller:
             .first()
         ):
             return key
-        mine = [pk for pk, place in self.places.items() if place.membership]
-        if Key.objects.filter(self._here(), pk=key_id, organization__in=mine).exists():
+        mine = Key.objects.filter(self._here(), organization__in=list(self.reach.places))
+        if mine.filter(pk=key_id).exists():
             raise NotKeyOwner()
         raise NoAccess()
 
@@ -136,12 +125,12 @@ class Caller:
         qualify.
         """
         if organization_id is not None:
-            place = self.places.get(organization_id)
+            place = self.reach.get(organization_id)
             if place is None:
                 raise NoAccess()
             place.require(_TO_ISSUE[kind])
             return place
-        places = [place for place in self.places.values() if place.may(_TO_ISSUE[kind])]
+        places = self.reach.into(self.reach.where(_TO_ISSUE[kind])[:2])
         if not places:
             raise Forbidden()
         if len(places) > 1:
@@ -149,7 +138,7 @@ class Caller:
         return places[0]
 
     def _require(self, key: Key, *, is_own: bool) -> None:
-        place = self.places.get(key.organization_id)
+        place = self.reach.get(key.organization_id)
         if place is None:  # the key's owner is no longer a member of its organization
             raise Forbidden()
         if is_own:
