@@ -134,6 +134,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+KEYWAY_SIGN_UP = env.str("KEYWAY_SIGN_UP", default="closed")
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 ACCOUNT_ADAPTER = "tenants.sign_in.adapter.AccountAdapter"
@@ -154,7 +155,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyway] "
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Keyway"
 MFA_ADAPTER = "tenants.sign_in.adapter.MFAAdapter"
-# Safe because sign-up is closed: no one can put a second factor on another person's address.
+# Safe because no one chooses a password before the address is confirmed: no one can put a second
+# factor on another person's address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 USERSESSIONS_TRACK_ACTIVITY = False
 USERSESSIONS_ADAPTER = "tenants.sign_in.adapter.UserSessionsAdapter"

@@ -9,6 +9,7 @@ from config.pages import docs
 from tenants.sign_in.api import JwksView
 from tenants.sign_in.views import sessions
 from tenants.urls import api_urlpatterns as tenants_urls
+from tenants.views.sign_up import sign_up_confirm, sign_up_start
 
 urlpatterns = [
     # First, because they get the most requests.
@@ -28,6 +29,9 @@ urlpatterns = [
     # admin assigned it, so changing it would let a person take over someone else's place.
     path("accounts/email/", RedirectView.as_view(pattern_name="profile")),
     path("accounts/sessions/", sessions, name="usersessions_list"),
+    # Replaces allauth's sign-up, which stores accounts before their address is confirmed.
+    path("accounts/signup/", sign_up_start, name="account_signup"),
+    path("accounts/signup/<str:key>/", sign_up_confirm, name="sign_up_confirm"),
     path("accounts/", include("allauth.urls")),
 ]
 

@@ -8,6 +8,9 @@ from django.conf import settings
 
 from config.lib.signing_keys import SigningKey, parse_signing_keys
 
+SIGN_UP = ("closed", "open")
+SIGN_UP_LINK_LIFETIME = timedelta(days=1)
+
 # A longer lifetime is surely a mistake, and adding enough days overflows datetime.
 MOST_DAYS = 3650
 
@@ -52,3 +55,11 @@ def host() -> str:
 def password_link_lifetime() -> timedelta:
     """Return how long a link to choose a password works."""
     return timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+
+
+def sign_up_is_open() -> bool:
+    return bool(settings.KEYWAY_SIGN_UP == "open")
+
+
+def sign_up_link_lifetime() -> timedelta:
+    return SIGN_UP_LINK_LIFETIME

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.contrib.auth.password_validation import validate_password
 
 from config.lib.text import is_visible
 from tenants.models import NAME_LENGTH, AgentConfiguration, Theme, User
@@ -145,6 +146,58 @@ class OrganizationForm(OrganizationNameForm):
 
     def clean_owner(self) -> str:
         return visible_address(self.cleaned_data["owner"])
+
+
+class SignUpAddressForm(forms.Form):
+    email = forms.EmailField(label="Email address", max_length=254)
+
+    def clean_email(self) -> str:
+        return visible_address(self.cleaned_data["email"])
+
+
+class SignUpForm(forms.Form):
+    """`email` is the confirmed address."""
+
+    name = LineField(label="Your name", max_length=NAME_LENGTH)
+    organization = LineField(
+        label="Organization",
+        max_length=NAME_LENGTH,
+        help_text="The name of your company or team. You become its owner.",
+    )
+    password1 = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
+    )
+    password2 = forms.CharField(
+        label="Confirm password",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None, *, email: str) -> None:
+        super().__init__(data)
+        self.email = email
+
+    def clean_password1(self) -> str:
+        password: str = self.cleaned_data["password1"]
+        user = User(email=self.email, name=self.cleaned_data.get("name", ""))
+        validate_password(password, user)
+        return password
+
+    def clean_password2(self) -> str:
+        again: str = self.cleaned_data["password2"]
+        if self.cleaned_data.get("password1", again) != again:
+            raise forms.ValidationError("The two passwords differ.")
+        return again
+
+    def account(self) -> dict[str, str]:
+        """Return the arguments of `sign_up`. Call only if the form is valid."""
+        names = {name: self.cleaned_data[name] for name in ("name", "organization")}
+        return names | {"password": self.cleaned_data["password1"]}
 
 
 class LinesField(forms.CharField):

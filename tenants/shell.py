@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 import config
+from tenants import conf
 from tenants.access import Access, Reach
 from tenants.decorators import LAST_ORGANIZATION
 from tenants.models import Organization
@@ -53,6 +54,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "shell": SimpleLazyObject(lambda: _build(request)),
         "keyway_version": config.__version__,
+        "sign_up_is_open": conf.sign_up_is_open(),
     }
 
 

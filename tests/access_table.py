@@ -214,6 +214,7 @@ BOTH /accounts/reauthenticate/                     >     ++++++   >>
 BOTH /accounts/sessions/                           >     ++++++   >>
 GET  /accounts/signup/                             +     ~~~~~~   ++
 POST /accounts/signup/                             +     ++++++   ++
+BOTH /accounts/signup/{key}/                       +     ++++++   ++
 """
 
 # Platform staff can view everything here and cannot add, edit or delete anything.

@@ -13,6 +13,7 @@ class Action(models.TextChoices):
     MEMBER_DEACTIVATED = "member.deactivated", "Member deactivated"
     MEMBER_REACTIVATED = "member.reactivated", "Member reactivated"
     MEMBER_REMOVED = "member.removed", "Member removed"
+    USER_SIGNED_UP = "user.signed_up", "User signed up"
     USER_DEACTIVATED = "user.deactivated", "User deactivated"
     USER_REACTIVATED = "user.reactivated", "User reactivated"
     USER_SECOND_FACTOR_RESET = "user.second_factor_reset", "User's second factor reset"

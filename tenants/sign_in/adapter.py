@@ -24,6 +24,7 @@ from tenants.sign_in import sessions
 from tenants.sign_in.recent import person
 from tenants.sign_in.tokens import services as tokens
 from tenants.sign_in.tokens.models import EndReason
+from tenants.sign_up import has_account, ticket_for
 
 # Of a name or a browser in an email. Longer ones could pass for text of the email's own.
 NAME_IN_MAIL = 80
@@ -84,6 +85,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
             context["password_url"] = self.get_reset_password_from_key_url(key)
             context["ends_at"] = timezone.now() + conf.password_link_lifetime()
         self.send_mail("account/email/invitation", user.email, context)
+
+    def send_sign_up(self, email: str) -> None:
+        """Email a link to create an account, or a hint to sign in if the address has one."""
+        context: dict[str, Any] = {"sign_in_url": conf.link(reverse("account_login"))}
+        if has_account(email):
+            context["reset_url"] = conf.link(reverse("account_reset_password"))
+            return self.send_mail("account/email/sign_up_known", email, context)
+        context["sign_up_url"] = conf.link(reverse("sign_up_confirm", args=[ticket_for(email)]))
+        context["ends_at"] = timezone.now() + conf.sign_up_link_lifetime()
+        return self.send_mail("account/email/sign_up", email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         context = context | {"host": conf.host()}
