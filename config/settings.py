@@ -3,6 +3,7 @@
 docs/configuration.md lists them all, and a test keeps the list complete.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -175,6 +176,10 @@ KEYWAY_EMAIL_TRANSPORT = EMAIL_CONFIG["EMAIL_BACKEND"]
 EMAIL_BACKEND = "audit.outbox.backend.OutboxBackend"
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Keyway <keyway@localhost>")
+
+KEYWAY_WEBHOOK_NETWORKS = [
+    ip_network(each.strip()) for each in env.list("KEYWAY_WEBHOOK_NETWORKS", default=[])
+]
 
 # --- browsers -----------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = SECURE
