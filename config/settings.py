@@ -11,6 +11,7 @@ import django_stubs_ext
 import environ
 
 from config.lib import database, logs, redis_options
+from config.lib.dns_servers import parse_servers
 from config.lib.peppers import parse_peppers
 from config.lib.rates import parse_rate
 
@@ -136,6 +137,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 KEYWAY_SIGN_UP = env.str("KEYWAY_SIGN_UP", default="closed")
+KEYWAY_SSO_NETWORKS = [
+    ip_network(each.strip()) for each in env.list("KEYWAY_SSO_NETWORKS", default=[])
+]
+KEYWAY_DNS_SERVERS = parse_servers(env.list("KEYWAY_DNS_SERVERS", default=[]))
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 ACCOUNT_ADAPTER = "tenants.sign_in.adapter.AccountAdapter"

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from audit.urls import api_urlpatterns as audit_urls
 from config.pages import docs
 from tenants.sign_in.api import JwksView
+from tenants.sign_in.sso.views import sso_callback, sso_start
 from tenants.sign_in.views import sessions
 from tenants.urls import api_urlpatterns as tenants_urls
 from tenants.views.sign_up import sign_up_confirm, sign_up_start
@@ -32,6 +33,8 @@ urlpatterns = [
     # Replaces allauth's sign-up, which stores accounts before their address is confirmed.
     path("accounts/signup/", sign_up_start, name="account_signup"),
     path("accounts/signup/<str:key>/", sign_up_confirm, name="sign_up_confirm"),
+    path("accounts/sso/", sso_start, name="sso_start"),
+    path("accounts/sso/<slug:slug>/callback/", sso_callback, name="sso_callback"),
     path("accounts/", include("allauth.urls")),
 ]
 

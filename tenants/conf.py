@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -63,3 +64,18 @@ def sign_up_is_open() -> bool:
 
 def sign_up_link_lifetime() -> timedelta:
     return SIGN_UP_LINK_LIFETIME
+
+
+def recent_sign_in() -> timedelta:
+    """Return for how long a sign-in counts as recent."""
+    return timedelta(seconds=settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
+
+
+def sso_networks() -> Sequence[IPv4Network | IPv6Network]:
+    """Return the networks where identity providers may be, besides public https addresses."""
+    return settings.KEYWAY_SSO_NETWORKS
+
+
+def dns_servers() -> Sequence[tuple[str, int]]:
+    """Return the DNS servers that prove mail domains. Empty uses those of the system."""
+    return settings.KEYWAY_DNS_SERVERS

@@ -200,6 +200,49 @@ class SignUpForm(forms.Form):
         return names | {"password": self.cleaned_data["password1"]}
 
 
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+
+
+class DomainForm(forms.Form):
+    domain = forms.CharField(
+        label="Mail domain",
+        max_length=253,
+        help_text="The part of email addresses after the @, for example example.com. Subdomains "
+        "are domains of their own.",
+    )
+
+    def clean_domain(self) -> str:
+        domain: str = self.cleaned_data["domain"].lower()
+        if not _DOMAIN.fullmatch(domain):
+            raise forms.ValidationError("Enter a domain such as example.com.")
+        return domain
+
+
+class ProviderForm(forms.Form):
+    """`has_secret` says that a client secret is stored, which an empty field keeps."""
+
+    issuer = forms.CharField(
+        label="Issuer URL",
+        max_length=500,
+        help_text="Exactly as your provider names it, for example https://login.example.com.",
+    )
+    client_id = LineField(label="Client ID", max_length=255)
+    client_secret = forms.CharField(
+        max_length=1024,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Stored encrypted. No page shows it again.",
+    )
+
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, initial: Mapping[str, Any], has_secret: bool
+    ) -> None:
+        super().__init__(data, initial=dict(initial))
+        self.fields["client_secret"].required = not has_secret
+        if has_secret:
+            self.fields["client_secret"].help_text = "Leave empty to keep the current one."
+
+
 class LinesField(forms.CharField):
     """Several values, one per line. Cleans to a list without blanks and duplicates."""
 

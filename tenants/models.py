@@ -14,6 +14,11 @@ from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.roles import Role
+from tenants.sign_in.sso.models import (  # noqa: F401  Django finds models here
+    Identity,
+    IdentityProvider,
+    MailDomain,
+)
 from tenants.sign_in.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds models here
 
 NAME_LENGTH = 255

@@ -45,6 +45,10 @@ class Shell:
         return self.may(Permission.MANAGE_APPLICATIONS)
 
     @property
+    def manages_single_sign_on(self) -> bool:
+        return self.may(Permission.MANAGE_SINGLE_SIGN_ON)
+
+    @property
     def sees_members(self) -> bool:
         return self.may(Permission.READ_MEMBERS)
 

@@ -4,9 +4,10 @@ from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
 from tenants.agents.views import agent_configuration
 from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
 from tenants.sign_in.views import program_sign_out, session_sign_out
-from tenants.views import members, organizations
+from tenants.views import members, organizations, single_sign_on
 
 ORGANIZATIONS = "administration/organizations"
+SSO = "o/<slug:slug>/single-sign-on"
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
 urlpatterns = [
@@ -41,6 +42,21 @@ urlpatterns = [
         f"{ORGANIZATIONS}/<slug:slug>/resume/",
         organizations.organization_resume,
         name="organization_resume",
+    ),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/domain/",
+        single_sign_on.organization_domain,
+        name="organization_domain",
+    ),
+    path(f"{SSO}/", single_sign_on.single_sign_on, name="single_sign_on"),
+    path(f"{SSO}/provider/", single_sign_on.sso_provider, name="sso_provider"),
+    path(f"{SSO}/provider/remove/", single_sign_on.sso_provider_remove, name="sso_provider_remove"),
+    path(f"{SSO}/domains/add/", single_sign_on.sso_domain_add, name="sso_domain_add"),
+    path(f"{SSO}/domains/<dom_id:domain_id>/", single_sign_on.sso_domain, name="sso_domain"),
+    path(
+        f"{SSO}/domains/<dom_id:domain_id>/remove/",
+        single_sign_on.sso_domain_remove,
+        name="sso_domain_remove",
     ),
     path("o/<slug:slug>/members/", members.members, name="members"),
     path("o/<slug:slug>/members/add/", members.member_add, name="member_add"),

@@ -133,6 +133,7 @@ GET  /                                                 >     ~~~~~~   >>
 GET  /administration/organizations/                    >     xxxx+x   >>
 BOTH /administration/organizations/new/                >     xxxx+x   >>
 BOTH /administration/organizations/{slug}/rename/      >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/domain/      >     xxxx+x   >>
 BOTH /administration/organizations/{slug}/suspend/     >     xxxx+x   >>
 BOTH /administration/organizations/{slug}/resume/      >     xxxx+x   >>
 GET  /administration/tenant-agents/                    >     ++x+++   >>
@@ -172,6 +173,12 @@ BOTH /profile/api-keys/{key_id}/resume/                >     --+---   >>
 BOTH /profile/api-keys/{key_id}/revoke/                >     --+---   >>
 GET  /profile/api-keys/{key_id}/usage/                 >     --+---   >>
 BOTH /profile/applications/{application_id}/withdraw/  >     ------   >>
+GET  /o/{slug}/single-sign-on/                          >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/provider/                 >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/provider/remove/          >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/domains/add/              >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/domains/{domain_id}/      >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/domains/{domain_id}/remove/ >     +xxxx-   >>
 POST /profile/programs/{family_id}/sign-out/           >     --+---   >>
 POST /profile/sessions/{session_id}/sign-out/          >     --+---   >>
 """
@@ -212,6 +219,8 @@ GET  /accounts/password/set/                       >     ~~~~~~   >>
 POST /accounts/password/set/                       >     ++++++   >>
 BOTH /accounts/reauthenticate/                     >     ++++++   >>
 BOTH /accounts/sessions/                           >     ++++++   >>
+BOTH /accounts/sso/                                +     ++++++   ++
+GET  /accounts/sso/{slug}/callback/                x     xxxxxx   xx
 GET  /accounts/signup/                             +     ~~~~~~   ++
 POST /accounts/signup/                             +     ++++++   ++
 BOTH /accounts/signup/{key}/                       +     ++++++   ++

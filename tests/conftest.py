@@ -38,6 +38,7 @@ from tenants.access import actor
 from tenants.agents import services as agents
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
+from tenants.sign_in.sso.services import claim_domain
 from tenants.sign_in.tokens import services as tokens
 from tenants.sign_in.tokens.services import Origin
 from tests.browser.visitor import chromium
@@ -282,6 +283,7 @@ def loot(
         "agent_id": [agent.public_id],
         "application_id": [application.public_id],
         "session_id": [str(UserSession.objects.filter(user=bob).latest("pk").pk)],
+        "domain_id": [claim_domain(organization=acme, domain="acme.example", by=SYSTEM).public_id],
         "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
 

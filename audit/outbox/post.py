@@ -1,4 +1,4 @@
-"""Post to a URL that a customer chose.
+"""Send a request to a URL that a customer chose.
 
 The host is resolved once and the connection goes to the address that was judged, so a name that
 resolves to another address a moment later gains nothing. Proxies of the environment are not used,
@@ -23,11 +23,11 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 5.0
 MOST_BYTES = 4096
 MOST_TEXT = 500
-NOT_ALLOWED = "The URL leads to an address that webhooks are not allowed to reach."
+NOT_ALLOWED = "The URL leads to an address that Keyway is not allowed to reach."
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """A response: its status and the beginning of its body, printable."""
 
     status: int
@@ -38,16 +38,45 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-    """Send the request and return the answer, whatever its status.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response: its status and the beginning of its body."""
+
+    status: int
+    body: bytes
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    """Post JSON and return the answer, whatever its status.
 
     Raises Unreachable if there is none, and DeliveryFailed if it is not HTTP.
     """
+    headers = {"Content-Type": "application/json"} | dict(headers)
+    allowed = conf.webhook_networks()
+    answer = exchange("POST", url, body, headers, allowed=allowed, most=MOST_BYTES)
+    text = answer.body.decode(errors="replace")[:MOST_TEXT]
+    return Reply(answer.status, "".join(c if c.isprintable() else " " for c in text))
+
+
+def exchange(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    allowed: Networks,
+    most: int,
+) -> Answer:
+    """Send a request to a public https address or an allowed network, and read `most` bytes.
+
+    Raises BadUrl, and otherwise like `post`.
+    """
     destination = parse(url)
     try:
-        with closing(_connect(destination, conf.webhook_networks())) as connection:
-            connection.sendall(_request(destination, body, headers))
-            return _answer(connection, time.monotonic() + ANSWER_SECONDS)
+        with closing(_connect(destination, allowed)) as connection:
+            connection.settimeout(ANSWER_SECONDS)
+            connection.sendall(_request(method, destination, body, headers))
+            return _answer(connection, method, time.monotonic() + ANSWER_SECONDS, most)
     except http.client.HTTPException as error:
         raise DeliveryFailed("The answer is not valid HTTP.") from error
     except TimeoutError as error:
@@ -57,56 +86,59 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
 
 
 def _connect(destination: Destination, allowed: Networks) -> socket.socket:
-    """Connect to the first address that accepts, if all of them are allowed."""
+    """Connect to the first address that accepts, if all of them are allowed. Raises OSError."""
     until = time.monotonic() + CONNECT_SECONDS
     failure = OSError("The host name has no address.")
-    for address in _resolve(destination, allowed):
-        left = max(until - time.monotonic(), 0.001)
+    for family, address in _resolve(destination, allowed):
+        connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection = socket.create_connection((address, destination.port), timeout=left)
-        except OSError as error:
-            failure = error
-        else:
+            connection.settimeout(_left(until))
+            connection.connect(address)
+            connection.settimeout(_left(until))
             return _secured(connection, destination)
+        except OSError as error:
+            connection.close()
+            failure = error
     raise failure
 
 
-def _resolve(destination: Destination, allowed: Networks) -> list[str]:
+def _left(until: float) -> float:
+    """One time for all addresses of a host: it can have a hundred that never answer."""
+    return max(until - time.monotonic(), 0.001)
+
+
+def _resolve(destination: Destination, allowed: Networks) -> list[tuple[int, Any]]:
+    """Return the family and socket address of each address of the host."""
     try:
         found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unreachable("The host name cannot be resolved.") from error
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     # All of them: a name with a public and a private address must not depend on their order.
-    for address in addresses:
-        judged = literal(address)
+    for *_, address in found:
+        judged = literal(str(address[0]))
         if judged is None or not is_reachable(judged, destination, allowed):
             # Without the address, which would reveal names of the operator's own network.
             raise Unreachable(NOT_ALLOWED)
-    return addresses
+    return [(family, address) for family, *_, address in found]
 
 
 def _secured(connection: socket.socket, destination: Destination) -> socket.socket:
-    connection.settimeout(ANSWER_SECONDS)
     if destination.scheme != "https":
         return connection
-    try:
-        context = ssl.create_default_context()
-        return context.wrap_socket(connection, server_hostname=destination.host)
-    except BaseException:
-        connection.close()
-        raise
+    context = ssl.create_default_context()
+    return context.wrap_socket(connection, server_hostname=destination.host)
 
 
-def _request(destination: Destination, body: bytes, headers: Mapping[str, str]) -> bytes:
+def _request(
+    method: str, destination: Destination, body: bytes, headers: Mapping[str, str]
+) -> bytes:
     fields = {
         "Host": destination.authority,
-        "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Accept-Encoding": "identity",
         "Connection": "close",
     }
-    lines = [f"POST {destination.target} HTTP/1.1"]
+    lines = [f"{method} {destination.target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in (fields | dict(headers)).items()]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
@@ -136,16 +168,15 @@ class _UntilDeadline(io.RawIOBase):
         return io.BufferedReader(self)
 
 
-def _answer(connection: socket.socket, deadline: float) -> Answer:
+def _answer(connection: socket.socket, method: str, deadline: float, most: int) -> Answer:
     source = _UntilDeadline(connection, deadline)
-    response = http.client.HTTPResponse(cast("socket.socket", source), method="POST")
+    response = http.client.HTTPResponse(cast("socket.socket", source), method=method)
     response.begin()
     try:
-        body = response.read(MOST_BYTES)
+        body = response.read(most)
     except (http.client.HTTPException, OSError):
         body = b""  # the status has arrived, and it decides
-    text = body.decode(errors="replace")[:MOST_TEXT]
-    return Answer(response.status, "".join(c if c.isprintable() else " " for c in text))
+    return Answer(response.status, body)
 
 
 def _reason(error: OSError) -> str:
