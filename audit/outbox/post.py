@@ -39,7 +39,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A response: its status and the beginning of its body."""
 
     status: int
@@ -66,7 +66,7 @@ def exchange(
     *,
     allowed: Networks,
     most: int,
-) -> Answer:
+) -> HttpAnswer:
     """Send a request to a public https address or an allowed network, and read `most` bytes.
 
     Raises BadUrl, and otherwise like `post`.
@@ -168,7 +168,7 @@ class _UntilDeadline(io.RawIOBase):
         return io.BufferedReader(self)
 
 
-def _answer(connection: socket.socket, method: str, deadline: float, most: int) -> Answer:
+def _answer(connection: socket.socket, method: str, deadline: float, most: int) -> HttpAnswer:
     source = _UntilDeadline(connection, deadline)
     response = http.client.HTTPResponse(cast("socket.socket", source), method=method)
     response.begin()
@@ -176,7 +176,7 @@ def _answer(connection: socket.socket, method: str, deadline: float, most: int) 
         body = response.read(most)
     except (http.client.HTTPException, OSError):
         body = b""  # the status has arrived, and it decides
-    return Answer(response.status, body)
+    return HttpAnswer(response.status, body)
 
 
 def _reason(error: OSError) -> str:

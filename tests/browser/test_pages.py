@@ -23,7 +23,7 @@ PAGES = {
     "/administration/organizations/new/ /administration/organizations/acme/rename/ "
     "/administration/organizations/acme/suspend/ /administration/tenant-agents/ "
     "/admin/ /admin/apikeys/key/",
-    "": "/accounts/login/ /accounts/password/reset/ /accounts/signup/ /docs/errors/",
+    "": "/accounts/login/ /accounts/password/reset/ /accounts/signup/ /accounts/sso/ /docs/errors/",
 }
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
