@@ -3,6 +3,7 @@
 docs/configuration.md lists them all, and a test keeps the list complete.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import django_stubs_ext
 import environ
 
 from config.lib import database, logs, redis_options
+from config.lib.dns_servers import parse_servers
 from config.lib.peppers import parse_peppers
 from config.lib.rates import parse_rate
 
@@ -76,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "tenants.middleware.TimeZoneMiddleware",
+    "tenants.middleware.SessionUseMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -133,6 +136,11 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+KEYWAY_SIGN_UP = env.str("KEYWAY_SIGN_UP", default="closed")
+KEYWAY_SSO_NETWORKS = [
+    ip_network(each.strip()) for each in env.list("KEYWAY_SSO_NETWORKS", default=[])
+]
+KEYWAY_DNS_SERVERS = parse_servers(env.list("KEYWAY_DNS_SERVERS", default=[]))
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 ACCOUNT_ADAPTER = "tenants.sign_in.adapter.AccountAdapter"
@@ -152,7 +160,9 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyway] "
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Keyway"
-# Safe because sign-up is closed: no one can put a second factor on another person's address.
+MFA_ADAPTER = "tenants.sign_in.adapter.MFAAdapter"
+# Safe because no one chooses a password before the address is confirmed: no one can put a second
+# factor on another person's address.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 USERSESSIONS_TRACK_ACTIVITY = False
 USERSESSIONS_ADAPTER = "tenants.sign_in.adapter.UserSessionsAdapter"
@@ -171,6 +181,10 @@ KEYWAY_EMAIL_TRANSPORT = EMAIL_CONFIG["EMAIL_BACKEND"]
 EMAIL_BACKEND = "audit.outbox.backend.OutboxBackend"
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Keyway <keyway@localhost>")
+
+KEYWAY_WEBHOOK_NETWORKS = [
+    ip_network(each.strip()) for each in env.list("KEYWAY_WEBHOOK_NETWORKS", default=[])
+]
 
 # --- browsers -----------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = SECURE

@@ -8,8 +8,10 @@ from apikeys.dialects import urls as dialects
 from audit.urls import api_urlpatterns as audit_urls
 from config.pages import docs
 from tenants.sign_in.api import JwksView
+from tenants.sign_in.sso.views import sso_callback, sso_start
 from tenants.sign_in.views import sessions
 from tenants.urls import api_urlpatterns as tenants_urls
+from tenants.views.sign_up import sign_up_confirm, sign_up_start
 
 urlpatterns = [
     # First, because they get the most requests.
@@ -31,6 +33,11 @@ urlpatterns = [
     # admin assigned it, so changing it would let a person take over someone else's place.
     path("accounts/email/", RedirectView.as_view(pattern_name="profile")),
     path("accounts/sessions/", sessions, name="usersessions_list"),
+    # Replaces allauth's sign-up, which stores accounts before their address is confirmed.
+    path("accounts/signup/", sign_up_start, name="account_signup"),
+    path("accounts/signup/<str:key>/", sign_up_confirm, name="sign_up_confirm"),
+    path("accounts/sso/", sso_start, name="sso_start"),
+    path("accounts/sso/<slug:slug>/callback/", sso_callback, name="sso_callback"),
     path("accounts/", include("allauth.urls")),
 ]
 

@@ -3,12 +3,14 @@
 No view fetches an organization by itself, so none can forget to check who is asking.
 """
 
+import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from audit.trail.actor import Actor
 from tenants.errors import Forbidden, NoAccess
-from tenants.models import Membership, Organization, User
+from tenants.models import Membership, Organization, OrganizationQuerySet, User
 from tenants.roles import PERMISSIONS, STAFF_PERMISSIONS, Permission, Role
 
 _READS = frozenset(
@@ -100,13 +102,65 @@ def _find(user: User, slug: str, address: str) -> Access:
 
 
 def everywhere(user: User, *, address: str = "") -> list[Access]:
-    """Return the user's organizations, sorted by name. Platform staff get all of them."""
+    """Return the organizations where the user is an active member, sorted by name.
+
+    Platform staff reach all others too, but those do not fit on a page: see Reach.
+    """
     memberships = Membership.objects.active().filter(user=user).select_related("organization")
-    places = {m.organization_id: Access(user, m.organization, m, address) for m in memberships}
-    if user.is_staff:
-        for organization in Organization.objects.exclude(pk__in=places):
-            places[organization.pk] = Access(user, organization, None, address)
+    places = [Access(user, m.organization, m, address) for m in memberships]
     return sorted(
-        places.values(),
-        key=lambda access: (access.organization.name.casefold(), access.organization.slug),
+        places, key=lambda place: (place.organization.name.casefold(), place.organization.slug)
     )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The organizations that a user may enter.
+
+    `places` are those where they are a member. `is_wide` adds all others, for platform staff. There
+    can be tens of thousands, so they are looked up one by one or selected in a query, and never all
+    loaded.
+    """
+
+    user: User
+    places: Mapping[uuid.UUID, Access]
+    address: str = ""
+    is_wide: bool = False
+
+    @classmethod
+    def of(cls, user: User, address: str = "") -> "Reach":
+        own = everywhere(user, address=address) if user.is_active else []
+        places = {place.organization.pk: place for place in own}
+        return cls(user, places, address, is_wide=user.is_active and user.is_staff)
+
+    @classmethod
+    def nowhere(cls) -> "Reach":
+        """Reach nothing, for a caller that is not a person."""
+        return cls(User(is_active=False), {})
+
+    def only(self, organization_id: uuid.UUID) -> "Reach":
+        """Narrow to one organization, where the user must be a member."""
+        place = self.places.get(organization_id)
+        return Reach(self.user, {organization_id: place} if place else {}, self.address)
+
+    def get(self, organization_id: uuid.UUID) -> Access | None:
+        if (place := self.places.get(organization_id)) or not self.is_wide:
+            return place
+        return next(iter(self.into(Organization.objects.filter(pk=organization_id))), None)
+
+    def where(self, permission: Permission) -> OrganizationQuerySet:
+        """Select the organizations where the user has the permission."""
+        if self.is_wide and permission in STAFF_PERMISSIONS:
+            # Membership adds nothing to this: staff have the permission wherever they could.
+            found = Organization.objects.all()
+            return found if permission in _READS else found.filter(suspended_at=None)
+        own = [pk for pk, place in self.places.items() if place.may(permission)]
+        return Organization.objects.filter(pk__in=own)
+
+    def into(self, organizations: Iterable[Organization]) -> list[Access]:
+        """Return the access to each of these, and leave out those that the user may not enter."""
+        return [
+            self.places.get(each.pk) or Access(self.user, each, None, self.address)
+            for each in organizations
+            if self.is_wide or each.pk in self.places
+        ]

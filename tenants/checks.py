@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from tenants import conf
@@ -40,3 +41,11 @@ def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         "KEYWAY_SIGN_IN_DAYS."
     )
     return [Error(message, hint=hint, id="keyway.E008")]
+
+
+@register(Tags.security)
+def check_sign_up(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.KEYWAY_SIGN_UP in conf.SIGN_UP:
+        return []
+    message = f"KEYWAY_SIGN_UP is {settings.KEYWAY_SIGN_UP!r}, so sign-up is closed."
+    return [Error(message, hint="Set it to closed or open.", id="keyway.E020")]

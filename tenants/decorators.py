@@ -58,3 +58,16 @@ def member_page(
         return wrapped
 
     return decorate
+
+
+def staff_page(view: View) -> View:
+    """Require platform staff. Everyone else gets 403, whatever organization the URL names."""
+
+    @wraps(view)
+    @login_required
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_staff:
+            raise PermissionDenied("Only platform staff can manage organizations.")
+        return view(request, *args, **kwargs)
+
+    return wrapped

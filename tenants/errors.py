@@ -18,6 +18,16 @@ class AlreadyMember(KeywayError):
     detail = "This person is already a member."
 
 
+class SlugTaken(KeywayError):
+    code = "slug_taken"
+    detail = "Another organization has this short name. Choose a different one."
+
+
+class SignUpRefused(KeywayError):
+    code = "sign_up_refused"
+    detail = "It was already used, or it has expired. Sign up again for a new one."
+
+
 class LastAdmin(KeywayError):
     code = "last_admin"
     detail = "An organization needs an active owner or admin. Make another member an admin first."

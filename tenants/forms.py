@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.contrib.auth.password_validation import validate_password
 
 from config.lib.text import is_visible
-from tenants.models import AgentConfiguration, Theme, User
+from tenants.models import NAME_LENGTH, AgentConfiguration, Theme, User
 from tenants.roles import Role
 
 ACTION_ID = re.compile(r"[A-Za-z0-9_ -]{1,16}\Z", re.ASCII)
@@ -110,12 +111,136 @@ class MemberForm(RoleForm):
     field_order = ("email", "role")
 
     def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"].lower()
-        if not is_visible(email):
-            raise forms.ValidationError(
-                "Remove invisible and control characters.", code="invisible"
-            )
-        return email
+        return visible_address(self.cleaned_data["email"])
+
+
+def visible_address(email: str) -> str:
+    """Return an email address in lower case. Raises ValidationError for invisible characters."""
+    if not is_visible(email):
+        raise forms.ValidationError("Remove invisible and control characters.", code="invisible")
+    return email.lower()
+
+
+class OrganizationNameForm(forms.Form):
+    name = LineField(max_length=NAME_LENGTH, help_text="Shown to its members.")
+
+
+class OrganizationForm(OrganizationNameForm):
+    slug = forms.SlugField(
+        label="Short name",
+        max_length=63,
+        help_text="Part of its addresses: lower-case letters, digits and hyphens. It can’t be "
+        "changed later.",
+    )
+    owner = forms.EmailField(
+        label="First owner’s email address",
+        max_length=254,
+        help_text="Gets an email with a link to choose a password, or to sign in.",
+    )
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
+        if slug != slug.lower() or "_" in slug:
+            raise forms.ValidationError("Use lower-case letters, digits and hyphens only.")
+        return slug
+
+    def clean_owner(self) -> str:
+        return visible_address(self.cleaned_data["owner"])
+
+
+class SignUpAddressForm(forms.Form):
+    email = forms.EmailField(label="Email address", max_length=254)
+
+    def clean_email(self) -> str:
+        return visible_address(self.cleaned_data["email"])
+
+
+class SignUpForm(forms.Form):
+    """`email` is the confirmed address."""
+
+    name = LineField(label="Your name", max_length=NAME_LENGTH)
+    organization = LineField(
+        label="Organization",
+        max_length=NAME_LENGTH,
+        help_text="The name of your company or team. You become its owner.",
+    )
+    password1 = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
+    )
+    password2 = forms.CharField(
+        label="Confirm password",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None, *, email: str) -> None:
+        super().__init__(data)
+        self.email = email
+
+    def clean_password1(self) -> str:
+        password: str = self.cleaned_data["password1"]
+        user = User(email=self.email, name=self.cleaned_data.get("name", ""))
+        validate_password(password, user)
+        return password
+
+    def clean_password2(self) -> str:
+        again: str = self.cleaned_data["password2"]
+        if self.cleaned_data.get("password1", again) != again:
+            raise forms.ValidationError("The two passwords differ.")
+        return again
+
+    def account(self) -> dict[str, str]:
+        """Return the arguments of `sign_up`. Call only if the form is valid."""
+        names = {name: self.cleaned_data[name] for name in ("name", "organization")}
+        return names | {"password": self.cleaned_data["password1"]}
+
+
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+
+
+class DomainForm(forms.Form):
+    domain = forms.CharField(
+        label="Mail domain",
+        max_length=253,
+        help_text="The part of email addresses after the @, for example example.com. Subdomains "
+        "are domains of their own.",
+    )
+
+    def clean_domain(self) -> str:
+        domain: str = self.cleaned_data["domain"].lower()
+        if not _DOMAIN.fullmatch(domain):
+            raise forms.ValidationError("Enter a domain such as example.com.")
+        return domain
+
+
+class ProviderForm(forms.Form):
+    """`has_secret` says that a client secret is stored, which an empty field keeps."""
+
+    issuer = forms.CharField(
+        label="Issuer URL",
+        max_length=500,
+        help_text="Exactly as your provider names it, for example https://login.example.com.",
+    )
+    client_id = LineField(label="Client ID", max_length=255)
+    client_secret = forms.CharField(
+        max_length=1024,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Stored encrypted. No page shows it again.",
+    )
+
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, initial: Mapping[str, Any], has_secret: bool
+    ) -> None:
+        super().__init__(data, initial=dict(initial))
+        self.fields["client_secret"].required = not has_secret
+        if has_secret:
+            self.fields["client_secret"].help_text = "Leave empty to keep the current one."
 
 
 class LinesField(forms.CharField):

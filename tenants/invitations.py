@@ -19,6 +19,16 @@ def invite(*, organization: Organization, email: str, role: Role, by: Actor) -> 
         )
 
 
+def found(*, name: str, slug: str, owner: str, by: Actor) -> Membership:
+    """Create an organization, and add the user with this email address as its owner.
+
+    Raises SlugTaken.
+    """
+    with transaction.atomic():
+        organization = services.create_organization(name=name, slug=slug, by=by)
+        return invite(organization=organization, email=owner, role=Role.OWNER, by=by)
+
+
 def _find_or_create(email: str) -> User:
     known = User.objects.filter(email__iexact=email)
     if user := known.first():

@@ -6,6 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from config.lib.addresses import is_call
+from config.lib.client_ip import client_ip
+from tenants.sign_in.sessions import note_use
 
 
 class TimeZoneMiddleware:
@@ -28,3 +30,20 @@ class TimeZoneMiddleware:
                 timezone.activate(zoneinfo.ZoneInfo(request.user.time_zone))
             except (zoneinfo.ZoneInfoNotFoundError, ValueError):
                 timezone.deactivate()
+
+
+class SessionUseMiddleware:
+    """Record when and from where each browser session was used last."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: object) -> None:
+        if is_call(request.path_info) or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return
+        if request.user.is_authenticated and request.session.session_key:
+            address = client_ip(request.META)
+            note_use(request.session.session_key, address=address, at=timezone.now())

@@ -14,6 +14,11 @@ from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.roles import Role
+from tenants.sign_in.sso.models import (  # noqa: F401  Django finds models here
+    Identity,
+    IdentityProvider,
+    MailDomain,
+)
 from tenants.sign_in.tokens.models import RefreshToken, TokenFamily  # noqa: F401  Django finds models here
 
 NAME_LENGTH = 255
@@ -70,12 +75,21 @@ class User(AbstractBaseUser, PermissionsMixin):
         return Target(kind="user", id=self.public_id, name=self.email)
 
 
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def named_like(self, text: str) -> OrganizationQuerySet:
+        """Search names and slugs, sorted by name."""
+        found = self.filter(Q(name__icontains=text) | Q(slug__icontains=text)) if text else self
+        return found.order_by(Lower("name"), "slug")
+
+
 class Organization(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=NAME_LENGTH)
     slug = models.SlugField(unique=True, max_length=63)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "slug"]

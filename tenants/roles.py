@@ -23,6 +23,7 @@ class Permission(Enum):
     MANAGE_MEMBERS = auto()
     MANAGE_APPLICATIONS = auto()
     MANAGE_OWNERS = auto()
+    MANAGE_SINGLE_SIGN_ON = auto()
 
 
 _READING = frozenset(
@@ -42,7 +43,9 @@ _ADMIN = _READING | {
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _ADMIN | {Permission.MANAGE_OWNERS},
+    # A provider signs in anyone of its domains, owners too. An admin who could choose it could
+    # promote themselves.
+    Role.OWNER: _ADMIN | {Permission.MANAGE_OWNERS, Permission.MANAGE_SINGLE_SIGN_ON},
     Role.ADMIN: _ADMIN,
     Role.MEMBER: frozenset({Permission.READ_ACTIVITY, Permission.ISSUE_OWN_KEYS}),
     Role.AUDITOR: _READING,

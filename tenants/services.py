@@ -15,7 +15,7 @@ from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from tenants.changes import leases
 from tenants.changes.leases import Receipt
-from tenants.errors import AlreadyMember, LastAdmin
+from tenants.errors import AlreadyMember, LastAdmin, SlugTaken
 from tenants.models import AgentConfiguration, Membership, Organization, User
 from tenants.roles import Role
 from tenants.sign_in.tokens import services as tokens
@@ -26,7 +26,12 @@ _ADMINS = (Role.OWNER, Role.ADMIN)
 
 @transaction.atomic
 def create_organization(*, name: str, slug: str, by: Actor) -> Organization:
-    organization = Organization.objects.create(name=name, slug=slug)
+    """Create an organization without members. Raises SlugTaken."""
+    try:
+        with transaction.atomic():
+            organization = Organization.objects.create(name=name, slug=slug)
+    except IntegrityError as error:
+        raise SlugTaken() from error
     AgentConfiguration.objects.create(organization=organization, version=1, created_by=by.name)
     trail.record(
         Action.ORGANIZATION_CREATED,
@@ -36,6 +41,23 @@ def create_organization(*, name: str, slug: str, by: Actor) -> Organization:
         data={"slug": slug},
     )
     return organization
+
+
+@transaction.atomic
+def rename_organization(*, organization: Organization, name: str, by: Actor) -> None:
+    """Change the name that people see. The slug stays, because addresses contain it."""
+    # Locked, so that the trail records the name that this change replaces.
+    current = Organization.objects.select_for_update().get(pk=organization.pk)
+    if current.name == name:
+        return
+    Organization.objects.filter(pk=current.pk).update(name=name)
+    trail.record(
+        Action.ORGANIZATION_RENAMED,
+        organization=current.pk,
+        by=by,
+        target=current.as_target(),
+        data={"from": current.name, "to": name},
+    )
 
 
 def suspend_organization(*, organization: Organization, by: Actor) -> Receipt:

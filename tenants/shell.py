@@ -7,8 +7,10 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 import config
-from tenants.access import Access, everywhere
+from tenants import conf
+from tenants.access import Access, Reach
 from tenants.decorators import LAST_ORGANIZATION
+from tenants.models import Organization
 from tenants.roles import Permission
 
 
@@ -17,6 +19,7 @@ class Shell:
     access: Access | None
     places: list[Access]
     sees_tenants: bool
+    is_staff: bool
 
     def may(self, permission: Permission) -> bool:
         return bool(self.access and self.access.may(permission))
@@ -42,6 +45,10 @@ class Shell:
         return self.may(Permission.MANAGE_APPLICATIONS)
 
     @property
+    def manages_single_sign_on(self) -> bool:
+        return self.may(Permission.MANAGE_SINGLE_SIGN_ON)
+
+    @property
     def sees_members(self) -> bool:
         return self.may(Permission.READ_MEMBERS)
 
@@ -51,6 +58,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "shell": SimpleLazyObject(lambda: _build(request)),
         "keyway_version": config.__version__,
+        "sign_up_is_open": conf.sign_up_is_open(),
     }
 
 
@@ -58,14 +66,18 @@ def _build(request: HttpRequest) -> Shell | None:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return None
-    places = everywhere(user)
-    here = getattr(request, "access", None) or _last(request, places)
-    sees_tenants = any(place.may(Permission.READ_AGENTS) for place in places)
-    return Shell(here, places, sees_tenants)
+    reach = Reach.of(user)
+    places = list(reach.places.values())
+    here = getattr(request, "access", None) or _last(request, reach)
+    sees_tenants = reach.is_wide or any(place.may(Permission.READ_AGENTS) for place in places)
+    return Shell(here, places, sees_tenants, reach.is_wide)
 
 
-def _last(request: HttpRequest, places: list[Access]) -> Access | None:
-    """Return the organization opened last, or else the first one."""
+def _last(request: HttpRequest, reach: Reach) -> Access | None:
+    """Return the organization opened last, or else the first one of the user."""
     slug = str(request.session.get(LAST_ORGANIZATION, ""))
-    by_slug = {place.organization.slug: place for place in places}
-    return by_slug.get(slug) or next(iter(places), None)
+    places = list(reach.places.values())
+    if found := [place for place in places if place.organization.slug == slug]:
+        return found[0]
+    wide = reach.into(Organization.objects.filter(slug=slug)) if reach.is_wide and slug else []
+    return next(iter([*wide, *places]), None)

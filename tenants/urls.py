@@ -3,12 +3,19 @@ from django.urls import path
 from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
 from tenants.agents.views import agent_configuration
 from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
-from tenants.sign_in.views import program_sign_out
-from tenants.views import members
+from tenants.sign_in.views import program_sign_out, session_sign_out
+from tenants.views import members, organizations, single_sign_on
 
+ORGANIZATIONS = "administration/organizations"
+SSO = "o/<slug:slug>/single-sign-on"
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
 urlpatterns = [
+    path(
+        "profile/sessions/<int:session_id>/sign-out/",
+        session_sign_out,
+        name="session_sign_out",
+    ),
     path(
         "profile/programs/<fam_id:family_id>/sign-out/",
         program_sign_out,
@@ -18,6 +25,38 @@ urlpatterns = [
         "o/<slug:slug>/agents/configuration/",
         agent_configuration,
         name="agent_configuration",
+    ),
+    path(f"{ORGANIZATIONS}/", organizations.organizations, name="organizations"),
+    path(f"{ORGANIZATIONS}/new/", organizations.organization_new, name="organization_new"),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/rename/",
+        organizations.organization_rename,
+        name="organization_rename",
+    ),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/suspend/",
+        organizations.organization_suspend,
+        name="organization_suspend",
+    ),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/resume/",
+        organizations.organization_resume,
+        name="organization_resume",
+    ),
+    path(
+        f"{ORGANIZATIONS}/<slug:slug>/domain/",
+        single_sign_on.organization_domain,
+        name="organization_domain",
+    ),
+    path(f"{SSO}/", single_sign_on.single_sign_on, name="single_sign_on"),
+    path(f"{SSO}/provider/", single_sign_on.sso_provider, name="sso_provider"),
+    path(f"{SSO}/provider/remove/", single_sign_on.sso_provider_remove, name="sso_provider_remove"),
+    path(f"{SSO}/domains/add/", single_sign_on.sso_domain_add, name="sso_domain_add"),
+    path(f"{SSO}/domains/<dom_id:domain_id>/", single_sign_on.sso_domain, name="sso_domain"),
+    path(
+        f"{SSO}/domains/<dom_id:domain_id>/remove/",
+        single_sign_on.sso_domain_remove,
+        name="sso_domain_remove",
     ),
     path("o/<slug:slug>/members/", members.members, name="members"),
     path("o/<slug:slug>/members/add/", members.member_add, name="member_add"),

@@ -140,6 +140,12 @@ PAGES = """
 #                                                      none  session  program
 #                                                      -     oamusx   tk
 GET  /                                                 >     ~~~~~~   >>
+GET  /administration/organizations/                    >     xxxx+x   >>
+BOTH /administration/organizations/new/                >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/rename/      >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/domain/      >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/suspend/     >     xxxx+x   >>
+BOTH /administration/organizations/{slug}/resume/      >     xxxx+x   >>
 GET  /administration/tenant-agents/                    >     ++x+++   >>
 GET  /docs/api/                                        +     ++++++   ++
 GET  /docs/errors/                                     +     ++++++   ++
@@ -188,7 +194,14 @@ BOTH /oauth/authorize                                  >     ++++++   >>
 BOTH /profile/                                         >     ++++++   >>
 BOTH /profile/api-keys/new/                            >     +++xx+   >>
 BOTH /profile/applications/{application_id}/withdraw/  >     ------   >>
+GET  /o/{slug}/single-sign-on/                          >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/provider/                 >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/provider/remove/          >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/domains/add/              >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/domains/{domain_id}/      >     +xxxx-   >>
+BOTH /o/{slug}/single-sign-on/domains/{domain_id}/remove/ >     +xxxx-   >>
 POST /profile/programs/{family_id}/sign-out/           >     --+---   >>
+POST /profile/sessions/{session_id}/sign-out/          >     --+---   >>
 """
 
 # allauth's pages. They show users their own account only, so that roles make no difference. Changes
@@ -227,8 +240,11 @@ GET  /accounts/password/set/                       >     ~~~~~~   >>
 POST /accounts/password/set/                       >     ++++++   >>
 BOTH /accounts/reauthenticate/                     >     ++++++   >>
 BOTH /accounts/sessions/                           >     ++++++   >>
+BOTH /accounts/sso/                                +     ++++++   ++
+GET  /accounts/sso/{slug}/callback/                x     xxxxxx   xx
 GET  /accounts/signup/                             +     ~~~~~~   ++
 POST /accounts/signup/                             +     ++++++   ++
+BOTH /accounts/signup/{key}/                       +     ++++++   ++
 """
 
 # Platform staff can view everything here and cannot add, edit or delete anything.

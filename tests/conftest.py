@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase
@@ -37,6 +38,7 @@ from tenants.access import actor
 from tenants.agents import services as agents
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
+from tenants.sign_in.sso.services import claim_domain
 from tenants.sign_in.tokens import services as tokens
 from tenants.sign_in.tokens.services import Origin
 from tests.browser.visitor import chromium
@@ -262,6 +264,7 @@ def loot(
         presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0
     )
     tokens.sign_in(user=bob, origin=Origin("192.0.2.7", "acme-ledger-import/2"), at=timezone.now())
+    client_of(bob)
     return {
         "slug": ["acme"],
         "organization_id": [acme.public_id],
@@ -271,6 +274,8 @@ def loot(
         "event_id": [encode("evt", _event_of(acme).event_id)],
         "agent_id": [agent.public_id],
         "application_id": [application.public_id],
+        "session_id": [str(UserSession.objects.filter(user=bob).latest("pk").pk)],
+        "domain_id": [claim_domain(organization=acme, domain="acme.example", by=SYSTEM).public_id],
         "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
 

@@ -55,5 +55,7 @@ def addresses(route: str, loot: dict[str, list[str]]) -> Iterator[tuple[str, str
 
 
 def _unused_like(value: str) -> str:
+    if value.isdigit():
+        return str(10**9)
     prefix, _, rest = value.partition("_")
     return encode(prefix, uuid.uuid4()) if rest else "nowhere"

@@ -74,6 +74,15 @@ def connections_take(name: str) -> bool:
 
 BORROWED = [
     Borrowed(
+        "tenants.sign_in.sso.views",
+        "record_authentication",
+        lambda: takes(
+            "allauth.account.internal.flows.login", "record_authentication", "request", "user"
+        ),
+        "A single sign-on does not count as recent, so people without a password cannot make a "
+        "change that requires a recent sign-in.",
+    ),
+    Borrowed(
         "tenants.sign_in.recent",
         "get_authentication_records",
         lambda: takes(

@@ -52,7 +52,7 @@ class AscendView(ManagementView):
         named = self.request.META.get("HTTP_X_ORGANIZATION_ID")
         if named is None or caller.key:
             return None
-        for pk, place in caller.places.items():
+        for pk, place in caller.reach.places.items():
             if named in (place.organization.public_id, place.organization.slug):
                 return pk
         raise NoAccess()

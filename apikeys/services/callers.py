@@ -5,7 +5,6 @@ acts for its organization and reaches organization keys only.
 """
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,7 +16,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.verify.judge import Credential
 from audit.trail.actor import Actor
-from tenants.access import Access, actor, everywhere
+from tenants.access import Access, Reach, actor
 from tenants.errors import Forbidden, NoAccess
 from tenants.models import Membership, Organization, User
 from tenants.roles import Permission
@@ -62,20 +61,19 @@ class IssuingPlace:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person and their access by organization.
+    """A person and the organizations that they reach.
 
     `key` is set when a key makes the call. `user` is None for an organization key.
     """
 
     user: User | None
-    places: Mapping[uuid.UUID, Access]
+    reach: Reach
     key: Credential | None = None
     address: str = ""
 
     @classmethod
     def person(cls, user: User, address: str = "") -> "Caller":
-        places = everywhere(user, address=address) if user.is_active else []
-        return cls(user, {place.organization.pk: place for place in places}, address=address)
+        return cls(user, Reach.of(user, address), address=address)
 
     @classmethod
     def acting(cls, key: Credential, address: str = "") -> "Caller":
@@ -84,19 +82,13 @@ class Caller:
         Raises Forbidden for a token without an owner.
         """
         if key.is_organization_key:
-            return cls(None, {}, key, address)
+            return cls(None, Reach.nowhere(), key, address)
         owner = User.objects.filter(pk=key.owner_id).first() if key.owner_id else None
         if owner is None:
             raise Forbidden("This credential has no owner to act for.")
-        places = cls.person(owner, address).places
         # Requiring a membership keeps a key from resting on its owner's platform staff access
         # alone.
-        here = {
-            pk: place
-            for pk, place in places.items()
-            if pk == key.organization.id and place.membership
-        }
-        return cls(owner, here, key, address)
+        return cls(owner, Reach.of(owner, address).only(key.organization.id), key, address)
 
     @property
     def id(self) -> str:
@@ -125,7 +117,7 @@ class Caller:
         """
         if self.key:
             return self.key.authority
-        place = self.places.get(organization_id)
+        place = self.reach.get(organization_id)
         return Authority.of_person(place.permissions if place else frozenset())
 
     def keys(self) -> KeyQuerySet:
@@ -136,7 +128,7 @@ class Caller:
             return Key.objects.filter(Holding.ORGANIZATION.condition & self._here())
         seen = Q(kind=Kind.PUBLIC, owner__user=self.user)
         for holding in Holding:
-            places = [pk for pk, place in self.places.items() if place.may(holding.to_read)]
+            places = self.reach.where(holding.to_read)
             seen |= holding.condition & Q(organization__in=places)
         return Key.objects.filter(seen & self._here())
 
@@ -153,8 +145,8 @@ class Caller:
             .first()
         ):
             return key
-        mine = [pk for pk, place in self.places.items() if place.membership]
-        if Key.objects.filter(self._here(), pk=key_id, organization__in=mine).exists():
+        mine = Key.objects.filter(self._here(), organization__in=list(self.reach.places))
+        if mine.filter(pk=key_id).exists():
             raise NotKeyOwner()
         raise NoAccess()
 
@@ -183,7 +175,7 @@ class Caller:
         return bool(self.user and key.owner and key.owner.user_id == self.user.pk)
 
     def may_in(self, organization_id: uuid.UUID, permission: Permission) -> bool:
-        place = self.places.get(organization_id)
+        place = self.reach.get(organization_id)
         return place is not None and place.may(permission)
 
     def _require_change(self, key: Key, *, to_end: bool) -> None:
@@ -205,12 +197,12 @@ class Caller:
         if self.user is None:
             return self._own_organization(holding, organization_id)
         if organization_id is not None:
-            place = self.places.get(organization_id)
+            place = self.reach.get(organization_id)
             if place is None:
                 raise NoAccess()
             place.require(holding.to_issue)
             return _issuing_place(place, holding)
-        places = [place for place in self.places.values() if place.may(holding.to_issue)]
+        places = self.reach.into(self.reach.where(holding.to_issue)[:2])
         if not places:
             raise Forbidden()
         if len(places) > 1:
@@ -228,7 +220,7 @@ class Caller:
         return IssuingPlace(Organization.objects.get(pk=self.key.organization.id), None)
 
     def _require(self, key: Key, *, is_own: bool) -> None:
-        place, holding = self.places.get(key.organization_id), Holding.of(key)
+        place, holding = self.reach.get(key.organization_id), Holding.of(key)
         if place is None:  # the key's owner is no longer a member of its organization
             raise Forbidden()
         if is_own:

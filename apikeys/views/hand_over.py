@@ -184,7 +184,7 @@ def _offered_to(request: HttpRequest, hand_over_id: uuid.UUID) -> tuple[Caller, 
 
 def may_accept(caller: Caller, offer: HandOver) -> bool:
     """Whether the offer is the caller's to accept, as its receiver or for the organization."""
-    place = caller.places.get(offer.organization_id)
+    place = caller.reach.get(offer.organization_id)
     if place is None:
         return False
     if offer.receiver_id is None:

@@ -30,7 +30,7 @@ LATEST = 6
 def overview(request: HttpRequest) -> HttpResponse:
     """Redirect to the organization opened last, or staff without one to Tenant Agents."""
     last = request.session.get(LAST_ORGANIZATION)
-    own = [place for place in everywhere(request.user) if place.membership]  # type: ignore[arg-type]
+    own = everywhere(request.user)  # type: ignore[arg-type]
     own.sort(key=lambda place: place.organization.slug != last)
     if own:
         return redirect("organization_overview", own[0].organization.slug)

@@ -40,9 +40,7 @@ def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
     context = {
         "form": form,
         "places": places,
-        "may_issue": any(
-            place.membership and place.may(Permission.ISSUE_OWN_KEYS) for place in places
-        ),
+        "may_issue": any(place.may(Permission.ISSUE_OWN_KEYS) for place in places),
         "has_second_factor": is_mfa_enabled(person(request)),
         "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, now),
         "offers": HandOver.objects.offered_to(person(request))

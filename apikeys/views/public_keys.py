@@ -59,11 +59,8 @@ def places_to_issue_in(request: HttpRequest) -> list[Access]:
 
     Raises PermissionDenied if there is none.
     """
-    every_place = everywhere(person(request), address=client_ip(request.META))
-    # Platform staff reach organizations without being members, but a public key needs an owner.
-    places = [
-        place for place in every_place if place.membership and place.may(Permission.ISSUE_OWN_KEYS)
-    ]
+    own = everywhere(person(request), address=client_ip(request.META))
+    places = [place for place in own if place.may(Permission.ISSUE_OWN_KEYS)]
     if not places:
         raise PermissionDenied(CANNOT_ISSUE)
     return places

@@ -19,11 +19,12 @@ from apikeys.insights import count_active_agent_keys
 from audit.models import ActivityEvent
 from config.lib.environment import Environment
 from config.lib.snapshot import one_snapshot
-from tenants.access import Access, everywhere
+from tenants.access import Access, Reach
 from tenants.agents import services as agents
 from tenants.models import Agent, Health, Organization
 from tenants.roles import Permission
 from tenants.sign_in.recent import person
+from tenants.views.organizations import query_of
 
 EVENTS_WITHIN = timedelta(hours=24)
 PER_PAGE = 25
@@ -66,30 +67,23 @@ class TenantInstance:
 @login_required
 @one_snapshot()
 def tenant_agents(request: HttpRequest) -> HttpResponse:
-    places = [place for place in everywhere(person(request)) if place.may(Permission.READ_AGENTS)]
-    if not places:
+    reach = Reach.of(person(request))
+    managed = reach.where(Permission.READ_AGENTS)
+    total = managed.count()
+    if not total:
         raise PermissionDenied(
             "Your role doesn't include access to agents. Ask an admin of your organization."
         )
-    query = " ".join(request.GET.get("q", "").split())
-    page = Paginator(_matching(places, query), PER_PAGE).get_page(request.GET.get("page"))
+    query = query_of(request)
+    page = Paginator(managed.named_like(query), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "instances": tenant_instances(list(page), timezone.now()),
+        "instances": tenant_instances(reach.into(page), timezone.now()),
         "query": query,
-        "searchable": len(places) > PER_PAGE or query,
-        "total": len(places),
+        "searchable": total > PER_PAGE or query,
+        "total": total,
     }
     return render(request, "tenants/tenant_agents.html", context)
-
-
-def _matching(places: list[Access], query: str) -> list[Access]:
-    wanted = query.casefold()
-    return [
-        p
-        for p in places
-        if wanted in p.organization.name.casefold() or wanted in p.organization.slug
-    ]
 
 
 def tenant_instances(places: Sequence[Access], at: datetime) -> list[TenantInstance]:

@@ -1,16 +1,20 @@
-"""Send due messages in small batches, each with the deliverer of its kind."""
+"""Send due messages in small batches, each with the deliverer of its kind.
+
+Destinations take turns, so that a slow or busy one delays the others by one message at most.
+"""
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
+from functools import partial
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Min, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from audit.outbox import conf, store
+from audit.outbox import conf
 from audit.outbox.errors import DeliveryFailed, Undeliverable, Unreachable
 from audit.outbox.models import Message
 from audit.outbox.seal import SealBroken, open_sealed
@@ -31,46 +35,53 @@ MOST_ERROR = 500
 Deliverer = Callable[[bytes], None]
 
 _deliverers: dict[str, Deliverer] = {}
+# Kinds whose destinations are many and not ours. See _postpone.
+_breaking: set[str] = set()
 
 
-def register(kind: str, deliverer: Deliverer) -> None:
+def register(kind: str, deliverer: Deliverer, *, duty: str, breaks: bool = False) -> None:
+    """Register a kind of message and the duty that sends it, apart from all other kinds.
+
+    With `breaks`, the messages to an unreachable destination all wait as long as the one that
+    found it so.
+    """
     _deliverers[kind] = deliverer
+    if breaks:
+        _breaking.add(kind)
+    seconds = timedelta(seconds=1)
+    duties.register(duty, every=2 * seconds, run=partial(send_due, kind), lasts=15 * seconds)
 
 
 def kinds() -> list[str]:
     return sorted(_deliverers)
 
 
-def register_duties() -> None:
-    seconds = timedelta(seconds=1)
-    duties.register("send_outbox", every=2 * seconds, run=send_due, lasts=15 * seconds)
-    duties.register("prune_outbox", every=timedelta(hours=1), run=store.prune)
+def send_due(*kinds: str) -> None:
+    """Send until nothing of these kinds is due. Without arguments, of every kind.
 
-
-def send_due() -> None:
-    """Send until nothing is due.
-
-    Stops at the first unreachable server, because each further try would cost a whole time-out.
+    Leaves out a destination from its first failure on, because each further try would cost a whole
+    time-out.
     """
-    is_reachable = True
-    while is_reachable and (batch := _claim()):
+    away: set[str] = set()
+    while batch := _claim(kinds or tuple(_deliverers), away):
         for message in batch:
-            if is_reachable:
-                is_reachable = _send(message)
-            else:
+            if message.destination in away:
                 _give_back(message)
+            elif not _send(message):
+                away.add(message.destination)
+                _postpone(message)
 
 
-def _claim() -> list[Message]:
+def _claim(kinds: Collection[str] = (), away: Collection[str] = ()) -> list[Message]:
     """Claim the next messages. A claim counts as an attempt, even if it kills the worker."""
-    due = Message.objects.due().filter(kind__in=_deliverers)
+    due = Message.objects.due().filter(kind__in=kinds or _deliverers)
+    if away:
+        due = due.exclude(destination__in=away)
     # Checked first, because on SQLite the transaction below takes the write lock.
     if not due.exists():
         return []
     with transaction.atomic():
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True)
-        batch = list(due[:BATCH])
+        batch = _take_turns(due)
         Message.objects.filter(pk__in=[message.pk for message in batch]).update(
             claimed_until=Now() + CLAIM, attempts=F("attempts") + 1
         )
@@ -79,8 +90,18 @@ def _claim() -> list[Message]:
     return batch
 
 
+def _take_turns(due: QuerySet[Message]) -> list[Message]:
+    """Lock the next messages of the destinations that have waited longest, a fair share each."""
+    first = due.order_by().values_list("destination").annotate(first=Min("due_at"))
+    destinations = [name for name, _ in first.order_by("first")[:BATCH]]
+    if connection.features.has_select_for_update_skip_locked:
+        due = due.select_for_update(skip_locked=True)
+    share = BATCH // max(len(destinations), 1)
+    return [each for name in destinations for each in due.filter(destination=name)[:share]]
+
+
 def _send(message: Message) -> bool:
-    """Send one message and record the outcome. Return False if its server is unreachable."""
+    """Send one message and record the outcome. Return False if its destination is unreachable."""
     try:
         payload = open_sealed(bytes(message.payload or b""), conf.secret_keys())
         _deliverers[message.kind](payload)
@@ -129,6 +150,20 @@ def _give_up(message: Message, error: str) -> None:
         message.attempts,
         error,
     )
+
+
+def _postpone(failed: Message) -> None:
+    """Let everything for an unreachable destination wait as long as `failed`.
+
+    Otherwise a dead webhook with a long queue would cost a time-out for each of its messages, and
+    delay the webhooks of all other organizations by that much. A mail server is one and ours, so
+    its messages go on probing it.
+    """
+    if failed.kind in _breaking:
+        waiting = Message.objects.waiting().filter(kind=failed.kind, due_at__lte=Now())
+        waiting.filter(destination=failed.destination).update(
+            due_at=Now() + _pause(failed.attempts)
+        )
 
 
 def _give_back(message: Message) -> None:

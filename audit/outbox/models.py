@@ -23,6 +23,8 @@ class Message(models.Model):
     """One message to one recipient. `recipient` and `subject` are labels; the payload is sent."""
 
     kind = models.CharField(max_length=16)
+    # Messages to one destination are sent in turns with those to others, and fail together.
+    destination = models.CharField(max_length=64, default="", blank=True)
     recipient = models.CharField(max_length=320)
     subject = models.CharField(max_length=200)
     # Sealed, and erased once the message is sent or given up: a password reset link is a secret.
@@ -54,6 +56,12 @@ class Message(models.Model):
                 F("due_at"),
                 condition=Q(sent_at=None, given_up_at=None),
                 name="waiting_messages",
+            ),
+            models.Index(
+                F("destination"),
+                F("due_at"),
+                condition=Q(sent_at=None, given_up_at=None),
+                name="waiting_by_destination",
             ),
             models.Index(F("kind"), F("created_at"), name="messages_by_age"),
         ]

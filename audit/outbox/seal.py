@@ -1,4 +1,7 @@
-"""Encrypt payloads, so that a copy of the database or a backup reveals no password reset link."""
+"""Encrypt what the database keeps for later, so that a copy of it reveals no reset link or secret.
+
+Each purpose has a key of its own, derived from SECRET_KEY.
+"""
 
 import base64
 from functools import lru_cache
@@ -7,32 +10,40 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-# Separates this key from the others derived from SECRET_KEY. Changing it makes every waiting
-# message unreadable.
-_PURPOSE = b"keyway.outbox.payload.1"
+# Changing a purpose makes everything sealed for it unreadable.
+PAYLOAD = b"keyway.outbox.payload.1"
 
 
 class SealBroken(Exception):
-    """The payload was sealed under a key that is no longer configured, or was altered."""
+    """It was sealed under a key that is no longer configured, or was altered."""
 
 
-def seal(payload: bytes, keys: tuple[str, ...]) -> bytes:
-    return _box(keys).encrypt(payload)
+def seal(plain: bytes, keys: tuple[str, ...], purpose: bytes = PAYLOAD) -> bytes:
+    return _box(keys, purpose).encrypt(plain)
 
 
-def open_sealed(sealed: bytes, keys: tuple[str, ...]) -> bytes:
+def open_sealed(sealed: bytes, keys: tuple[str, ...], purpose: bytes = PAYLOAD) -> bytes:
     """Raises SealBroken."""
     try:
-        return _box(keys).decrypt(sealed)
+        return _box(keys, purpose).decrypt(sealed)
     except InvalidToken as error:
         raise SealBroken() from error
 
 
-@lru_cache(maxsize=4)
-def _box(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(_derive(key)) for key in keys])
+def is_current(sealed: bytes, keys: tuple[str, ...], purpose: bytes) -> bool:
+    """Return whether it is sealed under the newest key, so that the others can go."""
+    try:
+        _box(keys[:1], purpose).decrypt(sealed)
+    except InvalidToken:
+        return False
+    return True
 
 
-def _derive(key: str) -> bytes:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key.encode())
+@lru_cache(maxsize=8)
+def _box(keys: tuple[str, ...], purpose: bytes) -> MultiFernet:
+    return MultiFernet([Fernet(_derive(key, purpose)) for key in keys])
+
+
+def _derive(key: str, purpose: bytes) -> bytes:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(key.encode())
     return base64.urlsafe_b64encode(derived)

@@ -1,5 +1,7 @@
 """Store messages until they are sent."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.utils import timezone
@@ -12,14 +14,36 @@ KEPT = timedelta(days=30)
 SLICE = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message to be stored. Messages to one `destination` fail together; default: its kind."""
+
+    kind: str
+    recipient: str
+    subject: str
+    payload: bytes = field(repr=False)
+    destination: str = ""
+
+
 def put(*, kind: str, recipient: str, subject: str, payload: bytes) -> Message:
     """Store a message in the caller's transaction: it is sent only if that commits."""
-    return Message.objects.create(
-        kind=kind,
-        recipient=_clip(recipient, 320),
-        subject=_clip(subject, 200),
-        payload=seal(payload, conf.secret_keys()),
-    )
+    return put_all([Parcel(kind, recipient, subject, payload)])[0]
+
+
+def put_all(parcels: Iterable[Parcel]) -> list[Message]:
+    """Store messages like `put`, a few hundred a query, and return them in the same order."""
+    keys = conf.secret_keys()
+    rows = [
+        Message(
+            kind=parcel.kind,
+            recipient=_clip(parcel.recipient, 320),
+            subject=_clip(parcel.subject, 200),
+            payload=seal(parcel.payload, keys),
+            destination=parcel.destination or parcel.kind,
+        )
+        for parcel in parcels
+    ]
+    return Message.objects.bulk_create(rows, batch_size=SLICE)
 
 
 def prune() -> None:

@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 
 from tenants.models import User
 
+SINGLE_SIGN_ON = "sso"
+PROVING = frozenset({"password", "mfa", SINGLE_SIGN_ON})
 _KEPT = "kept_fields"
 _KEPT_CHARACTERS = 32_768
 
@@ -57,11 +59,10 @@ def is_recent(request: HttpRequest) -> bool:
     oldest = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
     # Only records of this user: the session may hold those of a user who signed in before.
     records = get_authentication_records(request, request.user)
-    # Only these two prove identity. allauth also records weaker methods, such as a link in an
-    # email, and a stolen mailbox must not be enough to issue keys.
-    return any(
-        record["at"] > oldest for record in records if record["method"] in {"password", "mfa"}
-    )
+    # Only these prove identity. allauth also records weaker methods, such as a link in an email,
+    # and a stolen mailbox must not be enough to issue keys. Single sign-on records when the
+    # provider asked for a sign-in, not when it remembered one.
+    return any(record["at"] > oldest for record in records if record["method"] in PROVING)
 
 
 def _keep(request: HttpRequest) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from allauth.account.forms import ResetPasswordForm
+from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -23,7 +23,7 @@ from tenants.access import Access
 from tenants.decorators import member_page
 from tenants.forms import MemberForm, RoleForm
 from tenants.invitations import invite
-from tenants.models import Membership, MembershipQuerySet, User
+from tenants.models import Membership, MembershipQuerySet
 from tenants.roles import Permission, Role, permission_to_touch
 from tenants.sign_in.recent import kept_fields, recent_sign_in
 
@@ -105,7 +105,7 @@ def member_add(request: HttpRequest, access: Access) -> HttpResponse:
                     role=role,
                     by=access.actor,
                 )
-                _greet(request, membership.user)
+                _greet(request, access, membership)
         except KeywayError as error:
             form.add_error("email", error.detail)
         else:
@@ -121,22 +121,14 @@ def _roles(access: Access) -> list[Role]:
     return [role for role in Role if access.may(permission_to_touch(role))]
 
 
-def _greet(request: HttpRequest, user: User) -> None:
-    """Confirm the addition, and email a new user a link to choose a password.
+def _greet(request: HttpRequest, access: Access, membership: Membership) -> None:
+    """Confirm the addition, and email the new member.
 
     The message is the same for existing users. Otherwise an admin could find out who already has
     an account in another organization.
     """
-    messages.success(
-        request,
-        f"Added {user.email}. If they don't have a password yet, they'll get an email with a link "
-        "to choose one.",
-    )
-    if user.has_usable_password():
-        return
-    form = ResetPasswordForm({"email": user.email})
-    if form.is_valid():
-        form.save(request)
+    messages.success(request, f"Added {membership.user.email}, and sent them an email.")
+    get_adapter(request).send_invitation(membership, by=str(access.user))
 
 
 @require_http_methods(["GET", "POST"])

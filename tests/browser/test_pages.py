@@ -19,8 +19,11 @@ PAGES = {
         "/accounts/logout/ /docs/errors/ /o/nowhere/ /admin/"
     ),
     "bob": "/profile/ /o/acme/audit-log/",
-    "staff": "/administration/tenant-agents/ /admin/ /admin/apikeys/key/",
-    "": "/accounts/login/ /accounts/password/reset/ /accounts/signup/ /docs/errors/",
+    "staff": "/administration/organizations/ /administration/organizations/?q=no-such-thing "
+    "/administration/organizations/new/ /administration/organizations/acme/rename/ "
+    "/administration/organizations/acme/suspend/ /administration/tenant-agents/ "
+    "/admin/ /admin/apikeys/key/",
+    "": "/accounts/login/ /accounts/password/reset/ /accounts/signup/ /accounts/sso/ /docs/errors/",
 }
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 

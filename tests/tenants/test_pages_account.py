@@ -91,8 +91,7 @@ def set_up(client: Client) -> list[str]:
     secret = re.search(r'id="totp-secret" readonly value="([A-Z2-7]+)"', html)
     assert secret
     assert (
-        "Incorrect code"
-        in client.post("/accounts/2fa/totp/activate/", {"code": "x"}).content.decode()
+        "Wrong code" in client.post("/accounts/2fa/totp/activate/", {"code": "x"}).content.decode()
     )
     response = client.post("/accounts/2fa/totp/activate/", {"code": code(secret[1])})
     assert response.headers["Location"] == "/accounts/2fa/recovery-codes/"
@@ -108,7 +107,7 @@ def test_second_factor_set_up_use_and_removal(bob: User, carol: User) -> None:
     assert again.get("/o/acme/").status_code == 302
     drawn(again, "2fa/authenticate")
     assert (
-        "Incorrect code"
+        "Wrong code"
         in again.post("/accounts/2fa/authenticate/", {"code": "00000000"}).content.decode()
     )
     assert again.post("/accounts/2fa/authenticate/", {"code": recovery[0]}).status_code == 302

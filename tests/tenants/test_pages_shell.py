@@ -75,6 +75,7 @@ def test_navigation_matches_each_role(
     }
     agents = {
         "/o/acme/agents/",
+        "/administration/organizations/",
         "/administration/tenant-agents/",
         "/profile/#api-keys",
         "/docs/api/",

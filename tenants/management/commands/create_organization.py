@@ -4,12 +4,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email, validate_slug
-from django.db import IntegrityError, transaction
 
 from audit.trail.actor import Actor
-from tenants import services
-from tenants.models import User
-from tenants.roles import Role
+from tenants.errors import SlugTaken
+from tenants.invitations import found
 
 
 class Command(BaseCommand):
@@ -32,19 +30,14 @@ class Command(BaseCommand):
         try:
             validate_slug(slug)
             validate_email(email)
-            with transaction.atomic():
-                by = Actor.system("create_organization")
-                organization = services.create_organization(
-                    name=options["name"] or slug, slug=slug, by=by
-                )
-                owner = User.objects.filter(
-                    email__iexact=email
-                ).first() or User.objects.create_user(email)
-                services.add_member(organization=organization, user=owner, role=Role.OWNER, by=by)
+            by = Actor.system("create_organization")
+            name = options["name"] or slug
+            membership = found(name=name, slug=slug, owner=email, by=by)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        except IntegrityError as error:
+        except SlugTaken as error:
             raise CommandError(f"An organization named {slug} already exists.") from error
+        organization, owner = membership.organization, membership.user
         self.stdout.write(
             f"Created {organization.name} ({organization.public_id}) with owner {owner.email}."
         )
