@@ -10,11 +10,17 @@ class ApikeysConfig(AppConfig):
     def ready(self) -> None:
         from apikeys import checks  # noqa: F401, PLC0415  registers itself
         from apikeys.api.schema import hooks  # noqa: F401, PLC0415  registers itself
+        from apikeys.notices import duties as notices  # noqa: PLC0415
+        from apikeys.notices import origins  # noqa: PLC0415
         from apikeys.usage import duties  # noqa: PLC0415
         from apikeys.usage.spool.state import SpoolCollector, spool_is_writable  # noqa: PLC0415
         from config.lib import metrics, readiness  # noqa: PLC0415
+        from tenants.sign_in.arrivals import on_sign_in  # noqa: PLC0415
 
-        register_id("key")
+        for prefix in ("key", "whk", "dlv"):
+            register_id(prefix)
         duties.register()
+        notices.register()
+        on_sign_in(origins.note_sign_in)
         metrics.register(SpoolCollector())
         readiness.need("spool", spool_is_writable)

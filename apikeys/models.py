@@ -10,6 +10,14 @@ from apikeys import networks
 from apikeys.authority import Authority
 from apikeys.kind import Kind
 from apikeys.networks import Network
+from apikeys.notices.models import (
+    Delivery,
+    KnownOrigin,
+    Notice,
+    OrganizationNotifications,
+    PersonNotifications,
+    Webhook,
+)
 from apikeys.scopes import agent_scopes
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
 from apikeys.usage.spool.lines import MOST_USER_AGENT
@@ -19,8 +27,13 @@ from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
 
 __all__ = [
+    "Delivery",
     "Key",
     "KeyQuerySet",
+    "KnownOrigin",
+    "Notice",
+    "OrganizationNotifications",
+    "PersonNotifications",
     "Secret",
     "SpoolSegment",
     "Status",
@@ -28,6 +41,7 @@ __all__ = [
     "UsageGap",
     "Use",
     "UseCount",
+    "Webhook",
 ]
 
 EXPIRING_WITHIN = timedelta(days=14)
@@ -134,7 +148,14 @@ class Key(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["organization", "kind", "revoked_at"], name="keys_of_organization")
+            models.Index(
+                fields=["organization", "kind", "revoked_at"], name="keys_of_organization"
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(revoked_at=None, expires_at__isnull=False),
+                name="keys_by_end",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/v1/", include(audit_urls)),
     path("", include("apikeys.urls")),
     path("", include("apikeys.oauth.urls")),
+    path("", include("apikeys.notices.urls")),
     path("", include("tenants.urls")),
     path("", include("audit.urls")),
     path("api/v1/schema", docs.SchemaView.as_view(), name="schema"),

@@ -21,6 +21,7 @@ class Permission(Enum):
     MANAGE_AGENTS = auto()
     MANAGE_MEMBERS = auto()
     MANAGE_APPLICATIONS = auto()
+    MANAGE_NOTIFICATIONS = auto()
     MANAGE_OWNERS = auto()
 
 
@@ -37,6 +38,7 @@ _ADMIN = _READING | {
     Permission.MANAGE_AGENTS,
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_APPLICATIONS,
+    Permission.MANAGE_NOTIFICATIONS,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -14,7 +14,7 @@ from django.db.models import F, Min, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from audit.outbox import conf, store
+from audit.outbox import conf
 from audit.outbox.errors import DeliveryFailed, Undeliverable, Unreachable
 from audit.outbox.models import Message
 from audit.outbox.seal import SealBroken, open_sealed
