@@ -15,7 +15,7 @@ from apikeys.notices.record import about_organization
 from apikeys.notices.spread import deliver
 from audit.outbox import signature
 from audit.outbox.errors import DeliveryFailed, Undeliverable
-from audit.outbox.post import Answer, post
+from audit.outbox.post import Reply, post
 from audit.trail.actor import Actor
 from config.lib.ids import uuid7
 
@@ -79,7 +79,7 @@ def redeliver(delivery: Delivery) -> Delivery:
     return deliver([(delivery.notice, delivery.webhook)])[0]
 
 
-def _post(delivery: Delivery, now: datetime) -> Answer:
+def _post(delivery: Delivery, now: datetime) -> Reply:
     content = body(delivery.notice)
     signed = signature.headers(
         content,
@@ -91,7 +91,7 @@ def _post(delivery: Delivery, now: datetime) -> Answer:
     return post(delivery.webhook.url, content, agent | signed)
 
 
-def _note(delivery: Delivery, at: datetime, answer: Answer | None) -> None:
+def _note(delivery: Delivery, at: datetime, answer: Reply | None) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(
         attempted_at=at,
         response_code=answer.status if answer else None,
@@ -99,7 +99,7 @@ def _note(delivery: Delivery, at: datetime, answer: Answer | None) -> None:
     )
 
 
-def _refused(webhook: Webhook, now: datetime, answer: Answer) -> None:
+def _refused(webhook: Webhook, now: datetime, answer: Reply) -> None:
     if answer.status == _GONE:
         # Standard Webhooks: the receiver wants no more of it.
         webhooks.disable(webhook=webhook, by=_BY, reason="The receiver answered 410 Gone.")

@@ -105,7 +105,7 @@ _WORDS = {
         "The webhook to {origin} is disabled",
         "Keyway disabled the webhook to {origin} of {organization}. {reason}",
         "Repair the receiver, and enable the webhook again.",
-        "/o/{slug}/settings/notifications/webhooks/{webhook_id}/",
+        "/o/{slug}/settings/webhooks/{webhook_id}/",
     ),
     Cause.SIGN_IN_NEW: Words(
         "New sign-in from {agent}",

@@ -2,13 +2,16 @@ from django.urls import path
 
 from apikeys.notices.views import settings, webhooks
 
-NOTIFICATIONS = "o/<slug:slug>/settings/notifications"
-WEBHOOK = f"{NOTIFICATIONS}/webhooks/<whk_id:webhook_id>"
+WEBHOOK = "o/<slug:slug>/settings/webhooks/<whk_id:webhook_id>"
 
 urlpatterns = [
     path("profile/notifications/", settings.my_notifications, name="profile_notifications"),
-    path(f"{NOTIFICATIONS}/", settings.notifications, name="settings_notifications"),
-    path(f"{NOTIFICATIONS}/webhooks/new/", webhooks.webhook_new, name="webhook_new"),
+    path(
+        "o/<slug:slug>/settings/notifications/",
+        settings.notifications,
+        name="settings_notifications",
+    ),
+    path("o/<slug:slug>/settings/webhooks/new/", webhooks.webhook_new, name="webhook_new"),
     path(f"{WEBHOOK}/", webhooks.webhook, name="webhook"),
     path(f"{WEBHOOK}/edit/", webhooks.webhook_edit, name="webhook_edit"),
     path(f"{WEBHOOK}/secret/", webhooks.webhook_secret, name="webhook_secret"),
@@ -17,7 +20,7 @@ urlpatterns = [
     path(f"{WEBHOOK}/delete/", webhooks.webhook_delete, name="webhook_delete"),
     path(f"{WEBHOOK}/test/", webhooks.webhook_test, name="webhook_test"),
     path(
-        f"{WEBHOOK}/deliveries/<dlv_id:delivery_id>/redeliver/",
+        f"{WEBHOOK}/<dlv_id:delivery_id>/redeliver/",
         webhooks.webhook_redeliver,
         name="webhook_redeliver",
     ),

@@ -27,7 +27,7 @@ NOT_ALLOWED = "The URL leads to an address that webhooks are not allowed to reac
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """A response: its status and the beginning of its body, printable."""
 
     status: int
@@ -38,7 +38,7 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
     """Send the request and return the answer, whatever its status.
 
     Raises Unreachable if there is none, and DeliveryFailed if it is not HTTP.
@@ -136,7 +136,7 @@ class _UntilDeadline(io.RawIOBase):
         return io.BufferedReader(self)
 
 
-def _answer(connection: socket.socket, deadline: float) -> Answer:
+def _answer(connection: socket.socket, deadline: float) -> Reply:
     source = _UntilDeadline(connection, deadline)
     response = http.client.HTTPResponse(cast("socket.socket", source), method="POST")
     response.begin()
@@ -145,7 +145,7 @@ def _answer(connection: socket.socket, deadline: float) -> Answer:
     except (http.client.HTTPException, OSError):
         body = b""  # the status has arrived, and it decides
     text = body.decode(errors="replace")[:MOST_TEXT]
-    return Answer(response.status, "".join(c if c.isprintable() else " " for c in text))
+    return Reply(response.status, "".join(c if c.isprintable() else " " for c in text))
 
 
 def _reason(error: OSError) -> str:

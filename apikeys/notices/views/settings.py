@@ -18,7 +18,7 @@ from tenants.sign_in.recent import kept_fields, person, recent_sign_in
 
 
 @require_http_methods(["GET", "POST"])
-@member_page(Permission.MANAGE_NOTIFICATIONS, in_snapshot=False)
+@member_page(Permission.MANAGE_NOTIFICATIONS)
 def notifications(request: HttpRequest, access: Access) -> HttpResponse:
     if request.method == "POST":
         return _choose(request, access)

@@ -39,7 +39,7 @@ def webhook(request: HttpRequest, access: Access, webhook_id: uuid.UUID) -> Http
 
 
 @require_http_methods(["GET", "POST"])
-@member_page(Permission.MANAGE_NOTIFICATIONS, in_snapshot=False)
+@member_page(Permission.MANAGE_NOTIFICATIONS)
 @recent_sign_in
 def webhook_new(request: HttpRequest, access: Access) -> HttpResponse:
     data = request.POST if request.method == "POST" else kept_fields(request)
@@ -65,7 +65,7 @@ def webhook_new(request: HttpRequest, access: Access) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@member_page(Permission.MANAGE_NOTIFICATIONS, in_snapshot=False)
+@member_page(Permission.MANAGE_NOTIFICATIONS)
 @recent_sign_in
 def webhook_edit(request: HttpRequest, access: Access, webhook_id: uuid.UUID) -> HttpResponse:
     found = _find(access, webhook_id)
@@ -84,7 +84,7 @@ def webhook_edit(request: HttpRequest, access: Access, webhook_id: uuid.UUID) ->
 
 
 @require_http_methods(["GET", "POST"])
-@member_page(Permission.MANAGE_NOTIFICATIONS, in_snapshot=False)
+@member_page(Permission.MANAGE_NOTIFICATIONS)
 @recent_sign_in
 def webhook_secret(request: HttpRequest, access: Access, webhook_id: uuid.UUID) -> HttpResponse:
     found = _find(access, webhook_id)
@@ -140,7 +140,6 @@ def webhook_delete(request: HttpRequest, access: Access, webhook_id: uuid.UUID) 
 
 @require_POST
 @member_page(Permission.MANAGE_NOTIFICATIONS)
-@recent_sign_in
 def webhook_test(request: HttpRequest, access: Access, webhook_id: uuid.UUID) -> HttpResponse:
     found = _find(access, webhook_id)
     return _send(request, access, found, lambda: deliveries.send_test(found))
@@ -148,7 +147,6 @@ def webhook_test(request: HttpRequest, access: Access, webhook_id: uuid.UUID) ->
 
 @require_POST
 @member_page(Permission.MANAGE_NOTIFICATIONS)
-@recent_sign_in
 def webhook_redeliver(
     request: HttpRequest, access: Access, webhook_id: uuid.UUID, delivery_id: uuid.UUID
 ) -> HttpResponse:
