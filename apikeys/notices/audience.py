@@ -30,10 +30,11 @@ MANAGING_ROLES = [
 
 
 class Why(Enum):
-    """Why a person gets an email, and so where they can stop it."""
+    """Why a person gets an email, and so how it is worded and where they can stop it."""
 
-    PERSONAL = "personal"
-    ADMIN = "admin"
+    PERSONAL = "it is about them"
+    ADMIN = "the organization emails its admins"
+    CURIOUS = "they manage the organization and chose it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Audience:
         if notice.cause == Cause.KEY_ISSUED and notice.organization_id:
             for membership in self._managers[notice.organization_id]:
                 if self._wants(membership.user, ANY_NEW_KEY):
-                    yield Reader(membership.user, Why.PERSONAL)
+                    yield Reader(membership.user, Why.CURIOUS)
 
     def _wants(self, user: User, name: str) -> bool:
         return bool(self._choices.get(user.pk, {}).get(name, _DEFAULTS[name]))

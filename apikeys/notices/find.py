@@ -14,6 +14,7 @@ from django.db.models import (
     Exists,
     ExpressionWrapper,
     F,
+    IntegerField,
     OuterRef,
     Q,
     Subquery,
@@ -147,7 +148,7 @@ def _silent(now: datetime) -> AgentQuerySet:
     )
     return (
         Agent.objects.filter(last_seen_at__gt=now - CATCH_UP, organization__suspended_at=None)
-        .annotate(seconds=Subquery(seconds))
+        .annotate(seconds=Subquery(seconds, output_field=IntegerField()))
         .annotate(silent_at=silent_at)
         .filter(silent_at__lt=now)
         .exclude(Exists(known))

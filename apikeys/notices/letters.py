@@ -135,9 +135,7 @@ def write(notices: Sequence[Notice], why: Why, site: str) -> tuple[str, str]:
 
 def _words(notice: Notice, why: Why) -> Words:
     if notice.cause == Cause.KEY_ISSUED:
-        owner = (notice.data["key"]["owner"] or {}).get("id")
-        is_theirs = why is Why.PERSONAL and notice.person and notice.person.public_id == owner
-        return _ISSUED_TO_YOU if is_theirs else _ISSUED
+        return _ISSUED_TO_YOU if why is Why.PERSONAL else _ISSUED
     if notice.cause == Cause.APPROVAL_ANSWERED:
         return _APPROVED if notice.data["approved"] else _REFUSED
     return _WORDS[Cause(notice.cause)]

@@ -160,8 +160,10 @@ def _postpone(failed: Message) -> None:
     its messages go on probing it.
     """
     if failed.kind in _breaking:
-        waiting = Message.objects.due().filter(kind=failed.kind, destination=failed.destination)
-        waiting.update(due_at=Now() + _pause(failed.attempts))
+        waiting = Message.objects.waiting().filter(kind=failed.kind, due_at__lte=Now())
+        waiting.filter(destination=failed.destination).update(
+            due_at=Now() + _pause(failed.attempts)
+        )
 
 
 def _give_back(message: Message) -> None:

@@ -46,6 +46,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
     destination = parse(url)
     try:
         with closing(_connect(destination, conf.webhook_networks())) as connection:
+            connection.settimeout(ANSWER_SECONDS)
             connection.sendall(_request(destination, body, headers))
             return _answer(connection, time.monotonic() + ANSWER_SECONDS)
     except http.client.HTTPException as error:
@@ -57,45 +58,47 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
 
 
 def _connect(destination: Destination, allowed: Networks) -> socket.socket:
-    """Connect to the first address that accepts, if all of them are allowed."""
+    """Connect to the first address that accepts, if all of them are allowed. Raises OSError."""
     until = time.monotonic() + CONNECT_SECONDS
     failure = OSError("The host name has no address.")
-    for address in _resolve(destination, allowed):
-        left = max(until - time.monotonic(), 0.001)
+    for family, address in _resolve(destination, allowed):
+        connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection = socket.create_connection((address, destination.port), timeout=left)
-        except OSError as error:
-            failure = error
-        else:
+            connection.settimeout(_left(until))
+            connection.connect(address)
+            connection.settimeout(_left(until))
             return _secured(connection, destination)
+        except OSError as error:
+            connection.close()
+            failure = error
     raise failure
 
 
-def _resolve(destination: Destination, allowed: Networks) -> list[str]:
+def _left(until: float) -> float:
+    """One time for all addresses of a host: it can have a hundred that never answer."""
+    return max(until - time.monotonic(), 0.001)
+
+
+def _resolve(destination: Destination, allowed: Networks) -> list[tuple[int, Any]]:
+    """Return the family and socket address of each address of the host."""
     try:
         found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unreachable("The host name cannot be resolved.") from error
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     # All of them: a name with a public and a private address must not depend on their order.
-    for address in addresses:
-        judged = literal(address)
+    for *_, address in found:
+        judged = literal(str(address[0]))
         if judged is None or not is_reachable(judged, destination, allowed):
             # Without the address, which would reveal names of the operator's own network.
             raise Unreachable(NOT_ALLOWED)
-    return addresses
+    return [(family, address) for family, *_, address in found]
 
 
 def _secured(connection: socket.socket, destination: Destination) -> socket.socket:
-    connection.settimeout(ANSWER_SECONDS)
     if destination.scheme != "https":
         return connection
-    try:
-        context = ssl.create_default_context()
-        return context.wrap_socket(connection, server_hostname=destination.host)
-    except BaseException:
-        connection.close()
-        raise
+    context = ssl.create_default_context()
+    return context.wrap_socket(connection, server_hostname=destination.host)
 
 
 def _request(destination: Destination, body: bytes, headers: Mapping[str, str]) -> bytes:
