@@ -20,6 +20,7 @@ from apikeys.notices.webhooks import AddedWebhook
 from audit.models import TrailEntry
 from audit.outbox import deliver
 from audit.outbox.models import Message
+from config.lib.logs import redact
 from tenants.models import Organization, User
 from tests.apikeys.notices.conftest import (
     Clock,
@@ -230,6 +231,7 @@ def test_secret_is_nowhere_in_clear(hook: AddedWebhook, caplog: pytest.LogCaptur
     trail = " ".join(TrailEntry.objects.values_list("body", flat=True))
     for text in (trail, caplog.text, repr(hook), str(hook.plaintext)):
         assert secret[6:30] not in text
+    assert redact(f"sent with {secret}, then") == "sent with whsec_[redacted], then"
     assert "token=abc" not in trail, "the path can hold a token of the receiver"
 
 
