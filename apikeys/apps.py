@@ -12,16 +12,21 @@ class ApikeysConfig(AppConfig):
     def ready(self) -> None:
         from apikeys import checks, wording  # noqa: F401, PLC0415  checks register themselves
         from apikeys.api.schema import hooks  # noqa: F401, PLC0415  registers itself
+        from apikeys.notices import duties as notices  # noqa: PLC0415
+        from apikeys.notices import origins  # noqa: PLC0415
         from apikeys.services import hand_over  # noqa: PLC0415
         from apikeys.usage import duties  # noqa: PLC0415
         from apikeys.usage.spool.state import SpoolCollector, spool_is_writable  # noqa: PLC0415
         from config.lib import metrics, readiness  # noqa: PLC0415
         from config.lib.worker import duties as worker  # noqa: PLC0415
+        from tenants.sign_in.arrivals import on_sign_in  # noqa: PLC0415
 
-        register_id("key")
-        register_id("hov")
+        for prefix in ("key", "hov", "whk", "dlv"):
+            register_id(prefix)
         duties.register()
+        notices.register()
         worker.register("finish_hand_overs", every=timedelta(seconds=10), run=hand_over.finish)
+        on_sign_in(origins.note_sign_in)
         wording.register()
         metrics.register(SpoolCollector())
         readiness.need("spool", spool_is_writable)

@@ -11,6 +11,14 @@ from apikeys.authority import Authority
 from apikeys.hand_over import HandOver
 from apikeys.kind import Kind
 from apikeys.networks import Network
+from apikeys.notices.models import (
+    Delivery,
+    KnownOrigin,
+    Notice,
+    OrganizationNotifications,
+    PersonNotifications,
+    Webhook,
+)
 from apikeys.scopes import agent_scopes, canonical_all
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
 from apikeys.usage.spool.lines import MOST_USER_AGENT
@@ -20,9 +28,14 @@ from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
 
 __all__ = [
+    "Delivery",
     "HandOver",
     "Key",
     "KeyQuerySet",
+    "KnownOrigin",
+    "Notice",
+    "OrganizationNotifications",
+    "PersonNotifications",
     "Secret",
     "SpoolSegment",
     "Status",
@@ -30,6 +43,7 @@ __all__ = [
     "UsageGap",
     "Use",
     "UseCount",
+    "Webhook",
 ]
 
 EXPIRING_WITHIN = timedelta(days=14)
@@ -142,7 +156,14 @@ class Key(models.Model):
             models.UniqueConstraint(fields=["idempotency_key"], name="one_request_issues_one_key"),
         ]
         indexes = [
-            models.Index(fields=["organization", "kind", "revoked_at"], name="keys_of_organization")
+            models.Index(
+                fields=["organization", "kind", "revoked_at"], name="keys_of_organization"
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(revoked_at=None, expires_at__isnull=False),
+                name="keys_by_end",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ urlpatterns = [
     path("v1/", include(dialects.dbaudit_urlpatterns)),
     path("", include("apikeys.urls")),
     path("", include("apikeys.oauth.urls")),
+    path("", include("apikeys.notices.urls")),
     path("", include("tenants.urls")),
     path("", include("audit.urls")),
     path("api/v1/schema", docs.SchemaView.as_view(), name="schema"),

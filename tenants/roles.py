@@ -22,6 +22,7 @@ class Permission(Enum):
     MANAGE_AGENTS = auto()
     MANAGE_MEMBERS = auto()
     MANAGE_APPLICATIONS = auto()
+    MANAGE_NOTIFICATIONS = auto()
     MANAGE_OWNERS = auto()
     MANAGE_SINGLE_SIGN_ON = auto()
 
@@ -40,6 +41,7 @@ _ADMIN = _READING | {
     Permission.MANAGE_AGENTS,
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_APPLICATIONS,
+    Permission.MANAGE_NOTIFICATIONS,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -190,6 +190,16 @@ BOTH /o/{slug}/members/{membership_id}/deactivate/     >     ++xxx-   >>
 BOTH /o/{slug}/members/{membership_id}/reactivate/     >     ++xxx-   >>
 BOTH /o/{slug}/members/{membership_id}/remove/         >     ++xxx-   >>
 BOTH /o/{slug}/members/{membership_id}/role/           >     ++xxx-   >>
+BOTH /o/{slug}/settings/notifications/                 >     ++xxx-   >>
+BOTH /o/{slug}/settings/webhooks/new/                  >     ++xxx-   >>
+GET  /o/{slug}/settings/webhooks/{webhook_id}/         >     ++xxx-   >>
+BOTH /o/{slug}/settings/webhooks/{webhook_id}/edit/    >     ++xxx-   >>
+BOTH /o/{slug}/settings/webhooks/{webhook_id}/secret/  >     ++xxx-   >>
+BOTH /o/{slug}/settings/webhooks/{webhook_id}/disable/ >     ++xxx-   >>
+BOTH /o/{slug}/settings/webhooks/{webhook_id}/enable/  >     ++xxx-   >>
+BOTH /o/{slug}/settings/webhooks/{webhook_id}/delete/  >     ++xxx-   >>
+POST /o/{slug}/settings/webhooks/{webhook_id}/test/    >     ++xxx-   >>
+POST /o/{slug}/settings/webhooks/{webhook_id}/{delivery_id}/redeliver/ >     ++xxx-   >>
 BOTH /oauth/authorize                                  >     ++++++   >>
 BOTH /profile/                                         >     ++++++   >>
 BOTH /profile/api-keys/new/                            >     +++xx+   >>
@@ -200,6 +210,7 @@ BOTH /o/{slug}/single-sign-on/provider/remove/          >     +xxxx-   >>
 BOTH /o/{slug}/single-sign-on/domains/add/              >     +xxxx-   >>
 BOTH /o/{slug}/single-sign-on/domains/{domain_id}/      >     +xxxx-   >>
 BOTH /o/{slug}/single-sign-on/domains/{domain_id}/remove/ >     +xxxx-   >>
+BOTH /profile/notifications/                           >     ++++++   >>
 POST /profile/programs/{family_id}/sign-out/           >     --+---   >>
 POST /profile/sessions/{session_id}/sign-out/          >     --+---   >>
 """

@@ -21,6 +21,7 @@ from rest_framework.test import APIClient
 
 from apikeys import services as keys
 from apikeys.guards import GUARDS as KEY_GUARDS
+from apikeys.notices import deliveries, webhooks
 from apikeys.oauth import services as applications
 from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
@@ -259,6 +260,15 @@ def loot(
     application = applications.register(
         organization=acme, draft=draft, by=SYSTEM, created_by=bob
     ).application
+    webhook = webhooks.add(
+        organization=acme,
+        url="https://hooks.acme-siem.example/in",
+        causes=["key.issued"],
+        by=SYSTEM,
+        created_by=bob,
+        idempotency_key="loot",
+    ).webhook
+    delivery = deliveries.send_test(webhook)
     presence = agents.Presence(acme.pk, "live", agent_key.key.pk, timezone.now(), SYSTEM)
     agent = agents.heartbeat(
         presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0
@@ -276,6 +286,8 @@ def loot(
         "application_id": [application.public_id],
         "session_id": [str(UserSession.objects.filter(user=bob).latest("pk").pk)],
         "domain_id": [claim_domain(organization=acme, domain="acme.example", by=SYSTEM).public_id],
+        "webhook_id": [webhook.public_id],
+        "delivery_id": [delivery.public_id],
         "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
 

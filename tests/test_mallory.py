@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from apikeys.models import Key, Secret
+from apikeys.models import Delivery, Key, OrganizationNotifications, Secret, Webhook
 from apikeys.oauth.models import AccessToken, Application, Grant, RefreshToken
 from apikeys.services import Issued
 from audit.models import ActivityEvent, TrailEntry, TrailHead
@@ -35,6 +35,7 @@ MARKS = (
     "Acme script",
     "Acme ledger",
     "acme-ledger-import",
+    "acme-siem",
 )
 
 
@@ -54,6 +55,9 @@ def acmes_rows(acme: Organization) -> list[Any]:
             model._default_manager.filter(application__organization=acme).count()
             for model in (AccessToken, RefreshToken, Grant)
         ),
+        *Webhook.objects.filter(**ours).order_by("pk").values_list(),
+        *Delivery.objects.filter(webhook__organization=acme).values_list("pk"),
+        *OrganizationNotifications.objects.filter(**ours).values_list(),
         *TokenFamily.objects.filter(user__memberships__organization=acme)
         .order_by("pk")
         .values_list(),

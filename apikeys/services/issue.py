@@ -15,6 +15,7 @@ from apikeys.errors import AlreadyIssued, ExpiryInThePast, IdempotencyKeyReused
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.networks import Network
+from apikeys.notices.record import key_issued
 from apikeys.services.change import (
     authority_of_owner,
     grantable,
@@ -144,6 +145,7 @@ def _issue(
             key.save(force_insert=True)
             secret.save(force_insert=True)
             record(Action.KEY_ISSUED, key, by, _recorded(key, plaintext))
+            key_issued(key, mask=plaintext.mask, by=by)
     except IntegrityError:
         # A concurrent copy of the request won between the check above and the insert.
         _refuse_replay(key, order)

@@ -46,6 +46,13 @@ class Action(models.TextChoices):
     APPLICATION_DELETED = "application.deleted", "Application deleted"
     APPLICATION_AUTHORIZED = "application.authorized", "Application authorized"
     APPLICATION_TOKENS_ENDED = "application.tokens_ended", "Application's tokens revoked"
+    NOTIFICATIONS_CHANGED = "notifications.changed", "Notifications changed"
+    WEBHOOK_ADDED = "webhook.added", "Webhook added"
+    WEBHOOK_CHANGED = "webhook.changed", "Webhook changed"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated", "Webhook's secret rotated"
+    WEBHOOK_DISABLED = "webhook.disabled", "Webhook disabled"
+    WEBHOOK_ENABLED = "webhook.enabled", "Webhook enabled"
+    WEBHOOK_DELETED = "webhook.deleted", "Webhook deleted"
     TRAIL_EXPORTED = "trail.exported", "Audit log exported"
 
 

@@ -27,7 +27,8 @@ _KEYS = re.compile(r"((?:live|test|oat|ort|oac|ocs)_)[0-9A-Za-z]{8,}")
 _OTHERS = re.compile(
     r"""(?P<name>\b(?:bearer|basic)\s+(?=\S*[\d.=])|(?:__Host-)?keyway(?:-csrf)?=)[^\s"',;\\]+"""
     r"""|(?P<proof>\$argon2id\$)[^\s"'\\]+"""
-    r"""|(?P<token>\beyJ)[\w-]{8,}(?:\.[\w-]*)*""",
+    r"""|(?P<token>\beyJ)[\w-]{8,}(?:\.[\w-]*)*"""
+    r"""|(?P<webhook>\bwhsec_)[\w+/=-]{8,}""",
     re.IGNORECASE,
 )
 REDACTED = "[redacted]"
@@ -70,7 +71,9 @@ def about(subject: _Subject | None) -> None:
 
 
 def redact(line: str) -> str:
-    return _OTHERS.sub(rf"\g<name>\g<proof>\g<token>{REDACTED}", _KEYS.sub(rf"\1{REDACTED}", line))
+    return _OTHERS.sub(
+        rf"\g<name>\g<proof>\g<token>\g<webhook>{REDACTED}", _KEYS.sub(rf"\1{REDACTED}", line)
+    )
 
 
 def _add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -1,7 +1,7 @@
 """How allauth signs people in and out for Keyway, and the emails that it sends."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
@@ -11,7 +11,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,9 +21,10 @@ from tenants import conf
 from tenants.access import actor
 from tenants.models import Membership, User
 from tenants.sign_in import sessions
+from tenants.sign_in.arrivals import SignIn, announce
 from tenants.sign_in.recent import person
 from tenants.sign_in.tokens import services as tokens
-from tenants.sign_in.tokens.models import EndReason
+from tenants.sign_in.tokens.models import USER_AGENT_LENGTH, EndReason
 from tenants.sign_up import has_account, ticket_for
 
 # Of a name or a browser in an email. Longer ones could pass for text of the email's own.
@@ -52,6 +53,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Close allauth's own sign-up, which creates accounts before their address is confirmed."""
         return False
+
+    def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
+        """Announce a browser's new session. Asking for the password again does not call this."""
+        agent = printable(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH)
+        with transaction.atomic():
+            announce(SignIn(user, client_ip(request.META), agent, timezone.now()))
+        return cast("HttpResponse", super().post_login(request, user, **options))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Take the address from the one setting that all of Keyway uses."""

@@ -13,6 +13,7 @@ PAGES = {
         "/o/acme/agents/ /o/acme/members/ /o/acme/members/add/ /o/acme/agents/configuration/ "
         "/o/acme/agents/api-keys/ /o/acme/agents/api-keys/?status=all "
         "/o/acme/agents/api-keys/new/ /o/acme/applications/ /o/acme/applications/new/ "
+        "/o/acme/settings/notifications/ /o/acme/settings/webhooks/new/ /profile/notifications/ "
         "/administration/tenant-agents/ /profile/ /profile/?status=all /profile/api-keys/new/ "
         "/accounts/password/change/ /accounts/2fa/ /accounts/2fa/totp/activate/ "
         "/accounts/sessions/ /accounts/reauthenticate/ "

@@ -21,6 +21,8 @@ from audit.trail.actor import Actor
 from config.lib.ids import uuid7
 from tenants import conf
 from tenants.models import User
+from tenants.sign_in import arrivals
+from tenants.sign_in.arrivals import SignIn
 from tenants.sign_in.tokens import token
 from tenants.sign_in.tokens.errors import InvalidToken, RefreshReused
 from tenants.sign_in.tokens.models import EndReason, RefreshToken, TokenFamily, password_mark
@@ -69,6 +71,7 @@ def sign_in(*, user: User, origin: Origin, at: datetime) -> TokenPair:
         ip=origin.ip or None,
         user_agent=origin.user_agent,
     )
+    arrivals.announce(SignIn(user, origin.ip, origin.user_agent, at))
     return _issue(family, at, replaces=None)
 
 

@@ -171,7 +171,7 @@ def test_killed_sender_leaves_its_message(
 
 def test_unknown_kind_waits_for_another_worker(send: Send) -> None:
     send("bob@acme.example")
-    Message.objects.update(kind="webhook")
+    Message.objects.update(kind="telegram")
     deliver.send_due()
     assert Message.objects.get().attempts == 0
 

@@ -1,0 +1,33 @@
+"""What the worker does for notices."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from apikeys.notices import deliveries, find, origins, spread, webhooks
+from apikeys.notices.models import Notice
+from audit.outbox import deliver
+from config.lib.worker import duties
+
+# Longer than any event is found after, or an old one would get a second notice.
+KEPT = timedelta(days=90)
+SLICE = 1000
+
+
+def register() -> None:
+    deliver.register("webhook", deliveries.send, duty="send_webhooks", breaks=True)
+    seconds = timedelta(seconds=1)
+    duties.register("spread_notices", every=2 * seconds, run=spread.spread, lasts=15 * seconds)
+    duties.register("notice_agents", every=timedelta(minutes=1), run=find.notice_agents)
+    duties.register("notice_keys", every=timedelta(minutes=5), run=find.notice_keys)
+    duties.register("prune_notices", every=timedelta(hours=1), run=prune)
+
+
+def prune() -> None:
+    """Delete old notices and places, and seal webhooks' secrets under the newest key."""
+    now = timezone.now()
+    old = Notice.objects.filter(created_at__lt=now - KEPT, spread_at__isnull=False)
+    while slice_ := list(old.order_by("created_at").values_list("pk", flat=True)[:SLICE]):
+        Notice.objects.filter(pk__in=slice_).delete()
+    origins.forget(now - origins.REMEMBERED)
+    webhooks.reseal()
