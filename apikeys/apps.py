@@ -15,6 +15,7 @@ class ApikeysConfig(AppConfig):
         from config.lib import metrics, readiness  # noqa: PLC0415
 
         register_id("key")
+        register_id("sec")
         duties.register()
         metrics.register(SpoolCollector())
         readiness.need("spool", spool_is_writable)

@@ -1,9 +1,20 @@
 from django.urls import path
 
-from apikeys.views import agent_keys, agents, overview, profile, public_keys, tenant_agents, usage
+from apikeys.views import (
+    agent_keys,
+    agents,
+    overview,
+    profile,
+    public_keys,
+    rotation,
+    tenant_agents,
+    usage,
+)
 
 PUBLIC_KEY = "profile/api-keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"
+
+KEY = "keys/<key_id:key_id>"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -11,6 +22,8 @@ urlpatterns = [
     path("profile/", profile.profile, name="profile"),
     path("administration/tenant-agents/", tenant_agents.tenant_agents, name="tenant_agents"),
     path("o/<slug:slug>/agents/", agents.agents, name="agents"),
+    path(f"{KEY}/rotate/", rotation.key_rotate, name="key_rotate"),
+    path(f"{KEY}/secrets/<sec_id:secret_id>/end/", rotation.key_end_secret, name="key_end_secret"),
     path("profile/api-keys/new/", public_keys.public_key_new, name="public_key_new"),
     path(f"{PUBLIC_KEY}/revoke/", public_keys.public_key_revoke, name="public_key_revoke"),
     path(f"{PUBLIC_KEY}/pause/", public_keys.public_key_pause, name="public_key_pause"),

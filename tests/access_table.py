@@ -133,6 +133,9 @@ GET  /                                                 >     ~~~~~~   >>
 GET  /administration/tenant-agents/                    >     ++x+++   >>
 GET  /docs/api/                                        +     ++++++   ++
 GET  /docs/errors/                                     +     ++++++   ++
+BOTH /keys/{agent}/rotate/                             >     ++xx+-   >>
+BOTH /keys/{script}/rotate/                            >     +++x--   >>
+BOTH /keys/{script}/secrets/{secret_id}/end/           >     +++x--   >>
 GET  /o/{slug}/                                        >     ++++x-   >>
 GET  /o/{slug}/activity/                               >     ++++x-   >>
 GET  /o/{slug}/activity/{event_id}/                    >     ++++x-   >>

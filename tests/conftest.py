@@ -275,6 +275,7 @@ def loot(
         "slug": ["acme"],
         "organization_id": [acme.public_id],
         "key_id": [agent_key.key.public_id, script.key.public_id],
+        "secret_id": [agent_key.key.secrets.get().public_id, script.key.secrets.get().public_id],
         "membership_id": [membership_of(bob).public_id],
         "event_id": [encode("evt", event.event_id)],
         "agent_id": [agent.public_id],

@@ -16,6 +16,7 @@ from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Span, Tally, Window
+from apikeys.views.secrets_panel import secrets_panel
 from apikeys.views.usage_chart import Chart
 from config.lib.export import csv_lines
 from config.lib.snapshot import one_snapshot
@@ -69,12 +70,13 @@ def _usage(
         "windows": Window,
         "is_agent": key.kind == Kind.AGENT,
     }
-    return render(request, "apikeys/usage.html", context | _figures(key, tally, window, at))
+    figures = _figures(key, tally, window, at)
+    panel = secrets_panel(request, key, figures["statistics"].secrets, at)
+    return render(request, "apikeys/usage.html", context | figures | {"panel": panel})
 
 
 def _figures(key: Key, tally: Tally, window: Window, at: datetime) -> dict[str, Any]:
     return {
-        "now": at,
         "tally": tally,
         "chart": Chart(tally.bars, _LABELS[window]),
         "denials": statistics.ranked(tally.figures.denials),
