@@ -55,7 +55,7 @@ def settle(at: datetime) -> bool:
 
 
 def lapse(at: datetime) -> None:
-    """End pending secrets that nobody used in time. Their keys keep the old secret."""
+    """End pending secrets that were not used in time. Their keys keep the old secret."""
     unused = Secret.objects.pending().filter(~is_used(), lapses_at__lte=at)
     _each(unused, _lapse, at)
 

@@ -20,7 +20,7 @@ _USABLE = {SecretState.PENDING, SecretState.LIVE, SecretState.RETIRING}
 
 
 @dataclass(frozen=True, slots=True)
-class SecretRow:
+class ShownSecret:
     use: SecretUse
     state: SecretState
     can_end: bool
@@ -34,7 +34,7 @@ class SecretRow:
 class SecretsPanel:
     """What `apikeys/secrets.html` and `apikeys/alarms.html` show."""
 
-    rows: Sequence[SecretRow]
+    rows: Sequence[ShownSecret]
     hosts: HostProgress | None
     alarms: Sequence[RetiredSecretAlarm]
     can_rotate: bool
@@ -57,7 +57,7 @@ def secrets_panel(
     states = [use.secret.state(at) for use in uses]
     usable = sum(state in _USABLE for state in states)
     rows = [
-        SecretRow(use, state, can_end=may_change and usable > 1 and state in _USABLE)
+        ShownSecret(use, state, can_end=may_change and usable > 1 and state in _USABLE)
         for use, state in zip(uses, states, strict=True)
     ]
     hosts = host_progress(key, at)
