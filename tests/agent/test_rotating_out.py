@@ -21,7 +21,7 @@ def warnings_after(caplog: pytest.LogCaptureFixture, *answers: dict[str, Any]) -
     )
     beats: Any = Heartbeat(
         server=SimpleNamespace(heartbeat=lambda report: next(scripted)),  # type: ignore[arg-type]
-        source=SimpleNamespace(backlog=lambda: 0),  # type: ignore[arg-type]
+        source=SimpleNamespace(backlog=lambda: 0),
         configuration=remote,  # type: ignore[arg-type]
         host="sql-1",
         stop=threading.Event(),
