@@ -143,6 +143,7 @@ def rotate(
     flaws = []
     if not wait(lambda: left(admin, key_id) == names, "all but one"):
         flaws.append(f"not moved: {left(admin, key_id)}, should be {names}")
+        flaws += [f"{host.name}: {host.agent.log[-500:]}" for host in moving]
     if not wait(lambda: states(admin, key_id) == ["live", "retiring"], "the first use"):
         flaws.append(f"before the last host, the secrets are {states(admin, key_id)}")
     if moves_last:
