@@ -21,7 +21,7 @@ class ApikeysConfig(AppConfig):
         from config.lib.worker import duties as worker  # noqa: PLC0415
         from tenants.sign_in.arrivals import on_sign_in  # noqa: PLC0415
 
-        for prefix in ("key", "hov", "whk", "dlv"):
+        for prefix in ("key", "sec", "hov", "whk", "dlv"):
             register_id(prefix)
         duties.register()
         notices.register()

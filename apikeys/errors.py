@@ -16,6 +16,16 @@ class AlreadyIssued(KeywayError):
     )
 
 
+class AlreadyRotated(KeywayError):
+    """The same form was submitted before. No second secret was made."""
+
+    code = "already_rotated"
+    detail = (
+        "This form was already submitted and the key has its new secret. "
+        "If you lost it, rotate the key again."
+    )
+
+
 class IdempotencyKeyReused(KeywayError):
     code = "idempotency_key_reused"
     detail = "This Idempotency-Key was already used with a different body. Nothing was issued."

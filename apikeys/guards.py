@@ -58,6 +58,19 @@ GUARDS = (
         when="NEW.key_id <> OLD.key_id OR NEW.lookup <> OLD.lookup "
         "OR NEW.created_at <> OLD.created_at",
     ),
+    # Only the first use of a pending secret activates it. A second activation would set the old
+    # secret's end again, and one that has lapsed must not work once more.
+    Guard(
+        "pending_secret_is_activated_once",
+        "apikeys_secret",
+        "UPDATE",
+        when="(OLD.activated_at IS NOT NULL "
+        "AND (NEW.activated_at IS NULL OR NEW.activated_at <> OLD.activated_at)) "
+        "OR (OLD.activated_at IS NULL AND NEW.activated_at IS NOT NULL "
+        "AND OLD.retired_at IS NOT NULL) "
+        "OR NEW.lapses_at <> OLD.lapses_at "
+        "OR (NEW.lapses_at IS NULL) <> (OLD.lapses_at IS NULL)",
+    ),
     # Bringing a retirement forward is allowed, postponing it is not: a rotation promised when the
     # old secret ends.
     Guard(
@@ -67,8 +80,8 @@ GUARDS = (
         when="OLD.retired_at IS NOT NULL "
         "AND (NEW.retired_at IS NULL OR NEW.retired_at > OLD.retired_at)",
     ),
-    # Checking at INSERT is enough: the guard above lets the number of usable secrets only fall
-    # later.
+    # Pending secrets count, since verification accepts them. Checking at INSERT is enough: the
+    # guards above let the number of usable secrets only fall later.
     Guard(
         "key_has_at_most_two_usable_secrets",
         "apikeys_secret",

@@ -20,7 +20,15 @@ from apikeys.notices.models import (
     Webhook,
 )
 from apikeys.scopes import agent_scopes, canonical_all
-from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
+from apikeys.stored_secret import Secret
+from apikeys.usage.models import (
+    RetiredUse,
+    SpoolSegment,
+    UnprovenCount,
+    UsageGap,
+    Use,
+    UseCount,
+)
 from apikeys.usage.spool.lines import MOST_USER_AGENT
 from audit.trail.actor import Target
 from config.lib.environment import Environment
@@ -36,6 +44,7 @@ __all__ = [
     "Notice",
     "OrganizationNotifications",
     "PersonNotifications",
+    "RetiredUse",
     "Secret",
     "SpoolSegment",
     "Status",
@@ -206,18 +215,34 @@ class Key(models.Model):
         )
 
     @property
-    def newest_secret(self) -> Secret | None:
-        return max(self.secrets.all(), key=lambda secret: secret.created_at, default=None)
+    def live_secret(self) -> Secret | None:
+        """The newest secret that took effect. A pending one may never reach its caller."""
+        secrets = (secret for secret in self.secrets.all() if secret.has_taken_effect)
+        return max(secrets, key=_created_at, default=None)
 
     @property
     def mask(self) -> str:
-        newest = self.newest_secret
-        return newest.mask if newest else ""
+        return self.live_secret.mask if self.live_secret else ""
 
     @property
     def rotated_at(self) -> datetime | None:
-        newest = self.newest_secret
-        return newest.created_at if newest and len(self.secrets.all()) > 1 else None
+        """When the newest secret was made, unless it is the first. Skips those that lapsed."""
+        made = [
+            secret
+            for secret in self.secrets.all()
+            if secret.has_taken_effect or secret.retired_at is None
+        ]
+        return max(made, key=_created_at).created_at if len(made) > 1 else None
+
+    def usable_secrets(self, at: datetime) -> list[Secret]:
+        """The secrets that are pending, live or retiring, newest first."""
+        usable = (s for s in self.secrets.all() if s.retired_at is None or s.retired_at > at)
+        return sorted(usable, key=_created_at, reverse=True)
+
+    def old_secret_ends_at(self, at: datetime) -> datetime | None:
+        """When the secret that is being rotated out ends, if that is known and still to come."""
+        ends = (secret.retired_at for secret in self.usable_secrets(at) if secret.retired_at)
+        return max(ends, default=None)
 
     def status(self, at: datetime) -> Status:
         if self.revoked_at:
@@ -242,33 +267,5 @@ class Key(models.Model):
         return Target(kind="key", id=self.public_id, name=self.name)
 
 
-class Secret(models.Model):
-    """The stored half of a secret: how to find it and how to prove it, never the secret itself."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    key = models.ForeignKey(Key, models.PROTECT, related_name="secrets")
-    lookup = models.BigIntegerField(
-        unique=True, help_text="8 bytes of a keyed hash: finds the row, proves nothing."
-    )
-    proof = models.CharField(max_length=256)
-    pepper_version = models.PositiveSmallIntegerField()
-    mask = models.CharField(max_length=64)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    retired_at = models.DateTimeField(
-        null=True, blank=True, help_text="From then on it is refused; the clock decides."
-    )
-
-    class Meta:
-        constraints = [
-            # Two concurrent rotations would otherwise both insert a secret that never retires.
-            models.UniqueConstraint(
-                fields=["key"], condition=Q(retired_at=None), name="key_has_one_live_secret"
-            ),
-            # Catches a plaintext or a fast hash written to `proof` by mistake.
-            models.CheckConstraint(
-                condition=Q(proof__startswith="$argon2id$"), name="proof_is_argon2id"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.mask
+def _created_at(secret: Secret) -> datetime:
+    return secret.created_at

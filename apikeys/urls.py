@@ -10,6 +10,7 @@ from apikeys.views import (
     overview,
     profile,
     public_keys,
+    rotation,
     tenant_agents,
     usage,
 )
@@ -17,12 +18,16 @@ from apikeys.views import (
 KEY = "keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"
 
+KEY = "keys/<key_id:key_id>"
+
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("o/<slug:slug>/", overview.organization_overview, name="organization_overview"),
     path("profile/", profile.profile, name="profile"),
     path("administration/tenant-agents/", tenant_agents.tenant_agents, name="tenant_agents"),
     path("o/<slug:slug>/agents/", agents.agents, name="agents"),
+    path(f"{KEY}/rotate/", rotation.key_rotate, name="key_rotate"),
+    path(f"{KEY}/secrets/<sec_id:secret_id>/end/", rotation.key_end_secret, name="key_end_secret"),
     path("profile/api-keys/new/", public_keys.public_key_new, name="public_key_new"),
     path(f"{AGENT_KEYS}/", agent_keys.agent_keys, name="agent_keys"),
     path(f"{AGENT_KEYS}/new/", agent_keys.agent_key_new, name="agent_key_new"),

@@ -184,7 +184,10 @@ class Agent(models.Model):
     configuration_version = models.PositiveIntegerField(null=True, blank=True)
     queue_depth = models.PositiveBigIntegerField(null=True, blank=True)
     # Not a foreign key: apikeys depends on tenants, so tenants cannot refer to its models.
+    # `secret_id` tells which secret of the key the host used last, so that a rotation knows who has
+    # moved.
     key_id = models.UUIDField(null=True, blank=True)
+    secret_id = models.UUIDField(null=True, blank=True)
     first_seen_at = models.DateTimeField(default=timezone.now, editable=False)
     last_seen_at = models.DateTimeField()
     last_heartbeat_at = models.DateTimeField(null=True, blank=True)

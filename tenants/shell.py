@@ -66,7 +66,7 @@ def _build(request: HttpRequest) -> Shell | None:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return None
-    reach = Reach.of(user)
+    reach = getattr(request, "reach", None) or Reach.of(user)
     places = list(reach.places.values())
     here = getattr(request, "access", None) or _last(request, reach)
     sees_tenants = reach.is_wide or any(place.may(Permission.READ_AGENTS) for place in places)

@@ -167,6 +167,9 @@ BOTH /keys/{agent}/pause/                              >     ++xx+-   >>
 BOTH /keys/{agent}/resume/                             >     ++xx+-   >>
 BOTH /keys/{agent}/revoke/                             >     ++xx+-   >>
 GET  /keys/{agent}/usage/                              >     ++x++-   >>
+BOTH /keys/{agent}/rotate/                             >     ++xx+-   >>
+BOTH /keys/{script}/rotate/                            >     +++x--   >>
+BOTH /keys/{script}/secrets/{secret_id}/end/           >     +++x--   >>
 GET  /o/{slug}/                                        >     ++++x-   >>
 GET  /o/{slug}/activity/                               >     ++++x-   >>
 GET  /o/{slug}/activity/{event_id}/                    >     ++++x-   >>

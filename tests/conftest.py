@@ -279,6 +279,7 @@ def loot(
         "slug": ["acme"],
         "organization_id": [acme.public_id],
         "key_id": [agent_key.key.public_id, script.key.public_id],
+        "secret_id": [agent_key.key.secrets.get().public_id, script.key.secrets.get().public_id],
         "membership_id": [membership_of(bob).public_id],
         "hand_over_id": [offer.public_id],
         "event_id": [encode("evt", _event_of(acme).event_id)],

@@ -16,6 +16,7 @@ ON_POSTGRESQL = (*PYTHON, "tests.servers.postgres", "--")
 PROOFS = {
     "usage": (*PYTHON, "tests.apikeys.usage.crash", "--requests", "1000000"),
     "revocation": (*PYTHON, "tests.apikeys.revocation", "--trials", "100"),
+    "rotation": (*PYTHON, "tests.agent.rotation", "--agents", "50"),
     "fuzz": (*PYTHON, "tests.fuzz", "--examples", "500"),
     "escalation": (
         *ON_POSTGRESQL,

@@ -144,6 +144,7 @@ def fill(address: str, loot: Loot) -> str:
     agent, script = loot["key_id"]
     ids = {name: ids[0] for name, ids in loot.items()} | {"agent": agent, "script": script}
     ids["key_id"] = agent if address.startswith("/o/") else script
+    ids["secret_id"] = loot["secret_id"][1]  # the script's
     return address.format(**NEUTRAL | ids)
 
 

@@ -15,8 +15,9 @@ from msgspec import UNSET, Meta, UnsetType
 from apikeys import networks
 from apikeys.api.serializers import read_id
 from apikeys.kind import Kind
+from apikeys.models import Key
 from apikeys.networks import MOST_NETWORKS, Network
-from apikeys.services import LONGEST_GRACE, Changes, Order
+from apikeys.services import LONGEST_GRACE, Changes, Order, Overlap
 from apikeys.services.callers import Caller, Holding
 from audit import trail
 from config.lib import bodies
@@ -88,9 +89,14 @@ class KeyEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`grace` is how many seconds the old secret keeps working."""
+    """`grace` is how many seconds the old secret keeps working after the first use of the new one.
+
+    Without it, the old secret ends at once. `finish_with_last_host` ends the old secret of an agent
+    key earlier, as soon as every known host has used the new one.
+    """
 
     grace: Seconds = 0
+    finish_with_last_host: bool = False
 
 
 class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,9 +196,13 @@ def read_changes(request: HttpRequest) -> Changes:
     return changes
 
 
-def read_grace(request: HttpRequest) -> timedelta:
+def read_overlap(request: HttpRequest, key: Key) -> Overlap:
     body = _read_optional(request, Rotation)
-    return timedelta(seconds=body.grace)
+    errors = Errors()
+    if body.finish_with_last_host and not (key.kind == Kind.AGENT and body.grace):
+        errors.add("finish_with_last_host", "This needs an agent key and a grace.")
+    errors.check()
+    return Overlap(timedelta(seconds=body.grace), body.finish_with_last_host)
 
 
 def read_reason(request: HttpRequest) -> str:

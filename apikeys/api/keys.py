@@ -17,12 +17,12 @@ from apikeys.api.bodies import (
     holding_of,
     organization_of,
     read_changes,
-    read_grace,
     read_new_key,
+    read_overlap,
     read_reason,
 )
 from apikeys.api.schema import keys as schema
-from apikeys.api.serializers import KeyQuery, KeySerializer
+from apikeys.api.serializers import KeyQuery, KeySerializer, ShownKeySerializer
 from apikeys.errors import (
     AlreadyIssued,
     AmbiguousOrganization,
@@ -177,7 +177,7 @@ class KeyView(ManagementView):
     @extend_schema(**schema.SHOW)
     @one_snapshot()
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
-        return Response(_to_json(self.caller.find(key_id)), headers=NO_STORE)
+        return Response(ShownKeySerializer(self.caller.find(key_id)).data, headers=NO_STORE)
 
     @extend_schema(**schema.EDIT)
     def patch(self, request: Request, key_id: uuid.UUID) -> Response:
@@ -212,16 +212,17 @@ class RotationView(ManagementView):
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
         caller = self.caller
         key = caller.find_to_change(key_id)
-        grace = read_grace(request)
+        overlap = read_overlap(request, key)
         throttling.issue(by=caller.throttled_as)
-        rotated = services.rotate(
-            key=key, grace=grace, within=caller.authority_in(key.organization_id), by=caller.actor
-        )
+        within = caller.authority_in(key.organization_id)
+        rotated = services.rotate(key=key, overlap=overlap, within=within, by=caller.actor)
         response = _to_json(
             caller.find(key_id),
             key=rotated.plaintext.reveal(),
+            mask=rotated.plaintext.mask,
             effective_at=rotated.effective_at,
             old_key_expires_at=rotated.old_expires_at,
+            lapses_at=rotated.lapses_at,
         )
         return Response(response, headers=NO_STORE)
 

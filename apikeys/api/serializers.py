@@ -1,20 +1,24 @@
 """Serializers of the management API's responses, and the query string of its list."""
 
 import uuid
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apikeys.kind import Kind
 from apikeys.models import Key, Status
 from apikeys.services.callers import Caller
+from apikeys.services.hosts import HostProgress, host_progress
 from apikeys.services.search import KeyFilter
+from apikeys.stored_secret import Secret, SecretState
 from config.lib.environment import Environment
 from config.lib.ids import decode
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 100
+MOST_HOSTS = 100
 
 
 class UtcDateTimeField(serializers.DateTimeField):
@@ -27,6 +31,52 @@ class UtcDateTimeField(serializers.DateTimeField):
 class KeyOwnerSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(source="user.public_id", help_text="`usr_…`")
     email = serializers.EmailField(source="user.email")
+
+
+class KeySecretSerializer(serializers.Serializer[Any]):
+    """One of a key's secrets, without the secret itself."""
+
+    id = serializers.CharField(source="public_id", help_text="`sec_…`")
+    mask = serializers.CharField(help_text="Start and end of the secret, to recognize it.")
+    state = serializers.SerializerMethodField(
+        help_text="A `pending` secret waits for its first use, a `retiring` one has an end."
+    )
+    created_at = UtcDateTimeField()
+    activated_at = UtcDateTimeField(
+        allow_null=True, help_text="First use of a secret that was pending."
+    )
+    expires_at = UtcDateTimeField(
+        source="retired_at", allow_null=True, help_text="When it stops working. Null if unknown."
+    )
+    lapses_at = UtcDateTimeField(
+        allow_null=True, help_text="When it ends if it is not used before then."
+    )
+
+    def get_state(self, secret: Secret) -> SecretState:
+        return secret.state(timezone.now())
+
+
+class HostProgressSerializer(serializers.Serializer[Any]):
+    """The hosts of an agent key during a rotation. Lists at most 100 of each."""
+
+    moved_count = serializers.SerializerMethodField()
+    remaining_count = serializers.SerializerMethodField()
+    moved = serializers.SerializerMethodField(help_text="Hosts that last used the new secret.")
+    remaining = serializers.SerializerMethodField(
+        help_text="Hosts that have not used the new secret."
+    )
+
+    def get_moved_count(self, progress: HostProgress) -> int:
+        return len(progress.moved)
+
+    def get_remaining_count(self, progress: HostProgress) -> int:
+        return len(progress.remaining)
+
+    def get_moved(self, progress: HostProgress) -> list[str]:
+        return list(progress.moved[:MOST_HOSTS])
+
+    def get_remaining(self, progress: HostProgress) -> list[str]:
+        return list(progress.remaining[:MOST_HOSTS])
 
 
 class KeySerializer(serializers.Serializer[Key]):
@@ -58,6 +108,12 @@ class KeySerializer(serializers.Serializer[Key]):
     last_used_at = UtcDateTimeField(allow_null=True, help_text="Accurate to about a minute.")
     last_used_ip = serializers.CharField(allow_null=True)
     rotated_at = UtcDateTimeField(allow_null=True)
+    secrets = serializers.SerializerMethodField(
+        help_text="The secrets that work, newest first. Two while a rotation is in progress."
+    )
+    old_key_expires_at = serializers.SerializerMethodField(
+        help_text="When the secret that is being rotated out stops working, if that is known."
+    )
     paused_at = UtcDateTimeField(allow_null=True)
     revoked_at = UtcDateTimeField(allow_null=True)
     revoke_reason = serializers.CharField()
@@ -67,6 +123,25 @@ class KeySerializer(serializers.Serializer[Key]):
 
     def get_status(self, key: Key) -> Status:
         return key.status(timezone.now())
+
+    @extend_schema_field(KeySecretSerializer(many=True))
+    def get_secrets(self, key: Key) -> Any:
+        return KeySecretSerializer(key.usable_secrets(timezone.now()), many=True).data
+
+    def get_old_key_expires_at(self, key: Key) -> datetime | None:
+        end = key.old_secret_ends_at(timezone.now())
+        return end.astimezone(UTC) if end else None
+
+
+class ShownKeySerializer(KeySerializer):
+    hosts = serializers.SerializerMethodField(
+        help_text="For an agent key while a rotation is in progress, else null."
+    )
+
+    @extend_schema_field(HostProgressSerializer(allow_null=True))
+    def get_hosts(self, key: Key) -> Any:
+        progress = host_progress(key, timezone.now())
+        return HostProgressSerializer(progress).data if progress else None
 
 
 class IssuedKeySerializer(KeySerializer):
@@ -85,8 +160,16 @@ class EditedKeySerializer(KeySerializer):
 
 class RotatedKeySerializer(KeySerializer):
     key = serializers.CharField(help_text="The new secret. It is shown only once.")
-    effective_at = UtcDateTimeField(help_text="When every process rejects the old secret.")
-    old_key_expires_at = UtcDateTimeField(help_text="When the old secret stops working.")
+    effective_at = UtcDateTimeField(
+        allow_null=True, help_text="When every process rejects the old secret. Null with a grace."
+    )
+    old_key_expires_at = UtcDateTimeField(  # type: ignore[assignment]  # known to the rotation
+        allow_null=True, help_text="When the old secret stops working. Null with a grace."
+    )
+    lapses_at = UtcDateTimeField(
+        allow_null=True,
+        help_text="When the new secret ends if it is not used before then. Null without a grace.",
+    )
 
 
 class RevokedKeySerializer(serializers.Serializer[Any]):

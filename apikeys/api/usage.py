@@ -11,8 +11,9 @@ from rest_framework.response import Response
 
 from apikeys.api.keys import ManagementView
 from apikeys.api.serializers import UtcDateTimeField
+from apikeys.stored_secret import SecretState
 from apikeys.usage import statistics
-from apikeys.usage.statistics import Statistics
+from apikeys.usage.statistics import SecretUse, Statistics
 from config.lib.openapi import problems
 from config.lib.snapshot import one_snapshot
 
@@ -54,12 +55,19 @@ class DenialSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField(source="requests")
 
 
-class SecretSerializer(serializers.Serializer[Any]):
+class SecretSerializer(serializers.Serializer[SecretUse]):
+    id = serializers.CharField(source="secret.public_id", help_text="`sec_…`")
     mask = serializers.CharField(source="secret.mask")
+    state = serializers.SerializerMethodField(help_text="As in the key's `secrets`, or ended.")
     created_at = UtcDateTimeField(source="secret.created_at")
+    activated_at = UtcDateTimeField(source="secret.activated_at", allow_null=True)
+    lapses_at = UtcDateTimeField(source="secret.lapses_at", allow_null=True)
     retired_at = UtcDateTimeField(source="secret.retired_at", allow_null=True)
     total_requests = serializers.IntegerField(source="requests")
     requests_24h = serializers.IntegerField(source="last_24h")
+
+    def get_state(self, use: SecretUse) -> SecretState:
+        return use.secret.state(timezone.now())
 
 
 class GapSerializer(serializers.Serializer[Any]):

@@ -61,9 +61,12 @@ class WhoamiSerializer(serializers.Serializer[Any]):
     )
     scopes = serializers.ListField(child=serializers.CharField())
     expires_at = serializers.DateTimeField(allow_null=True)
+    rotating_out = serializers.BooleanField(
+        help_text="Whether a rotation is replacing the presented secret."
+    )
     rotating_out_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="When the presented secret stops working, if a rotation replaced it.",
+        help_text="When the presented secret stops working. Null until the new one was used.",
     )
     limits = LimitSerializer(many=True, help_text="The standing under each active limit.")
 
@@ -100,6 +103,7 @@ def _describe(credential: Credential) -> dict[str, Any]:
         else None,
         "scopes": sorted(credential.scopes),
         "expires_at": _utc(credential.expires_at),
+        "rotating_out": credential.is_rotating_out,
         "rotating_out_at": _utc(credential.retires_at),
     }
 

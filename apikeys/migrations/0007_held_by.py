@@ -7,7 +7,7 @@ from config.lib.triggers import install, lift
 class Migration(migrations.Migration):
     """The holder of a key, and the guard that keeps its end from moving out."""
 
-    dependencies = [("apikeys", "0005_organization_keys")]
+    dependencies = [("apikeys", "0006_pending_secrets")]
 
     operations = [
         lift(GUARDS),

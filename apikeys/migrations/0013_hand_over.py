@@ -9,7 +9,7 @@ import config.lib.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apikeys", "0007_held_by"),
+        ("apikeys", "0010_notices"),
         ("tenants", "0002_user_tokens"),
     ]
 

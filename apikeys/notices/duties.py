@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from apikeys.notices import deliveries, find, origins, spread, webhooks
+from apikeys.notices import deliveries, find, origins, record, spread, webhooks
 from apikeys.notices.models import Notice
+from apikeys.services import alarms
+from apikeys.services.alarms import RetiredSecretAlarm
 from audit.outbox import deliver
 from config.lib.worker import duties
 
@@ -20,7 +22,14 @@ def register() -> None:
     duties.register("spread_notices", every=2 * seconds, run=spread.spread, lasts=15 * seconds)
     duties.register("notice_agents", every=timedelta(minutes=1), run=find.notice_agents)
     duties.register("notice_keys", every=timedelta(minutes=5), run=find.notice_keys)
+    alarms.on_alarm(_note_retired_secret)
     duties.register("prune_notices", every=timedelta(hours=1), run=prune)
+
+
+def _note_retired_secret(alarm: RetiredSecretAlarm) -> None:
+    record.retired_secret_used(
+        alarm.key, mask=alarm.secret.mask, address=alarm.address, at=alarm.at
+    )
 
 
 def prune() -> None:

@@ -6,6 +6,7 @@ lock, check again, write, record; wait for leases after it. The comments say wha
 
 from apikeys.services.edit import Changes, edit
 from apikeys.services.end import pause, resume, revoke
+from apikeys.services.end_secret import end_secret
 from apikeys.services.issue import (
     Issued,
     Order,
@@ -14,17 +15,20 @@ from apikeys.services.issue import (
     issue_organization_key,
     issue_public_key,
 )
-from apikeys.services.rotate import LONGEST_GRACE, Rotated, rotate
+from apikeys.services.rotate import LONGEST_GRACE, NO_OVERLAP, Overlap, Rotated, rotate
 from tenants.changes.leases import Receipt
 
 __all__ = [
     "LONGEST_GRACE",
+    "NO_OVERLAP",
     "Changes",
     "Issued",
     "Order",
+    "Overlap",
     "Receipt",
     "Rotated",
     "edit",
+    "end_secret",
     "find_issued",
     "issue_agent_key",
     "issue_organization_key",

@@ -16,6 +16,7 @@ from pathlib import Path
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
+from apikeys.services.settle import settle
 from apikeys.usage.endpoints import Endpoints
 from apikeys.usage.models import SpoolSegment, UsageGap
 from apikeys.usage.spool import segment
@@ -44,6 +45,8 @@ class Drainer:
         self._seen: dict[str, tuple[int, Gap]] = {}
         self._endpoints = Endpoints()
         self._turn: int | None = None
+        # False at first: a drainer that was killed may have moved lines and not settled them.
+        self._is_settled = False
 
     def drain(self) -> int:
         """Move every whole line, remove finished segments, and return the number of lines moved.
@@ -75,6 +78,8 @@ class Drainer:
                     name,
                     error,
                 )
+        if not self._is_settled:
+            self._is_settled = settle(timezone.now())
         if failure:
             raise failure
         return moved
@@ -127,6 +132,7 @@ class Drainer:
             self._store(path.name, chunk)
             row.offset = chunk.end
             row.save(update_fields=["offset"])
+        self._is_settled = self._is_settled and not chunk.lines
         return chunk
 
     def _store(self, name: str, chunk: Chunk) -> None:

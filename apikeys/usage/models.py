@@ -93,6 +93,25 @@ class UnprovenCount(models.Model):
         return f"{self.requests} × {self.reason} from {self.network}"
 
 
+class RetiredUse(models.Model):
+    """The latest request with a retired secret, and the one that was last reported as an alarm."""
+
+    secret_id = models.UUIDField(primary_key=True)
+    key_id = models.UUIDField()
+    at = models.DateTimeField()
+    address = models.CharField(max_length=64, blank=True)
+    user_agent = models.CharField(max_length=MOST_USER_AGENT, blank=True)
+    reported_at = models.DateTimeField(
+        null=True, help_text="The time of the request that was reported."
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["key_id"], name="retired_uses_of_key")]
+
+    def __str__(self) -> str:
+        return f"{self.secret_id} at {self.at}"
+
+
 class SpoolSegment(models.Model):
     """How far a segment is drained.
 

@@ -5,7 +5,7 @@ Days and all-time counts are kept for good.
 
 from datetime import datetime, timedelta
 
-from apikeys.usage.models import Period, UnprovenCount, Use, UseCount
+from apikeys.usage.models import Period, RetiredUse, UnprovenCount, Use, UseCount
 
 SLICE = 5000
 _AT_ONCE = timedelta(hours=1)
@@ -14,6 +14,7 @@ _AT_ONCE = timedelta(hours=1)
 def prune(*, before: datetime) -> None:
     while _prune_uses(before):
         pass
+    RetiredUse.objects.filter(at__lt=before).delete()
     hours = UseCount.objects.filter(period=Period.HOUR)
     while (
         oldest := hours.filter(starts_at__lt=before)

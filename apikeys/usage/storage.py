@@ -42,6 +42,15 @@ FROM (
 WHERE apikeys_key.id = later.id
 """
 
+RETIRED = "rotated_key"  # the reason of apikeys.verify.denials
+_KEEP_LATEST = """
+INSERT INTO apikeys_retireduse AS known (secret_id, key_id, at, address, user_agent)
+VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (secret_id) DO UPDATE
+SET at = excluded.at, address = excluded.address, user_agent = excluded.user_agent
+WHERE known.at < excluded.at
+"""
+
 _Row = tuple[Any, ...]
 
 
@@ -50,6 +59,7 @@ def store(uses: Sequence[UseLine], unproven: Sequence[UnprovenLine], endpoints: 
     _insert(uses)
     _add("apikeys_usecount", _USE_COUNT, _count(uses, endpoints))
     _add("apikeys_unprovencount", _UNPROVEN_COUNT, _count_unproven(unproven))
+    _note_retired(uses)
     # Last, to hold these locks for the shortest time: pausing or revoking one of the keys waits for
     # them.
     _advance_last_used(uses)
@@ -171,6 +181,19 @@ def _advance_last_used(uses: Sequence[UseLine]) -> None:
                     for key, at, ip, agent in rows
                 ],
             )
+
+
+def _note_retired(uses: Sequence[UseLine]) -> None:
+    """Keep the latest request with each retired secret, for apikeys.services.alarms."""
+    latest: dict[str, UseLine] = {}
+    for use in sorted(uses, key=lambda use: use.at):
+        if use.denial == RETIRED:
+            latest[use.secret_id] = use
+    with connection.cursor() as cursor:
+        # Sorted, as above: two drainers lock the rows in the same order.
+        for _, use in sorted(latest.items()):
+            row = (use.secret_id, use.key_id, moment(use.at), use.address, use.user_agent)
+            cursor.execute(_KEEP_LATEST, _plain(row) if connection.vendor == "sqlite" else row)
 
 
 def _pack(columns: Mapping[str, str], rows: Sequence[_Row]) -> tuple[str, str]:

@@ -47,7 +47,7 @@ class Credential:
     user token has neither: it is its owner, who signed in.
     `scopes` are the granted scopes that the owner's role still holds. `allowed` lists the networks
     it may be used from; empty means anywhere. `retires_at` is when a secret that is being rotated
-    out ends.
+    out ends. `may_end_at` is the earliest such time while the new secret is pending.
     """
 
     key_id: uuid.UUID | None
@@ -63,13 +63,18 @@ class Credential:
     application_id: uuid.UUID | None = None
     allowed: tuple[Network, ...] = ()
     retires_at: datetime | None = None
+    may_end_at: datetime | None = None
+
+    @property
+    def is_rotating_out(self) -> bool:
+        return bool(self.retires_at or self.may_end_at)
 
     @property
     def authority(self) -> Authority:
         """What this credential may hand on to keys that it issues."""
         # The earlier end. Otherwise the old secret of a key in rotation could issue a key that
         # outlives it, which would undo the rotation for a thief who holds that secret.
-        ends = [end for end in (self.expires_at, self.retires_at) if end]
+        ends = [end for end in (self.expires_at, self.retires_at, self.may_end_at) if end]
         return Authority.of_key(
             self.scopes, self.environment, min(ends, default=None), self.allowed
         )
@@ -259,4 +264,5 @@ def _credential(row: SecretRow) -> Credential:
         expires_at=row.expires_at,
         allowed=row.allowed,
         retires_at=row.retired_at,
+        may_end_at=row.may_end_at,
     )

@@ -6,13 +6,15 @@ apikeys.verify.judge decides what they mean.
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.db.models import OuterRef, Subquery
 
 from apikeys import networks, scopes
 from apikeys.kind import Kind
-from apikeys.models import Secret
 from apikeys.networks import Network
+from apikeys.stored_secret import Secret
 from apikeys.verify.owner_columns import owner_columns
 from config.lib.ids import encode
 from config.lib.prepared import Prepared
@@ -34,12 +36,14 @@ class OrganizationRow:
 class SecretRow:
     """One secret with its key, organization and owner.
 
-    A lease keeps it for a while, so nothing in it depends on the time.
+    A lease keeps it for a while, so nothing in it depends on the time. `may_end_at` is set while a
+    pending secret waits to replace this one: it cannot end earlier than that.
     """
 
     secret_id: uuid.UUID
     proof: str
     retired_at: datetime | None
+    may_end_at: datetime | None
     key_id: uuid.UUID
     name: str
     kind: Kind
@@ -62,6 +66,8 @@ _COLUMNS = {
     "secret_id": "id",
     "proof": "proof",
     "retired_at": "retired_at",
+    "replaced_at": "replaced_at",
+    "replacement_grace": "replacement_grace",
     "key_id": "key_id",
     "name": "key__name",
     "kind": "key__kind",
@@ -73,7 +79,15 @@ _COLUMNS = {
     "revoked_at": "key__revoked_at",
     **owner_columns("key__organization", "key__owner"),
 }
-_prepared = Prepared(lambda lookups: Secret.objects.filter(lookup__in=lookups), _COLUMNS)
+# The secret that a rotation with grace made to replace this one, until its first use.
+_REPLACEMENT = Secret.objects.pending().filter(key=OuterRef("key")).exclude(pk=OuterRef("pk"))
+_prepared = Prepared(
+    lambda lookups: Secret.objects.filter(lookup__in=lookups).annotate(
+        replaced_at=Subquery(_REPLACEMENT.values("created_at")),
+        replacement_grace=Subquery(_REPLACEMENT.values("grace_seconds")),
+    ),
+    _COLUMNS,
+)
 
 
 def read(lookups: Sequence[int]) -> dict[int, SecretRow]:
@@ -101,6 +115,7 @@ def _secret_row(row: Mapping[str, Any]) -> SecretRow:
         secret_id=row["secret_id"],
         proof=row["proof"],
         retired_at=row["retired_at"],
+        may_end_at=_may_end_at(row),
         key_id=row["key_id"],
         name=row["name"],
         kind=kind,
@@ -123,3 +138,11 @@ def _secret_row(row: Mapping[str, Any]) -> SecretRow:
         owner_is_active=row["owner_id"] is None
         or (row["user_is_active"] and row["deactivated_at"] is None and row["removed_at"] is None),
     )
+
+
+def _may_end_at(row: Mapping[str, Any]) -> datetime | None:
+    if row["retired_at"] or row["replaced_at"] is None:
+        return None
+    # The grace runs from the first use of the new secret, which is after that secret was made.
+    end: datetime = row["replaced_at"] + timedelta(seconds=row["replacement_grace"])
+    return end

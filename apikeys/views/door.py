@@ -39,6 +39,7 @@ def key_page(*, to_change: bool = False, to_end: bool = False) -> Callable[[KeyV
                 caller = Caller.person(person(request), client_ip(request.META))
                 key = _find(caller, key_id, to_change=to_change, to_end=to_end)
                 # A key of a former membership has no organization to show in the navigation.
+                request.reach = caller.reach  # type: ignore[attr-defined]  # the navigation's too
                 if place := caller.reach.get(key.organization_id):
                     remember(request, place)
                 return view(request, caller, key, **kwargs)

@@ -23,6 +23,7 @@ from apikeys.usage.statistics import Window
 from apikeys.views.door import key_page
 from apikeys.views.hand_over import may_accept
 from apikeys.views.listing import KeyRow
+from apikeys.views.secrets_panel import secrets_panel
 from apikeys.views.usage import LATEST, chart_of, is_behind_gateway
 from audit import trail
 from audit.trail.actions import Action
@@ -54,7 +55,9 @@ def show_key(request: HttpRequest, caller: Caller, key: Key) -> HttpResponse:
         **_hand_over(caller, key, now),
         "reads_trail": caller.may_in(key.organization_id, Permission.READ_TRAIL),
     }
-    return render(request, "apikeys/key.html", context | _usage(key, now))
+    usage = _usage(key, now)
+    panel = secrets_panel(caller, key, usage["statistics"].secrets, now)
+    return render(request, "apikeys/key.html", context | usage | {"panel": panel})
 
 
 def _actions(caller: Caller, key: Key, at: datetime) -> dict[str, bool]:

@@ -19,6 +19,7 @@ from apikeys.usage.statistics import Bar, EndpointUse, Span, Tally, Window
 from apikeys.verify import gateway
 from apikeys.views.came_from import return_page
 from apikeys.views.door import key_page
+from apikeys.views.secrets_panel import secrets_panel
 from apikeys.views.usage_chart import Chart
 from config.lib.export import csv_lines
 
@@ -43,13 +44,14 @@ def key_usage(request: HttpRequest, caller: Caller, key: Key) -> HttpResponseBas
         "window": window,
         "windows": Window,
     }
-    return render(request, "apikeys/usage.html", context | _figures(key, tally, window, at))
+    figures = _figures(key, tally, window, at)
+    panel = secrets_panel(caller, key, figures["statistics"].secrets, at)
+    return render(request, "apikeys/usage.html", context | figures | {"panel": panel})
 
 
 def _figures(key: Key, tally: Tally, window: Window, at: datetime) -> dict[str, Any]:
     totals = statistics.of_key(key, at)
     return {
-        "now": at,
         "tally": tally,
         "chart": chart_of(tally.bars, window),
         "denials": statistics.ranked(tally.figures.denials),

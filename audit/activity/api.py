@@ -75,7 +75,17 @@ def _store(request: Request, verdicts: Verdicts) -> Outcome:
     outcome = ingest.receive(partition=partition, verdicts=verdicts, at=now)
     by = credential.actor(client_ip(request.META))
     # After the events: every request locks events, then agents, then the trail, so none deadlock.
-    announce(Arrival(organization_id, environment, credential.key_id, outcome.hosts, at=now, by=by))
+    announce(
+        Arrival(
+            organization_id,
+            environment,
+            credential.key_id,
+            outcome.hosts,
+            at=now,
+            by=by,
+            secret_id=credential.secret_id,
+        )
+    )
     return outcome
 
 

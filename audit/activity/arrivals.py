@@ -10,7 +10,10 @@ from audit.trail.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One stored batch: its organization and environment, the key that sent it, and its hosts."""
+    """One stored batch: its organization and environment, the key that sent it, and its hosts.
+
+    `secret_id` is the secret of the key that was presented.
+    """
 
     organization_id: uuid.UUID
     environment: str
@@ -18,6 +21,7 @@ class Arrival:
     hosts: Collection[str]
     at: datetime
     by: Actor
+    secret_id: uuid.UUID | None = None
 
 
 _listeners: list[Callable[[Arrival], None]] = []

@@ -1,5 +1,6 @@
 """`GET /api/v1/agent/config` and `POST /api/v1/agent/heartbeat`."""
 
+from datetime import UTC
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -41,6 +42,10 @@ class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
     heartbeat_interval_seconds = serializers.IntegerField()
     rotating_out = serializers.BooleanField(
         help_text="Whether this secret is being replaced. If true, switch to the new one soon."
+    )
+    rotating_out_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When this secret stops working. Null until the new one was used.",
     )
 
 
@@ -85,11 +90,14 @@ class AgentHeartbeatView(APIView):
         presence = _presence(request)
         agents.heartbeat(presence, **msgspec.structs.asdict(heartbeat))
         configuration = agents.configuration_in_force(presence.organization_id)
+        credential = cast("Credential", request.auth)
+        ends_at = credential.retires_at
         return Response(
             {
                 "configuration_version": configuration.version,
                 "heartbeat_interval_seconds": configuration.heartbeat_interval_seconds,
-                "rotating_out": cast("Credential", request.auth).retires_at is not None,
+                "rotating_out": credential.is_rotating_out,
+                "rotating_out_at": ends_at.astimezone(UTC) if ends_at else None,
             },
             headers={"Cache-Control": "no-store"},
         )
@@ -127,7 +135,12 @@ def _presence(request: Request) -> Presence:
     credential = cast("Credential", request.auth)
     by = credential.actor(client_ip(request.META))
     return Presence(
-        credential.organization.id, credential.environment, credential.key_id, timezone.now(), by
+        credential.organization.id,
+        credential.environment,
+        credential.key_id,
+        timezone.now(),
+        by,
+        credential.secret_id,
     )
 
 
@@ -155,6 +168,7 @@ example(
             "configuration_version": 3,
             "heartbeat_interval_seconds": 60,
             "rotating_out": False,
+            "rotating_out_at": None,
         }
     },
 )

@@ -19,13 +19,17 @@ from tenants.models import Agent, AgentConfiguration, Health, Organization
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Who is calling as an agent: the organization and environment, the key, and the time."""
+    """Who is calling as an agent: the organization and environment, the key, and the time.
+
+    `secret_id` is the secret of the key that was presented.
+    """
 
     organization_id: uuid.UUID
     environment: str
     key_id: uuid.UUID | None
     at: datetime
     by: Actor
+    secret_id: uuid.UUID | None = None
 
 
 def heartbeat(
@@ -52,7 +56,12 @@ def heartbeat(
 def note_batch(arrival: Arrival) -> None:
     """Record that a batch arrived. It proves that the agent of every host in it is alive."""
     presence = Presence(
-        arrival.organization_id, arrival.environment, arrival.key_id, arrival.at, arrival.by
+        arrival.organization_id,
+        arrival.environment,
+        arrival.key_id,
+        arrival.at,
+        arrival.by,
+        arrival.secret_id,
     )
     _refresh(presence, arrival.hosts, last_batch_at=arrival.at)
 
@@ -60,7 +69,11 @@ def note_batch(arrival: Arrival) -> None:
 @transaction.atomic(savepoint=False)
 def _refresh(presence: Presence, hosts: Iterable[str], **fields: Any) -> None:
     """Update the agents of these hosts, registering new ones."""
-    fields |= {"last_seen_at": presence.at, "key_id": presence.key_id}
+    fields |= {
+        "last_seen_at": presence.at,
+        "key_id": presence.key_id,
+        "secret_id": presence.secret_id,
+    }
     registered = []
     # Sorted: every request locks agents in the same order, so two batches that name the same hosts
     # cannot deadlock.

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 
 from apikeys import networks, services
 from apikeys.models import Key
-from apikeys.services import Changes, Order
+from apikeys.services import Changes, Order, Overlap
 from apikeys.services.callers import Caller, Holding
 from apikeys.verify.denials import Reason
 from apikeys.verify.judge import Credential, authorize, verify
@@ -212,9 +212,8 @@ class Escalation(RuleBasedStateMachine):
         def change() -> None:
             caller, able = self.caller(who)
             key = caller.find_to_change(self.secrets[which % len(self.secrets)][1].pk)
-            new = services.rotate(
-                key=key, grace=grace, within=caller.authority_in(self.acme.pk), by=caller.actor
-            )
+            within = caller.authority_in(self.acme.pk)
+            new = services.rotate(key=key, overlap=Overlap(grace), within=within, by=caller.actor)
             self.secrets.append((new.plaintext.reveal(), new.key, able))
 
         self.attempt("rotate", change)

@@ -50,7 +50,7 @@ def test_create_returns_the_key_and_its_secret_once(
     assert (answer.status_code, answer["Cache-Control"]) == (201, "no-store")
     data = answer.json()
     secret = data.pop("key")
-    assert data == send(bobs, f"/{data['id']}", method="get").json()
+    assert data | {"hosts": None} == send(bobs, f"/{data['id']}", method="get").json()
     assert data["owner"] == {"id": bob.public_id, "email": bob.email}
     assert (data["organization_id"], data["kind"], data["environment"]) == (
         acme.public_id,
@@ -197,9 +197,23 @@ def test_rotate_with_grace_keeps_the_old_secret(bobs: Client) -> None:
     new = send(bobs, f"/{old['id']}/rotate", {"grace": 3600}).json()
     assert works(new["key"])
     assert works(old["key"])
-    end = datetime.fromisoformat(new["old_key_expires_at"])
-    assert end - datetime.fromisoformat(new["rotated_at"]) == timedelta(hours=1)
-    assert new["effective_at"] == new["old_key_expires_at"]
+    assert (new["effective_at"], new["old_key_expires_at"]) == (None, None)
+    lapses_in = datetime.fromisoformat(new["lapses_at"]) - datetime.fromisoformat(new["rotated_at"])
+    assert lapses_in == timedelta(days=7)
+    shown = bobs.get(f"{URL}/{old['id']}").json()
+    assert [(each["state"], each["mask"]) for each in shown["secrets"]] == [
+        ("pending", new["mask"]),
+        ("live", old["mask"]),
+    ]
+    assert shown["mask"] == old["mask"]
+    assert "key" not in shown
+
+
+def test_finish_with_last_host_needs_an_agent_key_and_a_grace(bobs: Client) -> None:
+    key = create(bobs).json()
+    answer = send(bobs, f"/{key['id']}/rotate", {"grace": 60, "finish_with_last_host": True})
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["finish_with_last_host"])
+    assert works(key["key"])
 
 
 @pytest.mark.parametrize("grace", [-1, 604_801, "1", 1.5, None, True, 10**50])

@@ -314,5 +314,5 @@ def test_replaced_secret_issues_nothing_that_outlasts_it(manager: Issued, bob: U
     acting = api(manager)
     path = f"/{manager.key.public_id}/rotate"
     assert send(client_of(bob), path, {"grace": 3600}).status_code == 200
-    assert acting.get("/api/v1/whoami").json()["rotating_out_at"]
+    assert acting.get("/api/v1/whoami").json()["rotating_out"]
     assert status_and_code(send(acting, path, "{}")) == (403, "stronger_than_issuer")

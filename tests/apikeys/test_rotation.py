@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from apikeys import services as keys
 from apikeys.authority import Authority
-from apikeys.errors import NotUsable, ScopeNotGrantable
+from apikeys.errors import AlreadyRotated, NotUsable, ScopeNotGrantable
 from apikeys.models import Key, Secret
-from apikeys.services import Changes, Issued, Rotated
+from apikeys.services import Changes, Issued, Overlap, Rotated
+from apikeys.stored_secret import SecretState
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
@@ -26,7 +27,19 @@ NOW, HOUR = timedelta(0), timedelta(hours=1)
 
 
 def rotate(issued: Issued | Rotated, grace: timedelta = NOW, within: Authority = OWNER) -> Rotated:
-    return keys.rotate(key=issued.key, grace=grace, within=within, by=SYSTEM)
+    return keys.rotate(key=issued.key, overlap=Overlap(grace), within=within, by=SYSTEM)
+
+
+def turn(issued: Issued, idempotency_key: str) -> Rotated:
+    overlap = Overlap(HOUR)
+    return keys.rotate(
+        key=issued.key, overlap=overlap, within=OWNER, by=SYSTEM, idempotency_key=idempotency_key
+    )
+
+
+def end(issued: Issued, which: Issued | Rotated) -> Receipt:
+    secret = Secret.objects.get(mask=which.plaintext.mask)
+    return keys.end_secret(key=issued.key, secret_id=secret.pk, by=SYSTEM)
 
 
 def resolve(issued: Issued | Rotated, at: datetime | None = None) -> Credential | Denial:
@@ -54,10 +67,10 @@ def test_rotation_ends_the_old_secret_and_keeps_the_key(
 
 def test_rotation_waits_for_leases(public_key: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
     receipts: list[Receipt] = []
-    end = leases.end
+    wait = leases.end
 
     def record_end() -> Receipt:
-        receipts.append(end())
+        receipts.append(wait())
         return receipts[-1]
 
     monkeypatch.setattr(leases, "end", record_end)
@@ -66,13 +79,14 @@ def test_rotation_waits_for_leases(public_key: Issued, monkeypatch: pytest.Monke
     assert len(receipts) == 2
 
 
-def test_grace_lets_both_secrets_work_until_its_end(public_key: Issued) -> None:
+def test_grace_begins_with_the_first_use_of_the_new_secret(public_key: Issued) -> None:
     rotated = rotate(public_key, HOUR)
-    end = rotated.old_expires_at
-    assert end == rotated.rotated_at + HOUR == rotated.effective_at
-    assert works(public_key, end - timedelta(microseconds=1))
-    assert resolve(public_key, end) == Denial(Reason.ROTATED_KEY)
-    assert works(rotated, end)
+    later = timezone.now() + timedelta(days=6)
+    assert rotated.old_expires_at is rotated.effective_at is None
+    assert works(public_key, later)
+    assert works(rotated, later)
+    old, new = Secret.objects.order_by("created_at")
+    assert (old.state(later), new.state(later)) == (SecretState.LIVE, SecretState.PENDING)
 
 
 def test_replaced_secret_reports_that_it_ends(agent_key: Issued) -> None:
@@ -86,22 +100,23 @@ def test_replaced_secret_reports_that_it_ends(agent_key: Issued) -> None:
     rotated = rotate(agent_key, HOUR)
     assert heartbeat(agent_key)
     assert not heartbeat(rotated)
-    assert api(agent_key).get("/api/v1/whoami").json()["rotating_out_at"] is not None
+    whoami = api(agent_key).get("/api/v1/whoami").json()
+    assert (whoami["rotating_out"], whoami["rotating_out_at"]) == (True, None)
 
 
-def test_second_rotation_ends_the_first_overlap(public_key: Issued) -> None:
+def test_second_rotation_replaces_a_pending_secret(public_key: Issued) -> None:
     first = rotate(public_key, HOUR)
     second = rotate(public_key, HOUR)
-    assert resolve(public_key) == Denial(Reason.ROTATED_KEY)
-    assert works(first)
+    assert resolve(first) == Denial(Reason.ROTATED_KEY)
+    assert works(public_key)
     assert works(second)
-    third = rotate(public_key)
-    assert [works(each) for each in (public_key, first, second, third)] == [
-        False,
-        False,
-        False,
-        True,
-    ]
+
+
+def test_rotation_without_grace_ends_all_but_the_newest(public_key: Issued) -> None:
+    pending = rotate(public_key, HOUR)
+    newest = rotate(public_key)
+    assert resolve(public_key) == resolve(pending) == Denial(Reason.ROTATED_KEY)
+    assert works(newest)
 
 
 @pytest.mark.parametrize("end", ["revoked_at", "expires_at"])
@@ -145,9 +160,9 @@ def test_rotation_checks_the_locked_row(acme: Organization, issue_public_key: Is
 
 
 def test_rotated_secret_never_comes_back(public_key: Issued) -> None:
-    rotated = rotate(public_key, HOUR)
+    rotate(public_key)
     old = Secret.objects.filter(retired_at__isnull=False)
-    for retired_at in (None, rotated.old_expires_at + HOUR):
+    for retired_at in (None, timezone.now() + HOUR):
         with (
             pytest.raises(IntegrityError, match="retired_secret_never_comes_back"),
             transaction.atomic(),
@@ -155,7 +170,26 @@ def test_rotated_secret_never_comes_back(public_key: Issued) -> None:
             old.update(retired_at=retired_at)
     with pytest.raises(IntegrityError, match="stays_with_its_key"), transaction.atomic():
         old.update(created_at=timezone.now())
-    old.update(retired_at=timezone.now())
+    old.update(retired_at=timezone.now() - HOUR)
+
+
+def test_pending_secret_is_activated_only_once(public_key: Issued) -> None:
+    rotate(public_key, HOUR)
+    pending, now = Secret.objects.pending(), timezone.now()
+    rows = Secret.objects.filter(pk=pending.get().pk)
+    Secret.objects.live().update(retired_at=now)
+    rows.update(activated_at=now)
+    for changes in ({"activated_at": now + HOUR}, {"activated_at": None}, {"lapses_at": now}):
+        with pytest.raises(IntegrityError, match="activated_once"), transaction.atomic():
+            rows.update(**changes)
+
+
+def test_lapsed_secret_is_never_activated(public_key: Issued) -> None:
+    rotate(public_key, HOUR)
+    rows = Secret.objects.filter(pk=Secret.objects.pending().get().pk)
+    rows.update(retired_at=timezone.now())
+    with pytest.raises(IntegrityError, match="activated_once"), transaction.atomic():
+        rows.update(activated_at=timezone.now())
 
 
 def test_database_refuses_a_third_usable_secret(public_key: Issued) -> None:
@@ -164,6 +198,51 @@ def test_database_refuses_a_third_usable_secret(public_key: Issued) -> None:
     third = {"key": public_key.key, "lookup": 1, "proof": proof, "pepper_version": 1, "mask": "x"}
     with pytest.raises(IntegrityError, match="at_most_two_usable"), transaction.atomic():
         Secret.objects.create(**third, retired_at=timezone.now() + HOUR)
+
+
+def test_ending_a_pending_secret_undoes_the_rotation(public_key: Issued) -> None:
+    rotated = rotate(public_key, HOUR)
+    end(public_key, rotated)
+    assert resolve(rotated) == Denial(Reason.ROTATED_KEY)
+    assert works(public_key)
+    assert not resolve(public_key).is_rotating_out  # type: ignore[union-attr]
+    assert TrailEntry.objects.filter(action="key.secret_ended").count() == 1
+
+
+def test_ending_the_live_secret_makes_a_pending_one_live(public_key: Issued) -> None:
+    rotated = rotate(public_key, HOUR)
+    end(public_key, public_key)
+    assert resolve(public_key) == Denial(Reason.ROTATED_KEY)
+    assert works(rotated, timezone.now() + timedelta(days=30))
+    assert Secret.objects.live().get().mask == rotated.plaintext.mask
+
+
+def test_only_secret_of_a_key_cannot_be_ended(public_key: Issued) -> None:
+    with pytest.raises(NotUsable):
+        end(public_key, public_key)
+    rotated = rotate(public_key)
+    with pytest.raises(NotUsable):  # it has ended
+        end(public_key, public_key)
+    assert works(rotated)
+    assert not TrailEntry.objects.filter(action="key.secret_ended").exists()
+
+
+def test_ending_takes_secrets_of_this_key_only(
+    public_key: Issued, globex_public_key: Issued
+) -> None:
+    rotate(public_key, HOUR)
+    rotate(globex_public_key, HOUR)
+    with pytest.raises(NotUsable):
+        end(public_key, globex_public_key)
+    assert works(globex_public_key)
+
+
+def test_form_submitted_twice_makes_one_secret(public_key: Issued) -> None:
+    for key in ("one", "two"):
+        turn(public_key, key)
+        with pytest.raises(AlreadyRotated):
+            turn(public_key, key)
+    assert Secret.objects.count() == 3
 
 
 def test_rotated_secret_is_refused_without_a_write(

@@ -29,6 +29,7 @@ def test_whoami_describes_a_public_key(public_key: Issued) -> None:
         "owner": {"id": owner.user.public_id, "email": "bob@acme.example"},
         "scopes": ["read:audit-activity"],
         "expires_at": None,
+        "rotating_out": False,
         "rotating_out_at": None,
     }
 

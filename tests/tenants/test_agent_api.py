@@ -51,6 +51,7 @@ def test_first_heartbeat_registers_later_refresh(agent_key: Issued, acme: Organi
         "configuration_version": 1,
         "heartbeat_interval_seconds": 60,
         "rotating_out": False,
+        "rotating_out_at": None,
     }
     assert response["Cache-Control"] == "no-store"
     agent = Agent.objects.get()
@@ -102,6 +103,7 @@ def test_heartbeat_returns_the_current_version(
         "configuration_version": 2,
         "heartbeat_interval_seconds": 30,
         "rotating_out": False,
+        "rotating_out_at": None,
     }
 
 

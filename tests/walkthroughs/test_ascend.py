@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ def test_rotating_api_keys(alice: Reader) -> None:
     old, new = alice.generate("Production Backend"), alice.generate("rotation 2026-01")
     assert alice.whoami(old["api_key"]) == alice.whoami(new["api_key"]) == (200, "")
     for key in (old, new):
-        usage = eventually(lambda key=key: requests_of(alice, key["key_id"]))
+        usage = eventually(partial(requests_of, alice, key["key_id"]))
         assert usage == 1
     assert alice.send(document.REVOKE, old["key_id"]).status_code == 200
     assert alice.whoami(old["api_key"]) == (401, "revoked_key")

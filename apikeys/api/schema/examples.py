@@ -1,11 +1,15 @@
 """Examples of key operations, OAuth and the endpoints outside Django REST framework."""
 
+from typing import Any
+from uuid import UUID
+
 from apikeys.oauth.token_format import TokenKind
 from apikeys.oauth.token_format import example as example_token
 from apikeys.verify import secret
 from config import __version__
 from config.lib.bodies import JSON
 from config.lib.examples import APPLICATION_ID, KEY_ID, ORGANIZATION, OWNER, example
+from config.lib.ids import encode
 from config.lib.peppers import Pepper
 
 FORM = "application/x-www-form-urlencoded"
@@ -13,6 +17,15 @@ FORM = "application/x-www-form-urlencoded"
 _PEPPER = Pepper(1, b"the pepper of examples in the docs")
 SECRET = secret.example("sk", "live", _PEPPER)
 _DESCRIPTION = {"openapi": "3.1.0", "info": {"title": "Keyway API", "version": "1"}, "paths": {}}
+_LIVE_SECRET = {
+    "id": encode("sec", UUID("019b1f74-6ab0-7d15-b3f4-5c8e1a2d7f34")),
+    "mask": SECRET.mask,
+    "state": "live",
+    "created_at": "2026-01-15T10:00:00Z",
+    "activated_at": None,
+    "expires_at": None,
+    "lapses_at": None,
+}
 _USAGE = {
     "key_id": KEY_ID,
     "key_name": "Production Webhook Server",
@@ -30,8 +43,12 @@ _USAGE = {
     "denials": [{"reason": "insufficient_scope", "count": 4}],
     "secrets": [
         {
+            "id": _LIVE_SECRET["id"],
             "mask": SECRET.mask,
+            "state": "live",
             "created_at": "2026-01-01T10:00:00Z",
+            "activated_at": None,
+            "lapses_at": None,
             "retired_at": None,
             "total_requests": 1520,
             "requests_24h": 96,
@@ -39,7 +56,7 @@ _USAGE = {
     ],
     "incomplete": [],
 }
-KEY = {
+KEY: dict[str, Any] = {
     "id": KEY_ID,
     "name": "Production Webhook Server",
     "description": "",
@@ -57,6 +74,8 @@ KEY = {
     "last_used_at": None,
     "last_used_ip": None,
     "rotated_at": None,
+    "secrets": [_LIVE_SECRET],
+    "old_key_expires_at": None,
     "paused_at": None,
     "revoked_at": None,
     "revoke_reason": "",
@@ -71,6 +90,7 @@ _WHOAMI = {
     "owner": OWNER,
     "scopes": ["read:audit-activity"],
     "expires_at": "2026-04-15T10:00:00Z",
+    "rotating_out": False,
     "rotating_out_at": None,
     "limits": [
         {

@@ -11,9 +11,9 @@ from apikeys.api.serializers import (
     IssuedKeySerializer,
     KeyPageSerializer,
     KeyQuery,
-    KeySerializer,
     RevokedKeySerializer,
     RotatedKeySerializer,
+    ShownKeySerializer,
 )
 from config.lib.bodies import JSON
 from config.lib.openapi import BODY, ERRORS, problems, schema_of
@@ -65,6 +65,11 @@ def _response(name: str, status: str, **more: Any) -> OpenApiExample:
     return OpenApiExample(name, value=KEY | more, response_only=True, status_codes=[status])
 
 
+def _secret(state: str, created_at: str, **more: Any) -> dict[str, Any]:
+    secret: dict[str, Any] = KEY["secrets"][0]
+    return secret | {"state": state, "created_at": created_at} | more
+
+
 LIST: dict[str, Any] = {
     "operation_id": "list_keys",
     "summary": "List keys, newest first",
@@ -102,8 +107,8 @@ SHOW: dict[str, Any] = {
     "operation_id": "show_key",
     "summary": "Show a key",
     "tags": ["Keys"],
-    "responses": {200: KeySerializer} | problems("not_key_owner") | _MISSING,
-    "examples": [_response("A key", "200")],
+    "responses": {200: ShownKeySerializer} | problems("not_key_owner") | _MISSING,
+    "examples": [_response("A key", "200", hosts=None)],
 }
 EDIT: dict[str, Any] = {
     "operation_id": "edit_key",
@@ -129,7 +134,9 @@ ROTATE: dict[str, Any] = {
     "operation_id": "rotate_key",
     "summary": "Rotate a key's secret",
     "description": (
-        "The old secret stops working immediately, or after `grace` seconds. The body is optional."
+        "Without `grace`, the old secret stops working immediately. With it, the new secret is "
+        "pending until its first use, and the old one works for `grace` seconds from then on. A "
+        "pending secret that is not used for seven days lapses. The body is optional."
     ),
     "tags": ["Keys"],
     "request": {JSON: schema_of(Rotation)},
@@ -146,8 +153,13 @@ ROTATE: dict[str, Any] = {
             "200",
             key=SECRET.reveal(),
             rotated_at="2026-01-16T10:00:00Z",
-            effective_at="2026-01-16T11:00:00Z",
-            old_key_expires_at="2026-01-16T11:00:00Z",
+            secrets=[
+                _secret("pending", "2026-01-16T10:00:00Z", lapses_at="2026-01-23T10:00:00Z"),
+                _secret("live", "2026-01-15T10:00:00Z"),
+            ],
+            effective_at=None,
+            old_key_expires_at=None,
+            lapses_at="2026-01-23T10:00:00Z",
         ),
     ],
 }

@@ -80,15 +80,16 @@ class Keys {
   }
 
   /**
-   * Not idempotent: a second rotation would end the old secret's grace period, which callers rely on.
+   * Not idempotent: a second rotation would end the secret of the first, which callers may use.
    *
    * @param {string} id
-   * @param {{grace?: number}} [rotation] seconds for which the old secret stays valid
+   * @param {import('../types').Rotation} [rotation]
    * @param {CallOptions} [options]
    * @returns {Promise<import('../types').RotatedKey>}
    */
-  async rotate(id, { grace = 0 } = {}, options) {
-    const call = { method: "POST", path: pathOf(id, "/rotate"), body: { grace }, idempotent: false };
+  async rotate(id, { grace = 0, finish_with_last_host } = {}, options) {
+    const body = finish_with_last_host === undefined ? { grace } : { grace, finish_with_last_host };
+    const call = { method: "POST", path: pathOf(id, "/rotate"), body, idempotent: false };
     return withSecret(await this.#transport.send(call, options));
   }
 

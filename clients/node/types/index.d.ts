@@ -52,8 +52,7 @@ export interface Keys {
   list(filters?: KeyFilters, options?: CallOptions): Listing<ApiKey>;
   get(id: string, options?: CallOptions): Promise<ApiKey>;
   update(id: string, changes: KeyChanges, options?: CallOptions): Promise<UpdatedKey>;
-  /** `grace`: seconds for which the old secret stays valid. Default: 0. */
-  rotate(id: string, rotation?: { grace?: number }, options?: CallOptions): Promise<RotatedKey>;
+  rotate(id: string, rotation?: Rotation, options?: CallOptions): Promise<RotatedKey>;
   revoke(id: string, revocation?: { reason?: string }, options?: CallOptions): Promise<Revocation>;
   usage(id: string, options?: CallOptions): Promise<Usage>;
 }
@@ -103,6 +102,29 @@ export interface Owner {
   email: string;
 }
 
+export type SecretState = "pending" | "live" | "retiring" | "retired" | "lapsed";
+
+/** A secret that works. Two while a rotation is in progress. */
+export interface KeySecret {
+  /** `sec_…` */
+  id: string;
+  mask: string;
+  state: SecretState;
+  created_at: string;
+  activated_at: string | null;
+  expires_at: string | null;
+  /** A pending secret ends then if it is not used. */
+  lapses_at: string | null;
+}
+
+/** The hosts of an agent key during a rotation, at most 100 names of each. */
+export interface HostProgress {
+  moved_count: number;
+  remaining_count: number;
+  moved: string[];
+  remaining: string[];
+}
+
 export interface ApiKey {
   /** `key_…` */
   id: string;
@@ -122,6 +144,11 @@ export interface ApiKey {
   last_used_at: string | null;
   last_used_ip: string | null;
   rotated_at: string | null;
+  secrets: KeySecret[];
+  /** When the secret that is being rotated out stops working; null while that is unknown. */
+  old_key_expires_at: string | null;
+  /** Only in the answer of `get`, for an agent key in rotation. */
+  hosts?: HostProgress | null;
   paused_at: string | null;
   revoked_at: string | null;
   revoke_reason: string;
@@ -161,12 +188,20 @@ export interface KeyChanges {
 
 export type UpdatedKey = ApiKey & { effective_at: string };
 
+/** With a grace, the new secret is pending until `lapses_at`, and `effective_at` is null. */
 export type RotatedKey = ApiKey & {
   key: Secret;
   rotated_at: string;
-  effective_at: string;
-  old_key_expires_at: string | null;
+  effective_at: string | null;
+  lapses_at: string | null;
 };
+
+/** `grace`: seconds for which the old secret works after the first use of the new one. Default: 0, it ends at once. */
+export interface Rotation {
+  grace?: number;
+  /** For agent keys: end the old secret as soon as every known host has moved. */
+  finish_with_last_host?: boolean;
+}
 
 /** No request that starts after `effective_at` is accepted. */
 export interface Revocation {
@@ -205,8 +240,12 @@ export interface Usage {
   daily_usage: { date: string; requests: number; error_count: number }[];
   denials: { reason: string; count: number }[];
   secrets: {
+    id: string;
     mask: string;
+    state: SecretState;
     created_at: string;
+    activated_at: string | null;
+    lapses_at: string | null;
     retired_at: string | null;
     total_requests: number;
     requests_24h: number;
@@ -321,6 +360,8 @@ export interface HeartbeatAnswer {
   configuration_version: number;
   heartbeat_interval_seconds: number;
   rotating_out: boolean;
+  /** Null until the new secret was used. */
+  rotating_out_at: string | null;
 }
 
 export interface ErrorFacts {

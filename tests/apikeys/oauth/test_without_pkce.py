@@ -70,7 +70,7 @@ def test_code_without_pkce_needs_the_client_secret(old: Program, bobs_browser: C
     ],
 )
 def test_challenge_that_is_sent_must_be_valid(
-    old: Program, bobs_browser: Client, change: dict[str, str | None]
+    old: Program, bobs_browser: Client, change: dict[str, Any]
 ) -> None:
     assert "code" in old.authorize(bobs_browser)
     assert old.authorize(bobs_browser, **change)["error"] == "invalid_request"

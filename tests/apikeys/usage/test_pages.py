@@ -17,7 +17,6 @@ from apikeys.services import Issued
 from apikeys.usage.statistics import Bar, OutcomeCounts, Window
 from apikeys.views.usage_chart import Chart, round_up
 from tenants.models import User
-from tests.apikeys.test_rotation import rotate
 from tests.apikeys.usage.conftest import Drain
 from tests.apikeys.usage.test_statistics import NOW, use
 from tests.conftest import api, client_of
@@ -66,17 +65,6 @@ def test_sent_requests_are_shown(
     assert 'wrong_key_type</code></a><span class="number">2</span>' in html
     assert html.count("export &lt;1.0&gt;") == 7
     assert "<1.0>" not in html
-
-
-@pytest.mark.parametrize(
-    ("grace", "badge"), [(timedelta(hours=1), "Works until"), (timedelta(0), "Retired")]
-)
-def test_rotated_out_secret_is_retired_only_after_its_grace(
-    public_key: Issued, bob: User, grace: timedelta, badge: str
-) -> None:
-    rotate(public_key, grace)
-    html = shown(client_of(bob).get(address(public_key)))
-    assert [word for word in ("Works until", "Retired") if word in html] == [badge]
 
 
 @pytest.mark.parametrize("window", Window)

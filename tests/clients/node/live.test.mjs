@@ -112,6 +112,7 @@ test("a key can be created, used, edited, rotated and revoked", async () => {
   assert.deepEqual([shown.name, shown.status, "key" in shown], ["Renamed", "active", false]);
 
   const kept = await manager.keys.rotate(created.id, { grace: 60 });
+  assert.deepEqual([kept.secrets.map((secret) => secret.state), kept.effective_at], [["pending", "live"], null]);
   for (const client of [holder, new Keyway({ apiKey: kept.key })]) assert.equal((await client.whoami()).key_id, created.id);
   const rotated = await manager.keys.rotate(created.id);
   await assert.rejects(new Keyway({ apiKey: kept.key }).whoami(), { code: "rotated_key" });

@@ -100,7 +100,8 @@ def test_rotated_key_has_a_new_secret(
     bob: Any, issued: sdk.IssuedKey, connect: Connect, keyway: KeywayServer
 ) -> None:
     kept = bob.keys.rotate(issued, grace=timedelta(hours=1))
-    assert kept.old_key_expires_at
+    assert [secret.state for secret in kept.secrets] == ["pending", "live"]
+    assert kept.lapses_at
     for secret in (issued.secret, kept.secret):
         assert connect(keyway.url, api_key=secret).whoami().key_id == issued.id
     bob.keys.rotate(issued)

@@ -2,10 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from keyway_agent import __version__
-from keyway_agent.answers import BatchRefused, Refused, TemporaryFailure
+from keyway_agent.answers import BatchRefused, Refused, TemporaryFailure, printable
 from keyway_agent.backoff import Backoff
 from keyway_agent.errors import Unreadable
 from keyway_agent.remote_configuration import RemoteConfiguration
@@ -36,7 +37,7 @@ class Heartbeat(threading.Thread):
         self._host, self._stop_asked, self._refused = host, stop, refused
         self._backoff = Backoff()
         self._last_failure = ""
-        self._is_rotating_out = False
+        self._rotating_out = ""
 
     def run(self) -> None:
         while not self._stop_asked.is_set():
@@ -70,7 +71,7 @@ class Heartbeat(threading.Thread):
             self._last_failure = ""
         self._backoff.reset()
         self._configuration.note_version(answer.get("configuration_version"))
-        self._note_rotation(is_rotating_out=answer.get("rotating_out") is True)
+        self._note_rotation(answer)
         interval = answer.get("heartbeat_interval_seconds")
         known = self._configuration.current.heartbeat_interval_seconds
         return float(min(3600, max(1, interval))) if isinstance(interval, int) else float(known)
@@ -86,10 +87,20 @@ class Heartbeat(threading.Thread):
             self._last_failure = str(failure)
             logger.warning("Heartbeat failed: %s.", failure)
 
-    def _note_rotation(self, *, is_rotating_out: bool) -> None:
-        if is_rotating_out and not self._is_rotating_out:
+    def _note_rotation(self, answer: Mapping[str, Any]) -> None:
+        """Warn once when the key is being replaced, and again when its end becomes known."""
+        warned, self._rotating_out = self._rotating_out, ""
+        if answer.get("rotating_out") is not True:
+            return
+        ends_at = answer.get("rotating_out_at")
+        self._rotating_out = (
+            f"It works until {printable(ends_at)}"
+            if isinstance(ends_at, str)
+            else "Its end is not known yet"
+        )
+        if self._rotating_out != warned:
             logger.warning(
-                "This key is being rotated out. Set AgentApiKey to the new key and restart the"
-                " agent before the old one expires."
+                "This key is being rotated out. %s. Set AgentApiKey to the new key and restart the"
+                " agent.",
+                self._rotating_out,
             )
-        self._is_rotating_out = is_rotating_out

@@ -32,7 +32,17 @@ from keyway.events import (
     Rejection,
     StoredEvent,
 )
-from keyway.models import ChangedKey, IssuedKey, Key, Revocation, RotatedKey, Usage, Whoami
+from keyway.models import (
+    ChangedKey,
+    HostProgress,
+    IssuedKey,
+    Key,
+    KeySecret,
+    Revocation,
+    RotatedKey,
+    Usage,
+    Whoami,
+)
 from keyway.secret import Secret
 from keyway.verification import Denied, Identity, Incoming
 from keyway.verifier import AsyncVerifier, Verifier
@@ -53,11 +63,13 @@ __all__ = [
     "Denied",
     "Event",
     "HeartbeatAnswer",
+    "HostProgress",
     "Identity",
     "Incoming",
     "InvalidRequest",
     "IssuedKey",
     "Key",
+    "KeySecret",
     "KeywayError",
     "Misconfigured",
     "NotFound",

@@ -70,8 +70,12 @@ class AgentConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatAnswer:
-    """`rotating_out`: the presented secret has been replaced and expires soon."""
+    """`rotating_out`: the presented secret is being replaced.
+
+    It stops working at `rotating_out_at`, which is None until the new one was used.
+    """
 
     configuration_version: int
     heartbeat_interval_seconds: int
     rotating_out: bool = False
+    rotating_out_at: datetime | None = None

@@ -48,10 +48,39 @@ class Whoami:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySecret:
+    """One of a key's secrets that work. Two while a rotation is in progress.
+
+    `state` is pending (not used yet; ends at `lapses_at` if it stays so), live, or retiring (ends
+    at `expires_at`).
+    """
+
+    id: str
+    mask: str
+    state: str
+    created_at: datetime
+    activated_at: datetime | None = None
+    expires_at: datetime | None = None
+    lapses_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostProgress:
+    """The hosts of an agent key during a rotation, at most 100 names of each."""
+
+    moved_count: int
+    remaining_count: int
+    moved: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """A key without its secret.
 
-    `status` is active, expiring, paused, inactive, expired or revoked.
+    `status` is active, expiring, paused, inactive, expired or revoked. `old_key_expires_at` is when
+    the secret that is being rotated out stops working, or None while that is unknown. `hosts` is
+    set by `keys.get` for an agent key in rotation.
     """
 
     id: str
@@ -70,6 +99,9 @@ class Key:
     last_used_at: datetime | None = None
     last_used_ip: str | None = None
     rotated_at: datetime | None = None
+    secrets: tuple[KeySecret, ...] = ()
+    old_key_expires_at: datetime | None = None
+    hosts: HostProgress | None = None
     paused_at: datetime | None = None
     revoked_at: datetime | None = None
     revoke_reason: str | None = None
@@ -103,10 +135,18 @@ class IssuedKey(Key):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotatedKey(IssuedKey):
-    """`old_key_expires_at` is when the previous secret expires, or None if it already has."""
+    """A rotated key. With a grace, its new secret is pending until `lapses_at`.
+
+    `old_key_expires_at` and `effective_at` are then None, because the grace begins with the first
+    use of the new secret.
+    """
 
     effective_at: datetime | None = None
-    old_key_expires_at: datetime | None = None
+    lapses_at: datetime | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        return self.lapses_at is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +191,16 @@ class DenialUsage:
 
 @dataclass(frozen=True, slots=True)
 class SecretUsage:
+    """`state` is pending, live, retiring, retired or lapsed."""
+
     mask: str
     created_at: datetime
     retired_at: datetime | None
     total_requests: int
     requests_24h: int
+    state: str = "live"
+    activated_at: datetime | None = None
+    lapses_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,14 +115,18 @@ def update(
     return Call("PATCH", _path(key), reader(ChangedKey), headers=_AS_JSON, body=as_json(changes))
 
 
-def rotate(key: str | Key, *, grace: timedelta | float = 0) -> Call[RotatedKey]:
+def rotate(
+    key: str | Key, *, grace: timedelta | float = 0, finish_with_last_host: bool | None = None
+) -> Call[RotatedKey]:
     """Issue a new secret for the key.
 
-    The old secret stays valid for `grace` (seconds or a timedelta, at most seven days; 0 by
-    default). Not retried when its answer is lost: a second rotation would end that grace period.
+    Without `grace` the old secret ends at once. With it (seconds or a timedelta, at most seven
+    days) the new secret is pending until its first use, and the old one works for `grace` from then
+    on, or for an agent key with `finish_with_last_host` until every known host has moved. Not
+    retried when its answer is lost: a second rotation would end the secret of the first.
     """
     seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
-    body = as_json({"grace": int(seconds)})
+    body = as_json(without_none(grace=int(seconds), finish_with_last_host=finish_with_last_host))
     return Call(
         "POST",
         f"{_path(key)}/rotate",
