@@ -1,4 +1,4 @@
-"""Notices: who is told of what, by email and by webhook.
+"""Notices: events reported by email and by webhook.
 
 A cause becomes one row of `Notice`, in the transaction of the change (`record`) or by a duty of
 the worker that looks for it (`find`). A unique constraint keeps a second row of the same event

@@ -173,7 +173,7 @@ class Webhook(models.Model):
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port. The path can hold a token of the receiver, so it is not logged."""
+        """Scheme, host and port. The path is not logged: it can hold a token of the receiver."""
         try:
             return parse(self.url).origin
         except BadUrl:

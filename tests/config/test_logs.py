@@ -284,7 +284,10 @@ HEADERS = (
 @pytest.mark.server
 def test_debug_server_logs_json_without_secrets() -> None:
     with KeywayServer(
-        KEYWAY_LOG_LEVEL="DEBUG", KEYWAY_ACCESS_LOG="-", KEYWAY_TRUSTED_PROXIES="1"
+        EMAIL_URL="dummymail://",  # the console transport writes to the same stream
+        KEYWAY_LOG_LEVEL="DEBUG",
+        KEYWAY_ACCESS_LOG="-",
+        KEYWAY_TRUSTED_PROXIES="1",
     ) as server:
         bodies = set()
         for key in server.seed["keys"][:4]:
