@@ -34,6 +34,11 @@ class Authority:
         return cls(scopes.held_with(permissions), frozenset(Environment.values))
 
     @classmethod
+    def of_organization(cls) -> "Authority":
+        """The most that any organization key can have."""
+        return cls(scopes.of_organization(), frozenset(Environment.values))
+
+    @classmethod
     def of_key(
         cls,
         names: Iterable[str],

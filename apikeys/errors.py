@@ -46,6 +46,21 @@ class ExpiryInThePast(KeywayError):
     detail = "The expiry must be in the future."
 
 
+class ExpiryMovedOut(KeywayError):
+    code = "expiry_moved_out"
+    detail = "The expiry can be brought nearer but not moved out. Issue a new key instead."
+
+
+class AlreadyOffered(KeywayError):
+    code = "already_offered"
+    detail = "This key has already been offered to someone. Withdraw that offer first."
+
+
+class HandOverRefused(KeywayError):
+    code = "hand_over_refused"
+    detail = "This key cannot be handed over."
+
+
 class NotUsable(KeywayError):
     code = "key_not_usable"
     detail = "The key's state does not allow this."

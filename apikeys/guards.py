@@ -33,6 +33,15 @@ GUARDS = (
             for column in _FIXED
         ),
     ),
+    # An end was promised when the key was issued, and the rules of issuing were checked against it.
+    # It can be brought nearer, and a key without an end can be given one.
+    Guard(
+        "end_of_a_key_is_never_moved_out",
+        "apikeys_key",
+        "UPDATE",
+        when="OLD.expires_at IS NOT NULL "
+        "AND (NEW.expires_at IS NULL OR NEW.expires_at > OLD.expires_at)",
+    ),
     # Foreign keys check that the owner exists, not that it is a membership of the same
     # organization.
     Guard(

@@ -2,7 +2,11 @@ from django.db import models
 
 
 class Kind(models.TextChoices):
-    """Agent keys belong to an organization and serve its agents. Public keys belong to a user."""
+    """Agent keys serve an organization's agents. Public keys serve scripts and services.
+
+    An agent key belongs to its organization. A public key belongs to a member or to its
+    organization.
+    """
 
     AGENT = "agent", "Agent key"
     PUBLIC = "public", "Public key"

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from apikeys import networks
 from apikeys.authority import Authority
+from apikeys.hand_over import HandOver
 from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.scopes import agent_scopes
@@ -19,6 +20,7 @@ from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
 
 __all__ = [
+    "HandOver",
     "Key",
     "KeyQuerySet",
     "Secret",
@@ -53,6 +55,10 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def of_kind(self, kind: Kind) -> KeyQuerySet:
         return self.filter(kind=kind)
 
+    def of_organization(self) -> KeyQuerySet:
+        """Public keys that belong to an organization and not to a member."""
+        return self.filter(kind=Kind.PUBLIC, owner=None)
+
     def usable(self, at: datetime) -> KeyQuerySet:
         """Keys that are not revoked, paused or expired.
 
@@ -77,11 +83,15 @@ class Key(models.Model):
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="keys")
     kind = models.CharField(max_length=8, choices=Kind)
     environment = models.CharField(max_length=4, choices=Environment, default=Environment.LIVE)
+    # Null: the key belongs to the organization. It survives the person who issued it.
     owner = models.ForeignKey(
         Membership, models.PROTECT, null=True, blank=True, related_name="keys"
     )
     name = models.CharField("label", max_length=255)
     description = models.CharField(max_length=500, blank=True)
+    held_by = models.CharField(
+        max_length=255, blank=True, help_text="The team, system or place where it is stored."
+    )
     scopes = models.JSONField(default=list, blank=True)
     allowed_cidrs = models.JSONField(
         default=list, blank=True, help_text="Networks it may be used from; empty: anywhere."
@@ -118,20 +128,18 @@ class Key(models.Model):
                 condition=~Q(kind=Kind.AGENT) | Q(owner=None, scopes=[]),
                 name="agent_key_has_no_owner_and_no_chosen_scopes",
             ),
-            # A public key without an owner would survive every removal of a member.
             models.CheckConstraint(
-                condition=~Q(kind=Kind.PUBLIC) | (Q(owner__isnull=False) & ~Q(scopes=[])),
-                name="public_key_has_owner_and_scopes",
+                condition=~Q(kind=Kind.PUBLIC) | ~Q(scopes=[]), name="public_key_has_scopes"
             ),
             models.CheckConstraint(
                 condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")),
                 name="key_expires_after_issue",
             ),
-            # Decides the race between two copies of one request. Per person: an idempotency key is
-            # chosen by the client, so one client must not be able to block another's.
-            models.UniqueConstraint(
-                fields=["created_by", "idempotency_key"], name="one_request_issues_one_key"
-            ),
+            # Decides the race between two copies of one request. The column alone, not per person:
+            # a key that an organization key issued has no `created_by`, and NULLs never collide.
+            # One client cannot block another's, because the value is a digest that includes the
+            # caller, or a nonce that Keyway made.
+            models.UniqueConstraint(fields=["idempotency_key"], name="one_request_issues_one_key"),
         ]
         indexes = [
             models.Index(fields=["organization", "kind", "revoked_at"], name="keys_of_organization")
@@ -143,6 +151,15 @@ class Key(models.Model):
     @property
     def public_id(self) -> str:
         return encode("key", self.id)
+
+    @property
+    def is_organization_key(self) -> bool:
+        """Whether this is a public key of the organization and not of a member."""
+        return self.kind == Kind.PUBLIC and self.owner_id is None
+
+    @property
+    def owner_name(self) -> str:
+        return str(self.owner.user) if self.owner else self.organization.name
 
     @property
     def granted_scopes(self) -> frozenset[str]:

@@ -19,6 +19,9 @@ from ipaddress import (
 Network = IPv4Network | IPv6Network
 MOST_NETWORKS = 64
 MOST_CHARACTERS = 49  # the longest IPv6 address, a slash, and three digits
+NOT_A_NETWORK = (
+    "is not a network such as 192.0.2.0/24 or 2001:db8::/32, with no bits set after the prefix."
+)
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -38,11 +41,7 @@ def _parse(text: str, position: int) -> Network:
             raise ValueError(text)
         network = ip_network(text.strip())
     except ValueError:
-        message = (
-            f"Entry {position} is not a network such as 192.0.2.0/24 or 2001:db8::/32, "
-            "with no bits set after the prefix."
-        )
-        raise ValueError(message) from None
+        raise ValueError(f"Entry {position} {NOT_A_NETWORK}") from None
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
     return network

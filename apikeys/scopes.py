@@ -210,6 +210,11 @@ def held_by(role: str) -> frozenset[str]:
     return held_with(PERMISSIONS[Role(role)])
 
 
+def of_organization() -> frozenset[str]:
+    """The scopes that an organization key can have: those an admin holds, so never `admin`."""
+    return held_by(Role.ADMIN)
+
+
 @lru_cache(maxsize=64)
 def _held(extra: _Extra, permissions: frozenset[Permission]) -> frozenset[str]:
     return frozenset(

@@ -1,8 +1,20 @@
 from django.urls import path
 
-from apikeys.views import agent_keys, agents, overview, profile, public_keys, tenant_agents, usage
+from apikeys.views import (
+    agent_keys,
+    agents,
+    hand_over,
+    key,
+    key_edit,
+    key_end,
+    overview,
+    profile,
+    public_keys,
+    tenant_agents,
+    usage,
+)
 
-PUBLIC_KEY = "profile/api-keys/<key_id:key_id>"
+KEY = "keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"
 
 urlpatterns = [
@@ -12,10 +24,6 @@ urlpatterns = [
     path("administration/tenant-agents/", tenant_agents.tenant_agents, name="tenant_agents"),
     path("o/<slug:slug>/agents/", agents.agents, name="agents"),
     path("profile/api-keys/new/", public_keys.public_key_new, name="public_key_new"),
-    path(f"{PUBLIC_KEY}/revoke/", public_keys.public_key_revoke, name="public_key_revoke"),
-    path(f"{PUBLIC_KEY}/pause/", public_keys.public_key_pause, name="public_key_pause"),
-    path(f"{PUBLIC_KEY}/resume/", public_keys.public_key_resume, name="public_key_resume"),
-    path(f"{PUBLIC_KEY}/usage/", usage.public_key_usage, name="public_key_usage"),
     path(f"{AGENT_KEYS}/", agent_keys.agent_keys, name="agent_keys"),
     path(f"{AGENT_KEYS}/new/", agent_keys.agent_key_new, name="agent_key_new"),
     path(
@@ -23,13 +31,26 @@ urlpatterns = [
         agent_keys.agent_key_delete,
         name="agent_key_delete",
     ),
+    path(f"{KEY}/", key.show_key, name="key"),
+    path(f"{KEY}/edit/", key_edit.key_edit, name="key_edit"),
+    path(f"{KEY}/pause/", key_end.key_pause, name="key_pause"),
+    path(f"{KEY}/resume/", key_end.key_resume, name="key_resume"),
+    path(f"{KEY}/revoke/", key_end.key_revoke, name="key_revoke"),
+    path(f"{KEY}/usage/", usage.key_usage, name="key_usage"),
+    path(f"{KEY}/hand-over/", hand_over.key_hand_over, name="key_hand_over"),
     path(
-        f"{AGENT_KEYS}/<key_id:key_id>/pause/", agent_keys.agent_key_pause, name="agent_key_pause"
+        f"{KEY}/hand-over/withdraw/",
+        hand_over.key_withdraw,
+        name="key_hand_over_withdraw",
     ),
     path(
-        f"{AGENT_KEYS}/<key_id:key_id>/resume/",
-        agent_keys.agent_key_resume,
-        name="agent_key_resume",
+        "hand-overs/<hov_id:hand_over_id>/accept/",
+        hand_over.hand_over_accept,
+        name="hand_over_accept",
     ),
-    path(f"{AGENT_KEYS}/<key_id:key_id>/usage/", usage.agent_key_usage, name="agent_key_usage"),
+    path(
+        "hand-overs/<hov_id:hand_over_id>/decline/",
+        hand_over.hand_over_decline,
+        name="hand_over_decline",
+    ),
 ]

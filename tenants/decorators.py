@@ -20,6 +20,13 @@ View = Callable[..., HttpResponseBase]
 AccessView = Callable[Concatenate[HttpRequest, Access, ...], HttpResponseBase]
 
 
+def remember(request: HttpRequest, access: Access) -> None:
+    """Show this organization in the navigation, and on later pages that belong to none."""
+    request.access = access  # type: ignore[attr-defined]
+    if request.session.get(LAST_ORGANIZATION) != access.organization.slug:
+        request.session[LAST_ORGANIZATION] = access.organization.slug
+
+
 def member_page(
     permission: Permission, *, in_snapshot: bool = True
 ) -> Callable[[AccessView], View]:
@@ -42,9 +49,7 @@ def member_page(
                 raise Http404(error.detail) from error
             except Forbidden as error:
                 raise PermissionDenied(error.detail) from error
-            request.access = access  # type: ignore[attr-defined]
-            if request.session.get(LAST_ORGANIZATION) != slug:
-                request.session[LAST_ORGANIZATION] = slug
+            remember(request, access)
             if in_snapshot and request.method in {"GET", "HEAD"}:
                 with one_snapshot():
                     return view(request, access, **kwargs)

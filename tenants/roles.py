@@ -18,6 +18,7 @@ class Permission(Enum):
     READ_AGENTS = auto()
     READ_MEMBERS = auto()
     ISSUE_OWN_KEYS = auto()
+    ISSUE_ORGANIZATION_KEYS = auto()
     MANAGE_AGENTS = auto()
     MANAGE_MEMBERS = auto()
     MANAGE_APPLICATIONS = auto()
@@ -35,6 +36,7 @@ _READING = frozenset(
 )
 _ADMIN = _READING | {
     Permission.ISSUE_OWN_KEYS,
+    Permission.ISSUE_ORGANIZATION_KEYS,
     Permission.MANAGE_AGENTS,
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_APPLICATIONS,

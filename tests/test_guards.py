@@ -63,6 +63,16 @@ def test_revocation_cannot_be_undone_or_moved(public_key: Issued, agent_key: Iss
     Key.objects.filter(pk=agent_key.key.pk).update(description="not revoked, so editable")
 
 
+def test_end_of_a_key_never_moves_out(public_key: Issued) -> None:
+    row, end = Key.objects.filter(pk=public_key.key.pk), timezone.now() + timedelta(days=30)
+    row.update(expires_at=end)
+    for later in (None, end + timedelta(microseconds=1)):
+        with pytest.raises(IntegrityError, match="never_moved_out"), transaction.atomic():
+            row.update(expires_at=later)
+    row.update(expires_at=end, name="Renamed")
+    row.update(expires_at=end - timedelta(days=29))
+
+
 @pytest.mark.parametrize("column", ["kind", "environment", "organization", "owner"])
 def test_identity_of_a_key_never_changes(
     column: str, public_key: Issued, alice: User, globex: Organization
@@ -93,8 +103,7 @@ BAD_ROWS: dict[str, dict[str, Any]] = {
     "key_environment_is_known": {"environment": "prod"},
     "key_has_a_name": {"name": ""},
     "agent_key_has_no_owner": {"kind": "agent"},
-    "public_key_has_owner": {"owner": None},
-    "public_key_has_owner_and_scopes": {"scopes": []},
+    "public_key_has_scopes": {"scopes": []},
     "key_expires_after_issue": {"expires_at": timezone.now() - timedelta(days=1)},
 }
 

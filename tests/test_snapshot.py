@@ -26,7 +26,8 @@ committing = pytest.mark.django_db(transaction=True)
 
 # Each with what an early query of it holds: another connection commits right after that query.
 SHOWN = {
-    "/profile/api-keys/{public_key}/usage/": 'FROM "apikeys_usecount"',
+    "/keys/{public_key}/usage/": 'FROM "apikeys_usecount"',
+    "/keys/{public_key}/": 'FROM "apikeys_usecount"',
     "/api/v1/api-keys/{public_key}/usage": 'FROM "apikeys_usecount"',
     "/api/v1/api-keys": 'FROM "apikeys_key"',
     "/profile/": 'FROM "apikeys_key"',

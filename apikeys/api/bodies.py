@@ -17,7 +17,7 @@ from apikeys.api.serializers import read_id
 from apikeys.kind import Kind
 from apikeys.networks import MOST_NETWORKS, Network
 from apikeys.services import LONGEST_GRACE, Changes, Order
-from apikeys.services.callers import Caller
+from apikeys.services.callers import Caller, Holding
 from audit import trail
 from config.lib import bodies
 from config.lib.environment import Environment
@@ -32,6 +32,9 @@ MOST_IDEMPOTENCY_KEY = 255
 Form = TypeVar("Form", bound=msgspec.Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Description = Annotated[str, Meta(max_length=500)]
+HeldBy = Annotated[
+    str, Meta(max_length=255, description="The team, system or place where the key is stored.")
+]
 Scopes = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=MOST_SCOPES)
 ]
@@ -53,10 +56,13 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Send `expires_in_days` or `expires_at`, not both. The default is 90 days, and `null` days never
     expire. If a key issues the new key, its environment, networks and expiry are the defaults.
+    `owner` is `me`, or `organization` for a key that survives its issuer. An organization key can
+    only issue organization keys, and that is its default.
     """
 
     name: Name
     description: Description = ""
+    held_by: HeldBy = ""
     scopes: Scopes = []
     expires_in_days: Days | UnsetType | None = UNSET
     expires_at: Moment | None = None
@@ -64,15 +70,21 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     organization_id: Annotated[str, Meta(max_length=64)] | None = None
     allowed_cidrs: Networks | UnsetType = UNSET
     kind: Literal["public", "agent"] = "public"
+    owner: Literal["me", "organization"] | UnsetType = UNSET
 
 
 class KeyEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes to a key. Omitted fields keep their values."""
+    """Changes to a key. Omitted fields keep their values.
+
+    `expires_at` can be brought nearer but not moved out. A key without one can be given one.
+    """
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
+    held_by: HeldBy | UnsetType = UNSET
     scopes: Scopes | UnsetType = UNSET
     allowed_cidrs: Networks | UnsetType = UNSET
+    expires_at: Moment | UnsetType = UNSET
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +125,12 @@ class Errors:
             self.add("allowed_cidrs", str(error))
             return ()
 
+    def moment_ahead(self, end: datetime, now: datetime) -> datetime:
+        if not now < end <= now + LATEST_EXPIRY:
+            self.add("expires_at", "The expiry must be in the future and within ten years.")
+            return now
+        return end.astimezone(UTC)  # PostgreSQL rejects offsets of 16 hours or more
+
     def check(self) -> None:
         """Raises ApiProblem if there are errors."""
         if self.by_field:
@@ -128,6 +146,7 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
     order = Order(
         name=errors.name(body.name),
         description=errors.line("description", body.description),
+        held_by=errors.line("held_by", body.held_by),
         environment=_environment(body, caller),
         expires_at=_expiry(body, timezone.now(), caller, errors),
         allowed=_networks(body, caller, errors),
@@ -138,6 +157,8 @@ def read_new_key(request: HttpRequest, caller: Caller) -> tuple[NewKey, Order]:
     )
     if Kind(body.kind) is Kind.AGENT and body.scopes:
         errors.add("scopes", "Agent keys have a fixed set of scopes. Omit this field.")
+    if Kind(body.kind) is Kind.AGENT and body.owner is not UNSET:
+        errors.add("owner", "Agent keys belong to the organization. Omit this field.")
     if Kind(body.kind) is Kind.PUBLIC and not body.scopes:
         errors.add("scopes", "Choose at least one scope. A key without scopes can do nothing.")
     errors.check()
@@ -155,8 +176,12 @@ def read_changes(request: HttpRequest) -> Changes:
         description=None
         if body.description is UNSET
         else errors.line("description", body.description),
+        held_by=None if body.held_by is UNSET else errors.line("held_by", body.held_by),
         scopes=None if body.scopes is UNSET else body.scopes,
         allowed=None if body.allowed_cidrs is UNSET else errors.networks(body.allowed_cidrs),
+        expires_at=None
+        if body.expires_at is UNSET
+        else errors.moment_ahead(body.expires_at, timezone.now()),
     )
     errors.check()
     return changes
@@ -183,6 +208,14 @@ def organization_of(body: NewKey) -> uuid.UUID | None:
     return read_id("org", body.organization_id or "")
 
 
+def holding_of(body: NewKey, caller: Caller) -> Holding:
+    if Kind(body.kind) is Kind.AGENT:
+        return Holding.AGENTS
+    if body.owner is UNSET:
+        return Holding.OWN if caller.user else Holding.ORGANIZATION
+    return Holding.OWN if body.owner == "me" else Holding.ORGANIZATION
+
+
 def _environment(body: NewKey, caller: Caller) -> Environment:
     if body.environment is not UNSET:
         return Environment(body.environment)
@@ -200,10 +233,8 @@ def _expiry(body: NewKey, now: datetime, caller: Caller, errors: Errors) -> date
         return _expiry_in_days(body, now, caller)
     if body.expires_in_days is not UNSET:
         errors.add("expires_at", "Send expires_at or expires_in_days, not both.")
-    elif not now < body.expires_at <= now + LATEST_EXPIRY:
-        errors.add("expires_at", "The expiry must be in the future and within ten years.")
     else:
-        return body.expires_at.astimezone(UTC)  # PostgreSQL rejects offsets of 16 hours or more
+        return errors.moment_ahead(body.expires_at, now)
     return None
 
 

@@ -14,6 +14,7 @@ from apikeys import services
 from apikeys.api.authentication import ApiKeyAuthentication, SessionAuthentication
 from apikeys.api.bodies import (
     NewKey,
+    holding_of,
     organization_of,
     read_changes,
     read_grace,
@@ -22,12 +23,17 @@ from apikeys.api.bodies import (
 )
 from apikeys.api.schema import keys as schema
 from apikeys.api.serializers import KeyQuery, KeySerializer
-from apikeys.errors import AlreadyIssued, AmbiguousOrganization
+from apikeys.errors import (
+    AlreadyIssued,
+    AmbiguousOrganization,
+    ExpiryInThePast,
+    ExpiryMovedOut,
+)
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.scopes import MANAGE_API_KEYS
 from apikeys.services import Issued, Order, search
-from apikeys.services.callers import Caller
+from apikeys.services.callers import Caller, IssuingPlace
 from apikeys.verify import throttling
 from apikeys.verify.denials import Denial
 from apikeys.verify.judge import Credential, authorize
@@ -36,7 +42,6 @@ from config.lib.client_ip import client_ip
 from config.lib.problems import ApiProblem
 from config.lib.query_strings import read_query
 from config.lib.snapshot import one_snapshot
-from tenants.access import Access
 from tenants.models import User
 from tenants.sign_in.authentication import UserTokenAuthentication
 from tenants.sign_in.recent import is_recent, person
@@ -107,13 +112,13 @@ class KeysView(ManagementView):
     def post(self, request: Request) -> Response:
         caller = self.caller
         body, order = read_new_key(request, caller)
-        access = _access_to_issue(caller, body)
+        place = _place_to_issue(caller, body)
         # A replay comes before the limit, so that a retry never fails because of it.
         if key := services.find_issued(created_by=caller.user, order=order):
             return _replay(key)
-        throttling.issue(by=caller.user)
+        throttling.issue(by=caller.throttled_as)
         try:
-            issued = _issue(caller, access, body, order)
+            issued = _issue(caller, place, body, order)
         except AlreadyIssued:  # a concurrent request with the same key was faster
             return _replay(services.find_issued(created_by=caller.user, order=order))
         return Response(
@@ -121,25 +126,34 @@ class KeysView(ManagementView):
         )
 
 
-def _access_to_issue(caller: Caller, body: NewKey) -> Access:
+def _place_to_issue(caller: Caller, body: NewKey) -> IssuingPlace:
     try:
-        return caller.enter_to_issue(Kind(body.kind), organization_of(body))
+        return caller.enter_to_issue(holding_of(body, caller), organization_of(body))
     except AmbiguousOrganization as error:
         raise ApiProblem("validation_failed", errors={"organization_id": [error.detail]}) from error
 
 
-def _issue(caller: Caller, access: Access, body: NewKey, order: Order) -> Issued:
-    by, within = caller.actor, caller.authority_in(access.organization.pk)
-    if access.membership is None or Kind(body.kind) is Kind.AGENT:
+def _issue(caller: Caller, place: IssuingPlace, body: NewKey, order: Order) -> Issued:
+    by, within = caller.actor, caller.authority_in(place.organization.pk)
+    if place.owner:
+        return services.issue_public_key(
+            owner=place.owner, order=order, scopes=body.scopes, by=by, within=within
+        )
+    if Kind(body.kind) is Kind.AGENT:
         return services.issue_agent_key(
-            organization=access.organization,
+            organization=place.organization,
             order=order,
             by=by,
             created_by=caller.user,
             within=within,
         )
-    return services.issue_public_key(
-        owner=access.membership, order=order, scopes=body.scopes, by=by, within=within
+    return services.issue_organization_key(
+        organization=place.organization,
+        order=order,
+        scopes=body.scopes,
+        by=by,
+        created_by=caller.user,
+        within=within,
     )
 
 
@@ -162,9 +176,11 @@ class KeyView(ManagementView):
         caller = self.caller
         key = caller.find_to_change(key_id)
         within = caller.authority_in(key.organization_id)
-        receipt = services.edit(
-            key=key, changes=read_changes(request), within=within, by=caller.actor
-        )
+        changes = read_changes(request)
+        try:
+            receipt = services.edit(key=key, changes=changes, within=within, by=caller.actor)
+        except (ExpiryInThePast, ExpiryMovedOut) as error:
+            raise ApiProblem("validation_failed", errors={"expires_at": [error.detail]}) from error
         return Response(
             _to_json(caller.find(key_id), effective_at=receipt.effective_at), headers=NO_STORE
         )
@@ -189,7 +205,7 @@ class RotationView(ManagementView):
         caller = self.caller
         key = caller.find_to_change(key_id)
         grace = read_grace(request)
-        throttling.issue(by=caller.user)
+        throttling.issue(by=caller.throttled_as)
         rotated = services.rotate(
             key=key, grace=grace, within=caller.authority_in(key.organization_id), by=caller.actor
         )

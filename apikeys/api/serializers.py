@@ -35,10 +35,13 @@ class KeySerializer(serializers.Serializer[Key]):
     id = serializers.CharField(source="public_id", help_text="`key_…`")
     name = serializers.CharField()
     description = serializers.CharField()
+    held_by = serializers.CharField(help_text="The team, system or place where it is stored.")
     kind = serializers.ChoiceField(choices=Kind.choices)
     environment = serializers.ChoiceField(choices=Environment.choices)
     organization_id = serializers.CharField(source="organization.public_id", help_text="`org_…`")
-    owner = KeyOwnerSerializer(allow_null=True, help_text="Null for agent keys.")
+    owner = KeyOwnerSerializer(
+        allow_null=True, help_text="Null for agent keys and organization keys."
+    )
     scopes = serializers.SerializerMethodField(
         help_text="As granted. The owner's role may allow fewer at verification."
     )
@@ -109,7 +112,9 @@ class KeyQuery(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=Kind.choices, default="")
     environment = serializers.ChoiceField(choices=Environment.choices, default="")
     organization_id = serializers.CharField(default="", max_length=64, help_text="`org_…`")
-    owner = serializers.CharField(default="", max_length=64, help_text="`usr_…` or `me`.")
+    owner = serializers.CharField(
+        default="", max_length=64, help_text="`usr_…`, `me` or `organization`."
+    )
     q = serializers.CharField(
         default="",
         max_length=255,
@@ -130,9 +135,16 @@ class KeyQuery(serializers.Serializer[Any]):
             kind=data["kind"],
             environment=data["environment"],
             organization=read_id("org", data["organization_id"]),
-            owner=caller.user.pk if data["owner"] == "me" else read_id("usr", data["owner"]),
+            owner=_owner(data["owner"], caller),
+            is_organizations=data["owner"] == "organization",
             q=data["q"],
         )
+
+
+def _owner(text: str, caller: Caller) -> uuid.UUID | None:
+    if text == "organization":
+        return None
+    return caller.user.pk if text == "me" and caller.user else read_id("usr", text)
 
 
 def read_id(prefix: str, text: str) -> uuid.UUID | None:

@@ -52,7 +52,7 @@ class WhoamiSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=Kind.choices)
     environment = serializers.ChoiceField(choices=Environment.choices)
     organization = OrganizationSerializer()
-    owner = OwnerSerializer(allow_null=True, help_text="Null for agent keys.")
+    owner = OwnerSerializer(allow_null=True, help_text="Null for agent keys and organization keys.")
     scopes = serializers.ListField(child=serializers.CharField())
     expires_at = serializers.DateTimeField(allow_null=True)
     rotating_out_at = serializers.DateTimeField(

@@ -6,7 +6,14 @@ lock, check again, write, record; wait for leases after it. The comments say wha
 
 from apikeys.services.edit import Changes, edit
 from apikeys.services.end import pause, resume, revoke
-from apikeys.services.issue import Issued, Order, find_issued, issue_agent_key, issue_public_key
+from apikeys.services.issue import (
+    Issued,
+    Order,
+    find_issued,
+    issue_agent_key,
+    issue_organization_key,
+    issue_public_key,
+)
 from apikeys.services.rotate import LONGEST_GRACE, Rotated, rotate
 from tenants.changes.leases import Receipt
 
@@ -20,6 +27,7 @@ __all__ = [
     "edit",
     "find_issued",
     "issue_agent_key",
+    "issue_organization_key",
     "issue_public_key",
     "pause",
     "resume",

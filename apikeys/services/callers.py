@@ -1,10 +1,12 @@
 """Callers of key management, and which keys each may see and change.
 
-A caller is a person, or a key that acts for its owner.
+A caller is a person, a key that acts for its owner, or an organization key. An organization key
+acts for its organization and reaches organization keys only.
 """
 
 import uuid
 from dataclasses import dataclass
+from enum import Enum
 
 from django.db.models import Q
 
@@ -16,22 +18,55 @@ from apikeys.verify.judge import Credential
 from audit.trail.actor import Actor
 from tenants.access import Access, Reach, actor
 from tenants.errors import Forbidden, NoAccess
-from tenants.models import User
+from tenants.models import Membership, Organization, User
 from tenants.roles import Permission
 
-_TO_READ = {Kind.PUBLIC: Permission.READ_MEMBERS, Kind.AGENT: Permission.READ_AGENTS}
-_TO_ISSUE = {Kind.PUBLIC: Permission.ISSUE_OWN_KEYS, Kind.AGENT: Permission.MANAGE_AGENTS}
-_TO_CHANGE = {Kind.PUBLIC: Permission.MANAGE_MEMBERS, Kind.AGENT: Permission.MANAGE_AGENTS}
+
+class Holding(Enum):
+    """Whose a key is. It decides which permission reading, issuing and changing it require."""
+
+    OWN = Permission.READ_MEMBERS, Permission.ISSUE_OWN_KEYS, Permission.MANAGE_MEMBERS
+    ORGANIZATION = (
+        Permission.READ_MEMBERS,
+        Permission.ISSUE_ORGANIZATION_KEYS,
+        Permission.ISSUE_ORGANIZATION_KEYS,
+    )
+    AGENTS = Permission.READ_AGENTS, Permission.MANAGE_AGENTS, Permission.MANAGE_AGENTS
+
+    def __init__(self, to_read: Permission, to_issue: Permission, to_change: Permission) -> None:
+        self.to_read, self.to_issue, self.to_change = to_read, to_issue, to_change
+
+    @classmethod
+    def of(cls, key: Key) -> "Holding":
+        if key.kind == Kind.AGENT:
+            return cls.AGENTS
+        return cls.ORGANIZATION if key.is_organization_key else cls.OWN
+
+    @property
+    def condition(self) -> Q:
+        kind = Kind.AGENT if self is Holding.AGENTS else Kind.PUBLIC
+        return Q(kind=kind, owner__isnull=self is not Holding.OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingPlace:
+    """Where a caller may issue a key.
+
+    `owner` is the member who would own it, and None for keys that have no owner.
+    """
+
+    organization: Organization
+    owner: Membership | None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A person and the organizations that they reach.
 
-    `key` is set when one of the user's keys makes the call.
+    `key` is set when a key makes the call. `user` is None for an organization key.
     """
 
-    user: User
+    user: User | None
     reach: Reach
     key: Credential | None = None
     address: str = ""
@@ -42,10 +77,12 @@ class Caller:
 
     @classmethod
     def acting(cls, key: Credential, address: str = "") -> "Caller":
-        """Act for the key's owner, in the key's organization only.
+        """Act for the key's owner, in the key's organization only, or as an organization key.
 
-        Raises Forbidden if it has no owner.
+        Raises Forbidden for a token without an owner.
         """
+        if key.is_organization_key:
+            return cls(None, Reach({}), key, address)
         owner = User.objects.filter(pk=key.owner_id).first() if key.owner_id else None
         if owner is None:
             raise Forbidden("This credential has no owner to act for.")
@@ -55,11 +92,21 @@ class Caller:
 
     @property
     def id(self) -> str:
-        return self.key.public_id if self.key else self.user.public_id
+        return self.key.public_id if self.key else self._person.public_id
 
     @property
     def actor(self) -> Actor:
-        return self.key.actor(self.address) if self.key else actor(self.user, self.address)
+        return self.key.actor(self.address) if self.key else actor(self._person, self.address)
+
+    @property
+    def throttled_as(self) -> str:
+        """Whom the limit of new keys counts: the person, also through their keys."""
+        return str(self.user.pk) if self.user else self.id
+
+    @property
+    def _person(self) -> User:
+        assert self.user is not None  # noqa: S101  only an organization key has no person
+        return self.user
 
     def authority_in(self, organization_id: uuid.UUID) -> Authority:
         """What the caller may grant in that organization.
@@ -75,9 +122,14 @@ class Caller:
 
     def keys(self) -> KeyQuerySet:
         """The keys the caller may see."""
+        if self.user is None:
+            # Not its owner's keys, for it has none, and no agent keys or members' keys: whatever
+            # scopes it has, an organization key reaches its own kind only.
+            return Key.objects.filter(Holding.ORGANIZATION.condition & self._here())
         seen = Q(kind=Kind.PUBLIC, owner__user=self.user)
-        for kind, permission in _TO_READ.items():
-            seen |= Q(kind=kind, organization__in=self.reach.where(permission))
+        for holding in Holding:
+            places = self.reach.where(holding.to_read)
+            seen |= holding.condition & Q(organization__in=places)
         return Key.objects.filter(seen & self._here())
 
     def find(self, key_id: uuid.UUID) -> Key:
@@ -108,46 +160,76 @@ class Caller:
         now.
         """
         key = self.find(key_id)
-        is_own = bool(key.owner and key.owner.user_id == self.user.pk)
-        if not (is_own and to_end):
+        self._require_change(key, to_end=to_end)
+        return key
+
+    def may_change(self, key: Key, *, to_end: bool = False) -> bool:
+        """Whether `find_to_change` would return this key, which the caller may see."""
+        try:
+            self._require_change(key, to_end=to_end)
+        except (Forbidden, NotKeyOwner, StrongerThanIssuer):
+            return False
+        return True
+
+    def owns(self, key: Key) -> bool:
+        return bool(self.user and key.owner and key.owner.user_id == self.user.pk)
+
+    def may_in(self, organization_id: uuid.UUID, permission: Permission) -> bool:
+        place = self.reach.get(organization_id)
+        return place is not None and place.may(permission)
+
+    def _require_change(self, key: Key, *, to_end: bool) -> None:
+        is_own = self.owns(key)
+        if self.user and not (is_own and to_end):
             self._require(key, is_own=is_own)
         # Also for revoking: a leaked weak key must not end the stronger keys of its owner.
         if self.key and not self.key.authority.covers(key.authority):
             raise StrongerThanIssuer(
                 "The calling key can only change keys within its own access. This one exceeds it."
             )
-        return key
 
-    def enter_to_issue(self, kind: Kind, organization_id: uuid.UUID | None) -> Access:
-        """Return the access for issuing a key of this kind.
+    def enter_to_issue(self, holding: Holding, organization_id: uuid.UUID | None) -> IssuingPlace:
+        """Return the place to issue a key in.
 
         Raises NoAccess or Forbidden, and AmbiguousOrganization if none is named and several
         qualify.
         """
+        if self.user is None:
+            return self._own_organization(holding, organization_id)
         if organization_id is not None:
             place = self.reach.get(organization_id)
             if place is None:
                 raise NoAccess()
-            place.require(_TO_ISSUE[kind])
-            return place
-        places = self.reach.into(self.reach.where(_TO_ISSUE[kind])[:2])
+            place.require(holding.to_issue)
+            return _issuing_place(place, holding)
+        places = self.reach.into(self.reach.where(holding.to_issue)[:2])
         if not places:
             raise Forbidden()
         if len(places) > 1:
             raise AmbiguousOrganization()
-        return places[0]
+        return _issuing_place(places[0], holding)
+
+    def _own_organization(
+        self, holding: Holding, organization_id: uuid.UUID | None
+    ) -> IssuingPlace:
+        assert self.key is not None  # noqa: S101  only a key has no person
+        if organization_id not in (None, self.key.organization.id):
+            raise NoAccess()
+        if holding is not Holding.ORGANIZATION:
+            raise Forbidden("An organization key can only issue organization keys.")
+        return IssuingPlace(Organization.objects.get(pk=self.key.organization.id), None)
 
     def _require(self, key: Key, *, is_own: bool) -> None:
-        place = self.reach.get(key.organization_id)
+        place, holding = self.reach.get(key.organization_id), Holding.of(key)
         if place is None:  # the key's owner is no longer a member of its organization
             raise Forbidden()
         if is_own:
             place.require(Permission.ISSUE_OWN_KEYS)
         # In a suspended organization `require` gives the better reason: no one can change anything.
-        elif not place.organization.suspended_at and not place.may(_TO_CHANGE[Kind(key.kind)]):
+        elif not place.organization.suspended_at and not place.may(holding.to_change):
             raise NotKeyOwner()
         else:
-            place.require(_TO_CHANGE[Kind(key.kind)])
+            place.require(holding.to_change)
 
     def _here(self) -> Q:
         return (
@@ -155,3 +237,7 @@ class Caller:
             if self.key
             else Q()
         )
+
+
+def _issuing_place(place: Access, holding: Holding) -> IssuingPlace:
+    return IssuingPlace(place.organization, place.membership if holding is Holding.OWN else None)

@@ -31,7 +31,10 @@ def lock_usable(key: Key) -> Key:
     return locked
 
 
-def authority_of_owner(owner: Membership) -> Authority:
+def authority_of_owner(owner: Membership | None) -> Authority:
+    """The most that a public key of this owner can have. None means the organization."""
+    if owner is None:
+        return Authority.of_organization()
     return Authority.of_person(PERMISSIONS[Role(owner.role)])
 
 
@@ -42,8 +45,9 @@ def require_authority(key: Key, within: Authority) -> None:
     """
     wanted = key.authority
     # The owner is checked too. Otherwise an admin could give a member a key stronger than the
-    # member, and its secret is the member's to use.
-    if key.owner:
+    # member, and its secret is the member's to use. An organization key never has `admin`, even if
+    # an owner issues it, because every admin can rotate it and read its new secret.
+    if key.kind == Kind.PUBLIC:
         authority_of_owner(key.owner).require_covers(wanted)
     within.require_covers(wanted)
 

@@ -1,13 +1,14 @@
-"""Edit a key's label, description, scopes and networks."""
+"""Edit a key: its label, description, holder, scopes, networks and end."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from apikeys.authority import Authority
-from apikeys.errors import ScopeNotGrantable
+from apikeys.errors import ExpiryInThePast, ExpiryMovedOut, ScopeNotGrantable
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.networks import Network
@@ -17,23 +18,26 @@ from audit.trail.actor import Actor
 from tenants.changes import leases
 from tenants.changes.leases import Receipt
 
-_FIELDS = ("name", "description", "scopes", "allowed_cidrs")
+_FIELDS = ("name", "description", "held_by", "scopes", "allowed_cidrs", "expires_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The new values. None leaves a field unchanged."""
+    """The new values. None leaves a field unchanged, the end too: no edit can remove it."""
 
     name: str | None = None
     description: str | None = None
+    held_by: str | None = None
     scopes: Collection[str] | None = None
     allowed: tuple[Network, ...] | None = None
+    expires_at: datetime | None = None
 
 
 def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt:
     """Edit the key. Widening it requires authority over all it can then do; narrowing does not.
 
-    Raises NotUsable if the key is revoked or expired, ScopeNotGrantable or StrongerThanIssuer.
+    Raises NotUsable if the key is revoked or expired, ScopeNotGrantable, StrongerThanIssuer,
+    ExpiryInThePast or ExpiryMovedOut.
     """
     with transaction.atomic():
         # Compare with the locked row. Against a stale copy, a change could count as narrowing
@@ -49,7 +53,7 @@ def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt
         if changed:
             locked.save(update_fields=list(changed))
             data = {
-                name: {"from": value, "to": getattr(locked, name)}
+                name: {"from": _recorded(value), "to": _recorded(getattr(locked, name))}
                 for name, value in changed.items()
             }
             record(Action.KEY_EDITED, locked, by, data)
@@ -64,10 +68,14 @@ def _apply(key: Key, changes: Changes) -> None:
         key.name = changes.name
     if changes.description is not None:
         key.description = changes.description
+    if changes.held_by is not None:
+        key.held_by = changes.held_by
     if changes.scopes is not None:
         key.scopes = _chosen(key, changes.scopes)
     if changes.allowed is not None:
         key.allowed_cidrs = [str(network) for network in changes.allowed]
+    if changes.expires_at is not None:
+        key.expires_at = _nearer(key, changes.expires_at)
 
 
 def _chosen(key: Key, names: Collection[str]) -> list[str]:
@@ -78,3 +86,19 @@ def _chosen(key: Key, names: Collection[str]) -> list[str]:
     if added or not names:
         grantable(added)
     return sorted(set(names))
+
+
+def _nearer(key: Key, end: datetime) -> datetime:
+    """Check that the end lies ahead and not after the present one.
+
+    A trigger refuses a later end too. This names the reason.
+    """
+    if end <= timezone.now():
+        raise ExpiryInThePast()
+    if key.expires_at and end > key.expires_at:
+        raise ExpiryMovedOut()
+    return end
+
+
+def _recorded(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

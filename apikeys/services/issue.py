@@ -44,6 +44,7 @@ class Order:
 
     name: str
     description: str = ""
+    held_by: str = ""
     environment: Environment = Environment.LIVE
     expires_at: datetime | None = None
     allowed: tuple[Network, ...] = ()
@@ -85,6 +86,24 @@ def issue_public_key(
     return _issue(key, order, by, within or authority_of_owner(owner))
 
 
+def issue_organization_key(
+    *,
+    organization: Organization,
+    order: Order,
+    scopes: Collection[str],
+    by: Actor,
+    created_by: User | None,
+    within: Authority,
+) -> Issued:
+    """Issue a public key that belongs to the organization. Raises KeywayError.
+
+    `created_by` is None if an organization key issues it. `within` is the caller's authority.
+    """
+    key = Key(kind=Kind.PUBLIC, organization=organization, created_by=created_by)
+    key.scopes = grantable(scopes)
+    return _issue(key, order, by, within)
+
+
 def find_issued(*, created_by: User | None, order: Order) -> Key | None:
     """Find the key that an earlier copy of this request issued.
 
@@ -122,7 +141,7 @@ def _fill(key: Key, order: Order) -> None:
     key.created_at = timezone.now()
     if order.expires_at and order.expires_at <= key.created_at:
         raise ExpiryInThePast()
-    key.name, key.description = order.name, order.description
+    key.name, key.description, key.held_by = order.name, order.description, order.held_by
     key.environment, key.expires_at = order.environment, order.expires_at
     key.allowed_cidrs = [str(network) for network in order.allowed]
     key.idempotency_key, key.request_digest = order.idempotency_key, order.request_digest

@@ -23,11 +23,14 @@ class KeyFilter:
     environment: str = ""
     organization: uuid.UUID | None = None
     owner: uuid.UUID | None = None
+    is_organizations: bool = False
     q: str = ""
 
     def of(self, keys: KeyQuerySet, at: datetime) -> KeyQuerySet:
         if self.status:
             keys = with_status(keys, self.status, at)
+        if self.is_organizations:
+            keys = keys.of_organization()
         wanted = {
             "kind": self.kind,
             "environment": self.environment,

@@ -246,7 +246,7 @@ def ranked(denials: Counter[str]) -> list[DenialCount]:
 def by_secret(key: Key, tally: Tally, hours: Tally) -> list[SecretUse]:
     """Return the use of each of the key's secrets, newest secret first."""
     requests, last_24h = tally.by_secret, hours.by_secret
-    secrets = Secret.objects.filter(key=key).order_by("-created_at")
+    secrets = sorted(key.secrets.all(), key=lambda secret: secret.created_at, reverse=True)
     return [SecretUse(secret, requests[secret.pk], last_24h[secret.pk]) for secret in secrets]
 
 

@@ -73,6 +73,10 @@ class Credential:
         return one
 
     @property
+    def is_organization_key(self) -> bool:
+        return self.key_id is not None and self.kind is Kind.PUBLIC and self.owner_id is None
+
+    @property
     def presented(self) -> Presented | None:
         """The key and secret to record the use for. None for a token."""
         if self.key_id is None or self.secret_id is None:

@@ -83,6 +83,17 @@ def read(lookups: Sequence[int]) -> dict[int, SecretRow]:
     return {row["lookup"]: _secret_row(row) for row in _prepared.read(lookups)}
 
 
+def _scopes(kind: Kind, owner_role: str | None, granted: list[str]) -> frozenset[str]:
+    # Agent keys: fixed by the code, not stored. Write access to the row cannot widen them.
+    if kind is Kind.AGENT:
+        return scopes.agent_scopes()
+    # Public keys: the granted scopes that the owner's role holds now, so that a demotion narrows
+    # every key of that owner at the next read, without an update of the keys. An organization key
+    # has no owner and is held to what admins hold: a row that grants it `admin` grants nothing.
+    held = scopes.held_by(owner_role) if owner_role else scopes.of_organization()
+    return held.intersection(granted)
+
+
 def _secret_row(row: Mapping[str, Any]) -> SecretRow:
     kind = Kind(row["kind"])
     return SecretRow(
@@ -93,12 +104,7 @@ def _secret_row(row: Mapping[str, Any]) -> SecretRow:
         name=row["name"],
         kind=kind,
         environment=row["environment"],
-        # Agent keys: fixed by the code, not stored. Write access to the row cannot widen them.
-        # Public keys: the granted scopes that the owner's role holds now, so that a demotion
-        # narrows every key of that owner at the next read, without an update of the keys.
-        scopes=scopes.agent_scopes()
-        if kind is Kind.AGENT
-        else scopes.held_by(row["owner_role"]).intersection(row["scopes"]),
+        scopes=_scopes(kind, row["owner_role"], row["scopes"]),
         allowed=networks.parse(row["allowed_cidrs"]),
         expires_at=row["expires_at"],
         paused_at=row["paused_at"],

@@ -19,7 +19,6 @@ from config.lib.client_ip import client_ip
 from config.lib.errors import RateLimited
 from config.lib.limits import limiter
 from config.lib.limits.rules import Rule, Standing, Verdict
-from tenants.models import User
 
 _NOTE = "keyway.limits"
 MOST_REFUSALS = 10_000
@@ -122,9 +121,12 @@ def _limited(verdict: Verdict, outcome: Credential | Denial | None) -> Denial:
     return Denial(Reason.RATE_LIMITED, detail, retry_after=exhausted.seconds, presented=presented)
 
 
-def issue(by: User) -> None:
-    """Spend one of the keys that a user may create in a period. Raises RateLimited."""
-    verdict = limiter.spend(issue=str(by.pk))
+def issue(by: str) -> None:
+    """Spend one of the keys that a caller, named by id, may create in a period.
+
+    Raises RateLimited.
+    """
+    verdict = limiter.spend(issue=by)
     if not verdict.is_allowed:
         minutes = max(1, round(verdict.exhausted.seconds / 60))
         unit = "minutes" if minutes > 1 else "minute"

@@ -13,7 +13,8 @@ from apikeys.errors import AlreadyIssued
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
 from apikeys.verify import throttling
-from apikeys.views.confirm import DELETE, PAUSE, RESUME, KeyAction, KeyPages, confirm
+from apikeys.views.came_from import ReturnPage, came_from
+from apikeys.views.confirm import DELETE, confirm
 from apikeys.views.forms import AgentKeyForm
 from apikeys.views.listing import list_keys
 from apikeys.views.one_time import already_created, reveal
@@ -40,7 +41,7 @@ def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _form(request, access, form)
     try:
-        throttling.issue(by=access.user)
+        throttling.issue(by=str(access.user.pk))
         issued = services.issue_agent_key(
             organization=access.organization,
             order=form.order(),
@@ -87,31 +88,7 @@ def _keys(access: Access) -> KeyQuerySet:
 @recent_sign_in
 def agent_key_delete(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponse:
     """Revoke the key. The dialog's document calls it Delete, but the row stays for the record."""
-    return _confirm(request, access, DELETE, key_id)
-
-
-@require_http_methods(["GET", "POST"])
-@member_page(Permission.MANAGE_AGENTS)
-@recent_sign_in
-def agent_key_pause(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponse:
-    return _confirm(request, access, PAUSE, key_id)
-
-
-@require_http_methods(["GET", "POST"])
-@member_page(Permission.MANAGE_AGENTS)
-@recent_sign_in
-def agent_key_resume(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponse:
-    return _confirm(request, access, RESUME, key_id)
-
-
-def _confirm(
-    request: HttpRequest, access: Access, action: KeyAction, key_id: uuid.UUID
-) -> HttpResponse:
     key = get_object_or_404(_keys(access).select_related("organization"), pk=key_id)
-    slug = access.organization.slug
-    pages = KeyPages(
-        reverse("agent_keys", args=[slug]),
-        reverse("agent_key_pause", args=[slug, key.pk]),
-        is_agent=True,
-    )
-    return confirm(request, action, key=key, by=access.actor, pages=pages)
+    dialog = ReturnPage(reverse("agent_keys", args=[access.organization.slug]), "agent_keys")
+    back = came_from(request, default=dialog)
+    return confirm(request, DELETE, key=key, by=access.actor, back=back)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apikeys import services
 from apikeys.models import Key
+from apikeys.views.came_from import ReturnPage
 from apikeys.views.forms import ReasonForm
 from apikeys.views.listing import KeyRow
 from audit.trail.actor import Actor
@@ -21,6 +22,7 @@ from tenants.sign_in.recent import kept_fields
 class KeyAction:
     """`service` carries the action out; `done` is the message shown afterwards."""
 
+    verb: str
     template: str
     service: Callable[[Key, Actor, str], object]
     done: str
@@ -30,40 +32,41 @@ def _revoke(key: Key, by: Actor, reason: str) -> None:
     services.revoke(key=key, by=by, reason=reason)
 
 
-REVOKE = KeyAction("apikeys/revoke.html", _revoke, "Revoked {name}. It no longer works.")
+REVOKE = KeyAction("Revoke", "apikeys/revoke.html", _revoke, "Revoked {name}. It no longer works.")
 # The agent keys' dialog calls it Delete, as its document does. The row stays for the record.
 DELETE = KeyAction(
-    "apikeys/revoke.html", _revoke, "Deleted {name}. The key is revoked and no longer works."
+    "Delete",
+    "apikeys/revoke.html",
+    _revoke,
+    "Deleted {name}. The key is revoked and no longer works.",
 )
 PAUSE = KeyAction(
+    "Pause",
     "apikeys/pause.html",
     lambda key, by, _: services.pause(key=key, by=by),
     "Paused {name}. It will not work until you resume it.",
 )
 RESUME = KeyAction(
-    "apikeys/resume.html", lambda key, by, _: services.resume(key=key, by=by), "Resumed {name}."
+    "Resume",
+    "apikeys/resume.html",
+    lambda key, by, _: services.resume(key=key, by=by),
+    "Resumed {name}.",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPages:
-    """The pages of a key: the list to go back to and its pause page.
-
-    `is_agent` selects the wording of the agent keys' dialog.
-    """
-
-    back: str
-    pause: str
-    is_agent: bool
-
-
 def confirm(
-    request: HttpRequest, action: KeyAction, *, key: Key, by: Actor, pages: KeyPages
+    request: HttpRequest, action: KeyAction, *, key: Key, by: Actor, back: ReturnPage
 ) -> HttpResponse:
     data = request.POST if request.method == "POST" else kept_fields(request)
     form = ReasonForm(data, key=key)
     if request.method != "POST" or not form.is_valid():
-        context = {"form": form, "row": KeyRow(key, timezone.now()), "key": key, "pages": pages}
+        context = {
+            "form": form,
+            "row": KeyRow(key, timezone.now()),
+            "key": key,
+            "action": action,
+            "back": back,
+        }
         return render(
             request, action.template, context, status=422 if request.method == "POST" else 200
         )
@@ -73,4 +76,4 @@ def confirm(
         messages.error(request, f"{key.name}: {error.detail}")
     else:
         messages.success(request, action.done.format(name=key.name))
-    return HttpResponseRedirect(pages.back)
+    return HttpResponseRedirect(back.url)

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from apikeys.hand_over import HandOver
 from apikeys.models import Key
 from apikeys.oauth import connections
 from apikeys.views.listing import list_keys
@@ -42,6 +43,9 @@ def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
         "may_issue": any(place.may(Permission.ISSUE_OWN_KEYS) for place in places),
         "has_second_factor": is_mfa_enabled(person(request)),
         "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, now),
+        "offers": HandOver.objects.offered_to(person(request))
+        .waiting(now)
+        .select_related("key__organization", "offered_by"),
         "connections": connections.of_person(person(request), at=now),
     }
     return render(

@@ -1,25 +1,21 @@
-"""New API Key, Revoke, Pause and Resume for a user's own keys. The Profile page lists them."""
-
-import uuid
+"""New API Key, for a user's own keys. The Profile page lists them."""
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from apikeys import services
 from apikeys.errors import AlreadyIssued
-from apikeys.models import Key
 from apikeys.verify import throttling
-from apikeys.views.confirm import PAUSE, RESUME, REVOKE, KeyAction, KeyPages, confirm
 from apikeys.views.forms import PublicKeyForm
 from apikeys.views.one_time import already_created, reveal
 from config.lib.client_ip import client_ip
 from config.lib.errors import KeywayError
-from tenants.access import Access, actor, everywhere
+from tenants.access import Access, everywhere
 from tenants.roles import Permission
 from tenants.sign_in.recent import kept_fields, person, recent_sign_in
 
@@ -46,7 +42,7 @@ def public_key_new(request: HttpRequest) -> HttpResponse:
     owner = form.place.membership
     assert owner is not None  # noqa: S101  places_to_issue_in returns memberships only
     try:
-        throttling.issue(by=owner.user)
+        throttling.issue(by=str(owner.user_id))
         issued = services.issue_public_key(
             owner=owner, order=form.order(), scopes=form.cleaned_data["scopes"], by=form.place.actor
         )
@@ -82,33 +78,3 @@ def _form(request: HttpRequest, form: PublicKeyForm) -> HttpResponse:
 
 def _links() -> dict[str, str]:
     return {"back": f"{reverse('profile')}#api-keys", "again": reverse("public_key_new")}
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-@recent_sign_in
-def public_key_revoke(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
-    return _confirm(request, REVOKE, key_id)
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-@recent_sign_in
-def public_key_pause(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
-    return _confirm(request, PAUSE, key_id)
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-@recent_sign_in
-def public_key_resume(request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
-    return _confirm(request, RESUME, key_id)
-
-
-def _confirm(request: HttpRequest, action: KeyAction, key_id: uuid.UUID) -> HttpResponse:
-    """Answers 404 for other users' keys, as for ids that do not exist."""
-    mine = Key.objects.for_owner(person(request)).select_related("organization", "owner__user")
-    key = get_object_or_404(mine, pk=key_id)
-    pages = KeyPages(reverse("profile"), reverse("public_key_pause", args=[key.pk]), is_agent=False)
-    by = actor(person(request), client_ip(request.META))
-    return confirm(request, action, key=key, by=by, pages=pages)

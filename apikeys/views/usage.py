@@ -1,28 +1,26 @@
 """View Activity: the usage of a key, as a page, a dialog and CSV."""
 
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from apikeys.kind import Kind
-from apikeys.models import Key, KeyQuerySet
+from apikeys.models import Key
+from apikeys.services.callers import Caller
 from apikeys.usage import statistics
-from apikeys.usage.statistics import Span, Tally, Window
+from apikeys.usage.endpoints import OTHER
+from apikeys.usage.statistics import Bar, EndpointUse, Span, Tally, Window
+from apikeys.verify import gateway
+from apikeys.views.came_from import return_page
+from apikeys.views.door import key_page
 from apikeys.views.usage_chart import Chart
 from config.lib.export import csv_lines
-from config.lib.snapshot import one_snapshot
-from tenants.access import Access
-from tenants.decorators import member_page
-from tenants.roles import Permission
-from tenants.sign_in.recent import person
 
 LATEST = 10
 # Each divides its window's number of columns (24, 7, 30 and 90), so that labels are evenly spaced.
@@ -31,32 +29,9 @@ EXPORTED = ("starts_at", "requests", "ok", "errors", "denied")
 
 
 @require_safe
-@login_required
-@one_snapshot()
-def public_key_usage(request: HttpRequest, key_id: uuid.UUID) -> HttpResponseBase:
-    return _usage(
-        request,
-        Key.objects.for_owner(person(request)),
-        key_id,
-        back=f"{reverse('profile')}#api-keys",
-    )
-
-
-@require_safe
-@member_page(Permission.READ_AGENTS)
-def agent_key_usage(request: HttpRequest, access: Access, key_id: uuid.UUID) -> HttpResponseBase:
-    agent_keys = Key.objects.for_organization(access.organization).of_kind(Kind.AGENT)
-    return _usage(
-        request, agent_keys, key_id, back=reverse("agent_keys", args=[access.organization.slug])
-    )
-
-
-def _usage(
-    request: HttpRequest, keys: KeyQuerySet, key_id: uuid.UUID, *, back: str
-) -> HttpResponseBase:
-    key = get_object_or_404(
-        keys.select_related("organization", "owner__user").prefetch_related("secrets"), pk=key_id
-    )
+@key_page()
+def key_usage(request: HttpRequest, caller: Caller, key: Key) -> HttpResponseBase:
+    prefetch_related_objects([key], "secrets")
     name, at = request.GET.get("range"), timezone.now()
     window = Window(name) if name in Window.values else Window.WEEK
     tally = Tally.of(key, Span.of(window, at))
@@ -64,25 +39,51 @@ def _usage(
         return _export(key, window, tally)
     context = {
         "key": key,
-        "back": back,
+        "back": return_page(request, key),
         "window": window,
         "windows": Window,
-        "is_agent": key.kind == Kind.AGENT,
     }
     return render(request, "apikeys/usage.html", context | _figures(key, tally, window, at))
 
 
 def _figures(key: Key, tally: Tally, window: Window, at: datetime) -> dict[str, Any]:
+    totals = statistics.of_key(key, at)
     return {
         "now": at,
         "tally": tally,
-        "chart": Chart(tally.bars, _LABELS[window]),
+        "chart": chart_of(tally.bars, window),
         "denials": statistics.ranked(tally.figures.denials),
         "endpoints": statistics.top_endpoints(key, tally.span),
-        "statistics": statistics.of_key(key, at),
+        "statistics": totals,
+        "is_behind_gateway": is_behind_gateway(totals.endpoints),
         "incomplete": statistics.incomplete(tally.span.since),
         "latest": statistics.latest(key, LATEST),
     }
+
+
+def chart_of(bars: Sequence[Bar], window: Window) -> Chart:
+    return Chart(bars, _LABELS[window])
+
+
+def is_behind_gateway(endpoints: Iterable[EndpointUse]) -> bool:
+    """Whether a proxy asked Keyway about some of these requests.
+
+    Those are recorded with the path of the proxied service. Keyway's own are recorded with the
+    pattern of their route, or with no route if they reached none.
+    """
+    return any(not _is_keyways(each.endpoint.partition(" ")[2]) for each in endpoints)
+
+
+def _is_keyways(route: str) -> bool:
+    if route == gateway.ROUTE or "/<id>" in route:
+        return False
+    if route in ("", OTHER) or "<" in route:
+        return True
+    try:
+        resolve(route)
+    except Resolver404:
+        return False
+    return True
 
 
 def _export(key: Key, window: Window, tally: Tally) -> StreamingHttpResponse:

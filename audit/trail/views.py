@@ -15,6 +15,7 @@ from audit import trail
 from audit.trail.actions import Action
 from audit.trail.forms import TrailForm
 from audit.trail.models import TrailEntry, TrailHead
+from audit.trail.wording import Line, describe
 from config.lib.export import csv_lines, ndjson_lines
 from config.lib.snapshot import one_snapshot
 from tenants.access import Access
@@ -60,9 +61,14 @@ def _page(request: HttpRequest, access: Access, form: TrailForm) -> HttpResponse
         )
         context |= {
             "page": page,
-            "rows": [(entry, json.loads(entry.body)) for entry in page.entries],
+            "rows": [_row(entry) for entry in page.entries],
         }
     return render(request, "audit/audit_log.html", context)
+
+
+def _row(entry: TrailEntry) -> tuple[TrailEntry, str, list[Line]]:
+    body = json.loads(entry.body)
+    return entry, body["address"], describe(body["data"])
 
 
 @dataclass(frozen=True, slots=True)

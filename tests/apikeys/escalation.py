@@ -29,10 +29,9 @@ from hypothesis.stateful import (
 )
 
 from apikeys import networks, services
-from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.services import Changes, Order
-from apikeys.services.callers import Caller
+from apikeys.services.callers import Caller, Holding
 from apikeys.verify.denials import Reason
 from apikeys.verify.judge import Credential, authorize, verify
 from config.lib.environment import Environment
@@ -150,41 +149,53 @@ class Escalation(RuleBasedStateMachine):
 
     @initialize(scopes=st.sets(st.sampled_from(PUBLIC)), order=st.data())
     def begin_with_a_key_that_manages_keys(self, scopes: set[str], order: Any) -> None:
-        self.issue(0, Kind.PUBLIC, {*scopes, "manage:api-keys"}, order.draw(orders()))
+        self.issue(0, Holding.OWN, {*scopes, "manage:api-keys"}, order.draw(orders()))
+
+    @initialize(order=st.data())
+    def begin_with_an_organization_key_that_manages_keys(self, order: Any) -> None:
+        self.issue(0, Holding.ORGANIZATION, {"manage:api-keys", "read:logs"}, order.draw(orders()))
 
     @rule(
         who=st.integers(0, 40),
+        holding=st.sampled_from([Holding.OWN, Holding.ORGANIZATION]),
         scopes=st.sets(st.sampled_from(PUBLIC), min_size=1, max_size=3),
         order=st.data(),
     )
-    def issue_public(self, who: int, scopes: set[str], order: Any) -> None:
-        self.attempt("issue", lambda: self.issue(who, Kind.PUBLIC, scopes, order.draw(orders())))
+    def issue_public(self, who: int, holding: Holding, scopes: set[str], order: Any) -> None:
+        self.attempt(
+            f"issue {holding.name.lower()}",
+            lambda: self.issue(who, holding, scopes, order.draw(orders())),
+        )
 
     @rule(who=st.integers(0, 40), order=st.data())
     def issue_agent(self, who: int, order: Any) -> None:
         self.attempt(
-            "issue for agents", lambda: self.issue(who, Kind.AGENT, set(), order.draw(orders()))
+            "issue for agents", lambda: self.issue(who, Holding.AGENTS, set(), order.draw(orders()))
         )
 
     def issue(
-        self, who: int, kind: Kind, scopes: set[str], wanted: tuple[str, timedelta | None, Any]
+        self,
+        who: int,
+        holding: Holding,
+        scopes: set[str],
+        wanted: tuple[str, timedelta | None, Any],
     ) -> None:
         caller, able = self.caller(who)
-        place = caller.enter_to_issue(kind, None)
+        place = caller.enter_to_issue(holding, None)
         environment, lasts, allowed = wanted
         expires_at: datetime | None = self.now + lasts if lasts else None
         order = Order(
             "x", environment=Environment(environment), expires_at=expires_at, allowed=allowed
         )
         by, within = caller.actor, caller.authority_in(self.acme.pk)
-        if kind is Kind.AGENT:
-            new = services.issue_agent_key(
-                organization=self.acme, order=order, by=by, created_by=caller.user, within=within
-            )
+        shared: dict[str, Any] = {"order": order, "by": by, "within": within}
+        if place.owner:
+            new = services.issue_public_key(owner=place.owner, scopes=scopes, **shared)
+        elif holding is Holding.AGENTS:
+            new = services.issue_agent_key(organization=self.acme, created_by=caller.user, **shared)
         else:
-            assert place.membership
-            new = services.issue_public_key(
-                owner=place.membership, order=order, scopes=scopes, by=by, within=within
+            new = services.issue_organization_key(
+                organization=self.acme, scopes=scopes, created_by=caller.user, **shared
             )
         self.secrets.append((new.plaintext.reveal(), new.key, able))
         done["delegate"] += bool(caller.key)

@@ -1,10 +1,18 @@
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from apikeys import networks
 from apikeys import services as keys
 from apikeys.authority import Authority
-from apikeys.errors import NotUsable, ScopeNotGrantable, StrongerThanIssuer
+from apikeys.errors import (
+    ExpiryInThePast,
+    ExpiryMovedOut,
+    NotUsable,
+    ScopeNotGrantable,
+    StrongerThanIssuer,
+)
 from apikeys.models import Key
 from apikeys.services import Changes, Issued
 from apikeys.verify.denials import Denial, Reason
@@ -141,3 +149,33 @@ def test_revoked_or_expired_key_is_not_edited(end: str, public_key: Issued) -> N
     Key.objects.filter(pk=public_key.key.pk).update(**{end: timezone.now()})
     with pytest.raises(NotUsable):
         edit(public_key, name="x")
+
+
+def test_end_comes_nearer_and_never_moves_out(issue_public_key: IssueKey) -> None:
+    now = timezone.now()
+    issued = issue_public_key(expires_at=now + timedelta(days=90))
+    edit(issued, expires_at=now + timedelta(days=30))
+    for later in (timedelta(days=30, microseconds=1), timedelta(days=90)):
+        with pytest.raises(ExpiryMovedOut):
+            edit(issued, OWNER, expires_at=now + later)
+    with pytest.raises(ExpiryInThePast):
+        edit(issued, expires_at=timezone.now())
+    assert Key.objects.get(pk=issued.key.pk).expires_at == now + timedelta(days=30)
+    (entry,) = TrailEntry.objects.filter(action="key.edited")
+    assert f'"to":"{(now + timedelta(days=30)).isoformat()}"' in entry.body
+
+
+def test_key_without_an_end_can_be_given_one(
+    public_key: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(leases, "end", lambda: ended.append("wait"))
+    edit(public_key, expires_at=timezone.now() + timedelta(days=1))
+    assert Key.objects.get(pk=public_key.key.pk).expires_at is not None
+    assert ended == ["wait"], "an end takes power away"
+
+
+def test_holder_is_edited_and_trailed(public_key: Issued) -> None:
+    edit(public_key, held_by="Vault, path ci/export")
+    assert Key.objects.get(pk=public_key.key.pk).held_by == "Vault, path ci/export"
+    assert '"held_by":{"from":"","to":"Vault' in TrailEntry.objects.get(action="key.edited").body

@@ -361,3 +361,35 @@ def test_full_hashing_pool_is_a_temporary_503(
     assert int(answer["Retry-After"]) > 0
     assert not Key.objects.filter(name="one too many").exists()
     assert create(bobs, name="one too many").status_code == 201
+
+
+def test_expiry_can_be_brought_nearer_and_not_moved_out(bobs: Client) -> None:
+    made = create(bobs, expires_in_days=90).json()
+    nearer = (timezone.now() + timedelta(days=30)).replace(microsecond=0)
+    path = f"/{made['id']}"
+    answer = send(bobs, path, {"expires_at": nearer.isoformat()}, method="patch")
+    assert (answer.status_code, datetime.fromisoformat(answer.json()["expires_at"])) == (
+        200,
+        nearer,
+    )
+    for refused in (made["expires_at"], "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", None):
+        answer = send(bobs, path, {"expires_at": refused}, method="patch")
+        assert (answer.status_code, list(answer.json()["errors"])) == (422, ["expires_at"])
+    assert (
+        "not moved out"
+        in send(bobs, path, {"expires_at": made["expires_at"]}, method="patch").json()["errors"][
+            "expires_at"
+        ][0]
+    )
+    shown = datetime.fromisoformat(send(bobs, path, method="get").json()["expires_at"])
+    assert shown == nearer
+
+
+def test_holder_of_a_key_is_kept_and_shown(bobs: Client) -> None:
+    made = create(bobs, held_by="Vault, path ci/export").json()
+    assert made["held_by"] == "Vault, path ci/export"
+    path = f"/{made['id']}"
+    edited = send(bobs, path, {"held_by": " Team Data "}, method="patch").json()
+    assert (edited["held_by"], edited["name"]) == ("Team Data", made["name"])
+    for wrong in ("x" * 256, "two\nlines", None):
+        assert send(bobs, path, {"held_by": wrong}, method="patch").status_code == 422

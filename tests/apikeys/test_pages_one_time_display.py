@@ -56,7 +56,7 @@ def test_secret_is_in_one_response_only(alice: User, address: str) -> None:
         client.get(address),
         client.head(address),
         client.get(LISTS[address]),
-        client.get(f"/profile/api-keys/{key.public_id}/revoke/"),
+        client.get(f"/keys/{key.public_id}/revoke/"),
         client.get(f"/o/acme/agents/api-keys/{key.public_id}/delete/"),
         client.get("/o/acme/"),
         client.get("/o/acme/audit-log/"),

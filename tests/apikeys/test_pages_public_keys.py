@@ -1,4 +1,4 @@
-"""Profile → Revoke, Pause and Resume, and hostile labels."""
+"""Revoke, Pause and Resume of a public key, and hostile labels."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ NEW = "/profile/api-keys/new/"
 
 
 def page(key: Key, action: str) -> str:
-    return f"/profile/api-keys/{key.public_id}/{action}/"
+    return f"/keys/{key.public_id}/{action}/"
 
 
 def outcome(secret: str) -> Credential | Denial:
@@ -40,7 +40,10 @@ def test_revoke_and_pause_apply_to_the_next_request(
     client = client_of(bob)
     assert isinstance(outcome(public_key.plaintext.reveal()), Credential)
     response = client.post(page(public_key.key, action), {"reason": "Not needed"})
-    assert (response.status_code, response["Location"]) == (302, "/profile/")
+    assert (response.status_code, response["Location"]) == (
+        302,
+        f"/keys/{public_key.key.public_id}/",
+    )
     assert outcome(public_key.plaintext.reveal()) == Denial(reason)
     assert isinstance(outcome(bystander.plaintext.reveal()), Credential)
     assert TrailEntry.objects.latest("sequence").actor_name == bob.email
@@ -96,25 +99,20 @@ def test_unprintable_reason_is_refused(bob: User, public_key: Issued) -> None:
     assert Key.objects.get().revoked_at is None
 
 
-@pytest.fixture
-def cast(bob: User, alice: User, mallory: User) -> tuple[User, User, User]:
-    return bob, alice, mallory
-
-
-@pytest.mark.parametrize("action", ["revoke", "pause", "resume"])
-def test_other_users_key_is_404(
-    cast: tuple[User, User, User], public_key: Issued, agent_key: Issued, action: str
+@pytest.mark.parametrize("action", ["revoke", "pause", "resume", "edit"])
+def test_colleagues_key_is_403_and_an_outsiders_404(
+    action: str, carol: User, mallory: User, public_key: Issued, agent_key: Issued
 ) -> None:
-    bob, *others = cast
-    nobodys = f"/profile/api-keys/key_01m7y6g20mf5srss9tgh6dpnn7/{action}/"
-    for person in others:
+    nobodys = f"/keys/key_01m7y6g20mf5srss9tgh6dpnn7/{action}/"
+    for person, refused in ((carol, 403), (mallory, 404)):
         client = client_of(person)
         for method in (client.get, client.post):
             for theirs in (public_key.key, agent_key.key):
-                assert method(page(theirs, action)).status_code == 404
+                assert method(page(theirs, action)).status_code == refused
             assert method(nobodys).status_code == 404
     assert Key.objects.filter(revoked_at=None, paused_at=None).count() == 2
-    assert client_of(bob).get(page(public_key.key, action)).status_code == 200
+    assert public_key.key.owner is not None
+    assert client_of(public_key.key.owner.user).get(page(public_key.key, action)).status_code == 200
 
 
 @pytest.mark.parametrize("action", ["new", "revoke"])

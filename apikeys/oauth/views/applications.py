@@ -46,7 +46,7 @@ def application_new(request: HttpRequest, access: Access) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _form(request, "oauth/application_new.html", access, form=form)
     try:
-        throttling.issue(by=access.user)
+        throttling.issue(by=str(access.user.pk))
         registered = services.register(
             organization=access.organization,
             draft=form.draft(),
@@ -105,7 +105,7 @@ def application_secret(
             request, "oauth/application_secret.html", access, form=form, application=application
         )
     try:
-        throttling.issue(by=access.user)
+        throttling.issue(by=str(access.user.pk))
         nonce = form.cleaned_data["idempotency_key"]
         plaintext = services.rotate_secret(
             application=application, by=access.actor, idempotency_key=nonce

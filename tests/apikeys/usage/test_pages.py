@@ -26,11 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def address(issued: Issued) -> str:
-    return f"/profile/api-keys/{issued.key.public_id}/usage/"
-
-
-def agent_address(issued: Issued) -> str:
-    return f"/o/acme/agents/api-keys/{issued.key.public_id}/usage/"
+    return f"/keys/{issued.key.public_id}/usage/"
 
 
 def shown(response: Any) -> str:
@@ -153,18 +149,17 @@ def test_gap_shows_in_its_range_only(public_key: Issued, bob: User) -> None:
 def test_agent_key_usage_needs_read_agents(
     name: str, status: int, agent_key: Issued, request: pytest.FixtureRequest
 ) -> None:
-    assert (
-        client_of(request.getfixturevalue(name)).get(agent_address(agent_key)).status_code == status
-    )
+    assert client_of(request.getfixturevalue(name)).get(address(agent_key)).status_code == status
 
 
-def test_public_key_usage_is_its_owners(
-    public_key: Issued, agent_key: Issued, alice: User, bob: User
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("bob", 200), ("alice", 200), ("carol", 200), ("staff", 404), ("mallory", 404)],
+)
+def test_public_key_usage_is_its_owners_and_readers_of_members(
+    name: str, status: int, public_key: Issued, request: pytest.FixtureRequest
 ) -> None:
-    assert client_of(bob).get(address(public_key)).status_code == 200
-    assert client_of(alice).get(address(public_key)).status_code == 404
-    assert client_of(alice).get(agent_address(public_key)).status_code == 404
-    assert client_of(bob).get(address(agent_key)).status_code == 404
+    assert client_of(request.getfixturevalue(name)).get(address(public_key)).status_code == status
     assert Client().get(address(public_key)).status_code == 302
 
 
@@ -180,9 +175,11 @@ def test_page_queries_do_not_grow_with_usage(
 def test_lists_link_to_the_page(
     public_key: Issued, agent_key: Issued, bob: User, carol: User
 ) -> None:
-    assert f'href="{address(public_key)}" data-dialog' in shown(client_of(bob).get("/profile/"))
+    link = f'href="{address(public_key)}?next=/profile/" data-dialog>'
+    assert link in shown(client_of(bob).get("/profile/"))
     html = shown(client_of(carol).get("/o/acme/agents/api-keys/"))
-    assert f'href="{agent_address(agent_key)}" data-dialog="inside"' in html
+    link = f'href="{address(agent_key)}?next=/o/acme/agents/api-keys/" data-dialog="inside"'
+    assert link in html
     assert "Pause" not in html
 
 

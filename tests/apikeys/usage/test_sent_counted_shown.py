@@ -111,7 +111,7 @@ class Owner:
         with requests.Session() as browser:
             login, url = (
                 f"{self.server.url}/accounts/login/",
-                f"{self.server.url}/profile/api-keys/{self.key}/usage/",
+                f"{self.server.url}/keys/{self.key}/usage/",
             )
             browser.get(login, timeout=30)
             fields = {
