@@ -115,42 +115,37 @@ def everywhere(user: User, *, address: str = "") -> list[Access]:
 
 @dataclass(frozen=True)
 class Reach:
-    """The organizations that a user may enter.
+    """The organizations that a caller may enter.
 
-    `places` are those where they are a member. `is_wide` adds all others, for platform staff. There
+    `places` are those where they are a member. `staff` adds all others, for platform staff. There
     can be tens of thousands, so they are looked up one by one or selected in a query, and never all
     loaded.
     """
 
-    user: User
     places: Mapping[uuid.UUID, Access]
+    staff: User | None = None
     address: str = ""
-    is_wide: bool = False
 
     @classmethod
     def of(cls, user: User, address: str = "") -> "Reach":
-        own = everywhere(user, address=address) if user.is_active else []
-        places = {place.organization.pk: place for place in own}
-        return cls(user, places, address, is_wide=user.is_active and user.is_staff)
-
-    @classmethod
-    def nowhere(cls) -> "Reach":
-        """Reach nothing, for a caller that is not a person."""
-        return cls(User(is_active=False), {})
+        if not user.is_active:
+            return cls({})
+        places = {place.organization.pk: place for place in everywhere(user, address=address)}
+        return cls(places, user if user.is_staff else None, address)
 
     def only(self, organization_id: uuid.UUID) -> "Reach":
         """Narrow to one organization, where the user must be a member."""
         place = self.places.get(organization_id)
-        return Reach(self.user, {organization_id: place} if place else {}, self.address)
+        return Reach({organization_id: place} if place else {})
 
     def get(self, organization_id: uuid.UUID) -> Access | None:
-        if (place := self.places.get(organization_id)) or not self.is_wide:
+        if (place := self.places.get(organization_id)) or not self.staff:
             return place
         return next(iter(self.into(Organization.objects.filter(pk=organization_id))), None)
 
     def where(self, permission: Permission) -> OrganizationQuerySet:
         """Select the organizations where the user has the permission."""
-        if self.is_wide and permission in STAFF_PERMISSIONS:
+        if self.staff and permission in STAFF_PERMISSIONS:
             # Membership adds nothing to this: staff have the permission wherever they could.
             found = Organization.objects.all()
             return found if permission in _READS else found.filter(suspended_at=None)
@@ -159,8 +154,10 @@ class Reach:
 
     def into(self, organizations: Iterable[Organization]) -> list[Access]:
         """Return the access to each of these, and leave out those that the user may not enter."""
-        return [
-            self.places.get(each.pk) or Access(self.user, each, None, self.address)
-            for each in organizations
-            if self.is_wide or each.pk in self.places
-        ]
+        found = (self._enter(organization) for organization in organizations)
+        return [place for place in found if place]
+
+    def _enter(self, organization: Organization) -> Access | None:
+        if (place := self.places.get(organization.pk)) or not self.staff:
+            return place
+        return Access(self.staff, organization, None, self.address)

@@ -69,8 +69,8 @@ def _build(request: HttpRequest) -> Shell | None:
     reach = getattr(request, "reach", None) or Reach.of(user)
     places = list(reach.places.values())
     here = getattr(request, "access", None) or _last(request, reach)
-    sees_tenants = reach.is_wide or any(place.may(Permission.READ_AGENTS) for place in places)
-    return Shell(here, places, sees_tenants, reach.is_wide)
+    sees_tenants = bool(reach.staff) or any(place.may(Permission.READ_AGENTS) for place in places)
+    return Shell(here, places, sees_tenants, bool(reach.staff))
 
 
 def _last(request: HttpRequest, reach: Reach) -> Access | None:
@@ -79,5 +79,5 @@ def _last(request: HttpRequest, reach: Reach) -> Access | None:
     places = list(reach.places.values())
     if found := [place for place in places if place.organization.slug == slug]:
         return found[0]
-    wide = reach.into(Organization.objects.filter(slug=slug)) if reach.is_wide and slug else []
+    wide = reach.into(Organization.objects.filter(slug=slug)) if reach.staff and slug else []
     return next(iter([*wide, *places]), None)

@@ -82,7 +82,7 @@ class Caller:
         Raises Forbidden for a token without an owner.
         """
         if key.is_organization_key:
-            return cls(None, Reach.nowhere(), key, address)
+            return cls(None, Reach({}), key, address)
         owner = User.objects.filter(pk=key.owner_id).first() if key.owner_id else None
         if owner is None:
             raise Forbidden("This credential has no owner to act for.")
