@@ -78,6 +78,11 @@ class Caller:
         return cls(user, {place.organization.pk: place for place in places}, address=address)
 
     @classmethod
+    def at(cls, access: Access) -> "Caller":
+        """A person in one organization."""
+        return cls(access.user, {access.organization.pk: access}, address=access.address)
+
+    @classmethod
     def acting(cls, key: Credential, address: str = "") -> "Caller":
         """Act for the key's owner, in the key's organization only, or as an organization key.
 
