@@ -5,7 +5,7 @@ lock, check again, write, record; wait for leases after it. The comments say wha
 """
 
 from apikeys.services.edit import Changes, edit
-from apikeys.services.end import pause, resume, revoke
+from apikeys.services.end import Outcome, pause, pause_each, resume, revoke, revoke_each
 from apikeys.services.issue import (
     Issued,
     Order,
@@ -22,6 +22,7 @@ __all__ = [
     "Changes",
     "Issued",
     "Order",
+    "Outcome",
     "Receipt",
     "Rotated",
     "edit",
@@ -30,7 +31,9 @@ __all__ = [
     "issue_organization_key",
     "issue_public_key",
     "pause",
+    "pause_each",
     "resume",
     "revoke",
+    "revoke_each",
     "rotate",
 ]
