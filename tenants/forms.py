@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from config.lib.text import is_visible
-from tenants.models import AgentConfiguration, Theme, User
+from tenants.models import NAME_LENGTH, AgentConfiguration, Theme, User
 from tenants.roles import Role
 
 ACTION_ID = re.compile(r"[A-Za-z0-9_ -]{1,16}\Z", re.ASCII)
@@ -116,6 +116,10 @@ class MemberForm(RoleForm):
                 "Remove invisible and control characters.", code="invisible"
             )
         return email
+
+
+class OrganizationNameForm(forms.Form):
+    name = LineField(max_length=NAME_LENGTH, help_text="Shown to its members.")
 
 
 class LinesField(forms.CharField):

@@ -22,6 +22,7 @@ class Permission(Enum):
     MANAGE_AGENTS = auto()
     MANAGE_MEMBERS = auto()
     MANAGE_APPLICATIONS = auto()
+    MANAGE_ORGANIZATION = auto()
     MANAGE_OWNERS = auto()
 
 
@@ -39,6 +40,7 @@ _ADMIN = _READING | {
     Permission.MANAGE_AGENTS,
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_APPLICATIONS,
+    Permission.MANAGE_ORGANIZATION,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -38,6 +38,23 @@ def create_organization(*, name: str, slug: str, by: Actor) -> Organization:
     return organization
 
 
+@transaction.atomic
+def rename_organization(*, organization: Organization, name: str, by: Actor) -> None:
+    """Change the name that people see. The slug stays, because addresses contain it."""
+    # Locked, so that the trail records the name that this change replaces.
+    current = Organization.objects.select_for_update().get(pk=organization.pk)
+    if current.name == name:
+        return
+    Organization.objects.filter(pk=current.pk).update(name=name)
+    trail.record(
+        Action.ORGANIZATION_RENAMED,
+        organization=current.pk,
+        by=by,
+        target=current.as_target(),
+        data={"from": current.name, "to": name},
+    )
+
+
 def suspend_organization(*, organization: Organization, by: Actor) -> Receipt:
     """Deny every key of the organization until it is resumed. Idempotent."""
     with transaction.atomic():

@@ -12,6 +12,25 @@ from tenants.decorators import LAST_ORGANIZATION
 from tenants.roles import Permission
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsTab:
+    """A page of an organization's settings. Its route is `settings_` and its name."""
+
+    name: str
+    label: str
+    permission: Permission
+
+    @property
+    def route(self) -> str:
+        return f"settings_{self.name}"
+
+
+SETTINGS = (
+    SettingsTab("general", "General", Permission.READ_ACTIVITY),
+    SettingsTab("api_keys", "API Keys", Permission.READ_ACTIVITY),
+)
+
+
 @dataclass(frozen=True)
 class Shell:
     access: Access | None
@@ -40,6 +59,10 @@ class Shell:
     @property
     def manages_applications(self) -> bool:
         return self.may(Permission.MANAGE_APPLICATIONS)
+
+    @property
+    def settings_tabs(self) -> list[SettingsTab]:
+        return [tab for tab in SETTINGS if self.may(tab.permission)]
 
     @property
     def sees_members(self) -> bool:

@@ -4,7 +4,7 @@ from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
 from tenants.agents.views import agent_configuration
 from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
 from tenants.sign_in.views import program_sign_out
-from tenants.views import members
+from tenants.views import members, settings
 
 MEMBER = "o/<slug:slug>/members/<mem_id:membership_id>"
 
@@ -19,6 +19,7 @@ urlpatterns = [
         agent_configuration,
         name="agent_configuration",
     ),
+    path("o/<slug:slug>/settings/", settings.settings_general, name="settings_general"),
     path("o/<slug:slug>/members/", members.members, name="members"),
     path("o/<slug:slug>/members/add/", members.member_add, name="member_add"),
     path(f"{MEMBER}/role/", members.member_role, name="member_role"),

@@ -5,6 +5,7 @@ class Action(models.TextChoices):
     """Every action the trail records. Values are stored for good, so never change or reuse one."""
 
     ORGANIZATION_CREATED = "organization.created", "Organization created"
+    ORGANIZATION_RENAMED = "organization.renamed", "Organization renamed"
     ORGANIZATION_SUSPENDED = "organization.suspended", "Organization suspended"
     ORGANIZATION_RESUMED = "organization.resumed", "Organization resumed"
     MEMBER_ADDED = "member.added", "Member added"
