@@ -129,6 +129,19 @@ BUILT_IN = (
     ),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Scopes that are often granted together."""
+
+    title: str
+    scopes: tuple[str, ...]
+
+
+# What a key gets if no scopes are chosen.
+READ = Preset("Read", (READ_AUDIT_ACTIVITY,))
+PRESETS = (READ, Preset("Manage keys", (MANAGE_API_KEYS,)))
+
 _Extra = tuple[tuple[tuple[str, str], ...], ...]
 
 
