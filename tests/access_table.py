@@ -168,6 +168,14 @@ BOTH /o/{slug}/members/{membership_id}/deactivate/     >     ++xxx-   >>
 BOTH /o/{slug}/members/{membership_id}/reactivate/     >     ++xxx-   >>
 BOTH /o/{slug}/members/{membership_id}/remove/         >     ++xxx-   >>
 BOTH /o/{slug}/members/{membership_id}/role/           >     ++xxx-   >>
+GET  /o/{slug}/settings/                               >     ++++x-   >>
+POST /o/{slug}/settings/                               >     ++xxx-   >>
+GET  /o/{slug}/settings/api-keys/                      >     ++++x-   >>
+BOTH /o/{slug}/settings/api-keys/new/                  >     +++xx-   >>
+GET  /o/{slug}/settings/api-keys/pause/                >     ~~~~x-   >>
+POST /o/{slug}/settings/api-keys/pause/                >     ++++x-   >>
+GET  /o/{slug}/settings/api-keys/revoke/               >     ~~~~x-   >>
+POST /o/{slug}/settings/api-keys/revoke/               >     ++++x-   >>
 BOTH /oauth/authorize                                  >     ++++++   >>
 BOTH /profile/                                         >     ++++++   >>
 BOTH /profile/api-keys/new/                            >     +++xx+   >>

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from apikeys.models import Key
 from apikeys.oauth import connections
+from apikeys.services.callers import Caller
 from apikeys.views.listing import list_keys
 from config.lib.snapshot import one_snapshot
 from tenants.access import everywhere
@@ -43,7 +44,12 @@ def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
             place.membership and place.may(Permission.ISSUE_OWN_KEYS) for place in places
         ),
         "has_second_factor": is_mfa_enabled(person(request)),
-        "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, now),
+        "listing": list_keys(
+            Key.objects.for_owner(person(request)),
+            request.GET,
+            now,
+            caller=Caller.person(person(request)),
+        ),
         "connections": connections.of_person(person(request), at=now),
     }
     return render(
