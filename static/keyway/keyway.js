@@ -43,8 +43,8 @@
   // Copy -------------------------------------------------------------------------------------------
 
   const announce = (near, text) => {
-    const scope = near.closest("dialog") ?? document;
-    const region = [...scope.querySelectorAll("[data-announce]")].at(-1);
+    const inside = near.closest("dialog");
+    const region = [...document.querySelectorAll("[data-announce]")].find((each) => each.closest("dialog") === inside);
     if (region) region.textContent = text;
   };
 

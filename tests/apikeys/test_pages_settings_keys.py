@@ -62,7 +62,8 @@ def test_columns_are_those_of_the_document(alice: User, organization_key: Issued
     html = client_of(alice).get(LIST).content.decode()
     for column in ("Name", "Created", "Expires", "Last Used"):
         assert f">{column}</a></th>" in html or f">{column} <svg" in html
-    for column in ("Key", "Description", "Owner", "Status", "Actions"):
+    assert '<th scope="col" class="cell-about">Description</th>' in html
+    for column in ("Key", "Owner", "Status", "Actions"):
         assert f'<th scope="col">{column}</th>' in html
     for value in ("Warehouse sync", organization_key.key.mask, "Nightly", "Never", "Never used"):
         assert value in html

@@ -9,12 +9,12 @@ from django.utils import timezone
 from apikeys import services as keys
 from apikeys.models import Key
 from apikeys.services import Issued, Order
-from apikeys.services import end as service
 from apikeys.verify.denials import Denial, Reason
 from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
 from tenants import services as tenants
 from tenants.access import actor
+from tenants.changes.leases import Receipt
 from tenants.models import Organization, User
 from tenants.roles import Role
 from tests.conftest import SYSTEM, IssueKey, client_of
@@ -51,12 +51,12 @@ def test_revoking_several_waits_once_and_trails_each(
     chosen = [agent_key, *(issue_public_key(name=f"Script {n}") for n in range(3))]
     bystander = issue_public_key(name="Bystander")
     waits: list[int] = []
-    end = service.leases.end
-    monkeypatch.setattr(
-        service.leases,
-        "end",
-        lambda: (waits.append(Key.objects.filter(revoked_at=None).count()), end())[1],
-    )
+
+    def wait() -> Receipt:
+        waits.append(Key.objects.filter(revoked_at=None).count())
+        return Receipt(effective_at=timezone.now())
+
+    monkeypatch.setattr("apikeys.services.end.leases.end", wait)
     answer = client_of(alice).post(REVOKE, {**ids(*chosen), "reason": "Leak"})
     html = answer.content.decode()
     assert html.count("</svg> Revoked</span>") == 4

@@ -11,6 +11,8 @@ PAGES = {
     "alice": (
         "/o/acme/ /o/acme/activity/ /o/acme/activity/?q=no-such-thing /o/acme/audit-log/ "
         "/o/acme/agents/ /o/acme/members/ /o/acme/members/add/ /o/acme/agents/configuration/ "
+        "/o/acme/settings/ /o/acme/settings/api-keys/ /o/acme/settings/api-keys/?q=nothing "
+        "/o/acme/settings/api-keys/new/ "
         "/o/acme/agents/api-keys/ /o/acme/agents/api-keys/?status=all "
         "/o/acme/agents/api-keys/new/ /o/acme/applications/ /o/acme/applications/new/ "
         "/administration/tenant-agents/ /profile/ /profile/?status=all /profile/api-keys/new/ "
@@ -18,7 +20,7 @@ PAGES = {
         "/accounts/sessions/ /accounts/reauthenticate/ "
         "/accounts/logout/ /docs/errors/ /o/nowhere/ /admin/"
     ),
-    "bob": "/profile/ /o/acme/audit-log/",
+    "bob": "/profile/ /o/acme/audit-log/ /o/acme/settings/ /o/acme/settings/api-keys/",
     "staff": "/administration/tenant-agents/ /admin/ /admin/apikeys/key/",
     "": "/accounts/login/ /accounts/password/reset/ /accounts/signup/ /docs/errors/",
 }
