@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.apps import AppConfig
 
 from config.lib.converters import register_id
@@ -10,12 +12,16 @@ class ApikeysConfig(AppConfig):
     def ready(self) -> None:
         from apikeys import checks, wording  # noqa: F401, PLC0415  checks register themselves
         from apikeys.api.schema import hooks  # noqa: F401, PLC0415  registers itself
+        from apikeys.services import hand_over  # noqa: PLC0415
         from apikeys.usage import duties  # noqa: PLC0415
         from apikeys.usage.spool.state import SpoolCollector, spool_is_writable  # noqa: PLC0415
         from config.lib import metrics, readiness  # noqa: PLC0415
+        from config.lib.worker import duties as worker  # noqa: PLC0415
 
         register_id("key")
+        register_id("hov")
         duties.register()
+        worker.register("finish_hand_overs", every=timedelta(seconds=10), run=hand_over.finish)
         wording.register()
         metrics.register(SpoolCollector())
         readiness.need("spool", spool_is_writable)

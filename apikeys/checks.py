@@ -8,6 +8,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from apikeys import conf, scopes
+from config.lib.origins import is_origin
 from config.lib.peppers import MINIMUM_BYTES
 
 MINIMUM_SPOOL_BYTES = 64 * 1024
@@ -85,6 +86,22 @@ def check_usage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(problem, hint="docs/usage.md describes these settings.", id="keyway.E005")
         for problem in problems
+    ]
+
+
+@register(Tags.security)
+def check_origins(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    own = settings.KEYWAY_URL.rstrip("/")
+    hint = "Example: https://app.example.com,http://localhost:5173"
+    return [
+        Error(
+            f"KEYWAY_CORS_ORIGINS contains {origin!r}. Name each origin: scheme, host and, if it "
+            "is not the usual one, port. A wildcard and Keyway's own origin are refused.",
+            hint=hint,
+            id="keyway.E009",
+        )
+        for origin in settings.KEYWAY_CORS_ORIGINS
+        if origin == own or not is_origin(origin)
     ]
 
 

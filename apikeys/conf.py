@@ -19,11 +19,6 @@ def prefixes() -> dict[str, str]:
     return {"agent": settings.KEYWAY_AGENT_KEY_PREFIX, "public": settings.KEYWAY_PUBLIC_KEY_PREFIX}
 
 
-def accepts_bearer_keys() -> bool:
-    """Whether an API key is also taken from `Authorization: Bearer`."""
-    return bool(settings.KEYWAY_ACCEPT_BEARER_KEYS)
-
-
 def extra_scopes() -> list[dict[str, str]]:
     return list(settings.KEYWAY_SCOPES)
 

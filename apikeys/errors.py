@@ -51,6 +51,16 @@ class ExpiryMovedOut(KeywayError):
     detail = "The expiry can be brought nearer but not moved out. Issue a new key instead."
 
 
+class AlreadyOffered(KeywayError):
+    code = "already_offered"
+    detail = "This key has already been offered to someone. Withdraw that offer first."
+
+
+class HandOverRefused(KeywayError):
+    code = "hand_over_refused"
+    detail = "This key cannot be handed over."
+
+
 class NotUsable(KeywayError):
     code = "key_not_usable"
     detail = "The key's state does not allow this."

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from apikeys import networks
 from apikeys.authority import Authority
+from apikeys.hand_over import HandOver
 from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.scopes import agent_scopes
@@ -19,6 +20,7 @@ from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
 
 __all__ = [
+    "HandOver",
     "Key",
     "KeyQuerySet",
     "Secret",

@@ -3,6 +3,7 @@ from django.urls import path
 from apikeys.views import (
     agent_keys,
     agents,
+    hand_over,
     key,
     key_edit,
     key_end,
@@ -45,4 +46,20 @@ urlpatterns = [
     path(f"{KEY}/resume/", key_end.key_resume, name="key_resume"),
     path(f"{KEY}/revoke/", key_end.key_revoke, name="key_revoke"),
     path(f"{KEY}/usage/", usage.key_usage, name="key_usage"),
+    path(f"{KEY}/hand-over/", hand_over.key_hand_over, name="key_hand_over"),
+    path(
+        f"{KEY}/hand-over/withdraw/",
+        hand_over.key_withdraw,
+        name="key_hand_over_withdraw",
+    ),
+    path(
+        "hand-overs/<hov_id:hand_over_id>/accept/",
+        hand_over.hand_over_accept,
+        name="hand_over_accept",
+    ),
+    path(
+        "hand-overs/<hov_id:hand_over_id>/decline/",
+        hand_over.hand_over_decline,
+        name="hand_over_decline",
+    ),
 ]

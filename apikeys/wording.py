@@ -21,6 +21,8 @@ def register() -> None:
         scopes=Wording("Scopes", titles=scopes.titles),
         allowed_cidrs=Wording("Networks"),
         expires_at=Wording("Expires", empty="never"),
+        receiver=Wording("Receiver"),
+        replacement=Wording("New key"),
         old_expires_at=Wording("Old key works until"),
     )
 

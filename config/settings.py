@@ -178,6 +178,8 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Origins whose pages may call the API. See config.serving.cors.
+KEYWAY_CORS_ORIGINS = env.list("KEYWAY_CORS_ORIGINS", default=[])
 KEYWAY_TRUSTED_PROXIES = env.int("KEYWAY_TRUSTED_PROXIES", default=0)
 if KEYWAY_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -245,7 +247,6 @@ KEYWAY_PEPPERS = parse_peppers(env.str("KEYWAY_PEPPERS", default=""))
 KEYWAY_AGENT_KEY_PREFIX = env.str("KEYWAY_AGENT_KEY_PREFIX", default="ak")
 KEYWAY_PUBLIC_KEY_PREFIX = env.str("KEYWAY_PUBLIC_KEY_PREFIX", default="sk")
 KEYWAY_SCOPES = env.json("KEYWAY_SCOPES", default=[])
-KEYWAY_ACCEPT_BEARER_KEYS = env.bool("KEYWAY_ACCEPT_BEARER_KEYS", default=False)
 KEYWAY_ARGON2_MEMORY_KIB = env.int("KEYWAY_ARGON2_MEMORY_KIB", default=19456)
 KEYWAY_ARGON2_TIME_COST = env.int("KEYWAY_ARGON2_TIME_COST", default=2)
 KEYWAY_LEASE_MS = env.int("KEYWAY_LEASE_MS", default=250)
@@ -294,6 +295,7 @@ KEYWAY_LIMITS = {
     "application": parse_rate(
         "KEYWAY_LIMIT_APPLICATION", env.str("KEYWAY_LIMIT_APPLICATION", default="6000/m")
     ),
+    "user": parse_rate("KEYWAY_LIMIT_USER", env.str("KEYWAY_LIMIT_USER", default="1200/m")),
     "organization": parse_rate(
         "KEYWAY_LIMIT_ORGANIZATION", env.str("KEYWAY_LIMIT_ORGANIZATION", default="30000/m")
     ),

@@ -20,7 +20,7 @@ call_command("check", tags=["security"], verbosity=0, stdout=io.StringIO())
 # These modules import models, so they must follow django.setup().
 from apikeys.verify import gateway  # noqa: E402
 from config.lib import logs  # noqa: E402
-from config.serving import content_type, health, metrics  # noqa: E402
+from config.serving import content_type, cors, health, metrics  # noqa: E402
 from config.serving.handler import Handler, is_connected  # noqa: E402
 
 django_application = Handler()
@@ -45,6 +45,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     return _dispatch(environ, start)
 
 
+@cors.layer
 def _dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     # First, because Django and the paths before it fail on a bad charset.
     if not content_type.is_allowed(environ.get("CONTENT_TYPE", "")):

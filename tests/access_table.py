@@ -27,6 +27,7 @@ ANSWERS = {
     "t": "401 missing_token",
     "s": "403 insufficient_scope",
     "w": "403 wrong_key_type",
+    "z": "403 wrong_organization",
     "o": "403 not_key_owner",
     "p": "403 stronger_than_issuer",
     "f": "403 forbidden",
@@ -95,9 +96,9 @@ API = """
 #                                               -     oamusx   oamusx  ax     rwamx  rwx
 GET    /.well-known/jwks.json                   +     ++++++   ++++++  ++     +++++  +++
 GET    /.well-known/oauth-authorization-server  +     ++++++   ++++++  ++     +++++  +++
-GET    /api/v1/agent/config                     k     kkkkkk   kkkkkk  ++     wwwww  www
-POST   /api/v1/agent/events                     k     kkkkkk   kkkkkk  ++     wwwww  www
-POST   /api/v1/agent/heartbeat                  k     kkkkkk   kkkkkk  ++     wwwww  www
+GET    /api/v1/agent/config                     k     kkkkkk   wwwwzw  ++     wwwww  www
+POST   /api/v1/agent/events                     k     kkkkkk   wwwwzw  ++     wwwww  www
+POST   /api/v1/agent/heartbeat                  k     kkkkkk   wwwwzw  ++     wwwww  www
 GET    /api/v1/api-keys                         k     ++++++   ++++++  ww     ss+++  sss
 POST   /api/v1/api-keys                         k     +++ffn   +++ffn  ww     ss++n  sss
 GET    /api/v1/api-keys/{script}                k     ++++nn   ++++nn  ww     ss++n  sss
@@ -114,10 +115,10 @@ POST   /api/v1/auth/login                       u     uuuuuu   uuuuuu  uu     uu
 POST   /api/v1/auth/refresh                     u     uuuuuu   uuuuuu  uu     uuuuu  uuu
 POST   /api/v1/auth/logout                      t     tttttt   ++++++  tt     ttttt  ttt
 GET    /api/v1/auth/me                          t     tttttt   ++++++  tt     ttttt  ttt
-GET    /api/v1/public/audit-activity            k     kkkkkk   kkkkkk  ss     +s+++  +s+
+GET    /api/v1/public/audit-activity            k     kkkkkk   +++sz+  ww     +s+++  +s+
 GET    /api/v1/schema                           +     ++++++   ++++++  ++     +++++  +++
-GET    /api/v1/verify                           k     kkkkkk   kkkkkk  ++     +++++  +++
-GET    /api/v1/whoami                           k     kkkkkk   kkkkkk  ++     +++++  +++
+GET    /api/v1/verify                           k     kkkkkk   ++++z+  ++     +++++  +++
+GET    /api/v1/whoami                           k     kkkkkk   ++++z+  ++     +++++  +++
 POST   /oauth/token                             r     rrrrrr   rrrrrr  rr     rrrrr  rrr
 POST   /oauth/revoke                            r     rrrrrr   rrrrrr  rr     rrrrr  rrr
 POST   /oauth/introspect                        r     rrrrrr   rrrrrr  rr     rrrrr  rrr
@@ -133,14 +134,20 @@ GET  /                                                 >     ~~~~~~   >>
 GET  /administration/tenant-agents/                    >     ++x+++   >>
 GET  /docs/api/                                        +     ++++++   ++
 GET  /docs/errors/                                     +     ++++++   ++
+BOTH /hand-overs/{hand_over_id}/accept/                >     ++----   >>
+POST /hand-overs/{hand_over_id}/decline/               >     ++----   >>
 GET  /keys/{script}/                                   >     ++++--   >>
 BOTH /keys/{script}/edit/                              >     +++x--   >>
+BOTH /keys/{script}/hand-over/                         >     +++x--   >>
+POST /keys/{script}/hand-over/withdraw/                >     +++x--   >>
 BOTH /keys/{script}/pause/                             >     +++x--   >>
 BOTH /keys/{script}/resume/                            >     +++x--   >>
 BOTH /keys/{script}/revoke/                            >     +++x--   >>
 GET  /keys/{script}/usage/                             >     ++++--   >>
 GET  /keys/{agent}/                                    >     ++x++-   >>
 BOTH /keys/{agent}/edit/                               >     ++xx+-   >>
+BOTH /keys/{agent}/hand-over/                          >     ++xx+-   >>
+POST /keys/{agent}/hand-over/withdraw/                 >     ++xx+-   >>
 BOTH /keys/{agent}/pause/                              >     ++xx+-   >>
 BOTH /keys/{agent}/resume/                             >     ++xx+-   >>
 BOTH /keys/{agent}/revoke/                             >     ++xx+-   >>

@@ -7,7 +7,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from apikeys.guards import GUARDS as KEY_GUARDS
 from apikeys.oauth import services as applications
 from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
-from apikeys.services import Issued, Order
+from apikeys.services import Issued, Order, hand_over
 from apikeys.verify.throttling import recently_refused
 from audit.models import ActivityEvent
 from audit.outbox import store as outbox
@@ -249,17 +249,8 @@ def loot(
 ) -> Loot:
     """Return the ids of everything Acme has, by URL parameter."""
     agent_key, script = issue_agent_key(name="Acme agent"), issue_public_key(name="Acme script")
-    event = ActivityEvent.objects.create(
-        organization_id=acme.pk,
-        environment="live",
-        event_id=uuid7(),
-        event_time=timezone.now(),
-        received_at=timezone.now(),
-        host="sql-acme-77",
-        action_id="SL",
-        succeeded=True,
-        statement="SELECT acme_crown_jewels",
-        digest=b"0" * 16,
+    offer = hand_over.offer(
+        key=script.key, receiver=None, overlap=timedelta(0), by=SYSTEM, offered_by=bob
     )
     outbox.put(kind="email", recipient=bob.email, subject="Reset", payload=b"acme_reset_link")
     draft = Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
@@ -276,11 +267,27 @@ def loot(
         "organization_id": [acme.public_id],
         "key_id": [agent_key.key.public_id, script.key.public_id],
         "membership_id": [membership_of(bob).public_id],
-        "event_id": [encode("evt", event.event_id)],
+        "hand_over_id": [offer.public_id],
+        "event_id": [encode("evt", _event_of(acme).event_id)],
         "agent_id": [agent.public_id],
         "application_id": [application.public_id],
         "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
+
+
+def _event_of(organization: Organization) -> ActivityEvent:
+    return ActivityEvent.objects.create(
+        organization_id=organization.pk,
+        environment="live",
+        event_id=uuid7(),
+        event_time=timezone.now(),
+        received_at=timezone.now(),
+        host="sql-acme-77",
+        action_id="SL",
+        succeeded=True,
+        statement="SELECT acme_crown_jewels",
+        digest=b"0" * 16,
+    )
 
 
 def api(issued: Issued | None = None, **headers: str) -> APIClient:

@@ -27,7 +27,7 @@ HTTP = (
 )
 # The names that edges import from apps above their own, by app and module.
 UPWARD = {
-    ("audit", "apikeys.api.permissions"): {"HasScope", "IsAgentKey"},
+    ("audit", "apikeys.api.permissions"): {"HasScope", "IsAgentKey", "IsPublicKey"},
     ("audit", "apikeys.verify.judge"): {"Credential"},
     ("tenants", "apikeys.api.permissions"): {"HasScope", "IsAgentKey"},
     ("tenants", "apikeys.verify.judge"): {"Credential"},

@@ -77,7 +77,9 @@ def _refusal(credential: Credential) -> Denial | None:
 
 
 class ManagementView(APIView):
-    authentication_classes = [ApiKeyAuthentication, UserTokenAuthentication, SessionAuthentication]
+    # User tokens first. Here they act for the person in all their organizations, and elsewhere they
+    # are a credential of one organization.
+    authentication_classes = [UserTokenAuthentication, ApiKeyAuthentication, SessionAuthentication]
     permission_classes = [MayManageKeys]
 
     @property

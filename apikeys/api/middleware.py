@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from apikeys.verify import throttling
+from apikeys.verify.presentation import note_key
 from apikeys.verify.usage_note import record
 from config.lib import problems
 from config.lib.problems import ApiProblem
+
+NOT_FOUND_ROUTE = "(unknown address)"
 
 
 class UsageMiddleware:
@@ -25,6 +30,11 @@ class UsageMiddleware:
         began = time.perf_counter()
         response = self.get_response(request)
         route = f"/{request.resolver_match.route}" if request.resolver_match else ""
+        if not route and response.status_code == HTTPStatus.NOT_FOUND:
+            # No view has verified the key. One name for all unknown addresses, because callers can
+            # make up any number of paths, and a path may hold a secret.
+            route = NOT_FOUND_ROUTE
+            note_key(request.META, at=timezone.now())
         if record(request.META, began=began, status=response.status_code, route=route):
             return response
         # Usage could not be recorded. Do not close the dropped response, because closing one ends

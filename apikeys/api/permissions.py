@@ -33,7 +33,7 @@ class IsAgentKey(IsCredential):
 
 
 class IsPublicKey(IsCredential):
-    """Allow public keys only."""
+    """Allow public keys and tokens, which have the scopes of public keys."""
 
     def judge(self, credential: Credential) -> Denial | None:
         return authorize(credential, kind=Kind.PUBLIC)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.kind import Kind
-from apikeys.verify.judge import Credential
+from apikeys.verify.judge import Credential, Subject
 from apikeys.verify.throttling import standings
 from config.lib.environment import Environment
 from config.lib.ids import encode
@@ -29,7 +29,7 @@ class OwnerSerializer(serializers.Serializer[Any]):
 
 
 class LimitSerializer(serializers.Serializer[Any]):
-    limit = serializers.CharField(help_text="`key` or `organization`.")
+    limit = serializers.CharField(help_text="`key`, `application`, `user` or `organization`.")
     quota = serializers.IntegerField(help_text="Maximum requests in any `window_seconds`.")
     window_seconds = serializers.IntegerField()
     remaining = serializers.IntegerField(help_text="Requests left after this one.")
@@ -46,26 +46,32 @@ class WhoamiSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="`key_…`. A rotation does not change it. Null for a token."
     )
     application_id = serializers.CharField(
-        allow_null=True, help_text="`app_…` of the token's application. Null for a key."
+        allow_null=True,
+        help_text="`app_…` of the token's application. Null for a key and for a user token.",
     )
-    name = serializers.CharField(help_text="The key's label, or the application's name.")
+    name = serializers.CharField(
+        help_text="The key's label, the application's name, or the email address of the user."
+    )
     kind = serializers.ChoiceField(choices=Kind.choices)
     environment = serializers.ChoiceField(choices=Environment.choices)
     organization = OrganizationSerializer()
-    owner = OwnerSerializer(allow_null=True, help_text="Null for agent keys and organization keys.")
+    owner = OwnerSerializer(
+        allow_null=True,
+        help_text="The user of a user token. Null for agent keys and organization keys.",
+    )
     scopes = serializers.ListField(child=serializers.CharField())
     expires_at = serializers.DateTimeField(allow_null=True)
     rotating_out_at = serializers.DateTimeField(
         allow_null=True,
         help_text="When the presented secret stops working, if a rotation replaced it.",
     )
-    limits = LimitSerializer(many=True, help_text="This key's standing under each active limit.")
+    limits = LimitSerializer(many=True, help_text="The standing under each active limit.")
 
 
 class WhoamiView(APIView):
     @extend_schema(
         operation_id="whoami",
-        summary="Show the current key",
+        summary="Show the current key or token",
         responses=WhoamiSerializer,
         tags=["Credential"],
     )
@@ -79,8 +85,8 @@ class WhoamiView(APIView):
 def _describe(credential: Credential) -> dict[str, Any]:
     organization = credential.organization
     return {
-        "key_id": None if credential.is_token else credential.public_id,
-        "application_id": credential.public_id if credential.is_token else None,
+        "key_id": _id_as(Subject.KEY, credential),
+        "application_id": _id_as(Subject.APPLICATION, credential),
         "name": credential.name,
         "kind": credential.kind,
         "environment": credential.environment,
@@ -96,6 +102,10 @@ def _describe(credential: Credential) -> dict[str, Any]:
         "expires_at": _utc(credential.expires_at),
         "rotating_out_at": _utc(credential.retires_at),
     }
+
+
+def _id_as(subject: Subject, credential: Credential) -> str | None:
+    return credential.public_id if credential.subject is subject else None
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -157,19 +157,13 @@ def _refuse_replay(key: Key, order: Order) -> None:
         raise AlreadyIssued()
 
 
-def _owner_of(key: Key) -> str | None:
-    if key.owner:
-        return key.owner.user.email
-    return "organization" if key.is_organization_key else None
-
-
 def _recorded(key: Key, plaintext: Plaintext) -> dict[str, object]:
     """What the trail keeps of a new key: the mask, never the plaintext."""
     return {
         "kind": key.kind,
         "environment": key.environment,
         "mask": plaintext.mask,
-        "owner": _owner_of(key),
+        "owner": key.owner.user.email if key.owner else None,
         "scopes": sorted(key.granted_scopes),
         "allowed_cidrs": key.allowed_cidrs,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     ORGANIZATION_SUSPENDED = "organization_suspended"
     WRONG_KEY_TYPE = "wrong_key_type"
     WRONG_ORGANIZATION = "wrong_organization"
+    ORGANIZATION_REQUIRED = "organization_required"
     WRONG_ENVIRONMENT = "wrong_environment"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     IP_NOT_ALLOWED = "ip_not_allowed"

@@ -23,7 +23,7 @@ from django.utils import timezone
 from apikeys import scopes
 from apikeys.verify import presentation, throttling, usage_note
 from apikeys.verify.denials import Denial, Reason
-from apikeys.verify.judge import Credential, authorize
+from apikeys.verify.judge import Credential, Subject, authorize
 from apikeys.verify.problems import Refused
 from config.lib import metrics, problems, wsgi_responses
 from config.lib.environment import Environment
@@ -59,8 +59,14 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
+_NAMED = {
+    Subject.KEY: ("X-Keyway-Key", "key"),
+    Subject.APPLICATION: ("X-Keyway-Application", "app"),
+}
+
+
 class _Identity(NamedTuple):
-    is_token: bool
+    subject: Subject
     id: uuid.UUID
     organization_id: uuid.UUID
     owner_id: uuid.UUID | None
@@ -175,7 +181,7 @@ def _check(credential: Credential, demands: Demands) -> Denial | None:
 
 def _identity(credential: Credential) -> Headers:
     who = _Identity(
-        credential.is_token,
+        credential.subject,
         credential.id,
         credential.organization.id,
         credential.owner_id,
@@ -190,12 +196,13 @@ def _identity(credential: Credential) -> Headers:
 def _identity_headers(who: _Identity) -> Headers:
     # No free text: a name or email with a line break in it could add headers of its own.
     owner = (("X-Keyway-Owner", encode("usr", who.owner_id)),) if who.owner_id else ()
+    # A user token has no header of its own, since its user is the owner. Proxies that were set up
+    # earlier would let callers write a new header themselves.
+    named = _NAMED.get(who.subject)
     return (
         ("Cache-Control", "no-store"),
         ("X-Keyway-Organization", encode("org", who.organization_id)),
-        ("X-Keyway-Application", encode("app", who.id))
-        if who.is_token
-        else ("X-Keyway-Key", encode("key", who.id)),
+        *(((named[0], encode(named[1], who.id)),) if named else ()),
         ("X-Keyway-Kind", str(who.kind)),
         ("X-Keyway-Environment", who.environment),
         ("X-Keyway-Scopes", " ".join(sorted(who.scopes))),

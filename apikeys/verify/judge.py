@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError
@@ -27,11 +28,23 @@ from tenants.changes.leases import Leases, register
 logger = logging.getLogger(__name__)
 
 
+class Subject(StrEnum):
+    """What a credential stands for, as the trail and the limits name it."""
+
+    KEY = "key"
+    APPLICATION = "application"
+    USER = "user"
+
+
+_PREFIX = {Subject.KEY: "key", Subject.APPLICATION: "app", Subject.USER: "usr"}
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a verified secret or access token resolves to.
+    """What a verified secret, access token or user token resolves to.
 
-    A key has a `key_id`; an access token belongs to an application and has an `application_id`.
+    A key has a `key_id`; an access token belongs to an application and has an `application_id`. A
+    user token has neither: it is its owner, who signed in.
     `scopes` are the granted scopes that the owner's role still holds. `allowed` lists the networks
     it may be used from; empty means anywhere. `retires_at` is when a secret that is being rotated
     out ends.
@@ -62,14 +75,21 @@ class Credential:
         )
 
     @property
+    def subject(self) -> Subject:
+        """What the credential stands for."""
+        if self.key_id:
+            return Subject.KEY
+        return Subject.APPLICATION if self.application_id else Subject.USER
+
+    @property
     def public_id(self) -> str:
-        return encode("app" if self.is_token else "key", self.id)
+        return encode(_PREFIX[self.subject], self.id)
 
     @property
     def id(self) -> uuid.UUID:
-        """The id of the key, or of the application."""
-        one = self.key_id or self.application_id
-        assert one is not None  # noqa: S101  every credential is one of the two
+        """The id of the key, the application or the user."""
+        one = self.key_id or self.application_id or self.owner_id
+        assert one is not None  # noqa: S101  every credential is one of the three
         return one
 
     @property
@@ -85,19 +105,14 @@ class Credential:
 
     @property
     def is_token(self) -> bool:
-        return self.application_id is not None
+        return self.key_id is None
 
     @property
     def noun(self) -> str:
         return "token" if self.is_token else "key"
 
     def actor(self, address: str = "") -> Actor:
-        return Actor(
-            kind="application" if self.is_token else "key",
-            id=self.public_id,
-            name=self.name,
-            address=address,
-        )
+        return Actor(kind=self.subject, id=self.public_id, name=self.name, address=address)
 
 
 class _Known(NamedTuple):
@@ -168,16 +183,18 @@ def authorize(
         credential.organization.public_id,
         credential.organization.slug,
     ):
-        return Denial(Reason.WRONG_ORGANIZATION, bearer=credential.is_token)
+        detail = f"The {credential.noun} does not belong to the requested organization."
+        return Denial(Reason.WRONG_ORGANIZATION, detail, bearer=credential.is_token)
     if kind is not None and credential.kind != kind:
         return Denial(
             Reason.WRONG_KEY_TYPE,
-            f"This call takes {_A_KEY[kind]}; this is {_A_KEY[credential.kind]}.",
+            f"This call takes {_A_KEY[kind]}; this is {_described(credential)}.",
         )
     if environment is not None and credential.environment != environment:
         return Denial(
             Reason.WRONG_ENVIRONMENT,
-            f"This call takes {environment} keys; this is a {credential.environment} key.",
+            f"This call takes {environment} {credential.noun}s; "
+            f"this is a {credential.environment} {credential.noun}.",
         )
     # Against the scopes of the credential, from which the row has already taken what the owner's
     # role no longer holds.
@@ -191,6 +208,11 @@ def authorize(
 
 
 _A_KEY = {Kind.AGENT: "an agent key", Kind.PUBLIC: "a public key"}
+_A_TOKEN = {Subject.APPLICATION: "an application's token", Subject.USER: "a user token"}
+
+
+def _described(credential: Credential) -> str:
+    return _A_TOKEN.get(credential.subject) or _A_KEY[credential.kind]
 
 
 def _reason_to_deny(row: SecretRow, now: datetime, address: str) -> Reason | None:

@@ -1,6 +1,7 @@
 """Rate limits for incoming requests. The verdict travels in the WSGI environment to the response.
 
-A valid key spends its own quota and its organization's. A refused presentation spends the quota of
+A valid key spends its own quota and its organization's, a token its application's or user's. A
+refused presentation spends the quota of
 its network. Valid keys from the same network are not affected, because many agents may share one
 address.
 """
@@ -57,16 +58,19 @@ recently_refused = RecentlyRefused()
 
 
 def within_limits(
-    meta: MutableMapping[str, Any], presented: str, verify: Callable[[str], Credential | Denial]
+    meta: MutableMapping[str, Any], presented: str, verify: Callable[[], Credential | Denial]
 ) -> Credential | Denial:
-    """Verify a presentation within its limits."""
+    """Verify a presentation within its limits.
+
+    `presented` identifies the presentation: all that its verdict depends on.
+    """
     known = presented in recently_refused
     # A presentation that was just refused spends before it is verified. Past the limit it therefore
     # costs no query and no Argon2. Everything else is verified first: the limit of a network must
     # not stop a valid key that comes from it.
     if known and (denial := refuse(meta)):
         return denial
-    outcome = verify(presented)
+    outcome = verify()
     if isinstance(outcome, Credential):
         if known:
             recently_refused.discard(presented)
@@ -94,9 +98,8 @@ def refuse(meta: MutableMapping[str, Any], outcome: Denial | None = None) -> Den
 
 
 def _use(meta: MutableMapping[str, Any], credential: Credential) -> Denial | None:
-    subject = "application" if credential.is_token else "key"
     verdict = limiter.spend(
-        **{subject: credential.id.hex, "organization": credential.organization.id.hex}
+        **{credential.subject: credential.id.hex, "organization": credential.organization.id.hex}
     )
     meta[_NOTE] = verdict
     return None if verdict.is_allowed else _limited(verdict, credential)
@@ -105,6 +108,7 @@ def _use(meta: MutableMapping[str, Any], credential: Credential) -> Denial | Non
 _WORDS = {
     "key": "This key may make {quota} requests in {seconds} seconds",
     "application": "This application may make {quota} requests in {seconds} seconds",
+    "user": "All tokens of one user may together make {quota} requests in {seconds} seconds",
     "organization": "The keys of this organization may together make {quota} requests"
     " in {seconds} seconds",
     "refused": "Refused keys may be presented {quota} times in {seconds} seconds from one network",

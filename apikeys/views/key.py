@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apikeys import scopes
+from apikeys.hand_over import HandOver
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.services.callers import Caller
@@ -20,6 +21,7 @@ from apikeys.services.change import authority_of_owner
 from apikeys.usage import statistics
 from apikeys.usage.statistics import Window
 from apikeys.views.door import key_page
+from apikeys.views.hand_over import may_accept
 from apikeys.views.listing import KeyRow
 from apikeys.views.usage import LATEST, chart_of, is_behind_gateway
 from audit import trail
@@ -49,6 +51,7 @@ def show_key(request: HttpRequest, caller: Caller, key: Key) -> HttpResponse:
         "changes": None if entries is None else _changes(entries[: MOST_ENTRIES + 1]),
         "most_entries": MOST_ENTRIES,
         "revocation": _revocation(entries) if key.revoked_at else None,
+        **_hand_over(caller, key, now),
         "reads_trail": caller.may_in(key.organization_id, Permission.READ_TRAIL),
     }
     return render(request, "apikeys/key.html", context | _usage(key, now))
@@ -61,8 +64,15 @@ def _actions(caller: Caller, key: Key, at: datetime) -> dict[str, bool]:
         "edit": may_change and not row.is_over,
         "pause": may_change and row.can_pause,
         "resume": may_change and row.can_resume,
+        "hand_over": may_change and not row.is_over and key.kind == Kind.PUBLIC,
         "revoke": not key.revoked_at and caller.may_change(key, to_end=True),
     }
+
+
+def _hand_over(caller: Caller, key: Key, at: datetime) -> dict[str, Any]:
+    offers = HandOver.objects.filter(key=key).waiting(at)
+    offer = offers.select_related("organization", "receiver__user", "offered_by").first()
+    return {"hand_over": offer, "may_accept": offer is not None and may_accept(caller, offer)}
 
 
 @dataclass(frozen=True, slots=True)

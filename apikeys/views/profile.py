@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from apikeys.hand_over import HandOver
 from apikeys.models import Key
 from apikeys.oauth import connections
 from apikeys.services.callers import Caller
@@ -50,6 +51,9 @@ def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
             now,
             caller=Caller.person(person(request)),
         ),
+        "offers": HandOver.objects.offered_to(person(request))
+        .waiting(now)
+        .select_related("key__organization", "offered_by"),
         "connections": connections.of_person(person(request), at=now),
     }
     return render(

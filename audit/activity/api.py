@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.api.permissions import HasScope, IsAgentKey
+from apikeys.api.permissions import HasScope, IsAgentKey, IsPublicKey
 from apikeys.verify.judge import Credential
 from audit.activity import batch, ingest, queries, schema
 from audit.activity.arrivals import Arrival, announce
@@ -80,7 +80,7 @@ def _store(request: Request, verdicts: Verdicts) -> Outcome:
 
 
 class AuditActivityView(APIView):
-    permission_classes = [HasScope("read:audit-activity")]
+    permission_classes = [IsPublicKey, HasScope("read:audit-activity")]
     renderer_classes = [JsonRenderer, NdjsonRenderer, CsvRenderer]
 
     @extend_schema(

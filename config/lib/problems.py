@@ -35,11 +35,15 @@ class Problem:
 
 
 PROBLEMS: dict[str, Problem] = {
-    "missing_key": Problem(401, "Missing key", "Present a key in the X-API-Key header."),
+    "missing_key": Problem(
+        401,
+        "Missing key",
+        "Present a key in the X-API-Key header, or a token as Authorization: Bearer.",
+    ),
     "key_in_bearer": Problem(
         401,
         "Key in the wrong header",
-        "Authorization: Bearer is for user tokens. Send an API key in the X-API-Key header.",
+        "Authorization: Bearer is for tokens here. Send an API key in the X-API-Key header.",
     ),
     "several_credentials": Problem(
         400,
@@ -107,6 +111,11 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "wrong_organization": Problem(
         403, "Wrong organization", "The key does not belong to the requested organization."
+    ),
+    "organization_required": Problem(
+        400,
+        "Organization required",
+        "The user belongs to several organizations. Name one in the X-Organization-Id header.",
     ),
     "wrong_environment": Problem(
         403,

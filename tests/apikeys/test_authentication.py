@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from apikeys import services as keys
 from apikeys.models import Key
@@ -43,12 +43,10 @@ def test_header_may_have_spaces_around_the_key(public_key: Issued) -> None:
     assert api(HTTP_X_API_KEY=f"  {text} ").get(WHOAMI).status_code == 200
 
 
-def test_key_in_bearer_is_refused_unless_enabled(public_key: Issued, settings: Settings) -> None:
-    client = api(HTTP_AUTHORIZATION=f"Bearer {public_key.plaintext.reveal()}")
-    assert_problem(client.get(WHOAMI), "key_in_bearer")
-    assert_problem(api(HTTP_AUTHORIZATION="bearer sk_live_mistyped").get(WHOAMI), "key_in_bearer")
-    settings.KEYWAY_ACCEPT_BEARER_KEYS = True
-    assert client.get(WHOAMI).status_code == 200
+def test_key_in_bearer_is_refused(public_key: Issued) -> None:
+    assert api(public_key).get(WHOAMI).status_code == 200
+    for text in (public_key.plaintext.reveal(), "sk_live_mistyped"):
+        assert_problem(api(HTTP_AUTHORIZATION=f"bearer {text}").get(WHOAMI), "key_in_bearer")
 
 
 def test_several_credentials_are_refused(public_key: Issued, agent_key: Issued) -> None:

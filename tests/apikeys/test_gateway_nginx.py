@@ -225,6 +225,24 @@ def test_access_token_identifies_its_application(front: str, server: KeywayServe
     assert values(with_a_key, "x-keyway-application") == {}
 
 
+def test_user_token_identifies_its_user(front: str, server: KeywayServer) -> None:
+    bob = server.user("bob")
+    sign_in = {"email": bob["email"], "password": bob["password"]}
+    signed_in = requests.post(f"{server.url}/api/v1/auth/login", json=sign_in, timeout=10).json()
+    token = {"Authorization": f"Bearer {signed_in['access_token']}"}
+    spoofed = {"X-Keyway-Owner": "usr_evil", "X-Keyway-Key": "key_evil", "X-Keyway-Scopes": "admin"}
+    answer = requests.get(front, headers=spoofed | token, timeout=10)
+    assert answer.status_code == 200, answer.text
+    [owner] = values(answer, "x-keyway-owner")["x-keyway-owner"]
+    whoami = requests.get(f"{server.url}/api/v1/whoami", headers=token, timeout=10).json()
+    assert (owner, whoami["owner"]["email"]) == (whoami["owner"]["id"], bob["email"])
+    assert "admin" not in values(answer, "x-keyway-scopes")["x-keyway-scopes"][0].split()
+    assert values(answer, "x-keyway-key") == values(answer, "authorization") == {}
+    # Test data is for those who ask for it, and this service demands live credentials.
+    test = requests.get(front, headers=token | {"X-Keyway-Environment": "test"}, timeout=10)
+    assert (test.status_code, test.json()["code"]) == (403, "wrong_environment")
+
+
 def test_revoked_key_is_refused_at_once(front: str, server: KeywayServer) -> None:
     headers = {"X-API-Key": issue(server)}
     for _ in range(20):  # both workers hold a lease

@@ -24,7 +24,7 @@ def test_schema_is_openapi_31_with_every_problem() -> None:
         PROBLEMS
     )
     whoami = schema["paths"]["/api/v1/whoami"]["get"]
-    assert whoami["security"] == [{"ApiKey": []}, {"OAuth": []}]
+    assert whoami["security"] == [{"ApiKey": []}, {"OAuth": []}, {"UserToken": []}]
     assert {"200", "401", "403", "503"} <= set(whoami["responses"])
 
 

@@ -17,12 +17,20 @@ PASSED_ON = ("Content-Type", "WWW-Authenticate", "Retry-After")
 
 
 @contextmanager
-def product(keyway_url: str, resources: dict[str, str]) -> Iterator[str]:
-    """Run a product and yield its URL. `resources` maps each path to the scope it needs."""
+def product(keyway_url: str, resources: dict[str, str], *, key_prefix: str = "") -> Iterator[str]:
+    """Run a product and yield its URL. `resources` maps each path to the scope it needs.
+
+    A product whose documents show keys as bearer tokens knows them by `key_prefix`, and asks with
+    X-API-Key.
+    """
+    key_as_bearer = f"Bearer {key_prefix}_"
 
     class Product(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             headers = {name: self.headers[name] for name in PRESENTED if name in self.headers}
+            shown = headers.get("Authorization", "")
+            if key_prefix and shown.startswith(key_as_bearer):
+                headers["X-API-Key"] = headers.pop("Authorization").removeprefix("Bearer ")
             headers |= {"X-Original-URI": self.path, "X-Original-Method": self.command}
             verify = f"{keyway_url}/api/v1/verify?scope={resources[self.path]}"
             verdict = requests.get(verify, headers=headers, timeout=20)

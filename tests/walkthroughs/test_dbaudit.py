@@ -1,9 +1,8 @@
 """The DB Audit document, "API Authentication", step by step, under the document's own headings.
 
 Its commands and programs run unchanged. Hosts, credentials, ids and the SDK names are filled in.
-The document presents API keys as `Authorization: Bearer`, which Keyway keeps for user tokens
-(DESIGN). Keyway denies such a key and names the right header. The server here accepts it, because
-it sets KEYWAY_ACCEPT_BEARER_KEYS.
+The document presents API keys as `Authorization: Bearer`. Keyway accepts that at the document's own
+addresses under /v1/. Under /api/v1 it denies such a key and names the right header.
 """
 
 import base64
@@ -47,7 +46,6 @@ def server() -> Iterator[KeywayServer]:
         workers=1,
         KEYWAY_LIMIT_KEY=f"{QUOTA}/{WINDOW_SECONDS}s",
         KEYWAY_PUBLIC_KEY_PREFIX="dbaudit",
-        KEYWAY_ACCEPT_BEARER_KEYS="true",
     ) as server:
         yield server
 
@@ -55,7 +53,7 @@ def server() -> Iterator[KeywayServer]:
 @pytest.fixture(scope="session")
 def dbaudit(server: KeywayServer) -> Iterator[str]:
     """The product, with its databases and policies."""
-    with product(server.url, RESOURCES) as url:
+    with product(server.url, RESOURCES, key_prefix="dbaudit") as url:
         yield url
 
 
@@ -129,7 +127,7 @@ def test_generating_and_using_an_api_key(
     assert (variable.status, variable.json["data"]) == (200, ["/databases"])
 
 
-def test_key_as_bearer_is_refused_by_default(
+def test_key_as_bearer_is_refused_under_api_v1(
     agentauri_keyway: KeywayServer,
 ) -> None:
     strict = agentauri_keyway  # the server with default settings

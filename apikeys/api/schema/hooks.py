@@ -13,6 +13,7 @@ from apikeys.scopes import registry
 from config.lib.examples import EXAMPLES, Examples
 from config.lib.openapi import describe, forbid_nul
 from config.lib.problems import CONTENT_TYPE, PROBLEMS
+from tenants.sign_in.authentication import UserTokenAuthentication
 
 Schema = dict[str, Any]
 
@@ -29,16 +30,17 @@ _OF_KEYS = (
     "owner_inactive",
     "wrong_key_type",
     "wrong_organization",
+    "organization_required",
     "wrong_environment",
     "insufficient_scope",
     "ip_not_allowed",
     "forbidden",
 )
-_OF_TOKENS = ("missing_token", "invalid_token", "expired_token")
+_OF_TOKENS = ("invalid_token", "expired_token")
 _OPTIONAL_BODY = ("logout", "rotate_key", "revoke_key")
-# Keys and applications' tokens share one authentication class, so a call that accepts only keys
-# still reports an invalid token.
-_OF_KEYS_AND_TOKENS = (*_OF_KEYS, "invalid_token", "expired_token")
+# Keys and tokens share one authentication class, so a call that accepts only keys still reports an
+# invalid token.
+_OF_KEYS_AND_TOKENS = (*_OF_KEYS, *_OF_TOKENS)
 _BY_SCHEME = {
     "ApiKey": _OF_KEYS_AND_TOKENS,
     "OAuth": _OF_KEYS_AND_TOKENS,
@@ -48,7 +50,7 @@ _BY_SCHEME = {
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself when defined
-    """Describe keys and applications' tokens. Agents' calls accept agent keys only."""
+    """Describe keys, applications' tokens and user tokens. Agents' calls accept agent keys only."""
 
     target_class = "apikeys.api.authentication.ApiKeyAuthentication"
     name = ["ApiKey", "OAuth"]
@@ -58,7 +60,11 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         if IsAgentKey in permissions:
             return [{"ApiKey": []}]
         scopes = [permission.scope for permission in permissions if hasattr(permission, "scope")]
-        return [{"ApiKey": []}, {"OAuth": scopes}]
+        accepted: list[dict[str, list[str]]] = [{"ApiKey": []}, {"OAuth": scopes}]
+        # A view with an authentication class for user tokens lists them by that.
+        if UserTokenAuthentication in auto_schema.view.authentication_classes:
+            return accepted
+        return [*accepted, {"UserToken": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[Schema]:
         key = {
@@ -91,13 +97,16 @@ class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
     target_class = "tenants.sign_in.authentication.UserTokenAuthentication"
     name = "UserToken"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+    def get_security_definition(self, auto_schema: Any) -> Schema:
         return {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": (
-                "A person's access token from `POST /api/v1/auth/login`, valid for one hour."
+                "A person's access token from `POST /api/v1/auth/login`, valid for one hour. Where "
+                "a key is accepted too, the token has the scopes of the person's role in the "
+                "organization that `X-Organization-Id` names (or their only one), and reads live "
+                "data unless `X-Keyway-Environment` is `test`."
             ),
         }
 

@@ -137,13 +137,13 @@ def _verify() -> Schema:
     ]
     return {
         "operationId": "verify",
-        "summary": "Verify a key, for other services and reverse proxies",
+        "summary": "Verify a key or token, for other services and reverse proxies",
         "tags": ["Credential"],
-        "security": [{"ApiKey": []}, {"OAuth": []}],
+        "security": [{"ApiKey": []}, {"OAuth": []}, {"UserToken": []}],
         "parameters": parameters,
         "responses": {
             "204": {
-                "description": "The key is valid. The headers say whose it is.",
+                "description": "The key or token is valid. The headers say whose it is.",
                 "headers": {f"X-Keyway-{name}": _HEADER for name in headers},
             },
             **_invalid_parameter(),

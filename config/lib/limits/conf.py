@@ -8,7 +8,7 @@ from config.lib.rates import Rate
 
 
 def limits() -> dict[str, Rate | None]:
-    """Return the rates by name: key, application, organization, refused, issue, refresh.
+    """Return the rates by name: key, application, user, organization, refused, issue, refresh.
 
     None switches a limit off.
     """
