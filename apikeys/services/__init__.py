@@ -5,7 +5,7 @@ lock, check again, write, record; wait for leases after it. The comments say wha
 """
 
 from apikeys.services.edit import Changes, edit
-from apikeys.services.end import Outcome, pause, pause_each, resume, revoke, revoke_each
+from apikeys.services.end import KeyOutcome, pause, pause_each, resume, revoke, revoke_each
 from apikeys.services.issue import (
     Issued,
     Order,
@@ -21,8 +21,8 @@ __all__ = [
     "LONGEST_GRACE",
     "Changes",
     "Issued",
+    "KeyOutcome",
     "Order",
-    "Outcome",
     "Receipt",
     "Rotated",
     "edit",

@@ -34,36 +34,36 @@ def pause(*, key: Key, by: Actor) -> Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class KeyOutcome:
     """What became of one key among several. `error` says why it was not changed."""
 
     key: Key
     error: KeywayError | None = None
 
 
-def revoke_each(*, keys: Iterable[Key], by: Actor, reason: str = "") -> list[Outcome]:
+def revoke_each(*, keys: Iterable[Key], by: Actor, reason: str = "") -> list[KeyOutcome]:
     """Revoke each key permanently, in a transaction of its own."""
     return _each(keys, lambda key: _revoke(key, by, reason))
 
 
-def pause_each(*, keys: Iterable[Key], by: Actor) -> list[Outcome]:
+def pause_each(*, keys: Iterable[Key], by: Actor) -> list[KeyOutcome]:
     """Pause each key, in a transaction of its own."""
     return _each(keys, lambda key: _pause(key, by))
 
 
-def _each(keys: Iterable[Key], change: Callable[[Key], None]) -> list[Outcome]:
+def _each(keys: Iterable[Key], change: Callable[[Key], None]) -> list[KeyOutcome]:
     outcomes = [_outcome(key, change) for key in keys]
     # Once for all of them. It begins after the last commit, so that it covers the earlier ones.
     leases.end()
     return outcomes
 
 
-def _outcome(key: Key, change: Callable[[Key], None]) -> Outcome:
+def _outcome(key: Key, change: Callable[[Key], None]) -> KeyOutcome:
     try:
         change(key)
     except KeywayError as error:
-        return Outcome(key, error)
-    return Outcome(key)
+        return KeyOutcome(key, error)
+    return KeyOutcome(key)
 
 
 @transaction.atomic

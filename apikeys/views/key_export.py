@@ -9,7 +9,7 @@ from django.http import StreamingHttpResponse
 from apikeys.models import Key, KeyQuerySet
 from config.lib.export import csv_lines
 
-CHUNK = 1000
+CHUNK = 5000
 EXPORTED = (
     "id", "name", "key", "description", "held_by", "status", "kind", "environment", "owner",
     "owner_email", "scopes", "networks", "created_at", "expires_at", "last_used_at",

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from apikeys import services
 from apikeys.errors import NotKeyOwner
 from apikeys.models import Key
-from apikeys.services import Outcome
+from apikeys.services import KeyOutcome
 from apikeys.services.callers import Caller
 from apikeys.views.came_from import ReturnPage, came_from
 from apikeys.views.forms import SeveralForm
@@ -40,7 +40,7 @@ class SeveralAction:
     done: str
     ends: bool
     applies: Callable[[KeyRow], bool]
-    service: Callable[[Sequence[Key], Actor, str], list[Outcome]]
+    service: Callable[[Sequence[Key], Actor, str], list[KeyOutcome]]
 
     def phrase(self, count: int) -> str:
         """What to type before many keys change at once, or "" for few."""
@@ -64,7 +64,7 @@ REVOKE = SeveralAction(
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Unchanged:
     """A selected key that will not change. `key` is None if the user may not see it."""
 
     public_id: str
@@ -110,21 +110,21 @@ def _several(request: HttpRequest, access: Access, action: SeveralAction) -> Htt
 
 def _sort_out(
     caller: Caller, access: Access, chosen: Iterable[str], action: SeveralAction, at: datetime
-) -> tuple[list[KeyRow], list[Refused]]:
+) -> tuple[list[KeyRow], list[Unchanged]]:
     """Split the selected keys into those that will change and those that will not."""
     rows: list[KeyRow] = []
-    refused: list[Refused] = []
+    refused: list[Unchanged] = []
     for public_id in list(dict.fromkeys(chosen))[:MOST_KEYS]:
         try:
             key = _find(caller, access, public_id, to_end=action.ends)
         except (NoAccess, NotKeyOwner, Forbidden) as error:
-            refused.append(Refused(public_id, None, error.detail))
+            refused.append(Unchanged(public_id, None, error.detail))
             continue
         row = KeyRow(key, at)
         if action.applies(row):
             rows.append(row)
         else:
-            refused.append(Refused(public_id, key, f"Unchanged: {row.status.label.lower()}."))
+            refused.append(Unchanged(public_id, key, f"Unchanged: {row.status.label.lower()}."))
     return rows, refused
 
 
