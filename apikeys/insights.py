@@ -3,14 +3,17 @@
 import uuid
 from collections import Counter
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from apikeys.kind import Kind
-from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet, Status
+from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet, Secret, Status
+from config.lib.ids import decode
 from tenants.models import Organization
+
+UNUSED_AFTER = timedelta(days=90)
 
 
 class Selection(models.TextChoices):
@@ -32,6 +35,10 @@ def select(keys: KeyQuerySet, selection: Selection, at: datetime) -> KeyQuerySet
     return keys.filter(_conditions(at)[selection])
 
 
+def condition(selection: Selection, at: datetime) -> Q:
+    return _conditions(at)[selection]
+
+
 def with_status(keys: KeyQuerySet, status: Status, at: datetime) -> KeyQuerySet:
     """The keys whose `Key.status` is `status`."""
     conditions = _conditions(at)
@@ -39,6 +46,27 @@ def with_status(keys: KeyQuerySet, status: Status, at: datetime) -> KeyQuerySet:
     return keys.filter(
         matches & ~Q(expires_at__lte=at + EXPIRING_WITHIN) if status is Status.ACTIVE else matches
     )
+
+
+def unused(at: datetime) -> Q:
+    """Match keys that went unused for so long that they are probably forgotten."""
+    since = at - UNUSED_AFTER
+    return Q(last_used_at__lt=since) | Q(last_used_at=None, created_at__lt=since)
+
+
+def found_by(text: str) -> Q:
+    """Match keys whose name or mask contains `text`, and the key whose id it is.
+
+    Masks of retired secrets count too. ASCEND writes the middle of a mask as three dots.
+    """
+    mask = text.replace("...", "…")
+    found = Q(name__icontains=text) | Q(
+        Exists(Secret.objects.filter(key=OuterRef("pk"), mask__icontains=mask))
+    )
+    try:
+        return found | Q(pk=decode("key", text))
+    except ValueError:
+        return found
 
 
 def count_by_selection(keys: KeyQuerySet, at: datetime) -> dict[Selection, int]:

@@ -5,6 +5,7 @@ everything that decides compares canonical names.
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,8 +24,18 @@ from tenants.roles import PERMISSIONS, Permission, Role
 
 __all__ = ["ADMIN", "MANAGE_API_KEYS", "READ_AUDIT_ACTIVITY", "Scope", "State"]
 
-# Choices of scopes by name, for pages that offer them and calls that name no scopes.
-PRESETS: dict[str, tuple[str, ...]] = {"Read": (READ_AUDIT_ACTIVITY,)}
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Scopes that are often granted together."""
+
+    title: str
+    scopes: tuple[str, ...]
+
+
+# What a key gets if its form or call chooses no scopes.
+READ = Preset("Read", (READ_AUDIT_ACTIVITY,))
+PRESETS = (READ, Preset("Manage keys", (MANAGE_API_KEYS,)))
 
 _Extra = tuple[tuple[tuple[str, str], ...], ...]
 
@@ -176,7 +187,7 @@ def titles(names: Iterable[str]) -> list[str]:
 def read_preset() -> list[str]:
     """The scopes of the preset *Read* that can be granted."""
     known = registry()
-    return [name for name in PRESETS["Read"] if known[name].is_grantable]
+    return [name for name in READ.scopes if known[name].is_grantable]
 
 
 def of_kind(kind: Kind) -> list[Scope]:

@@ -11,14 +11,15 @@ from apikeys.views import (
     profile,
     public_keys,
     rotation,
+    settings_keys,
+    several_keys,
     tenant_agents,
     usage,
 )
 
 KEY = "keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"
-
-KEY = "keys/<key_id:key_id>"
+SETTINGS_KEYS = "o/<slug:slug>/settings/api-keys"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -35,6 +36,12 @@ urlpatterns = [
         f"{AGENT_KEYS}/<key_id:key_id>/delete/",
         agent_keys.agent_key_delete,
         name="agent_key_delete",
+    ),
+    path(f"{SETTINGS_KEYS}/", settings_keys.settings_api_keys, name="settings_api_keys"),
+    path(f"{SETTINGS_KEYS}/new/", public_keys.settings_key_new, name="settings_key_new"),
+    path(f"{SETTINGS_KEYS}/pause/", several_keys.settings_keys_pause, name="settings_keys_pause"),
+    path(
+        f"{SETTINGS_KEYS}/revoke/", several_keys.settings_keys_revoke, name="settings_keys_revoke"
     ),
     path(f"{KEY}/", key.show_key, name="key"),
     path(f"{KEY}/edit/", key_edit.key_edit, name="key_edit"),

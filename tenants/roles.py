@@ -23,6 +23,7 @@ class Permission(Enum):
     MANAGE_MEMBERS = auto()
     MANAGE_APPLICATIONS = auto()
     MANAGE_NOTIFICATIONS = auto()
+    MANAGE_ORGANIZATION = auto()
     MANAGE_OWNERS = auto()
     MANAGE_SINGLE_SIGN_ON = auto()
 
@@ -42,6 +43,7 @@ _ADMIN = _READING | {
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_APPLICATIONS,
     Permission.MANAGE_NOTIFICATIONS,
+    Permission.MANAGE_ORGANIZATION,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

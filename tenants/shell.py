@@ -14,6 +14,26 @@ from tenants.models import Organization
 from tenants.roles import Permission
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsTab:
+    """A page of an organization's settings. Its route is `settings_` and its name."""
+
+    name: str
+    label: str
+    permission: Permission
+
+    @property
+    def route(self) -> str:
+        return f"settings_{self.name}"
+
+
+SETTINGS = (
+    SettingsTab("general", "General", Permission.READ_ACTIVITY),
+    SettingsTab("api_keys", "API Keys", Permission.READ_ACTIVITY),
+    SettingsTab("notifications", "Notifications", Permission.MANAGE_NOTIFICATIONS),
+)
+
+
 @dataclass(frozen=True)
 class Shell:
     access: Access | None
@@ -47,6 +67,10 @@ class Shell:
     @property
     def manages_single_sign_on(self) -> bool:
         return self.may(Permission.MANAGE_SINGLE_SIGN_ON)
+
+    @property
+    def settings_tabs(self) -> list[SettingsTab]:
+        return [tab for tab in SETTINGS if self.may(tab.permission)]
 
     @property
     def sees_members(self) -> bool:

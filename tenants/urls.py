@@ -4,7 +4,7 @@ from tenants.agents.api import AgentConfigurationView, AgentHeartbeatView
 from tenants.agents.views import agent_configuration
 from tenants.sign_in.api import LoginView, LogoutView, MeView, RefreshView
 from tenants.sign_in.views import program_sign_out, session_sign_out
-from tenants.views import members, organizations, single_sign_on
+from tenants.views import members, organizations, settings, single_sign_on
 
 ORGANIZATIONS = "administration/organizations"
 SSO = "o/<slug:slug>/single-sign-on"
@@ -58,6 +58,7 @@ urlpatterns = [
         single_sign_on.sso_domain_remove,
         name="sso_domain_remove",
     ),
+    path("o/<slug:slug>/settings/", settings.settings_general, name="settings_general"),
     path("o/<slug:slug>/members/", members.members, name="members"),
     path("o/<slug:slug>/members/add/", members.member_add, name="member_add"),
     path(f"{MEMBER}/role/", members.member_role, name="member_role"),

@@ -203,6 +203,14 @@ BOTH /o/{slug}/settings/webhooks/{webhook_id}/enable/  >     ++xxx-   >>
 BOTH /o/{slug}/settings/webhooks/{webhook_id}/delete/  >     ++xxx-   >>
 POST /o/{slug}/settings/webhooks/{webhook_id}/test/    >     ++xxx-   >>
 POST /o/{slug}/settings/webhooks/{webhook_id}/{delivery_id}/redeliver/ >     ++xxx-   >>
+GET  /o/{slug}/settings/                               >     ++++x-   >>
+POST /o/{slug}/settings/                               >     ++xxx-   >>
+GET  /o/{slug}/settings/api-keys/                      >     ++++x-   >>
+BOTH /o/{slug}/settings/api-keys/new/                  >     +++xx-   >>
+GET  /o/{slug}/settings/api-keys/pause/                >     ~~~~x-   >>
+POST /o/{slug}/settings/api-keys/pause/                >     ++++x-   >>
+GET  /o/{slug}/settings/api-keys/revoke/               >     ~~~~x-   >>
+POST /o/{slug}/settings/api-keys/revoke/               >     ++++x-   >>
 BOTH /oauth/authorize                                  >     ++++++   >>
 BOTH /profile/                                         >     ++++++   >>
 BOTH /profile/api-keys/new/                            >     +++xx+   >>

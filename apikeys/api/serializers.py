@@ -205,7 +205,13 @@ class KeyQuery(serializers.Serializer[Any]):
         default="",
         max_length=255,
         trim_whitespace=False,
-        help_text="Only keys whose name contains this text.",
+        help_text="Only keys whose name or mask contains this text, or whose id it is.",
+    )
+    unused = serializers.BooleanField(
+        default=False, help_text="Only keys that were not used for 90 days."
+    )
+    never_expires = serializers.BooleanField(
+        default=False, help_text="Only keys without an expiry."
     )
     limit = serializers.IntegerField(
         min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Keys per page."
@@ -223,6 +229,8 @@ class KeyQuery(serializers.Serializer[Any]):
             organization=read_id("org", data["organization_id"]),
             owner=_owner(data["owner"], caller),
             is_organizations=data["owner"] == "organization",
+            is_unused=data["unused"],
+            never_expires=data["never_expires"],
             q=data["q"],
         )
 

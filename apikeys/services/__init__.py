@@ -5,7 +5,7 @@ lock, check again, write, record; wait for leases after it. The comments say wha
 """
 
 from apikeys.services.edit import Changes, edit
-from apikeys.services.end import pause, resume, revoke
+from apikeys.services.end import KeyOutcome, pause, pause_each, resume, revoke, revoke_each
 from apikeys.services.end_secret import end_secret
 from apikeys.services.issue import (
     Issued,
@@ -23,6 +23,7 @@ __all__ = [
     "NO_OVERLAP",
     "Changes",
     "Issued",
+    "KeyOutcome",
     "Order",
     "Overlap",
     "Receipt",
@@ -34,7 +35,9 @@ __all__ = [
     "issue_organization_key",
     "issue_public_key",
     "pause",
+    "pause_each",
     "resume",
     "revoke",
+    "revoke_each",
     "rotate",
 ]

@@ -76,6 +76,11 @@ class Caller:
         return cls(user, Reach.of(user, address), address=address)
 
     @classmethod
+    def at(cls, access: Access) -> "Caller":
+        """A person in one organization."""
+        return cls(access.user, Reach({access.organization.pk: access}), address=access.address)
+
+    @classmethod
     def acting(cls, key: Credential, address: str = "") -> "Caller":
         """Act for the key's owner, in the key's organization only, or as an organization key.
 
@@ -131,6 +136,14 @@ class Caller:
             places = self.reach.where(holding.to_read)
             seen |= holding.condition & Q(organization__in=places)
         return Key.objects.filter(seen & self._here())
+
+    def keys_in(self, organization: Organization) -> KeyQuerySet:
+        """The keys of one organization that the caller may see."""
+        place = self.reach.get(organization.pk)
+        if self.user and not self.key and place and all(place.may(h.to_read) for h in Holding):
+            # The same keys as below. Without its conditions, a list of 50,000 is twice as fast.
+            return Key.objects.for_organization(organization)
+        return self.keys().for_organization(organization)
 
     def find(self, key_id: uuid.UUID) -> Key:
         """Return a key the caller may see.

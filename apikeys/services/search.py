@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.core import signing
 
-from apikeys.insights import with_status
+from apikeys.insights import found_by, unused, with_status
 from apikeys.models import Key, KeyQuerySet, Status
 from apikeys.services.callers import Caller
 from audit.activity.queries import InvalidCursor
@@ -24,6 +24,8 @@ class KeyFilter:
     organization: uuid.UUID | None = None
     owner: uuid.UUID | None = None
     is_organizations: bool = False
+    is_unused: bool = False
+    never_expires: bool = False
     q: str = ""
 
     def of(self, keys: KeyQuerySet, at: datetime) -> KeyQuerySet:
@@ -31,12 +33,17 @@ class KeyFilter:
             keys = with_status(keys, self.status, at)
         if self.is_organizations:
             keys = keys.of_organization()
+        if self.is_unused:
+            keys = keys.filter(unused(at))
+        if self.never_expires:
+            keys = keys.filter(expires_at=None)
+        if self.q:
+            keys = keys.filter(found_by(self.q))
         wanted = {
             "kind": self.kind,
             "environment": self.environment,
             "organization": self.organization,
             "owner__user": self.owner,
-            "name__icontains": self.q,
         }
         return keys.filter(**{column: value for column, value in wanted.items() if value})
 

@@ -12,10 +12,11 @@ from apikeys import services
 from apikeys.errors import AlreadyIssued
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyQuerySet
+from apikeys.services.callers import Caller
 from apikeys.verify import throttling
 from apikeys.views.came_from import ReturnPage, came_from
 from apikeys.views.confirm import DELETE, confirm
-from apikeys.views.forms import AgentKeyForm
+from apikeys.views.key_new_form import AgentKeyForm
 from apikeys.views.listing import list_keys
 from apikeys.views.one_time import already_created, reveal
 from config.lib.errors import KeywayError
@@ -28,7 +29,8 @@ from tenants.sign_in.recent import kept_fields, recent_sign_in
 @require_safe
 @member_page(Permission.READ_AGENTS)
 def agent_keys(request: HttpRequest, access: Access) -> HttpResponse:
-    listing = list_keys(_keys(access), request.GET, timezone.now())
+    caller, now = Caller.at(access), timezone.now()
+    listing = list_keys(_keys(access), request.GET, now, caller=caller)
     return render(request, "apikeys/agent_keys.html", {"listing": listing, **_context(access)})
 
 
@@ -37,7 +39,7 @@ def agent_keys(request: HttpRequest, access: Access) -> HttpResponse:
 @recent_sign_in
 def agent_key_new(request: HttpRequest, access: Access) -> HttpResponse:
     data = request.POST if request.method == "POST" else kept_fields(request)
-    form = AgentKeyForm(data, user=access.user, now=timezone.now())
+    form = AgentKeyForm(data, access=access, now=timezone.now())
     if request.method != "POST" or not form.is_valid():
         return _form(request, access, form)
     try:

@@ -1,24 +1,26 @@
 """A page of keys, with its selection, order and page number taken from the query string."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.core.paginator import Page, Paginator
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.expressions import OrderBy
 from django.http import QueryDict
 
 from apikeys import scopes
-from apikeys.insights import Selection, count_by_selection, select
+from apikeys.insights import UNUSED_AFTER, Selection, count_by_selection, select
 from apikeys.models import Key, KeyQuerySet, Status
+from apikeys.services.callers import Caller
 from apikeys.usage import statistics
+from apikeys.views.key_filter import KeyFilterForm
 from apikeys.views.sparkline import Sparkline
+from config.lib.ids import decode
+from config.lib.paging import NumberedPage, NumberedPaginator
 
 PER_PAGE = 25
 IN_USE_WITHIN = timedelta(days=1)
-UNUSED_AFTER = timedelta(days=90)
 SHOWN_SCOPES = 2
 
 _ORDERS: dict[str, OrderBy] = {
@@ -26,6 +28,8 @@ _ORDERS: dict[str, OrderBy] = {
     "-expires": F("expires_at").desc(nulls_first=True),
     "name": F("name").asc(),
     "-name": F("name").desc(),
+    "created": F("pk").asc(),  # ids sort by time of issue
+    "-created": F("pk").desc(),
     "used": F("last_used_at").asc(nulls_first=True),
     "-used": F("last_used_at").desc(nulls_last=True),
 }
@@ -40,11 +44,14 @@ _ALWAYS_SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key as a list shows it at the time `at`."""
+    """A key as a list shows it at the time `at`, and what the user may do with it."""
 
     key: Key
     at: datetime
     sparkline: Sparkline | None = None
+    may_change: bool = False
+    may_end: bool = False
+    is_new: bool = False
 
     @property
     def status(self) -> Status:
@@ -106,11 +113,14 @@ class Listing:
     selection: Selection
     sort: str
     counts: dict[Selection, int]
-    page: Page[Key]
+    page: NumberedPage
     days: Mapping[uuid.UUID, Mapping[datetime, int]]
+    form: KeyFilterForm
+    caller: Caller
+    new: uuid.UUID | None = None
 
     def __iter__(self) -> Iterator[KeyRow]:
-        return (KeyRow(key, self.at, self._sparkline(key)) for key in self.page)
+        return (self._row(key) for key in self.page)
 
     @property
     def total(self) -> int:
@@ -132,8 +142,28 @@ class Listing:
         return {name: self._column(name, label) for name, label in _LABELS.items()}
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there are no keys at all, not only none that match."""
+        return not self.total and not self.form.is_filtering
+
+    @property
+    def is_selectable(self) -> bool:
+        """Whether the user may end a key of this page."""
+        return any(row.may_end and not row.key.revoked_at for row in self)
+
+    @property
     def has_sparklines(self) -> bool:
         return any(count for days in self.days.values() for count in days.values())
+
+    def _row(self, key: Key) -> KeyRow:
+        return KeyRow(
+            key,
+            self.at,
+            self._sparkline(key),
+            may_change=self.caller.may_change(key),
+            may_end=self.caller.may_change(key, to_end=True),
+            is_new=key.pk == self.new,
+        )
 
     def _sparkline(self, key: Key) -> Sparkline | None:
         days = self.days[key.pk]
@@ -146,22 +176,49 @@ class Listing:
         )
 
 
-_LABELS = {"name": "Label", "used": "Last used", "expires": "Expires"}
+_LABELS = {"name": "Name", "created": "Created", "used": "Last Used", "expires": "Expires"}
 
 
-def list_keys(keys: KeyQuerySet, query: QueryDict, at: datetime) -> Listing:
-    """List keys by `status`, `sort` and `page` of a query string.
+def list_keys(
+    keys: KeyQuerySet,
+    query: QueryDict,
+    at: datetime,
+    *,
+    caller: Caller,
+    owners: Sequence[tuple[str, str]] = (),
+) -> Listing:
+    """List keys by the filters, `status`, `sort` and `page` of a query string.
 
-    Invalid values mean the default.
+    Invalid values mean the default. A key named by `new` comes first.
     """
-    status, sort = query.get("status", ""), query.get("sort", "")
-    selection = Selection(status) if status in Selection.values else Selection.ACTIVE
+    form = KeyFilterForm(query, owners=owners)
+    found, new = form.wanted.of(keys, at), _new(query)
+    selection, sort = selection_of(query), query.get("sort", "")
+    counts = count_by_selection(found, at)
     order = _ORDERS.get(sort, _ORDERS["expires"])
-    chosen = select(keys, selection, at).order_by(order, "name", "pk").prefetch_related("secrets")
-    page = Paginator(chosen.select_related("organization", "owner__user"), PER_PAGE).get_page(
-        query.get("page")
+    chosen = select(found, selection, at).order_by(*_first(new), order, "name", "pk")
+    paginator = NumberedPaginator(
+        chosen.select_related("organization", "owner__user").prefetch_related("secrets"), PER_PAGE
     )
+    paginator.count = counts[selection]  # counted above; the paginator would count again
+    page = paginator.get_page(query.get("page"))
+    assert isinstance(page, NumberedPage)  # noqa: S101  for mypy
     sort = sort if sort in _ORDERS else "expires"
-    return Listing(
-        at, selection, sort, count_by_selection(keys, at), page, statistics.by_day(page, at)
-    )
+    days = statistics.by_day(page, at)
+    return Listing(at, selection, sort, counts, page, days, form, caller, new)
+
+
+def selection_of(query: QueryDict) -> Selection:
+    status = query.get("status", "")
+    return Selection(status) if status in Selection.values else Selection.ACTIVE
+
+
+def _new(query: QueryDict) -> uuid.UUID | None:
+    try:
+        return decode("key", query.get("new", ""))
+    except ValueError:
+        return None
+
+
+def _first(new: uuid.UUID | None) -> list[OrderBy]:
+    return [Case(When(pk=new, then=Value(0)), default=Value(1)).asc()] if new else []

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -17,7 +18,10 @@ def reveal(request: HttpRequest, template: str, issued: Issued, **context: Any) 
     """
     # The wrapper, not the text: error reports print a template's context, and its repr hides the
     # text.
-    return disclose(request, template, key=issued.key, plaintext=issued.plaintext, **context)
+    response = disclose(request, template, key=issued.key, plaintext=issued.plaintext, **context)
+    # After rendering, so that the next page shows it: the list, where the new row is marked.
+    messages.success(request, f"Created {issued.key.name}.")
+    return response
 
 
 def disclose(request: HttpRequest, template: str, **context: Any) -> HttpResponse:

@@ -5,24 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from apikeys.insights import Selection, condition, select
 from apikeys.kind import Kind
-from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet
+from apikeys.models import Key, KeyQuerySet
 from audit import trail
 from audit.models import ActivityEvent, TrailEntry
 from config.lib.environment import Environment
 from tenants.access import Access, everywhere
 from tenants.agents import services as agents
 from tenants.decorators import LAST_ORGANIZATION, member_page
-from tenants.models import Agent, Health
+from tenants.models import Health
 from tenants.roles import Permission
 
 EVENTS_WITHIN = timedelta(hours=24)
 LATEST = 6
+MOST_EXPIRING = 5
 
 
 @require_safe
@@ -50,7 +53,7 @@ def organization_overview(request: HttpRequest, access: Access) -> HttpResponse:
         {
             "organization": access.organization,
             "figures": figures,
-            "steps": first_steps(access) if access.may(Permission.MANAGE_AGENTS) else None,
+            "steps": first_steps(access, figures) if access.may(Permission.MANAGE_AGENTS) else None,
             "entries": latest_entries(access),
             "now": now,
         },
@@ -59,7 +62,7 @@ def organization_overview(request: HttpRequest, access: Access) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class OverviewFigures:
-    """Counts shown on the overview.
+    """Counts shown on the overview, and the keys that expire first.
 
     `health` and `agent_keys` are None for roles that cannot read agents. Roles that cannot read
     members see only their own keys.
@@ -67,14 +70,13 @@ class OverviewFigures:
 
     events: int
     health: dict[str, int] | None
-    agent_keys: int | None
-    public_keys: int
+    keys: "KeyCounts"
     expiring: Sequence[Key]
 
     @classmethod
     def of(cls, access: Access, at: datetime) -> "OverviewFigures":
-        keys = visible_keys(access).usable(at)
-        expiring = keys.filter(expires_at__lte=at + EXPIRING_WITHIN)
+        keys = visible_keys(access)
+        expiring = select(keys, Selection.EXPIRING, at).soonest_expiry_first()
         events = ActivityEvent.objects.filter(
             organization_id=access.organization.pk,
             environment=Environment.LIVE,
@@ -84,14 +86,42 @@ class OverviewFigures:
         return cls(
             events=events.count(),
             health=_health(access, at) if reads_agents else None,
-            agent_keys=keys.of_kind(Kind.AGENT).count() if reads_agents else None,
-            public_keys=keys.of_kind(Kind.PUBLIC).count(),
-            expiring=list(expiring.soonest_expiry_first().prefetch_related("secrets")),
+            keys=KeyCounts.of(keys, at),
+            expiring=list(
+                expiring.select_related("organization", "owner__user").prefetch_related("secrets")[
+                    :MOST_EXPIRING
+                ]
+            ),
         )
 
     @property
     def agents(self) -> int:
         return sum(self.health.values()) if self.health else 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCounts:
+    """Keys by kind, active ones and all, and the active ones that expire soon."""
+
+    agent: int
+    public: int
+    expiring: int
+    ever_agent: int
+    ever_public: int
+
+    @classmethod
+    def of(cls, keys: KeyQuerySet, at: datetime) -> "KeyCounts":
+        """Count in one query."""
+        active = condition(Selection.ACTIVE, at)
+        agent, public = Q(kind=Kind.AGENT), Q(kind=Kind.PUBLIC)
+        wanted = {
+            "agent": active & agent,
+            "public": active & public,
+            "expiring": condition(Selection.EXPIRING, at),
+            "ever_agent": agent,
+            "ever_public": public,
+        }
+        return cls(**keys.aggregate(**{name: Count("pk", filter=q) for name, q in wanted.items()}))
 
 
 def visible_keys(access: Access) -> KeyQuerySet:
@@ -140,13 +170,13 @@ class Steps:
         )
 
 
-def first_steps(access: Access) -> Steps | None:
+def first_steps(access: Access, figures: OverviewFigures) -> Steps | None:
     """Return the steps, or None once all of them are done."""
-    keys = Key.objects.for_organization(access.organization)
+    events = ActivityEvent.objects.filter(organization_id=access.organization.pk)
     steps = Steps(
-        agent_key=keys.of_kind(Kind.AGENT).exists(),
-        agent=Agent.objects.for_organization(access.organization).exists(),
-        events=ActivityEvent.objects.filter(organization_id=access.organization.pk).exists(),
-        public_key=keys.of_kind(Kind.PUBLIC).exists(),
+        agent_key=figures.keys.ever_agent > 0,
+        agent=figures.agents > 0,
+        events=figures.events > 0 or events.exists(),
+        public_key=figures.keys.ever_public > 0,
     )
     return steps if steps.next else None

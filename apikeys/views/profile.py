@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from apikeys.hand_over import HandOver
 from apikeys.models import Key
 from apikeys.oauth import connections
+from apikeys.services.callers import Caller
 from apikeys.views.listing import list_keys
 from config.lib.snapshot import one_snapshot
 from tenants.access import everywhere
@@ -42,7 +43,12 @@ def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
         "places": places,
         "may_issue": any(place.may(Permission.ISSUE_OWN_KEYS) for place in places),
         "has_second_factor": is_mfa_enabled(person(request)),
-        "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, now),
+        "listing": list_keys(
+            Key.objects.for_owner(person(request)),
+            request.GET,
+            now,
+            caller=Caller.person(person(request)),
+        ),
         "offers": HandOver.objects.offered_to(person(request))
         .waiting(now)
         .select_related("key__organization", "offered_by"),

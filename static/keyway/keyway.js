@@ -43,8 +43,8 @@
   // Copy -------------------------------------------------------------------------------------------
 
   const announce = (near, text) => {
-    const scope = near.closest("dialog") ?? document;
-    const region = [...scope.querySelectorAll("[data-announce]")].at(-1);
+    const inside = near.closest("dialog");
+    const region = [...document.querySelectorAll("[data-announce]")].find((each) => each.closest("dialog") === inside);
     if (region) region.textContent = text;
   };
 
@@ -274,9 +274,49 @@
     if (form) form.requestSubmit();
   });
 
+  /* Disable a form's button while a required field is empty, and say why beside it. */
+  const require = (form) => {
+    const isMissing = !form.elements[form.dataset.requires].value.trim();
+    form.querySelector("button[type=submit]").disabled = isMissing;
+    form.querySelector("[data-requires-why]").hidden = !isMissing;
+  };
+
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[data-requires]");
+    if (form) require(form);
+  });
+  addEventListener("pageshow", () => document.querySelectorAll("form[data-requires]").forEach(require));
+
+  document.addEventListener("click", (event) => {
+    const preset = event.target.closest("[data-preset]");
+    if (!preset) return;
+    const names = preset.dataset.preset.split(" ");
+    for (const box of preset.form.querySelectorAll("input[name=scopes]:not(:disabled)")) box.checked = names.includes(box.value);
+  });
+
+  const choices = (form) => [...form.elements].filter((element) => element.name === "key");
+  const count = (form) => {
+    const chosen = choices(form).filter((box) => box.checked).length;
+    form.querySelector("[data-choose-count]").textContent = `${chosen} selected`;
+    form.querySelector("[data-choose-all]").checked = chosen > 0 && chosen === choices(form).length;
+    for (const button of form.querySelectorAll("button")) button.disabled = !chosen;
+  };
+
+  document.addEventListener("change", (event) => {
+    const form = event.target.form?.closest("form[data-choose]");
+    if (!form) return;
+    if (event.target.matches("[data-choose-all]")) for (const box of choices(form)) box.checked = event.target.checked;
+    count(form);
+  });
+
   const enhance = (root) => {
     for (const button of root.querySelectorAll("[data-copy][hidden], [data-needs-script][hidden]")) button.hidden = false;
+    root.querySelectorAll("form[data-requires]").forEach(require);
+    root.querySelectorAll("form[data-choose]").forEach(count);
     if (root === document) root.querySelector("[data-error-summary]")?.focus();
+    // Screen readers announce a change to a live region, not one that was there from the start.
+    const said = root === document && root.querySelector("[data-messages]");
+    if (said) setTimeout(() => announce(said, said.textContent.trim().replace(/\s+/g, " ")), 300);
   };
 
   enhance(document);

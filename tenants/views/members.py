@@ -29,6 +29,7 @@ from tenants.sign_in.recent import kept_fields, recent_sign_in
 
 PER_PAGE = 50
 QUERY_LENGTH = 200
+MOST_NAMED = 10
 ONLY_OWNERS = "Only owners can add an owner or change an owner's membership."
 
 
@@ -209,10 +210,12 @@ def _confirm(
             change.service,
             done=change.done.format(email=member.user.email),
         )
+    stopping = member.keys.usable(timezone.now()).order_by("name", "pk")
     context: dict[str, Any] = {
         "organization": access.organization,
         "member": member,
-        "usable_keys": member.keys.usable(timezone.now()).count(),
+        "usable_keys": stopping.count(),
+        "stopping": stopping[:MOST_NAMED],
         "is_self": member.user_id == access.user.pk,
     }
     return render(request, change.template, context)

@@ -73,11 +73,13 @@ def test_expiry_is_the_end_of_day_in_the_users_zone(bob: User) -> None:
     assert Key.objects.get().expires_at == datetime(2027, 6, 15, 11, 59, 59, tzinfo=UTC)
 
 
-def test_scopes_start_unchecked_or_disabled(bob: User) -> None:
+def test_preset_read_is_ticked_and_coming_scopes_are_disabled(bob: User) -> None:
     html = client_of(bob).get(NEW).content.decode()
     for name in ("alerts", "findings", "compliance", "reports"):
         assert f'value="read:{name}" disabled' in html
-    assert 'value="read:audit-activity">' in html
+    assert 'value="read:audit-activity" checked>' in html
+    assert html.count('name="scopes" value="read:audit-activity" checked') == 1
+    assert 'value="manage:api-keys">' in html
     assert html.count("Coming soon") == 4
 
 
@@ -135,7 +137,7 @@ def test_invalid_form_keeps_its_values(bob: User) -> None:
     html = client.post(NEW, data).content.decode()
     assert 'value="Kept &lt;label&gt;"' in html
     assert 'value="read:audit-activity" checked' in html
-    assert 'value="custom" checked' in html
+    assert 'value="custom" selected' in html
     assert 'value="2020-01-01"' in html
 
 

@@ -161,7 +161,7 @@ def test_expired_form_gets_a_fresh_nonce(
 @both_kinds
 def test_two_forms_create_two_keys(alice: User, address: str) -> None:
     client = client_of(alice)
-    one, other = filled(client, address), filled(client, address)
+    one, other = filled(client, address), filled(client, address, name="Another")
     assert secret_of(client.post(address, one)) != secret_of(client.post(address, other))
     assert Key.objects.count() == 2
 

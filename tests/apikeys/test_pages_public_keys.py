@@ -119,7 +119,7 @@ def test_colleagues_key_is_403_and_an_outsiders_404(
 def test_cross_site_form_is_refused(bob: User, public_key: Issued, action: str) -> None:
     address = NEW if action == "new" else page(public_key.key, action)
     client = client_of(bob)
-    data = {"name": "x", "scopes": "read:audit-activity", "environment": "live", "expires": "7"}
+    data = {"name": "x", "scopes": "read:audit-activity", "environment": "live", "expires": "30"}
     data["nonce"] = nonce_of(client.get(NEW))
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = client.cookies

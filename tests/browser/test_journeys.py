@@ -77,7 +77,10 @@ def test_an_admin_creates_and_deletes_an_agent_key(
     page.get_by_label("Actions for Acme").click()
     page.get_by_role("link", name="Manage API Keys").click()
     page.get_by_role("link", name="Create Key").click()
-    page.get_by_role("button", name="Create").click()
+    if javascript:
+        expect(page.get_by_role("button", name="Create")).to_be_disabled()
+    else:
+        page.get_by_role("button", name="Create").click()
     expect(page.get_by_text("Enter a label").first).to_be_visible()
     page.get_by_label("Label").fill(label)
     page.get_by_role("button", name="Create").click()
@@ -200,3 +203,32 @@ def set_up_and_sign_in(visitor: Visitor, server: KeywayServer, totp: Callable[[s
     assert "/2fa/authenticate/" in page.url
     page.goto("/o/acme/audit-log/")
     assert "/accounts/" in page.url
+
+
+@with_and_without_javascript
+def test_an_admin_generates_and_ends_keys_of_the_organization(
+    visit: Visit, server: KeywayServer, javascript: bool
+) -> None:
+    page = visit("alice", javascript=javascript).page
+    name = f"prod_backend_main {javascript}"
+    page.goto("/o/acme/")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings").click()
+    page.get_by_role("navigation", name="Settings").get_by_role("link", name="API Keys").click()
+    page.get_by_role("link", name="Generate New Key").click()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Expiration").select_option(label="90 days (recommended)")
+    page.get_by_role("button", name="Generate", exact=True).click()
+    secret = page.locator("input[data-secret]").input_value()
+    page.get_by_role("button", name="I've Saved My Key").click()
+    expect(page.locator("tr.new-row")).to_contain_text(name)
+    expect(page.get_by_role("status").filter(has_text=f"Created {name}").first).to_be_visible()
+    assert secret not in page.content()
+    assert refusal(server, secret) == (200, "")
+
+    page.get_by_role("searchbox", name="Search").fill(f"{secret[:12]}...{secret[-4:]}")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_label(f"Select {name}").check()
+    page.get_by_role("button", name="Revoke", exact=True).click()
+    page.get_by_role("button", name="Revoke 1 key").click()
+    expect(page.get_by_role("status").filter(has_text="Revoked").first).to_be_visible()
+    assert refusal(server, secret) == (401, "revoked_key")

@@ -11,6 +11,8 @@ PAGES = {
     "alice": (
         "/o/acme/ /o/acme/activity/ /o/acme/activity/?q=no-such-thing /o/acme/audit-log/ "
         "/o/acme/agents/ /o/acme/members/ /o/acme/members/add/ /o/acme/agents/configuration/ "
+        "/o/acme/settings/ /o/acme/settings/api-keys/ /o/acme/settings/api-keys/?q=nothing "
+        "/o/acme/settings/api-keys/new/ "
         "/o/acme/agents/api-keys/ /o/acme/agents/api-keys/?status=all "
         "/o/acme/agents/api-keys/new/ /o/acme/applications/ /o/acme/applications/new/ "
         "/o/acme/settings/notifications/ /o/acme/settings/webhooks/new/ /profile/notifications/ "
@@ -19,7 +21,7 @@ PAGES = {
         "/accounts/sessions/ /accounts/reauthenticate/ "
         "/accounts/logout/ /docs/errors/ /o/nowhere/ /admin/"
     ),
-    "bob": "/profile/ /o/acme/audit-log/",
+    "bob": "/profile/ /o/acme/audit-log/ /o/acme/settings/ /o/acme/settings/api-keys/",
     "staff": "/administration/organizations/ /administration/organizations/?q=no-such-thing "
     "/administration/organizations/new/ /administration/organizations/acme/rename/ "
     "/administration/organizations/acme/suspend/ /administration/tenant-agents/ "

@@ -77,6 +77,24 @@ def test_ended_membership_denies_only_its_keys(
     assert isinstance(outcome(agent_key), Credential)
 
 
+@pytest.mark.parametrize("action", ["deactivate", "remove"])
+def test_ending_a_membership_names_the_keys_that_stop(
+    alice: User, bob: User, issue_public_key: IssueKey, action: str
+) -> None:
+    issue_public_key(name="Nightly export")
+    issue_public_key(name="Expired", expires_at=timezone.now() + timedelta(seconds=1))
+    Key.objects.filter(name="Expired").update(revoked_at=timezone.now())
+    issue_public_key(owner=alice, name="Script of Alice")
+    client = client_of(alice)
+    html = client.get(page(bob, action)).content.decode()
+    assert "Nightly export" in html
+    assert "Expired" not in html
+    assert "Script of Alice" not in html
+    listed = f"/o/acme/settings/api-keys/?owner={bob.public_id}"
+    assert listed in html
+    assert [row.key.name for row in client.get(listed).context["listing"]] == ["Nightly export"]
+
+
 def test_reactivated_member_regains_their_keys(alice: User, bob: User, public_key: Issued) -> None:
     client = client_of(alice)
     client.post(page(bob, "deactivate"))

@@ -4,7 +4,9 @@ import re
 import uuid
 from datetime import timedelta
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys import services as keys
@@ -16,6 +18,7 @@ from tenants.agents import services as agents
 from tenants.models import Organization, User
 from tenants.roles import Role
 from tests.conftest import PASSWORD, SYSTEM, IssueKey, client_of
+from tests.pages import tables_asked
 
 PAGE = "/o/acme/"
 
@@ -151,3 +154,40 @@ def test_root_redirects_every_kind_of_user(acme: Organization, staff: User) -> N
     page = client_of(outsider).get("/").content.decode()
     assert "You don’t belong to an organization yet" in page
     assert Client().get("/").headers["Location"].startswith("/accounts/login/")
+
+
+def test_overview_costs_the_same_for_many_keys(
+    alice: User, agent_key: Issued, issue_public_key: IssueKey
+) -> None:
+    soon = timezone.now() + timedelta(days=3)
+    issue_public_key(expires_at=soon)
+    client = client_of(alice)
+    client.get(PAGE)
+    few = tables_asked(lambda: client.get(PAGE))
+    for number in range(7):
+        issue_public_key(name=f"Script {number}", expires_at=soon + timedelta(hours=number))
+    assert tables_asked(lambda: client.get(PAGE)) == few
+    with CaptureQueriesContext(connection) as queries:
+        html = client.get(PAGE).content.decode()
+    assert len(queries) <= 15, [query["sql"][:90] for query in queries]
+    listed = "/o/acme/settings/api-keys/?status=expiring"
+    assert f'href="{listed}">All 8</a>' in html
+    assert html.count('data-label="Expires"') == 5
+    assert len(list(client.get(listed).context["listing"])) == 8
+
+
+def test_each_figure_links_to_what_it_counts(
+    alice: User, bob: User, agent_key: Issued, issue_public_key: IssueKey
+) -> None:
+    issue_public_key(owner=alice, expires_at=timezone.now() + timedelta(days=3))
+    issue_public_key(name="Other")
+    for user in (alice, bob):
+        client = client_of(user)
+        linked = re.findall(
+            r'<a href="([^"]+api-keys/[^"]*)">\s*<span class="stat-label">[^<]+</span>\s*'
+            r'<span class="stat-value">(\d+)',
+            client.get(PAGE).content.decode(),
+        )
+        assert len(linked) == (3 if user == alice else 2)
+        for address, count in linked:
+            assert len(list(client.get(address).context["listing"])) == int(count), address

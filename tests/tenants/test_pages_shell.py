@@ -67,6 +67,7 @@ def test_navigation_matches_each_role(
     acme: Organization, alice: User, bob: User, carol: User, staff: User
 ) -> None:
     everybody = {"/o/acme/", "/o/acme/activity/", "/profile/#api-keys", "/docs/api/"}
+    everybody |= {"/o/acme/settings/api-keys/", "/o/acme/settings/"}
     reading = everybody | {
         "/o/acme/agents/",
         "/administration/tenant-agents/",
@@ -100,6 +101,8 @@ def test_navigation_marks_the_current_page(carol: User) -> None:
         "/o/acme/agents/",
         "/administration/tenant-agents/",
         "/o/acme/audit-log/",
+        "/o/acme/settings/",
+        "/o/acme/settings/api-keys/",
     ):
         assert re.findall(
             r'href="([^"]+)" aria-current="page"><svg', client.get(page).content.decode()

@@ -92,7 +92,7 @@ def test_input_survives_signing_in_again(alice: User) -> None:
         "name": "Typed before",
         "scopes": "read:audit-activity",
         "environment": "test",
-        "expires": "7",
+        "expires": "30",
         "nonce": nonce,
     }
     grow_old(client, WINDOW)
@@ -102,7 +102,7 @@ def test_input_survives_signing_in_again(alice: User) -> None:
     for kept in (
         'value="Typed before"',
         'value="read:audit-activity" checked',
-        'value="7" checked',
+        'value="30" selected',
     ):
         assert kept in html
     assert nonce_of(form) == nonce

@@ -106,19 +106,18 @@ def test_generating_and_using_an_api_key(
 ) -> None:
     with Visitor(browser, server) as alice:
         page = alice.sign_in("alice").page
-        # 1 Settings > API Keys: in Keyway a user's own settings are the Profile.
-        page.get_by_label("Account: ").click()
-        page.get_by_role("link", name="Profile", exact=True).click()
-        # 2 "Create API Key" is New API Key here; a descriptive name
-        page.get_by_role("region", name="API Keys").get_by_role("link", name="New API Key").click()
-        page.get_by_label("Label").fill("CI pipeline")
+        # 1 Settings > API Keys
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings").click()
+        page.get_by_role("navigation", name="Settings").get_by_role("link", name="API Keys").click()
+        # 2 Click "Create API Key" and provide a descriptive name
+        page.get_by_role("link", name="Create API Key").click()
+        page.get_by_label("Name", exact=True).fill("CI pipeline")
         # 3 The required scopes
         page.get_by_role("checkbox", name="Read Databases").check()
-        page.get_by_role("button", name="Create").click()
+        page.get_by_role("button", name="Generate").click()
         # 4 Copy and securely store (it won't be shown again)
         secret = page.locator("input[data-secret]").input_value()
-        page.get_by_label("I have saved this key").check()
-        page.get_by_role("button", name="Done").click()
+        page.get_by_role("button", name="I've Saved My Key").click()
         expect(page.get_by_role("row", name="CI pipeline")).to_be_visible()
         assert secret not in page.content()
     assert re.fullmatch(SECRET, secret)
