@@ -10,6 +10,9 @@ from apikeys import networks
 from apikeys.authority import Authority
 from apikeys.kind import Kind
 from apikeys.networks import Network
+from apikeys.rules import KeyFacts
+from apikeys.rules.models import KeyRules
+from apikeys.rules.requests import KeyRequest
 from apikeys.scopes import agent_scopes
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
 from apikeys.usage.spool.lines import MOST_USER_AGENT
@@ -17,10 +20,13 @@ from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
+from tenants.roles import Permission, permits
 
 __all__ = [
     "Key",
     "KeyQuerySet",
+    "KeyRequest",
+    "KeyRules",
     "Secret",
     "SpoolSegment",
     "Status",
@@ -187,6 +193,23 @@ class Key(models.Model):
     def rotated_at(self) -> datetime | None:
         newest = self.newest_secret
         return newest.created_at if newest and len(self.secrets.all()) > 1 else None
+
+    @property
+    def secret_at(self) -> datetime:
+        newest = self.newest_secret
+        return newest.created_at if newest else self.created_at
+
+    @property
+    def facts(self) -> KeyFacts:
+        """What the key rules look at."""
+        is_admins = self.owner and permits(self.owner.role, Permission.ISSUE_ORGANIZATION_KEYS)
+        return KeyFacts(
+            environment=self.environment,
+            created_at=self.created_at,
+            expires_at=self.expires_at,
+            allowed=self.networks,
+            is_of_member=bool(self.owner and not is_admins),
+        )
 
     def status(self, at: datetime) -> Status:
         if self.revoked_at:

@@ -1,9 +1,21 @@
 from django.urls import path
 
-from apikeys.views import agent_keys, agents, overview, profile, public_keys, tenant_agents, usage
+from apikeys.views import (
+    agent_keys,
+    agents,
+    key_requests,
+    key_rules,
+    overview,
+    profile,
+    public_keys,
+    tenant_agents,
+    usage,
+)
 
 PUBLIC_KEY = "profile/api-keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"
+REQUESTS = "o/<slug:slug>/key-requests"
+REQUEST = f"{REQUESTS}/<req_id:request_id>"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -32,4 +44,12 @@ urlpatterns = [
         name="agent_key_resume",
     ),
     path(f"{AGENT_KEYS}/<key_id:key_id>/usage/", usage.agent_key_usage, name="agent_key_usage"),
+    path(
+        "o/<slug:slug>/settings/key-rules/", key_rules.settings_key_rules, name="settings_key_rules"
+    ),
+    path(f"{REQUESTS}/", key_requests.key_requests, name="key_requests"),
+    path(f"{REQUEST}/", key_requests.key_request, name="key_request"),
+    path(f"{REQUEST}/approve/", key_requests.key_request_approve, name="key_request_approve"),
+    path(f"{REQUEST}/refuse/", key_requests.key_request_refuse, name="key_request_refuse"),
+    path(f"{REQUEST}/collect/", key_requests.key_request_collect, name="key_request_collect"),
 ]

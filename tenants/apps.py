@@ -23,5 +23,5 @@ class TenantsConfig(AppConfig):
             every=timedelta(minutes=10),
             run=lambda: tokens.prune(before=timezone.now()),
         )
-        for prefix in ("mem", "agt", "fam"):
+        for prefix in ("org", "mem", "agt", "fam"):
             register_id(prefix)

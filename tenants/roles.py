@@ -22,6 +22,7 @@ class Permission(Enum):
     MANAGE_AGENTS = auto()
     MANAGE_MEMBERS = auto()
     MANAGE_APPLICATIONS = auto()
+    MANAGE_KEY_RULES = auto()
     MANAGE_OWNERS = auto()
 
 
@@ -39,6 +40,7 @@ _ADMIN = _READING | {
     Permission.MANAGE_AGENTS,
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_APPLICATIONS,
+    Permission.MANAGE_KEY_RULES,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -49,6 +51,14 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 # Platform staff manage every organization's agents but cannot read its data.
 STAFF_PERMISSIONS = frozenset({Permission.READ_AGENTS, Permission.MANAGE_AGENTS})
+
+
+def permits(role: str, permission: Permission) -> bool:
+    return permission in PERMISSIONS[Role(role)]
+
+
+def roles_with(permission: Permission) -> list[Role]:
+    return [role for role in Role if permits(role, permission)]
 
 
 def permission_to_touch(role: Role) -> Permission:

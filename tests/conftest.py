@@ -7,7 +7,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from rest_framework.test import APIClient
 
 from apikeys import services as keys
 from apikeys.guards import GUARDS as KEY_GUARDS
+from apikeys.guards import REQUEST_GUARDS
+from apikeys.models import KeyRequest
 from apikeys.oauth import services as applications
 from apikeys.oauth.models import Purpose
 from apikeys.oauth.services import Draft
@@ -97,7 +99,7 @@ def _guards_let_tests_flush() -> Iterator[None]:
     teardown = case._fixture_teardown
 
     def lifted(self: TransactionTestCase) -> None:
-        guards = (*TRAIL_GUARDS, *KEY_GUARDS)
+        guards = (*TRAIL_GUARDS, *KEY_GUARDS, *REQUEST_GUARDS)
         with connection.schema_editor(atomic=False) as editor:
             for statement in (s for guard in guards for s in guard.drop(connection.vendor)):
                 editor.execute(statement)
@@ -270,10 +272,21 @@ def loot(
     agent = agents.heartbeat(
         presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0
     )
+    asked = KeyRequest.objects.create(
+        organization=acme,
+        requester=bob,
+        owner=membership_of(bob),
+        name="Acme importer",
+        scopes=["read:audit-activity"],
+        approved_at=timezone.now(),
+        answered_by=carol,
+        lapses_at=timezone.now() + timedelta(days=7),
+    )
     tokens.sign_in(user=bob, origin=Origin("192.0.2.7", "acme-ledger-import/2"), at=timezone.now())
     return {
         "slug": ["acme"],
         "organization_id": [acme.public_id],
+        "request_id": [asked.public_id],
         "key_id": [agent_key.key.public_id, script.key.public_id],
         "membership_id": [membership_of(bob).public_id],
         "event_id": [encode("evt", event.event_id)],

@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from apikeys.models import Key, Secret
+from apikeys.models import Key, KeyRequest, KeyRules, Secret
 from apikeys.oauth.models import AccessToken, Application, Grant, RefreshToken
 from apikeys.services import Issued
 from audit.models import ActivityEvent, TrailEntry, TrailHead
@@ -34,6 +34,7 @@ MARKS = (
     "Acme agent",
     "Acme script",
     "Acme ledger",
+    "Acme importer",
     "acme-ledger-import",
 )
 
@@ -45,6 +46,8 @@ def acmes_rows(acme: Organization) -> list[Any]:
     return [
         *keys.values_list("pk", "name", "scopes", "expires_at", "paused_at", "revoked_at"),
         *Secret.objects.filter(key__organization=acme).order_by("pk").values_list(),
+        *KeyRules.objects.filter(**ours).values_list(),
+        *KeyRequest.objects.filter(**ours).values_list(),
         *Membership.objects.filter(**ours).order_by("pk").values_list(),
         *User.objects.filter(memberships__organization=acme)
         .order_by("pk")

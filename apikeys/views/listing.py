@@ -13,6 +13,8 @@ from django.http import QueryDict
 from apikeys import scopes
 from apikeys.insights import Selection, count_by_selection, select
 from apikeys.models import Key, KeyQuerySet, Status
+from apikeys.rules import NO_RULES, Broken, Rules, broken, rotation_due
+from apikeys.services.rules import rules_of_all
 from apikeys.usage import statistics
 from apikeys.views.sparkline import Sparkline
 
@@ -45,10 +47,20 @@ class KeyRow:
     key: Key
     at: datetime
     sparkline: Sparkline | None = None
+    rules: Rules = NO_RULES
 
     @property
     def status(self) -> Status:
         return self.key.status(self.at)
+
+    @property
+    def broken(self) -> tuple[Broken, ...]:
+        """The key rules that the key breaks. None once it has ended."""
+        return () if self.is_over else broken(self.key.facts, self.rules)
+
+    @property
+    def rotation_due_at(self) -> datetime | None:
+        return None if self.is_over else rotation_due(self.key, self.rules, self.at)
 
     @property
     def is_over(self) -> bool:
@@ -108,9 +120,12 @@ class Listing:
     counts: dict[Selection, int]
     page: Page[Key]
     days: Mapping[uuid.UUID, Mapping[datetime, int]]
+    rules: Mapping[uuid.UUID, Rules]
 
     def __iter__(self) -> Iterator[KeyRow]:
-        return (KeyRow(key, self.at, self._sparkline(key)) for key in self.page)
+        for key in self.page:
+            rules = self.rules.get(key.organization_id, NO_RULES)
+            yield KeyRow(key, self.at, self._sparkline(key), rules)
 
     @property
     def total(self) -> int:
@@ -162,6 +177,6 @@ def list_keys(keys: KeyQuerySet, query: QueryDict, at: datetime) -> Listing:
         query.get("page")
     )
     sort = sort if sort in _ORDERS else "expires"
-    return Listing(
-        at, selection, sort, count_by_selection(keys, at), page, statistics.by_day(page, at)
-    )
+    counts, days = count_by_selection(keys, at), statistics.by_day(page, at)
+    rules = rules_of_all({key.organization_id for key in page})
+    return Listing(at, selection, sort, counts, page, days, rules)

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from apikeys.models import Key
+from apikeys.models import Key, KeyRequest
 from apikeys.oauth import connections
 from apikeys.views.listing import list_keys
 from config.lib.snapshot import one_snapshot
@@ -44,6 +44,12 @@ def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
         ),
         "has_second_factor": is_mfa_enabled(person(request)),
         "listing": list_keys(Key.objects.for_owner(person(request)), request.GET, now),
+        "open_requests": KeyRequest.objects.filter(
+            requester=person(request), organization__in=[place.organization for place in places]
+        )
+        .still_open(now)
+        .with_people()
+        .order_by("-pk"),
         "connections": connections.of_person(person(request), at=now),
     }
     return render(

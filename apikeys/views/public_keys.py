@@ -2,17 +2,19 @@
 
 import uuid
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from apikeys import services
-from apikeys.errors import AlreadyIssued
-from apikeys.models import Key
+from apikeys.errors import AlreadyIssued, ApprovalRequired
+from apikeys.models import Key, KeyRules
+from apikeys.services.callers import Caller, IssuingPlace
 from apikeys.verify import throttling
 from apikeys.views.confirm import PAUSE, RESUME, REVOKE, KeyAction, KeyPages, confirm
 from apikeys.views.forms import PublicKeyForm
@@ -20,6 +22,7 @@ from apikeys.views.one_time import already_created, reveal
 from config.lib.client_ip import client_ip
 from config.lib.errors import KeywayError
 from tenants.access import Access, actor, everywhere
+from tenants.models import Membership
 from tenants.roles import Permission
 from tenants.sign_in.recent import kept_fields, person, recent_sign_in
 
@@ -52,10 +55,29 @@ def public_key_new(request: HttpRequest) -> HttpResponse:
         )
     except AlreadyIssued:
         return already_created(request, idempotency_key=form.idempotency_key, **_links())
+    except ApprovalRequired:
+        return _request(request, form, owner)
     except KeywayError as error:
         form.add_error(None, error.detail)
         return _form(request, form)
     return reveal(request, "apikeys/public_key_reveal.html", issued)
+
+
+def _request(request: HttpRequest, form: PublicKeyForm, owner: Membership) -> HttpResponse:
+    """Request the key. Submitting the form again leads to the same request."""
+    order, place = form.order(), form.place
+    try:
+        made = services.find_requested(requester=place.user, order=order) or services.request_key(
+            caller=Caller(place.user, {place.organization.pk: place}, address=place.address),
+            place=IssuingPlace(place.organization, owner),
+            order=order,
+            scopes=form.cleaned_data["scopes"],
+        )
+    except KeywayError as error:
+        form.add_error(None, error.detail)
+        return _form(request, form)
+    messages.success(request, f"Requested {made.name}. You can collect it once it is approved.")
+    return redirect("key_request", place.organization.slug, made.pk)
 
 
 def places_to_issue_in(request: HttpRequest) -> list[Access]:
@@ -74,7 +96,17 @@ def places_to_issue_in(request: HttpRequest) -> list[Access]:
 
 
 def _form(request: HttpRequest, form: PublicKeyForm) -> HttpResponse:
-    context = {"form": form, "scopes": form.offered}
+    rules = [
+        (row.organization, row.rules.sentences)
+        for row in KeyRules.objects.filter(
+            organization__in=[place.organization for place in form.places.values()]
+        ).select_related("organization")
+    ]
+    context = {
+        "form": form,
+        "scopes": form.offered,
+        "rules": [(organization, sentences) for organization, sentences in rules if sentences],
+    }
     return render(
         request,
         "apikeys/public_key_new.html",

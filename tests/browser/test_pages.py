@@ -10,6 +10,7 @@ pytestmark = pytest.mark.server
 PAGES = {
     "alice": (
         "/o/acme/ /o/acme/activity/ /o/acme/activity/?q=no-such-thing /o/acme/audit-log/ "
+        "/o/acme/key-requests/ /o/acme/settings/key-rules/ "
         "/o/acme/agents/ /o/acme/members/ /o/acme/members/add/ /o/acme/agents/configuration/ "
         "/o/acme/agents/api-keys/ /o/acme/agents/api-keys/?status=all "
         "/o/acme/agents/api-keys/new/ /o/acme/applications/ /o/acme/applications/new/ "
