@@ -11,8 +11,8 @@ from apikeys.authority import Authority
 from apikeys.kind import Kind
 from apikeys.networks import Network
 from apikeys.rules import KeyFacts
+from apikeys.rules.approval import KeyRequest
 from apikeys.rules.models import KeyRules
-from apikeys.rules.requests import KeyRequest
 from apikeys.scopes import agent_scopes
 from apikeys.usage.models import SpoolSegment, UnprovenCount, UsageGap, Use, UseCount
 from apikeys.usage.spool.lines import MOST_USER_AGENT

@@ -15,7 +15,7 @@ from apikeys.api.serializers import (
 )
 from apikeys.kind import Kind
 from apikeys.models import KeyRequest
-from apikeys.rules.requests import RequestStatus
+from apikeys.rules.approval import RequestStatus
 from config.lib.environment import Environment
 from tenants.models import User
 

@@ -20,7 +20,7 @@ from apikeys.errors import (
 )
 from apikeys.kind import Kind
 from apikeys.models import Key, KeyRequest
-from apikeys.rules.requests import LASTS, KeyRequestQuerySet, RequestStatus
+from apikeys.rules.approval import LASTS, KeyRequestQuerySet, RequestStatus
 from apikeys.services.callers import Caller, Holding, IssuingPlace
 from apikeys.services.change import authority_of_owner, grantable, require_authority
 from apikeys.services.issue import Issued, Order, fill, issue_requested

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apikeys import scopes, services
 from apikeys.errors import AlreadyIssued
 from apikeys.models import KeyRequest
-from apikeys.rules.requests import MOST_REASON, KeyRequestQuerySet, RequestStatus
+from apikeys.rules.approval import MOST_REASON, KeyRequestQuerySet, RequestStatus
 from apikeys.services.approve import may_answer, requests_seen_by
 from apikeys.services.callers import Caller
 from apikeys.verify import throttling

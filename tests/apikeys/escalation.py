@@ -157,6 +157,14 @@ class Escalation(RuleBasedStateMachine):
     def begin_with_an_organization_key_that_manages_keys(self, order: Any) -> None:
         self.issue(0, Holding.ORGANIZATION, {"manage:api-keys", "read:logs"}, order.draw(orders()))
 
+    @initialize(
+        who=st.integers(0, 3), scopes=st.sets(st.sampled_from(MEMBER), min_size=1), order=st.data()
+    )
+    def begin_with_an_approved_request(self, who: int, scopes: set[str], order: Any) -> None:
+        self.request(who, Holding.OWN, scopes, order.draw(orders()))
+        if order.draw(st.booleans()):
+            self.approve_as(0 if who else 1, 0)
+
     @rule(
         who=st.integers(0, 40),
         holding=st.sampled_from([Holding.OWN, Holding.ORGANIZATION]),
@@ -218,28 +226,32 @@ class Escalation(RuleBasedStateMachine):
         order=st.data(),
     )
     def request_key(self, who: int, holding: Holding, scopes: set[str], order: Any) -> None:
-        def change() -> None:
-            caller, _ = self.caller(who)
-            place = caller.enter_to_issue(holding, None)
-            _, lasts, allowed = order.draw(orders())
-            expires_at = self.now + lasts if lasts else None
-            wanted = Order("x", expires_at=expires_at, allowed=allowed)
-            made = services.request_key(caller=caller, place=place, order=wanted, scopes=scopes)
-            self.requests.append(made)
+        self.attempt("request", lambda: self.request(who, holding, scopes, order.draw(orders())))
 
-        self.attempt("request", change)
+    def request(
+        self,
+        who: int,
+        holding: Holding,
+        scopes: set[str],
+        wanted: tuple[str, timedelta | None, Any],
+    ) -> None:
+        caller, _ = self.caller(who)
+        place, (_, lasts, allowed) = caller.enter_to_issue(holding, None), wanted
+        order = Order("x", expires_at=self.now + lasts if lasts else None, allowed=allowed)
+        made = services.request_key(caller=caller, place=place, order=order, scopes=scopes)
+        self.requests.append(made)
 
     @precondition(lambda self: self.requests)
-    @rule(who=st.integers(0, 40), which=st.integers(0, 40))
+    @rule(who=st.integers(0, 4) | st.integers(0, 40), which=st.integers(0, 40))
     def approve(self, who: int, which: int) -> None:
-        def change() -> None:
-            caller, able = self.caller(who)
-            request = self.requests[which % len(self.requests)]
-            services.approve(request=request, by=caller)
-            assert caller.user != request.requester
-            self.approved[request.pk] = able
+        self.attempt("approve", lambda: self.approve_as(who, which))
 
-        self.attempt("approve", change)
+    def approve_as(self, who: int, which: int) -> None:
+        caller, able = self.caller(who)
+        request = self.requests[which % len(self.requests)]
+        services.approve(request=request, by=caller)
+        assert caller.user != request.requester
+        self.approved[request.pk] = able
 
     @precondition(lambda self: self.approved)
     @rule(who=st.integers(0, 40), which=st.integers(0, 40), is_requester=st.booleans())

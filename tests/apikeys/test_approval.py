@@ -22,7 +22,7 @@ from apikeys.errors import (
     ScopeNotGrantable,
 )
 from apikeys.models import Key, KeyRequest, Secret
-from apikeys.rules.requests import RequestStatus
+from apikeys.rules.approval import RequestStatus
 from apikeys.services import Changes, Issued, Order
 from apikeys.services.approve import lapse, on_answer, on_request
 from apikeys.services.callers import Caller, Holding
