@@ -77,8 +77,8 @@ class KeyRulesForm(forms.Form):
         label="Require approval of live keys",
         required=False,
         help_text=(
-            "Another admin or owner must approve each new live key and each request can take "
-            "7 days. Test keys and agent keys need no approval."
+            "Another admin or owner must approve each new live key. A request waits for 7 days. "
+            "Test keys and agent keys need no approval."
         ),
     )
     rotate_live_days = _days("Rotate live keys after, in days", "Leave empty for no reminder.")
