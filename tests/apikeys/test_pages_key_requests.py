@@ -143,8 +143,7 @@ def test_page_saves_rules_and_lists_keys_that_break_them(
     assert "Forever" in html
     assert "Keys must expire." in html
     assert (
-        "Breaks rules"
-        in client_of(User.objects.get(name="Bob")).get("/profile/").content.decode()
+        "Breaks rules" in client_of(User.objects.get(name="Bob")).get("/profile/").content.decode()
     )
 
 
