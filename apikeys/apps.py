@@ -14,6 +14,7 @@ class ApikeysConfig(AppConfig):
         from apikeys.api.schema import hooks  # noqa: F401, PLC0415  registers itself
         from apikeys.notices import duties as notices  # noqa: PLC0415
         from apikeys.notices import origins  # noqa: PLC0415
+        from apikeys.services import duties as key_duties  # noqa: PLC0415
         from apikeys.services import hand_over  # noqa: PLC0415
         from apikeys.usage import duties  # noqa: PLC0415
         from apikeys.usage.spool.state import SpoolCollector, spool_is_writable  # noqa: PLC0415
@@ -21,9 +22,10 @@ class ApikeysConfig(AppConfig):
         from config.lib.worker import duties as worker  # noqa: PLC0415
         from tenants.sign_in.arrivals import on_sign_in  # noqa: PLC0415
 
-        for prefix in ("key", "sec", "hov", "whk", "dlv"):
+        for prefix in ("key", "sec", "hov", "whk", "dlv", "req"):
             register_id(prefix)
         duties.register()
+        key_duties.register()
         notices.register()
         worker.register("finish_hand_overs", every=timedelta(seconds=10), run=hand_over.finish)
         on_sign_in(origins.note_sign_in)

@@ -74,3 +74,57 @@ class HandOverRefused(KeywayError):
 class NotUsable(KeywayError):
     code = "key_not_usable"
     detail = "The key's state does not allow this."
+
+
+class RulesBroken(KeywayError):
+    code = "key_rules_broken"
+    detail = "The key breaks a key rule of its organization."
+
+
+class ApprovalRequired(KeywayError):
+    code = "approval_required"
+    detail = "A second person must approve live keys in this organization. Request the key instead."
+
+
+class StaleRules(KeywayError):
+    code = "stale_rules"
+    detail = (
+        "Another version was saved while you were editing. Your changes are below. "
+        "Save again to replace that version."
+    )
+
+
+class NotEnoughApprovers(KeywayError):
+    code = "not_enough_approvers"
+    detail = (
+        "Approval needs at least two active admins or owners. "
+        "Add another one before you require approval."
+    )
+
+
+class ApprovalNeedsAnOwner(KeywayError):
+    code = "approval_needs_an_owner"
+    detail = "Only an owner can stop requiring approval."
+
+
+class NoApprover(KeywayError):
+    code = "not_enough_approvers"
+    detail = (
+        "This key needs the approval of another admin or owner who can grant all of it, "
+        "and there is none. Add one, or ask an owner to stop requiring approval."
+    )
+
+
+class OwnRequest(KeywayError):
+    code = "own_request"
+    detail = "You requested this key. Another admin or owner must answer the request."
+
+
+class RequestNotOpen(KeywayError):
+    code = "request_not_open"
+    detail = "The request does not wait for this. It was answered, collected or has lapsed."
+
+
+class RequesterLostAccess(KeywayError):
+    code = "requester_lost_access"
+    detail = "The requester can no longer have this key. Refuse the request."

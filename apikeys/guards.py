@@ -90,3 +90,54 @@ GUARDS = (
         "AND (s.retired_at IS NULL OR s.retired_at > NEW.created_at)) > 1",
     ),
 )
+
+_ASKED = (
+    *("organization_id", "requester_id", "owner_id", "sent_with", "name", "description", "held_by"),
+    *("scopes", "allowed_cidrs", "expires_at", "created_at"),
+)
+_ANSWER = ("approved_at", "refused_at", "answered_by_id", "reason", "lapses_at")
+_OUTCOME = ("collected_at", "lapsed_at", "key_id")
+
+
+def _differs(*columns: str) -> str:
+    """Return the condition that one of the columns changes, NULL included."""
+    changes = (
+        f"NEW.{column} <> OLD.{column} OR (NEW.{column} IS NULL) <> (OLD.{column} IS NULL)"
+        for column in columns
+    )
+    return f"({' OR '.join(changes)})"
+
+
+# Kept apart from GUARDS, because the migrations that install those run before this table exists.
+REQUEST_GUARDS = (
+    Guard("key_request_is_never_deleted", "apikeys_keyrequest", "DELETE"),
+    # An approver must have seen exactly what is collected.
+    Guard(
+        "what_was_requested_never_changes",
+        "apikeys_keyrequest",
+        "UPDATE",
+        when=_differs(*_ASKED),
+    ),
+    Guard(
+        "answered_request_never_changes",
+        "apikeys_keyrequest",
+        "UPDATE",
+        when=f"(OLD.approved_at IS NOT NULL OR OLD.refused_at IS NOT NULL) "
+        f"AND {_differs(*_ANSWER)}",
+    ),
+    Guard(
+        "key_request_ends_once",
+        "apikeys_keyrequest",
+        "UPDATE",
+        when=f"(OLD.collected_at IS NOT NULL OR OLD.lapsed_at IS NOT NULL) "
+        f"AND {_differs(*_ANSWER, *_OUTCOME)}",
+    ),
+    Guard(
+        "requested_key_belongs_to_its_requester",
+        "apikeys_keyrequest",
+        "INSERT",
+        when="NEW.owner_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tenants_membership m "
+        "WHERE m.id = NEW.owner_id AND m.organization_id = NEW.organization_id "
+        "AND m.user_id = NEW.requester_id)",
+    ),
+)

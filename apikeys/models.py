@@ -19,6 +19,9 @@ from apikeys.notices.models import (
     PersonNotifications,
     Webhook,
 )
+from apikeys.rules import KeyFacts
+from apikeys.rules.approval import KeyRequest
+from apikeys.rules.models import KeyRules
 from apikeys.scopes import agent_scopes, canonical_all
 from apikeys.stored_secret import Secret
 from apikeys.usage.models import (
@@ -34,12 +37,15 @@ from audit.trail.actor import Target
 from config.lib.environment import Environment
 from config.lib.ids import encode, uuid7
 from tenants.models import Membership, Organization, User
+from tenants.roles import Permission, permits
 
 __all__ = [
     "Delivery",
     "HandOver",
     "Key",
     "KeyQuerySet",
+    "KeyRequest",
+    "KeyRules",
     "KnownOrigin",
     "Notice",
     "OrganizationNotifications",
@@ -243,6 +249,24 @@ class Key(models.Model):
         """When the secret that is being rotated out ends, if that is known and still to come."""
         ends = (secret.retired_at for secret in self.usable_secrets(at) if secret.retired_at)
         return max(ends, default=None)
+
+    @property
+    def secret_at(self) -> datetime:
+        """When the secret that is live was made. A pending one has replaced nothing yet."""
+        live = self.live_secret
+        return live.created_at if live else self.created_at
+
+    @property
+    def facts(self) -> KeyFacts:
+        """What the key rules look at."""
+        is_admins = self.owner and permits(self.owner.role, Permission.ISSUE_ORGANIZATION_KEYS)
+        return KeyFacts(
+            environment=self.environment,
+            created_at=self.created_at,
+            expires_at=self.expires_at,
+            allowed=self.networks,
+            is_of_member=bool(self.owner and not is_admins),
+        )
 
     def status(self, at: datetime) -> Status:
         if self.revoked_at:

@@ -7,6 +7,8 @@ from apikeys.views import (
     key,
     key_edit,
     key_end,
+    key_requests,
+    key_rules,
     overview,
     profile,
     public_keys,
@@ -20,6 +22,8 @@ from apikeys.views import (
 KEY = "keys/<key_id:key_id>"
 AGENT_KEYS = "o/<slug:slug>/agents/api-keys"
 SETTINGS_KEYS = "o/<slug:slug>/settings/api-keys"
+REQUESTS = "o/<slug:slug>/key-requests"
+REQUEST = f"{REQUESTS}/<req_id:request_id>"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -65,4 +69,12 @@ urlpatterns = [
         hand_over.hand_over_decline,
         name="hand_over_decline",
     ),
+    path(
+        "o/<slug:slug>/settings/key-rules/", key_rules.settings_key_rules, name="settings_key_rules"
+    ),
+    path(f"{REQUESTS}/", key_requests.key_requests, name="key_requests"),
+    path(f"{REQUEST}/", key_requests.key_request, name="key_request"),
+    path(f"{REQUEST}/approve/", key_requests.key_request_approve, name="key_request_approve"),
+    path(f"{REQUEST}/refuse/", key_requests.key_request_refuse, name="key_request_refuse"),
+    path(f"{REQUEST}/collect/", key_requests.key_request_collect, name="key_request_collect"),
 ]

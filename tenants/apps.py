@@ -23,5 +23,5 @@ class TenantsConfig(AppConfig):
             every=timedelta(minutes=10),
             run=lambda: tokens.prune(before=timezone.now()),
         )
-        for prefix in ("mem", "agt", "fam", "dom"):
+        for prefix in ("org", "mem", "agt", "fam", "dom"):
             register_id(prefix)

@@ -24,6 +24,7 @@ class Permission(Enum):
     MANAGE_APPLICATIONS = auto()
     MANAGE_NOTIFICATIONS = auto()
     MANAGE_ORGANIZATION = auto()
+    MANAGE_KEY_RULES = auto()
     MANAGE_OWNERS = auto()
     MANAGE_SINGLE_SIGN_ON = auto()
 
@@ -44,6 +45,7 @@ _ADMIN = _READING | {
     Permission.MANAGE_APPLICATIONS,
     Permission.MANAGE_NOTIFICATIONS,
     Permission.MANAGE_ORGANIZATION,
+    Permission.MANAGE_KEY_RULES,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -56,6 +58,14 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 # Platform staff manage every organization's agents but cannot read its data.
 STAFF_PERMISSIONS = frozenset({Permission.READ_AGENTS, Permission.MANAGE_AGENTS})
+
+
+def permits(role: str, permission: Permission) -> bool:
+    return permission in PERMISSIONS[Role(role)]
+
+
+def roles_with(permission: Permission) -> list[Role]:
+    return [role for role in Role if permits(role, permission)]
 
 
 def permission_to_touch(role: Role) -> Permission:

@@ -30,6 +30,7 @@ class SettingsTab:
 SETTINGS = (
     SettingsTab("general", "General", Permission.READ_ACTIVITY),
     SettingsTab("api_keys", "API Keys", Permission.READ_ACTIVITY),
+    SettingsTab("key_rules", "Key rules", Permission.READ_MEMBERS),
     SettingsTab("notifications", "Notifications", Permission.MANAGE_NOTIFICATIONS),
 )
 

@@ -85,6 +85,7 @@ BODIES = {
     "POST /api/keys/generate": '{"name": "New"}',
     "PATCH /api/v1/api-keys/{script}": '{"name": "Renamed"}',
     "PATCH /api/v1/api-keys/{agent}": '{"name": "Renamed"}',
+    "PATCH /api/v1/organizations/{organization_id}/key-rules": '{"longest_days": 90}',
     "POST /api/v1/agent/heartbeat": '{"host": "h", "version": "1"}',
     "POST /api/v1/agent/events": (
         '[{"event_id": "0199f3a2-7c31-7d6e-9a44-2f1b7c0de001", "host": "h", "action_id": "SL",'
@@ -112,6 +113,11 @@ PATCH  /api/v1/api-keys/{agent}                 k     ++oo+n   ++oo+n  ww     ss
 DELETE /api/v1/api-keys/{agent}                 k     ++oo+n   ++oo+n  ww     sspon  sss
 POST   /api/v1/api-keys/{agent}/rotate          k     ++oo+n   ++oo+n  ww     sspon  sss
 GET    /api/v1/api-keys/{agent}/usage           k     ++o++n   ++o++n  ww     ss+on  sss
+GET    /api/v1/key-requests                     k     ++++++   ++++++  ww     ss+++  sss
+GET    /api/v1/key-requests/{request_id}        k     ++++nn   ++++nn  ww     ssn+n  sss
+POST   /api/v1/key-requests/{request_id}/collect  t   nn+nnn   nn+nnn  tt     ttttt  ttt
+GET    /api/v1/organizations/{organization_id}/key-rules  t  ++f+fn  ++f+fn  tt  ttttt  ttt
+PATCH  /api/v1/organizations/{organization_id}/key-rules  t  ++fffn  ++fffn  tt  ttttt  ttt
 POST   /api/v1/auth/login                       u     uuuuuu   uuuuuu  uu     uuuuu  uuu
 POST   /api/v1/auth/refresh                     u     uuuuuu   uuuuuu  uu     uuuuu  uuu
 POST   /api/v1/auth/logout                      t     tttttt   ++++++  tt     ttttt  ttt
@@ -187,6 +193,13 @@ BOTH /o/{slug}/applications/{application_id}/disable/  >     ++xxx-   >>
 BOTH /o/{slug}/applications/{application_id}/enable/   >     ++xxx-   >>
 BOTH /o/{slug}/applications/{application_id}/secret/   >     ++xxx-   >>
 GET  /o/{slug}/audit-log/                              >     ++x+x-   >>
+GET  /o/{slug}/key-requests/                           >     ++++x-   >>
+GET  /o/{slug}/key-requests/{request_id}/              >     ++++x-   >>
+BOTH /o/{slug}/key-requests/{request_id}/approve/      >     ++xxx-   >>
+BOTH /o/{slug}/key-requests/{request_id}/collect/      >     --+-x-   >>
+BOTH /o/{slug}/key-requests/{request_id}/refuse/       >     ++xxx-   >>
+GET  /o/{slug}/settings/key-rules/                     >     ++x+x-   >>
+POST /o/{slug}/settings/key-rules/                     >     ++xxx-   >>
 GET  /o/{slug}/members/                                >     ++x+x-   >>
 BOTH /o/{slug}/members/add/                            >     ++xxx-   >>
 BOTH /o/{slug}/members/{membership_id}/deactivate/     >     ++xxx-   >>

@@ -21,6 +21,8 @@ from rest_framework.test import APIClient
 
 from apikeys import services as keys
 from apikeys.guards import GUARDS as KEY_GUARDS
+from apikeys.guards import REQUEST_GUARDS
+from apikeys.models import KeyRequest
 from apikeys.notices import deliveries, webhooks
 from apikeys.oauth import services as applications
 from apikeys.oauth.models import Purpose
@@ -100,7 +102,7 @@ def _guards_let_tests_flush() -> Iterator[None]:
     teardown = case._fixture_teardown
 
     def lifted(self: TransactionTestCase) -> None:
-        guards = (*TRAIL_GUARDS, *KEY_GUARDS)
+        guards = (*TRAIL_GUARDS, *KEY_GUARDS, *REQUEST_GUARDS)
         with connection.schema_editor(atomic=False) as editor:
             for statement in (s for guard in guards for s in guard.drop(connection.vendor)):
                 editor.execute(statement)
@@ -279,6 +281,7 @@ def loot(
         "slug": ["acme"],
         "organization_id": [acme.public_id],
         "key_id": [agent_key.key.public_id, script.key.public_id],
+        "request_id": [_request_of(acme, bob, carol).public_id],
         "secret_id": [agent_key.key.secrets.get().public_id, script.key.secrets.get().public_id],
         "membership_id": [membership_of(bob).public_id],
         "hand_over_id": [offer.public_id],
@@ -291,6 +294,19 @@ def loot(
         "delivery_id": [delivery.public_id],
         "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
+
+
+def _request_of(organization: Organization, requester: User, approver: User) -> KeyRequest:
+    return KeyRequest.objects.create(
+        organization=organization,
+        requester=requester,
+        owner=membership_of(requester),
+        name="Acme importer",
+        scopes=["read:audit-activity"],
+        approved_at=timezone.now(),
+        answered_by=approver,
+        lapses_at=timezone.now() + timedelta(days=7),
+    )
 
 
 def _event_of(organization: Organization) -> ActivityEvent:

@@ -20,6 +20,7 @@ from tests.conftest import SYSTEM, membership_of
 
 pytestmark = pytest.mark.django_db
 
+ALL = (*trail_guards.GUARDS, *key_guards.GUARDS, *key_guards.REQUEST_GUARDS)
 INSTALLED = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
@@ -30,12 +31,19 @@ def test_every_guard_is_installed() -> None:
     with connection.cursor() as cursor:
         cursor.execute(INSTALLED[connection.vendor])
         installed = {row[0] for row in cursor.fetchall()}
-    assert {guard.name for guard in (*trail_guards.GUARDS, *key_guards.GUARDS)} <= installed
+    assert {guard.name for guard in ALL} <= installed
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
 @pytest.mark.parametrize(
-    "table", ["audit_trailentry", "audit_trailhead", "apikeys_key", "apikeys_secret"]
+    "table",
+    [
+        "audit_trailentry",
+        "audit_trailhead",
+        "apikeys_key",
+        "apikeys_secret",
+        "apikeys_keyrequest",
+    ],
 )
 def test_truncate_is_refused(table: str) -> None:
     with (

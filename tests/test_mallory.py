@@ -12,7 +12,15 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from apikeys.models import Delivery, Key, OrganizationNotifications, Secret, Webhook
+from apikeys.models import (
+    Delivery,
+    Key,
+    KeyRequest,
+    KeyRules,
+    OrganizationNotifications,
+    Secret,
+    Webhook,
+)
 from apikeys.oauth.models import AccessToken, Application, Grant, RefreshToken
 from apikeys.services import Issued
 from audit.models import ActivityEvent, TrailEntry, TrailHead
@@ -34,6 +42,7 @@ MARKS = (
     "Acme agent",
     "Acme script",
     "Acme ledger",
+    "Acme importer",
     "acme-ledger-import",
     "acme-siem",
 )
@@ -46,6 +55,8 @@ def acmes_rows(acme: Organization) -> list[Any]:
     return [
         *keys.values_list("pk", "name", "scopes", "expires_at", "paused_at", "revoked_at"),
         *Secret.objects.filter(key__organization=acme).order_by("pk").values_list(),
+        *KeyRules.objects.filter(**ours).values_list(),
+        *KeyRequest.objects.filter(**ours).values_list(),
         *Membership.objects.filter(**ours).order_by("pk").values_list(),
         *User.objects.filter(memberships__organization=acme)
         .order_by("pk")

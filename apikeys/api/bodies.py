@@ -124,11 +124,11 @@ class Errors:
             self.add("name", "Enter a name.")
         return name
 
-    def networks(self, texts: Iterable[str]) -> tuple[Network, ...]:
+    def networks(self, texts: Iterable[str], name: str = "allowed_cidrs") -> tuple[Network, ...]:
         try:
             return networks.parse(texts)
         except ValueError as error:
-            self.add("allowed_cidrs", str(error))
+            self.add(name, str(error))
             return ()
 
     def moment_ahead(self, end: datetime, now: datetime) -> datetime:

@@ -21,16 +21,18 @@ from apikeys.api.bodies import (
     read_overlap,
     read_reason,
 )
+from apikeys.api.request_serializers import KeyRequestSerializer
 from apikeys.api.schema import keys as schema
 from apikeys.api.serializers import KeyQuery, KeySerializer, ShownKeySerializer
 from apikeys.errors import (
     AlreadyIssued,
     AmbiguousOrganization,
+    ApprovalRequired,
     ExpiryInThePast,
     ExpiryMovedOut,
 )
 from apikeys.kind import Kind
-from apikeys.models import Key
+from apikeys.models import Key, KeyRequest
 from apikeys.scopes import MANAGE_API_KEYS
 from apikeys.services import Issued, Order, search
 from apikeys.services.callers import Caller, IssuingPlace
@@ -47,6 +49,8 @@ from tenants.sign_in.authentication import UserTokenAuthentication
 from tenants.sign_in.recent import is_recent, person
 
 NO_STORE = {"Cache-Control": "no-store"}
+REPLAYED = {"Idempotent-Replayed": "true"}
+_MISSING_PERSON = "Send a user token or a browser session. A key cannot do this."
 
 
 class MayManageKeys(BasePermission):
@@ -66,10 +70,24 @@ class MayManageKeys(BasePermission):
             return True
         if not isinstance(request.user, User):
             raise ApiProblem("missing_key", self.missing)
-        is_browser = isinstance(request.successful_authenticator, SessionAuthentication)
-        if is_browser and request.method not in {"GET", "HEAD"} and not is_recent(request):
-            raise ApiProblem("recent_sign_in_required")
+        _require_recent(request)
         return True
+
+
+class IsPerson(BasePermission):
+    """Allow people only. Keys and applications do not decide about keys of other people."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.user, User):
+            raise ApiProblem("missing_token", _MISSING_PERSON)
+        _require_recent(request)
+        return True
+
+
+def _require_recent(request: Request) -> None:
+    is_browser = isinstance(request.successful_authenticator, SessionAuthentication)
+    if is_browser and request.method not in {"GET", "HEAD"} and not is_recent(request):
+        raise ApiProblem("recent_sign_in_required")
 
 
 def _refusal(credential: Credential) -> Denial | None:
@@ -88,6 +106,13 @@ class ManagementView(APIView):
         if isinstance(credential, Credential):
             return Caller.acting(credential, address)
         return Caller.person(person(self.request), address)
+
+
+class PersonView(ManagementView):
+    """A view that acts for a person in person."""
+
+    authentication_classes = [UserTokenAuthentication, SessionAuthentication]
+    permission_classes = [IsPerson]
 
 
 class KeysView(ManagementView):
@@ -118,10 +143,16 @@ class KeysView(ManagementView):
         # A replay comes before the checks and the limit, so that a retry never fails for those.
         if key := services.find_issued(created_by=caller.user, order=order):
             return _replay(key)
+        if earlier := services.find_requested(requester=caller.user, order=order):
+            return _requested(earlier, **REPLAYED)
         try:
             issued = issue(caller, place, body, order)
         except AlreadyIssued:  # a concurrent request with the same key was faster
             return _replay(services.find_issued(created_by=caller.user, order=order))
+        except ApprovalRequired:
+            return _requested(
+                services.request_key(caller=caller, place=place, order=order, scopes=body.scopes)
+            )
         return Response(
             _to_json(issued.key, key=issued.plaintext.reveal()), status=201, headers=NO_STORE
         )
@@ -169,8 +200,12 @@ def _replay(key: Key | None) -> Response:
     return Response(
         _to_json(key, secret_shown=True),
         status=201,
-        headers={**NO_STORE, "Idempotent-Replayed": "true"},
+        headers={**NO_STORE, **REPLAYED},
     )
+
+
+def _requested(request: KeyRequest, **headers: str) -> Response:
+    return Response(KeyRequestSerializer(request).data, status=202, headers={**NO_STORE, **headers})
 
 
 class KeyView(ManagementView):

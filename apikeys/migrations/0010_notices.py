@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('apikeys', '0007_held_by'),
+        ('apikeys', '0009_approval'),
         ('outbox', '0002_destinations'),
         ('tenants', '0002_user_tokens'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -6,9 +6,12 @@ from django.utils import timezone
 
 from apikeys.notices import deliveries, find, origins, record, spread, webhooks
 from apikeys.notices.models import Notice
-from apikeys.services import alarms
+from apikeys.rules.approval import KeyRequest
+from apikeys.services import alarms, rules
 from apikeys.services.alarms import RetiredSecretAlarm
+from apikeys.services.approve import on_answer, on_request
 from audit.outbox import deliver
+from audit.trail.actor import Actor
 from config.lib.worker import duties
 
 # Longer than any event is found after, or an old one would get a second notice.
@@ -23,12 +26,38 @@ def register() -> None:
     duties.register("notice_agents", every=timedelta(minutes=1), run=find.notice_agents)
     duties.register("notice_keys", every=timedelta(minutes=5), run=find.notice_keys)
     alarms.on_alarm(_note_retired_secret)
+    on_request.append(_note_request)
+    on_answer.append(_note_answer)
+    find.on_rotation_due(rules.rotations_due)
     duties.register("prune_notices", every=timedelta(hours=1), run=prune)
 
 
 def _note_retired_secret(alarm: RetiredSecretAlarm) -> None:
     record.retired_secret_used(
         alarm.key, mask=alarm.secret.mask, address=alarm.address, at=alarm.at
+    )
+
+
+def _note_request(request: KeyRequest, by: Actor) -> None:
+    record.approval_requested(
+        request_id=request.pk,
+        organization=request.organization,
+        name=request.name,
+        requester=request.requester,
+        at=request.created_at,
+    )
+
+
+def _note_answer(request: KeyRequest, by: Actor) -> None:
+    record.approval_answered(
+        request_id=request.pk,
+        organization=request.organization,
+        name=request.name,
+        requester=request.requester,
+        is_approved=request.approved_at is not None,
+        reason=request.reason,
+        by=by,
+        at=timezone.now(),
     )
 
 

@@ -4,6 +4,7 @@ All follow one order: check and hash before the transaction where that needs no 
 lock, check again, write, record; wait for leases after it. The comments say what breaks otherwise.
 """
 
+from apikeys.services.approve import approve, collect, find_requested, refuse, request_key
 from apikeys.services.edit import Changes, edit
 from apikeys.services.end import KeyOutcome, pause, pause_each, resume, revoke, revoke_each
 from apikeys.services.end_secret import end_secret
@@ -16,6 +17,7 @@ from apikeys.services.issue import (
     issue_public_key,
 )
 from apikeys.services.rotate import LONGEST_GRACE, NO_OVERLAP, Overlap, Rotated, rotate
+from apikeys.services.rules import change_rules
 from tenants.changes.leases import Receipt
 
 __all__ = [
@@ -28,14 +30,20 @@ __all__ = [
     "Overlap",
     "Receipt",
     "Rotated",
+    "approve",
+    "change_rules",
+    "collect",
     "edit",
     "end_secret",
     "find_issued",
+    "find_requested",
     "issue_agent_key",
     "issue_organization_key",
     "issue_public_key",
     "pause",
     "pause_each",
+    "refuse",
+    "request_key",
     "resume",
     "revoke",
     "revoke_each",

@@ -9,11 +9,17 @@ from django.utils import timezone
 
 from apikeys import scopes
 from apikeys.authority import Authority
-from apikeys.errors import ExpiryInThePast, ExpiryMovedOut, ScopeNotGrantable
+from apikeys.errors import (
+    ApprovalRequired,
+    ExpiryInThePast,
+    ExpiryMovedOut,
+    ScopeNotGrantable,
+)
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.networks import Network
 from apikeys.services.change import grantable, lock_usable, record, require_authority
+from apikeys.services.rules import require_rules, rules_of
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from tenants.changes import leases
@@ -38,7 +44,8 @@ def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt
     """Edit the key. Widening it requires authority over all it can then do; narrowing does not.
 
     Raises NotUsable if the key is revoked or expired, ScopeNotGrantable, StrongerThanIssuer,
-    ExpiryInThePast or ExpiryMovedOut.
+    ExpiryInThePast, ExpiryMovedOut, RulesBroken, or ApprovalRequired if a second person would have
+    to approve the wider key.
     """
     with transaction.atomic():
         # Compare with the locked row. Against a stale copy, a change could count as narrowing
@@ -50,6 +57,7 @@ def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt
         # and together make a key that neither may issue.
         if not before.covers(locked.authority):
             require_authority(locked, within)
+            _require_rules(locked)
         changed = {name: value for name, value in old.items() if getattr(locked, name) != value}
         if changed:
             locked.save(update_fields=list(changed))
@@ -62,6 +70,18 @@ def edit(*, key: Key, changes: Changes, within: Authority, by: Actor) -> Receipt
     # over. If nothing was removed there is nothing to wait for, and renaming a key stays fast.
     is_weaker = not locked.authority.covers(before)
     return leases.end() if is_weaker else Receipt(effective_at=timezone.now())
+
+
+def _require_rules(key: Key) -> None:
+    rules = rules_of(key.organization_id, locked=True)
+    require_rules(key, rules)
+    # A request describes a whole new key. Approving a difference was rejected: the key could
+    # change again between the request and the answer.
+    if rules.needs_approval_of(key.kind, key.environment):
+        raise ApprovalRequired(
+            "A second person must approve wider access of live keys in this organization. "
+            "Request a new key, and revoke this one once you have switched over."
+        )
 
 
 def _apply(key: Key, changes: Changes) -> None:

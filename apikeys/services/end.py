@@ -9,6 +9,7 @@ from django.utils import timezone
 from apikeys.errors import AlreadyRevoked, NotUsable
 from apikeys.models import Key
 from apikeys.services.change import record
+from apikeys.services.rules import require_rules, rules_of
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from config.lib.errors import KeywayError
@@ -88,12 +89,16 @@ def _pause(key: Key, by: Actor) -> None:
 
 @transaction.atomic
 def resume(*, key: Key, by: Actor) -> None:
-    """Resume a paused key. Raises NotUsable if it is revoked or not paused.
+    """Resume a paused key.
 
-    Gives authority back, so that there is no lease to wait for.
+    Raises NotUsable if it is revoked or not paused, and RulesBroken if it breaks a key rule. Gives
+    authority back, so that there is no lease to wait for.
     """
     if not Key.objects.filter(pk=key.pk, revoked_at=None, paused_at__isnull=False).update(
         paused_at=None
     ):
         raise NotUsable("Only a paused key can be resumed.")
+    # After the UPDATE, which locked the row: an edit may be changing the key at this moment.
+    resumed = Key.objects.select_related("owner").get(pk=key.pk)
+    require_rules(resumed, rules_of(key.organization_id))
     record(Action.KEY_RESUMED, key, by, {})

@@ -1,4 +1,4 @@
-"""Issue keys, once per idempotency key.
+"""Issue keys, once per idempotency key, by the rules of their organization.
 
 `spend` is called for an order that has passed every check, before its secret is made.
 """
@@ -11,11 +11,18 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apikeys.authority import Authority
-from apikeys.errors import AlreadyIssued, ExpiryInThePast, IdempotencyKeyReused
+from apikeys.errors import (
+    AlreadyIssued,
+    ApprovalRequired,
+    ExpiryInThePast,
+    IdempotencyKeyReused,
+    RequestNotOpen,
+)
 from apikeys.kind import Kind
-from apikeys.models import Key
+from apikeys.models import Key, KeyRequest
 from apikeys.networks import Network
 from apikeys.notices.record import key_issued
+from apikeys.rules import NO_RULES, Rules
 from apikeys.services.change import (
     authority_of_owner,
     grantable,
@@ -23,6 +30,7 @@ from apikeys.services.change import (
     record,
     require_authority,
 )
+from apikeys.services.rules import require_rules, rules_of
 from apikeys.verify.secret import Plaintext
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
@@ -74,7 +82,7 @@ def issue_agent_key(
     views that have already required MANAGE_AGENTS.
     """
     key = Key(kind=Kind.AGENT, organization=organization, created_by=created_by)
-    return _issue(key, order, by, within, spend)
+    return _issue(key, order, by, within, spend=spend)
 
 
 def issue_public_key(
@@ -92,7 +100,7 @@ def issue_public_key(
     """
     key = Key(kind=Kind.PUBLIC, organization=owner.organization, owner=owner, created_by=owner.user)
     key.scopes = grantable(scopes)
-    return _issue(key, order, by, within or authority_of_owner(owner), spend)
+    return _issue(key, order, by, within or authority_of_owner(owner), spend=spend)
 
 
 def issue_organization_key(
@@ -111,7 +119,7 @@ def issue_organization_key(
     """
     key = Key(kind=Kind.PUBLIC, organization=organization, created_by=created_by)
     key.scopes = grantable(scopes)
-    return _issue(key, order, by, within, spend)
+    return _issue(key, order, by, within, spend=spend)
 
 
 def find_issued(*, created_by: User | None, order: Order) -> Key | None:
@@ -127,14 +135,30 @@ def find_issued(*, created_by: User | None, order: Order) -> Key | None:
     return key
 
 
-def _issue(
-    key: Key, order: Order, by: Actor, within: Authority | None, spend: Spend | None
+def issue_requested(
+    *, request: KeyRequest, key: Key, order: Order, by: Actor, within: Authority
 ) -> Issued:
-    _fill(key, order)
+    """Issue the key of an approved request, once. apikeys.services.approve is the only caller."""
+    return _issue(key, order, by, within, request=request)
+
+
+def _issue(
+    key: Key,
+    order: Order,
+    by: Actor,
+    within: Authority | None,
+    *,
+    spend: Spend | None = None,
+    request: KeyRequest | None = None,
+) -> Issued:
+    rules = rules_of(key.organization_id)
+    # An approved key is issued as approved. Rules that demand other networks by now refuse it.
+    fill(key, order, NO_RULES if request else rules)
     if within:
         require_authority(key, within)
-    # Both checks come before the secret: refused requests must not cost an Argon2id hash each.
+    # All checks come before the secret: refused requests must not cost an Argon2id hash each.
     _refuse_replay(key, order)
+    _require_rules(key, rules, request)
     # Last, so that a refused request does not use up the limit.
     if spend:
         spend()
@@ -144,7 +168,11 @@ def _issue(
         with transaction.atomic():
             key.save(force_insert=True)
             secret.save(force_insert=True)
-            record(Action.KEY_ISSUED, key, by, _recorded(key, plaintext))
+            if request:
+                _collect(request, key)
+            # Again, because the rules may have become stricter while the secret was hashed.
+            _require_rules(key, rules_of(key.organization_id, locked=True), request)
+            record(Action.KEY_ISSUED, key, by, _recorded(key, plaintext, request))
             key_issued(key, mask=plaintext.mask, by=by)
     except IntegrityError:
         # A concurrent copy of the request won between the check above and the insert.
@@ -153,14 +181,39 @@ def _issue(
     return Issued(key, plaintext)
 
 
-def _fill(key: Key, order: Order) -> None:
+def fill(key: Key, order: Order, rules: Rules) -> None:
+    """Give an unsaved key what the order says. Raises ExpiryInThePast.
+
+    A live key whose order names no networks gets those that the rules demand.
+    """
     key.created_at = timezone.now()
     if order.expires_at and order.expires_at <= key.created_at:
         raise ExpiryInThePast()
     key.name, key.description, key.held_by = order.name, order.description, order.held_by
     key.environment, key.expires_at = order.environment, order.expires_at
-    key.allowed_cidrs = [str(network) for network in order.allowed]
+    allowed = order.allowed or rules.demanded(order.environment)
+    key.allowed_cidrs = [str(network) for network in allowed]
     key.idempotency_key, key.request_digest = order.idempotency_key, order.request_digest
+
+
+def _require_rules(key: Key, rules: Rules, request: KeyRequest | None) -> None:
+    require_rules(key, rules)
+    if request is None and rules.needs_approval_of(key.kind, key.environment):
+        raise ApprovalRequired()
+
+
+def _collect(request: KeyRequest, key: Key) -> None:
+    # A conditional UPDATE: of two concurrent collections one finds the row changed, and its key is
+    # rolled back.
+    waiting = KeyRequest.objects.filter(
+        pk=request.pk,
+        approved_at__isnull=False,
+        collected_at=None,
+        lapsed_at=None,
+        lapses_at__gt=key.created_at,
+    )
+    if not waiting.update(collected_at=key.created_at, key=key):
+        raise RequestNotOpen()
 
 
 def _refuse_replay(key: Key, order: Order) -> None:
@@ -173,9 +226,10 @@ def _refuse_replay(key: Key, order: Order) -> None:
         raise AlreadyIssued()
 
 
-def _recorded(key: Key, plaintext: Plaintext) -> dict[str, object]:
+def _recorded(key: Key, plaintext: Plaintext, request: KeyRequest | None) -> dict[str, object]:
     """What the trail keeps of a new key: the mask, never the plaintext."""
-    return {
+    requested = {"request": request.public_id} if request else {}
+    return requested | {
         "kind": key.kind,
         "environment": key.environment,
         "mask": plaintext.mask,

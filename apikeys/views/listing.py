@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import Case, F, Value, When
@@ -12,7 +12,9 @@ from django.http import QueryDict
 from apikeys import scopes
 from apikeys.insights import UNUSED_AFTER, Selection, count_by_selection, select
 from apikeys.models import Key, KeyQuerySet, Status
+from apikeys.rules import NO_RULES, Broken, Rules, broken, rotation_due
 from apikeys.services.callers import Caller
+from apikeys.services.rules import rules_of_all
 from apikeys.usage import statistics
 from apikeys.views.key_filter import KeyFilterForm
 from apikeys.views.sparkline import Sparkline
@@ -52,10 +54,20 @@ class KeyRow:
     may_change: bool = False
     may_end: bool = False
     is_new: bool = False
+    rules: Rules = NO_RULES
 
     @property
     def status(self) -> Status:
         return self.key.status(self.at)
+
+    @property
+    def broken(self) -> tuple[Broken, ...]:
+        """The key rules that the key breaks. None once it has ended."""
+        return () if self.is_over else broken(self.key.facts, self.rules)
+
+    @property
+    def rotation_due_at(self) -> datetime | None:
+        return None if self.is_over else rotation_due(self.key, self.rules, self.at)
 
     @property
     def is_over(self) -> bool:
@@ -118,6 +130,7 @@ class Listing:
     form: KeyFilterForm
     caller: Caller
     new: uuid.UUID | None = None
+    rules: Mapping[uuid.UUID, Rules] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[KeyRow]:
         return (self._row(key) for key in self.page)
@@ -163,6 +176,7 @@ class Listing:
             may_change=self.caller.may_change(key),
             may_end=self.caller.may_change(key, to_end=True),
             is_new=key.pk == self.new,
+            rules=self.rules.get(key.organization_id, NO_RULES),
         )
 
     def _sparkline(self, key: Key) -> Sparkline | None:
@@ -205,7 +219,8 @@ def list_keys(
     assert isinstance(page, NumberedPage)  # noqa: S101  for mypy
     sort = sort if sort in _ORDERS else "expires"
     days = statistics.by_day(page, at)
-    return Listing(at, selection, sort, counts, page, days, form, caller, new)
+    rules = rules_of_all({key.organization_id for key in page})
+    return Listing(at, selection, sort, counts, page, days, form, caller, new, rules)
 
 
 def selection_of(query: QueryDict) -> Selection:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from apikeys.hand_over import HandOver
-from apikeys.models import Key
+from apikeys.models import Key, KeyRequest
 from apikeys.oauth import connections
 from apikeys.services.callers import Caller
 from apikeys.views.listing import list_keys
@@ -52,6 +52,12 @@ def _page(request: HttpRequest, form: ProfileForm) -> HttpResponse:
         "offers": HandOver.objects.offered_to(person(request))
         .waiting(now)
         .select_related("key__organization", "offered_by"),
+        "open_requests": KeyRequest.objects.filter(
+            requester=person(request), organization__in=[place.organization for place in places]
+        )
+        .still_open(now)
+        .with_people()
+        .order_by("-pk"),
         "connections": connections.of_person(person(request), at=now),
     }
     return render(

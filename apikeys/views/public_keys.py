@@ -5,18 +5,21 @@ One form and one reveal serve both pages. Each has the words of its document.
 
 from dataclasses import dataclass
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from apikeys import services
 from apikeys.authority import Authority
-from apikeys.errors import AlreadyIssued
+from apikeys.errors import AlreadyIssued, ApprovalRequired
+from apikeys.models import KeyRules
 from apikeys.services import Issued
+from apikeys.services.callers import Caller, IssuingPlace
 from apikeys.verify import throttling
 from apikeys.views.key_new_form import ME, ORGANIZATION, PublicKeyForm
 from apikeys.views.one_time import already_created, reveal
@@ -92,6 +95,8 @@ def _create(request: HttpRequest, page: NewKeyPage, form: PublicKeyForm) -> Http
         return already_created(
             request, idempotency_key=form.idempotency_key, back=page.back, again=page.address
         )
+    except ApprovalRequired:
+        return _request(request, page, form)
     except KeywayError as error:
         form.add_error(None, error.detail)
         return _form(request, page, form)
@@ -114,6 +119,24 @@ def _issue(form: PublicKeyForm) -> Issued:
     return services.issue_public_key(owner=owner, order=order, scopes=scopes, by=place.actor)
 
 
+def _request(request: HttpRequest, page: NewKeyPage, form: PublicKeyForm) -> HttpResponse:
+    """Request the key. Submitting the form again leads to the same request."""
+    order, place = form.order(), form.place
+    owner = None if form.is_organizations else place.membership
+    try:
+        made = services.find_requested(requester=place.user, order=order) or services.request_key(
+            caller=Caller.at(place),
+            place=IssuingPlace(place.organization, owner),
+            order=order,
+            scopes=form.cleaned_data["scopes"],
+        )
+    except KeywayError as error:
+        form.add_error(None, error.detail)
+        return _form(request, page, form)
+    messages.success(request, f"Requested {made.name}. You can collect it once it is approved.")
+    return redirect("key_request", place.organization.slug, made.pk)
+
+
 def places_to_issue_in(request: HttpRequest) -> list[Access]:
     """The user's access where they may hold a public key.
 
@@ -127,9 +150,14 @@ def places_to_issue_in(request: HttpRequest) -> list[Access]:
 
 
 def _form(request: HttpRequest, page: NewKeyPage, form: PublicKeyForm) -> HttpResponse:
-    return render(
-        request,
-        "apikeys/public_key_new.html",
-        {"form": form, "page": page, "organization": page.organization},
-        status=422 if request.method == "POST" else 200,
-    )
+    places = [place.organization for place in form.places.values()]
+    rows = KeyRules.objects.filter(organization__in=places).select_related("organization")
+    rules = [(row.organization, row.rules.sentences) for row in rows]
+    context = {
+        "form": form,
+        "page": page,
+        "organization": page.organization,
+        "rules": [(organization, sentences) for organization, sentences in rules if sentences],
+    }
+    status = 422 if request.method == "POST" else 200
+    return render(request, "apikeys/public_key_new.html", context, status=status)

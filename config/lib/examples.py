@@ -22,6 +22,7 @@ OWNER = {
     "email": "alice@acme.example",
 }
 KEY_ID = encode("key", UUID("019b1f74-6ab0-7d15-b3f4-5c8e1a2d7f33"))
+REQUEST_ID = encode("req", UUID("019b1f74-8d30-7b52-9e16-4a7c0d2f6b55"))
 APPLICATION_ID = encode("app", UUID("019b1f74-7c20-7e91-a4d8-3f6b9c0e1d44"))
 
 

@@ -153,6 +153,27 @@ PROBLEMS: dict[str, Problem] = {
         "Stronger than its issuer",
         "The key would exceed your own access in its environment, expiry or networks.",
     ),
+    "key_rules_broken": Problem(
+        403, "Key rules broken", "The key breaks a key rule of its organization."
+    ),
+    "approval_required": Problem(
+        403,
+        "Approval required",
+        "A second person must approve live keys in this organization. Request the key instead.",
+    ),
+    "approval_needs_an_owner": Problem(
+        403, "Approval needs an owner", "Only an owner can stop requiring approval."
+    ),
+    "not_enough_approvers": Problem(
+        409,
+        "Not enough approvers",
+        "Approval needs two active admins or owners, and another one than the requester.",
+    ),
+    "request_not_open": Problem(
+        409,
+        "Request not open",
+        "The request does not wait for this. It was answered, collected or has lapsed.",
+    ),
     "already_revoked": Problem(409, "Already revoked", "This key is already revoked."),
     "key_not_usable": Problem(409, "Key not usable", "The key's state does not allow this."),
     "validation_failed": Problem(

@@ -1,10 +1,10 @@
-"""Random sequences of issue, edit, rotate, delegate, role changes and revocations, by people and
-keys.
+"""Random sequences of issue, request, approve, collect, edit, rotate, delegate, revoke, and of
+changes of roles and key rules, by people and keys.
 
 Each step presents every secret that was ever handed out. A secret must not do anything that its
-issuer could not do at that moment, nor anyone who widened its key since. This module has its own
-table of what people may do, and finds out what a key may do by presenting it. It does not use
-apikeys.authority.
+issuer could not do at that moment, nor anyone who widened its key since. A collected key must not
+do anything that its requester or its approver could not do. This module has its own table of what
+people may do, and finds out what a key may do by presenting it. It does not use apikeys.authority.
 
     KEYWAY_ESCALATION_SEQUENCES=10000 pytest -n 0 -s tests/apikeys/test_escalation.py -k no_sequence
 """
@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 )
 
 from apikeys import networks, services
-from apikeys.models import Key
+from apikeys.models import Key, KeyRequest
 from apikeys.services import Changes, Order, Overlap
 from apikeys.services.callers import Caller, Holding
 from apikeys.verify.denials import Reason
@@ -86,6 +86,8 @@ class Escalation(RuleBasedStateMachine):
             for role in (Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER, Role.AUDITOR)
         ]
         self.secrets: list[tuple[str, Key, set[Ability]]] = []
+        self.requests: list[KeyRequest] = []
+        self.approved: dict[Any, set[Ability]] = {}
 
     def join(self, role: Role) -> User:
         user = User.objects.create(email=f"{role}{Membership.objects.count()}@acme.example")
@@ -157,6 +159,14 @@ class Escalation(RuleBasedStateMachine):
     def begin_with_an_organization_key_that_manages_keys(self, order: Any) -> None:
         self.issue(0, Holding.ORGANIZATION, {"manage:api-keys", "read:logs"}, order.draw(orders()))
 
+    @initialize(
+        who=st.integers(0, 3), scopes=st.sets(st.sampled_from(MEMBER), min_size=1), order=st.data()
+    )
+    def begin_with_an_approved_request(self, who: int, scopes: set[str], order: Any) -> None:
+        self.request(who, Holding.OWN, scopes, order.draw(orders()))
+        if order.draw(st.booleans()):
+            self.approve_as(0 if who else 1, 0)
+
     @rule(
         who=st.integers(0, 40),
         holding=st.sampled_from([Holding.OWN, Holding.ORGANIZATION]),
@@ -201,6 +211,63 @@ class Escalation(RuleBasedStateMachine):
             )
         self.secrets.append((new.plaintext.reveal(), new.key, able))
         done["delegate"] += bool(caller.key)
+
+    @rule(needs_approval=st.booleans(), longest=st.sampled_from([None, 30]), who=st.integers(0, 4))
+    def change_rules(self, who: int, longest: int | None, needs_approval: bool) -> None:
+        def change() -> None:
+            place = Caller.person(self.people[who]).reach.places[self.acme.pk]
+            changes = {"needs_approval": needs_approval, "longest_days": longest}
+            services.change_rules(place=place, changes=changes)
+
+        self.attempt("change rules", change)
+
+    @rule(
+        who=st.integers(0, 40),
+        holding=st.sampled_from([Holding.OWN, Holding.ORGANIZATION]),
+        scopes=st.sets(st.sampled_from(PUBLIC), min_size=1, max_size=3),
+        order=st.data(),
+    )
+    def request_key(self, who: int, holding: Holding, scopes: set[str], order: Any) -> None:
+        self.attempt("request", lambda: self.request(who, holding, scopes, order.draw(orders())))
+
+    def request(
+        self,
+        who: int,
+        holding: Holding,
+        scopes: set[str],
+        wanted: tuple[str, timedelta | None, Any],
+    ) -> None:
+        caller, _ = self.caller(who)
+        place, (_, lasts, allowed) = caller.enter_to_issue(holding, None), wanted
+        order = Order("x", expires_at=self.now + lasts if lasts else None, allowed=allowed)
+        made = services.request_key(caller=caller, place=place, order=order, scopes=scopes)
+        self.requests.append(made)
+
+    @precondition(lambda self: self.requests)
+    @rule(who=st.integers(0, 4) | st.integers(0, 40), which=st.integers(0, 40))
+    def approve(self, who: int, which: int) -> None:
+        self.attempt("approve", lambda: self.approve_as(who, which))
+
+    def approve_as(self, who: int, which: int) -> None:
+        caller, able = self.caller(who)
+        request = self.requests[which % len(self.requests)]
+        services.approve(request=request, by=caller)
+        assert caller.user != request.requester
+        self.approved[request.pk] = able
+
+    @precondition(lambda self: self.approved)
+    @rule(who=st.integers(0, 40), which=st.integers(0, 40), is_requester=st.booleans())
+    def collect(self, who: int, which: int, is_requester: bool) -> None:
+        def change() -> None:
+            pk = list(self.approved)[which % len(self.approved)]
+            request = KeyRequest.objects.get(pk=pk)
+            chosen = self.people.index(request.requester) if is_requester else who
+            caller, able = self.caller(chosen)
+            new = services.collect(request=request, by=caller)
+            ceiling = able & self.approved[pk]
+            self.secrets.append((new.plaintext.reveal(), new.key, ceiling))
+
+        self.attempt("collect", change)
 
     @precondition(lambda self: self.secrets)
     @rule(

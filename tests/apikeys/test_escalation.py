@@ -15,6 +15,7 @@ def test_no_sequence_escalates() -> None:
     print(dict(sorted(escalation.done.items())))
     assert escalation.done["issue own"] + escalation.done["issue organization"] > 0
     assert escalation.done["rotate"] > 0
+    assert escalation.done["collect"] > 0
 
 
 def test_sequences_escalate_without_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:

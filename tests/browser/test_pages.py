@@ -10,6 +10,7 @@ pytestmark = pytest.mark.server
 PAGES = {
     "alice": (
         "/o/acme/ /o/acme/activity/ /o/acme/activity/?q=no-such-thing /o/acme/audit-log/ "
+        "/o/acme/key-requests/ /o/acme/settings/key-rules/ "
         "/o/acme/agents/ /o/acme/members/ /o/acme/members/add/ /o/acme/agents/configuration/ "
         "/o/acme/settings/ /o/acme/settings/api-keys/ /o/acme/settings/api-keys/?q=nothing "
         "/o/acme/settings/api-keys/new/ "

@@ -72,6 +72,7 @@ def test_navigation_matches_each_role(
         "/o/acme/agents/",
         "/administration/tenant-agents/",
         "/o/acme/audit-log/",
+        "/o/acme/key-requests/",
         "/o/acme/members/",
     }
     agents = {

@@ -8,7 +8,14 @@ from apikeys.oauth.token_format import example as example_token
 from apikeys.verify import secret
 from config import __version__
 from config.lib.bodies import JSON
-from config.lib.examples import APPLICATION_ID, KEY_ID, ORGANIZATION, OWNER, example
+from config.lib.examples import (
+    APPLICATION_ID,
+    KEY_ID,
+    ORGANIZATION,
+    OWNER,
+    REQUEST_ID,
+    example,
+)
 from config.lib.ids import encode
 from config.lib.peppers import Pepper
 
@@ -80,6 +87,27 @@ KEY: dict[str, Any] = {
     "revoked_at": None,
     "revoke_reason": "",
 }
+KEY_REQUEST = {
+    "id": REQUEST_ID,
+    "status": "requested",
+    "name": "Production Webhook Server",
+    "description": "",
+    "kind": "public",
+    "environment": "live",
+    "organization_id": ORGANIZATION["id"],
+    "owner": OWNER,
+    "scopes": ["read:audit-activity"],
+    "allowed_cidrs": [],
+    "expires_at": "2026-04-15T10:00:00Z",
+    "requested_by": OWNER,
+    "requested_at": "2026-01-15T10:00:00Z",
+    "lapses_at": "2026-01-22T10:00:00Z",
+    "answered_by": None,
+    "answered_at": None,
+    "reason": "",
+    "collected_at": None,
+    "key_id": None,
+}
 _WHOAMI = {
     "key_id": KEY_ID,
     "application_id": None,
@@ -117,6 +145,8 @@ _ISSUER = "https://keyway.example"
 
 example("whoami", answer={JSON: _WHOAMI})
 example("key_usage", answer={JSON: _USAGE})
+example("show_key_request", answer={JSON: KEY_REQUEST})
+example("list_key_requests", answer={JSON: {"data": [KEY_REQUEST], "next_cursor": None}})
 example("list_keys", answer={JSON: {"data": [KEY], "total": 1, "next_cursor": None}})
 example(
     "revoke_key",

@@ -5,7 +5,12 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from apikeys.api.bodies import KeyEdit, NewKey, Revocation, Rotation
-from apikeys.api.schema.examples import KEY, SECRET
+from apikeys.api.request_serializers import (
+    KeyRequestPageSerializer,
+    KeyRequestQuery,
+    KeyRequestSerializer,
+)
+from apikeys.api.schema.examples import KEY, KEY_REQUEST, SECRET
 from apikeys.api.serializers import (
     EditedKeySerializer,
     IssuedKeySerializer,
@@ -20,13 +25,15 @@ from config.lib.openapi import BODY, ERRORS, problems, schema_of
 
 _INVALID = problems("validation_failed", "idempotency_key_reused", errors=ERRORS)
 _MISSING = problems("not_found")
-_STRONG = problems(
+_POWER = (
     "not_key_owner",
     "scope_not_grantable",
     "stronger_than_issuer",
     "recent_sign_in_required",
     "csrf_failed",
 )
+_STRONG = problems(*_POWER)
+_RULES = ("key_rules_broken", "approval_required")
 _BUSY = problems("rate_limited")
 _IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
@@ -85,12 +92,19 @@ CREATE: dict[str, Any] = {
     "summary": "Create a key",
     "description": (
         "The response contains the secret, which is never shown again. "
-        "A key cannot have more access than its issuer."
+        "A key cannot have more access than its issuer. If the organization requires approval of "
+        "live keys, the response is 202 with a request, and a second person answers it."
     ),
     "tags": ["Keys"],
     "parameters": [_IDEMPOTENCY],
     "request": {JSON: _NEW_KEY},
-    "responses": {201: IssuedKeySerializer} | BODY | _INVALID | _STRONG | _MISSING | _BUSY,
+    "responses": {201: IssuedKeySerializer, 202: KeyRequestSerializer}
+    | BODY
+    | _INVALID
+    | problems(*_POWER, *_RULES)
+    | problems("not_enough_approvers")
+    | _MISSING
+    | _BUSY,
     "examples": [
         _request(
             "A script",
@@ -101,6 +115,9 @@ CREATE: dict[str, Any] = {
             },
         ),
         _response("Created", "201", key=SECRET.reveal()),
+        OpenApiExample(
+            "Waits for approval", value=KEY_REQUEST, response_only=True, status_codes=["202"]
+        ),
     ],
 }
 SHOW: dict[str, Any] = {
@@ -122,7 +139,7 @@ EDIT: dict[str, Any] = {
     "request": {JSON: _KEY_EDIT},
     "responses": {200: EditedKeySerializer}
     | BODY
-    | _STRONG
+    | problems(*_POWER, *_RULES)
     | _MISSING
     | problems("key_not_usable"),
     "examples": [
@@ -174,4 +191,42 @@ REVOKE: dict[str, Any] = {
     | _STRONG
     | _MISSING
     | problems("already_revoked"),
+}
+
+
+LIST_REQUESTS: dict[str, Any] = {
+    "operation_id": "list_key_requests",
+    "summary": "List requests for keys, newest first",
+    "description": (
+        "Members see their own requests. Admins, owners and auditors see all of the organization."
+    ),
+    "tags": ["Key requests"],
+    "parameters": [KeyRequestQuery],
+    "responses": {200: KeyRequestPageSerializer} | problems("invalid_parameter"),
+}
+SHOW_REQUEST: dict[str, Any] = {
+    "operation_id": "show_key_request",
+    "summary": "Show a request for a key",
+    "description": "Requests are approved and refused in the browser only.",
+    "tags": ["Key requests"],
+    "responses": {200: KeyRequestSerializer} | _MISSING,
+}
+COLLECT: dict[str, Any] = {
+    "operation_id": "collect_key",
+    "summary": "Collect an approved key",
+    "description": (
+        "For the person who requested it. Makes the key and its secret, which is never shown "
+        "again. Power and key rules are checked as they are now."
+    ),
+    "tags": ["Key requests"],
+    "request": None,
+    "responses": {201: IssuedKeySerializer}
+    | _MISSING
+    | _BUSY
+    | problems(
+        *("scope_not_grantable", "stronger_than_issuer", "key_rules_broken", "forbidden"),
+        *("recent_sign_in_required", "csrf_failed"),
+    )
+    | problems("request_not_open"),
+    "examples": [_response("Collected", "201", key=SECRET.reveal())],
 }

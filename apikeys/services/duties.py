@@ -1,0 +1,16 @@
+"""What the worker does for requests."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from apikeys.services.approve import lapse
+from config.lib.worker import duties
+
+
+def register() -> None:
+    duties.register(
+        "lapse_key_requests",
+        every=timedelta(minutes=10),
+        run=lambda: lapse(timezone.now()),
+    )
