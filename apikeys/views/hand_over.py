@@ -22,6 +22,7 @@ from apikeys.services.callers import Caller, Holding
 from apikeys.views.came_from import return_page
 from apikeys.views.door import key_page
 from apikeys.views.forms import NonceForm
+from apikeys.views.listing import KeyRow
 from apikeys.views.one_time import already_created, reveal
 from config.lib.client_ip import client_ip
 from config.lib.errors import KeywayError
@@ -151,7 +152,8 @@ def hand_over_accept(request: HttpRequest, hand_over_id: uuid.UUID) -> HttpRespo
 
 
 def _accept_page(request: HttpRequest, offer: HandOver, form: NonceForm) -> HttpResponse:
-    context = {"offer": offer, "key": offer.key, "form": form}
+    row = KeyRow(offer.key, timezone.now())
+    context = {"offer": offer, "key": offer.key, "row": row, "form": form}
     return render(
         request,
         "apikeys/hand_over_accept.html",

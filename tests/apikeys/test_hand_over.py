@@ -159,6 +159,7 @@ def test_pages_offer_accept_and_show_the_secret_once(
     offered = HandOver.objects.get()
     assert "Offered to Acme" in giver.get(f"/keys/{key.public_id}/").content.decode()
     assert receiver.get(accept_page(offered)).status_code == 404
+    assert "read:audit-activity" in giver.get(accept_page(offered)).content.decode()
     shown = answer(giver, offered)
     assert shown.status_code == 200
     assert shown.headers["Cache-Control"] == "no-store"
