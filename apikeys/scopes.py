@@ -40,7 +40,7 @@ PRESETS = (READ, Preset("Manage keys", (MANAGE_API_KEYS,)))
 _Extra = tuple[tuple[tuple[str, str], ...], ...]
 
 
-class _Known(NamedTuple):
+class _Registered(NamedTuple):
     """Every scope by its canonical name, and the canonical name of every spelling."""
 
     scopes: dict[str, Scope]
@@ -86,7 +86,7 @@ def _extra() -> _Extra:
 
 
 @lru_cache(maxsize=4)
-def _known(extra: _Extra) -> _Known:
+def _known(extra: _Extra) -> _Registered:
     scopes = {scope.name: scope for scope in BUILT_IN}
     built_in = _spell(scopes)
     named = set[str]()
@@ -100,7 +100,7 @@ def _known(extra: _Extra) -> _Known:
         scopes[scope.name] = scope
     spelled = _spell(scopes)
     # An operator's scope of the same name was there first. Keys that have it must not get Keyway's.
-    return _Known(
+    return _Registered(
         scopes, {other: name for other, name in _other_names() if other not in spelled} | spelled
     )
 

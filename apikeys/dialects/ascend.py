@@ -15,8 +15,8 @@ from apikeys.api.keys import NO_STORE, ManagementView, MayManageKeys, issue
 from apikeys.dialects import ascend_schema as schema
 from apikeys.dialects.ascend_serializers import (
     MOST_LISTED,
+    AscendUsageSerializer,
     Generate,
-    UsageSerializer,
     listed,
     shown,
 )
@@ -119,12 +119,14 @@ def _newest(found: KeyQuerySet) -> list[Key]:
     return list(rows[:MOST_LISTED])
 
 
-class UsageView(AscendView):
+class AscendUsageView(AscendView):
     @extend_schema(**schema.USAGE)
     @one_snapshot()
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
         _, key = self.find(key_id)
-        usage = UsageSerializer({"key": key, "statistics": statistics.of_key(key, timezone.now())})
+        usage = AscendUsageSerializer(
+            {"key": key, "statistics": statistics.of_key(key, timezone.now())}
+        )
         return Response(usage.data, headers=NO_STORE)
 
 

@@ -7,11 +7,11 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from apikeys.api.schema.examples import SECRET
 from apikeys.dialects.ascend_serializers import (
     MOST_LISTED,
+    AscendUsageSerializer,
     Generate,
     GeneratedSerializer,
     KeyListSerializer,
     RevokedSerializer,
-    UsageSerializer,
 )
 from config.lib.bodies import JSON
 from config.lib.examples import KEY_ID
@@ -104,7 +104,7 @@ USAGE: dict[str, Any] = {
     "summary": "Show a key's usage",
     "tags": [_TAG],
     "parameters": [_ORGANIZATION],
-    "responses": {200: UsageSerializer} | _MISSING,
+    "responses": {200: AscendUsageSerializer} | _MISSING,
     "examples": [
         _response(
             "Usage",

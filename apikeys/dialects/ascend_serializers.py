@@ -88,12 +88,12 @@ class KeyListSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="Number of keys, listed or not.")
 
 
-class DaySerializer(serializers.Serializer[Any]):
+class AscendDaySerializer(serializers.Serializer[Any]):
     date = serializers.DateField(help_text="In UTC.")
     requests = serializers.IntegerField(source="figures.requests")
 
 
-class UsageSerializer(serializers.Serializer[Any]):
+class AscendUsageSerializer(serializers.Serializer[Any]):
     key_id = serializers.CharField(source="key.public_id")
     key_name = serializers.CharField(source="key.name")
     usage = FiguresSerializer(source="statistics")
@@ -103,7 +103,7 @@ class UsageSerializer(serializers.Serializer[Any]):
     top_endpoints = EndpointSerializer(
         source="statistics.endpoints", many=True, help_text="Most requests first, over all time."
     )
-    daily_usage = DaySerializer(
+    daily_usage = AscendDaySerializer(
         source="statistics.newest_days", many=True, help_text="The last 30 days, newest first."
     )
 

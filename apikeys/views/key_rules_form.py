@@ -14,7 +14,7 @@ from apikeys.services.rules import FIELDS
 from tenants.forms import LinesField
 
 
-class NetworksField(LinesField):
+class DemandedNetworksField(LinesField):
     """Networks in CIDR notation, one per line."""
 
     def validate(self, value: Any) -> None:
@@ -65,7 +65,7 @@ class KeyRulesForm(forms.Form):
         required=False,
         help_text="Applies while there is no longest lifetime.",
     )
-    live_networks = NetworksField(
+    live_networks = DemandedNetworksField(
         label="Networks of live keys",
         required=False,
         help_text=(

@@ -222,7 +222,7 @@ def test_rotated_key_shows_both_secrets(bob: User, public_key: Issued) -> None:
     html = shown(client_of(bob), address(public_key))
     assert public_key.plaintext.mask in html
     assert rotated.plaintext.mask in html
-    assert "Works until" in html
+    assert "Pending" in html
 
 
 @pytest.mark.parametrize(

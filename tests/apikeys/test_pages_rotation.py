@@ -51,7 +51,7 @@ def works(secret: str) -> bool:
 
 
 def usage_page(client: Client, key: Key) -> str:
-    answer = client.get(f"/profile/api-keys/{key.public_id}/usage/")
+    answer = client.get(f"/keys/{key.public_id}/usage/")
     assert answer.status_code == 200
     return unescape(answer.content.decode())
 
@@ -160,7 +160,7 @@ def test_usage_page_shows_both_secrets_and_their_states(bob: User, public_key: I
 
 def test_auditor_sees_the_secrets_and_cannot_change_them(carol: User, agent_key: Issued) -> None:
     rotate(agent_key)
-    path = f"/o/acme/agents/api-keys/{agent_key.key.public_id}/usage/"
+    path = f"/keys/{agent_key.key.public_id}/usage/"
     html = client_of(carol).get(path).content.decode()
     assert ("Pending" in html, "End now" in html, "/rotate/" in html) == (True, False, False)
 
@@ -178,7 +178,7 @@ def test_page_names_the_hosts_that_have_not_moved(alice: User, agent_key: Issued
     assert Secret.objects.pending().get().ends_with_last_host
     for host in ("sql-1", "sql-2"):
         beat(new, host)
-    path = f"/o/acme/agents/api-keys/{agent_key.key.public_id}/usage/"
+    path = f"/keys/{agent_key.key.public_id}/usage/"
     html = re.sub(r"<[^>]+>", "", client.get(path).content.decode())
     assert "2 of 3 hosts moved" in html
     assert "Not yet: sql-3." in html

@@ -62,6 +62,7 @@ def test_whoami_describes_the_user(bobs: str, bob: User, acme: Organization) -> 
         "environment": "live",
         "organization": {"id": acme.public_id, "name": "Acme", "slug": "acme"},
         "owner": {"id": bob.public_id, "email": bob.email},
+        "rotating_out": False,
         "rotating_out_at": None,
     }
 

@@ -191,7 +191,8 @@ def test_cannot_generate_key(alice: Reader, bob: Reader, server: KeywayServer) -
     while answers[-1].status_code == 201:
         assert len(answers) < 10 * LIMIT, "this machine is too slow to reach any limit"
         answers.append(mallory.send(document.GENERATE))
-    assert len(answers) > LIMIT
+    # Without Redis, each of the two processes has half of the limit.
+    assert len(answers) > LIMIT // 2
     assert refusal(answers[-1]) == (429, "rate_limited")
     assert "Try again in 1 minute" in answers[-1].json()["detail"]
 

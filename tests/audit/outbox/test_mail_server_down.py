@@ -49,10 +49,24 @@ def waiting(server: KeywayServer) -> float:
     return float(found[1])
 
 
+def link_in(smtp: SmtpServer, email: str) -> re.Match[str]:
+    """Wait for the mail with a link to choose a password."""
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        for delivered in smtp.wait_for(1, seconds=90):
+            body = delivered.message.get_payload(decode=True)
+            assert isinstance(body, bytes)
+            link = re.search(r"/accounts/password/reset/key/([\w-]+)/", body.decode())
+            if link and delivered.recipient == email:
+                return link
+        time.sleep(0.2)
+    raise AssertionError("No link arrived.")
+
+
 def test_hanging_mail_server_delays_no_request(server: KeywayServer, smtp: SmtpServer) -> None:
     email = server.user("bob")["email"]
     assert ask_for_reset(server, email) < PROMPT_SECONDS
-    assert waiting(server) == 1
+    assert waiting(server) >= 1  # notices of the demo's keys may wait too
     until = time.monotonic() + 60
     while not smtp.connections:
         assert time.monotonic() < until, server.log.read_text()
@@ -61,12 +75,7 @@ def test_hanging_mail_server_delays_no_request(server: KeywayServer, smtp: SmtpS
     answer = requests.get(f"{server.url}/api/v1/whoami", headers={"X-API-Key": key}, timeout=30)
     assert answer.status_code == 200
     smtp.hangs = False
-    (delivered,) = smtp.wait_for(1, seconds=90)
-    assert delivered.recipient == email
-    body = delivered.message.get_payload(decode=True)
-    assert isinstance(body, bytes)
-    link = re.search(r"/accounts/password/reset/key/([\w-]+)/", body.decode())
-    assert link
+    link = link_in(smtp, email)
     assert link[1] not in server.log.read_text()
     until = time.monotonic() + 30
     while waiting(server):
