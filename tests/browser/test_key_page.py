@@ -66,7 +66,7 @@ def test_an_owner_edits_pauses_and_revokes(visit: Visit, key_id: str, javascript
     page.get_by_label("Networks").fill("192.0.2.0/24")
     page.get_by_label("Held by").fill("Vault, ci/export")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved Script.")).to_be_visible()
+    expect(page.get_by_text("Saved Script.").first).to_be_visible()
     expect(page.locator("main")).to_contain_text("Vault, ci/export")
     for action in ("Pause", "Resume", "Revoke"):
         page.get_by_role("link", name=action).click()
