@@ -151,7 +151,14 @@ class KeysView(ManagementView):
             return _replay(services.find_issued(created_by=caller.user, order=order))
         except ApprovalRequired:
             return _requested(
-                services.request_key(caller=caller, place=place, order=order, scopes=body.scopes)
+                services.request_key(
+                    caller=caller,
+                    place=place,
+                    order=order,
+                    scopes=body.scopes,
+                    # Each request emails every approver, so it counts like a key.
+                    spend=lambda: throttling.issue(by=caller.throttled_as),
+                )
             )
         return Response(
             _to_json(issued.key, key=issued.plaintext.reveal()), status=201, headers=NO_STORE

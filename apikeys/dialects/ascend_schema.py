@@ -49,7 +49,10 @@ GENERATE: dict[str, Any] = {
     "responses": {201: GeneratedSerializer}
     | BODY
     | problems("validation_failed", errors=ERRORS)
-    | problems("scope_not_grantable", "stronger_than_issuer", "not_found", "rate_limited"),
+    | problems(
+        "scope_not_grantable", "stronger_than_issuer", "key_rules_broken", "approval_required"
+    )
+    | problems("not_found", "rate_limited"),
     "examples": [
         OpenApiExample("A backend", value=_ORDER, request_only=True, media_type=JSON),
         _response(

@@ -37,6 +37,7 @@ class Words:
 
 _KEY = "The API key “{name}” ({mask}) of {organization}"
 _ALL_KEYS = "/o/{slug}/settings/api-keys/"
+_REQUEST = "/o/{slug}/key-requests/{request_id}/"
 _ISSUED = Words(
     "“{name}” was issued",
     "{by} issued the API key “{name}” ({mask}) in {organization}. Its owner is {owner}.",
@@ -51,13 +52,13 @@ _APPROVED = Words(
     "“{name}” was approved",
     "{by} approved the API key “{name}” that you requested in {organization}.",
     "Collect its secret. It is made at that moment and shown once.",
-    _ALL_KEYS,
+    _REQUEST,
 )
 _REFUSED = Words(
     "“{name}” was refused",
     "{by} refused the API key “{name}” that you requested in {organization}.",
     "Reason given: {reason}",
-    _ALL_KEYS,
+    _REQUEST,
 )
 _WORDS = {
     Cause.KEY_EXPIRING: Words(
@@ -90,7 +91,7 @@ _WORDS = {
         "{requester} requests the key “{name}”",
         "{requester} requests the API key “{name}” in {organization}. It needs approval.",
         "Approve or refuse the request.",
-        _ALL_KEYS,
+        _REQUEST,
     ),
     Cause.AGENT_SILENT: Words(
         "Agent {host} is silent",
@@ -171,6 +172,7 @@ def _fields(notice: Notice) -> dict[str, str]:
         "name": about.get("name", ""),
         "mask": about.get("mask", ""),
         "key_id": about.get("id", ""),
+        "request_id": (data.get("request") or {}).get("id", ""),
         "owner": (about.get("owner") or {}).get("name") or "the organization",
         "requester": (about.get("requested_by") or {}).get("name", ""),
         "by": (data.get("by") or {}).get("name", ""),

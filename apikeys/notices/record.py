@@ -14,6 +14,7 @@ from django.db import transaction
 from apikeys.notices.causes import Cause
 from apikeys.notices.models import Notice
 from audit.trail.actor import Actor
+from config.lib.ids import encode
 from config.lib.text import printable
 from tenants.models import Organization, User
 
@@ -140,7 +141,7 @@ def _about_request(
 ) -> dict[str, object]:
     return about_organization(organization) | {
         "request": {
-            "id": str(request_id),
+            "id": encode("req", request_id),
             "name": name,
             "requested_by": {"id": requester.public_id, "name": str(requester)},
         }

@@ -23,7 +23,7 @@ from apikeys.models import Key, KeyRequest
 from apikeys.rules.approval import LASTS, KeyRequestQuerySet, RequestStatus
 from apikeys.services.callers import Caller, Holding, IssuingPlace
 from apikeys.services.change import authority_of_owner, grantable, require_authority
-from apikeys.services.issue import Issued, Order, fill, issue_requested
+from apikeys.services.issue import Issued, Order, Spend, fill, issue_requested
 from apikeys.services.rules import approvers, require_rules, rules_of
 from audit import trail
 from audit.trail.actions import Action
@@ -75,9 +75,14 @@ def find_requested(*, requester: User | None, order: Order) -> KeyRequest | None
 
 
 def request_key(
-    *, caller: Caller, place: IssuingPlace, order: Order, scopes: Collection[str]
+    *,
+    caller: Caller,
+    place: IssuingPlace,
+    order: Order,
+    scopes: Collection[str],
+    spend: Spend | None = None,
 ) -> KeyRequest:
-    """Request a live public key. Raises KeywayError as issuing it would.
+    """Request a live public key. Raises KeywayError as issuing it would, and calls `spend` like it.
 
     A key requests in its owner's name, and its owner collects. An organization key cannot request.
     """
@@ -94,6 +99,8 @@ def request_key(
     require_authority(key, caller.authority_in(place.organization.pk))
     require_rules(key, rules)
     _require_approver(key, requester)
+    if spend:
+        spend()
     request = _row(key, caller, requester)
     try:
         with transaction.atomic():

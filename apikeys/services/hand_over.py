@@ -7,13 +7,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apikeys.authority import Authority
-from apikeys.errors import AlreadyOffered, AlreadyRevoked, HandOverRefused
+from apikeys.errors import AlreadyOffered, AlreadyRevoked, ApprovalRequired, HandOverRefused
 from apikeys.hand_over import HandOver
 from apikeys.kind import Kind
 from apikeys.models import Key
 from apikeys.services.change import authority_of_owner, lock_usable, record
 from apikeys.services.end import revoke
 from apikeys.services.issue import Issued, Order, issue_organization_key, issue_public_key
+from apikeys.services.rules import rules_of
 from audit.trail.actions import Action
 from audit.trail.actor import Actor
 from config.lib.environment import Environment
@@ -29,12 +30,13 @@ def offer(
     """Offer a public key to a member, or to the organization if `receiver` is None.
 
     Gives nothing away: the old secret stays with its holder, and the receiver gets a new key only
-    by accepting. Raises HandOverRefused, AlreadyOffered, NotUsable, ScopeNotGrantable or
-    StrongerThanIssuer.
+    by accepting. Raises HandOverRefused, ApprovalRequired, AlreadyOffered, NotUsable,
+    ScopeNotGrantable or StrongerThanIssuer.
     """
     with transaction.atomic():
         locked = lock_usable(key)
         _check_receiver(locked, receiver)
+        _refuse_unapproved(locked)
         # The receiver's role must hold all of it. A receiver who accepted a narrower key would
         # break the program that uses the old one, at the moment when the old one ends.
         authority_of_owner(receiver).require_covers(locked.authority)
@@ -67,6 +69,16 @@ def _check_receiver(key: Key, receiver: Membership | None) -> None:
         raise HandOverRefused("The receiver must be an active member of the key's organization.")
 
 
+def _refuse_unapproved(key: Key) -> None:
+    # Counting the receiver as the second person was rejected: one admin can offer a key to the
+    # organization and accept it, and members who accept are no approvers.
+    if rules_of(key.organization_id).needs_approval_of(key.kind, key.environment):
+        raise ApprovalRequired(
+            "A second person must approve live keys in this organization. The receiver can "
+            "request a new key. Revoke this one once they have switched over."
+        )
+
+
 def accept(
     *,
     hand_over: HandOver,
@@ -89,6 +101,7 @@ def accept(
             raise HandOverRefused("This offer is no longer open.")
         old = lock_usable(hand_over.key)
         _check_receiver(old, hand_over.receiver)
+        _refuse_unapproved(old)
         order = _order(old, idempotency_key, request_digest)
         if hand_over.receiver:
             issued = issue_public_key(

@@ -118,7 +118,11 @@ class KeyEditForm(forms.Form):
     def _offer(self) -> None:
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)  # noqa: S101  declared above
-        field.choices = [(scope.name, scope.title) for scope in self.offered]
+        # In the key's own spelling, or saving the form would drop or respell what the key has.
+        spelled = {scopes.canonical(name): name for name in self.key.scopes}
+        field.choices = [
+            (spelled.get(scope.name, scope.name), scope.title) for scope in self.offered
+        ]
         known = {scope.name for scope in self.offered}
         field.choices += [(name, name) for name in self.unknown if name not in known]
 
@@ -141,13 +145,14 @@ class KeyEditForm(forms.Form):
         return [
             scope
             for scope in scopes.of_kind(Kind.PUBLIC)
-            if scope.name in self.key.scopes or (scope.is_grantable and scope.name in both)
+            if scope.name in self.key.granted_scopes or (scope.is_grantable and scope.name in both)
         ]
 
     @property
     def unknown(self) -> list[str]:
         """The key's scopes that are no longer registered. They can be removed but not added."""
-        return [name for name in self.key.scopes if name not in scopes.registry()]
+        known = scopes.registry()
+        return [name for name in self.key.scopes if scopes.canonical(name) not in known]
 
     @property
     def state(self) -> str:

@@ -29,6 +29,7 @@ from apikeys.services.callers import Caller, Holding
 from apikeys.verify.judge import Credential, verify
 from audit.models import TrailEntry
 from config.lib.errors import KeywayError
+from config.lib.rates import Rate
 from tenants import services as tenants
 from tenants.errors import Forbidden, NoAccess
 from tenants.models import Organization, User
@@ -457,3 +458,12 @@ def test_concurrent_collections_make_one_key(guarded: Organization, alice: User,
     assert sum(isinstance(result, Issued) for result in results) == 1
     assert len(results) == 6
     assert Key.objects.count() == Secret.objects.count() == 1
+
+
+def test_requests_spend_the_limit_of_new_keys(
+    guarded: Organization, bob: User, settings: Settings
+) -> None:
+    settings.KEYWAY_LIMITS = settings.KEYWAY_LIMITS | {"issue": Rate(2, 60)}
+    client = client_of(bob)
+    assert [create(client).status_code for _ in range(3)] == [202, 202, 429]
+    assert KeyRequest.objects.count() == 2

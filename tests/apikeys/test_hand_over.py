@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apikeys.errors import ApprovalRequired
 from apikeys.hand_over import OFFER_LASTS, HandOver
 from apikeys.models import Key
 from apikeys.services import Issued, hand_over
@@ -18,6 +19,7 @@ from config.lib.errors import KeywayError
 from tenants import services as tenants
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
+from tests.apikeys.test_key_rules import ruled
 from tests.conftest import SYSTEM, IssueKey, client_of, membership_of
 
 pytestmark = pytest.mark.django_db
@@ -190,3 +192,15 @@ def test_member_can_offer_to_the_organization_only(public_key: Issued, bob: User
     assert [value for value, _ in page.context["form"].fields["receiver"].choices] == [
         "organization"
     ]
+
+
+def test_hand_over_is_no_way_around_approval(
+    public_key: Issued, issue_public_key: IssueKey, acme: Organization, alice: User
+) -> None:
+    offered, other = offer(public_key, None), issue_public_key()
+    ruled(acme, needs_approval=True)
+    for refused in (lambda: accept(offered, alice), lambda: offer(other, membership_of(alice))):
+        with pytest.raises(ApprovalRequired, match="The receiver can request a new key"):
+            refused()
+    assert Key.objects.count() == 2
+    assert HandOver.objects.waiting(timezone.now()).get() == offered

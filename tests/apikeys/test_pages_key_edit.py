@@ -230,3 +230,16 @@ def test_unprintable_or_long_texts_are_refused(
 ) -> None:
     assert save(client_of(bob), public_key, **{field: value}).status_code == 422
     assert not TrailEntry.objects.filter(action="key.edited").exists()
+
+
+def test_scope_in_its_other_spelling_survives_an_edit(
+    bob: User, issue_public_key: IssueKey
+) -> None:
+    issued = issue_public_key(scopes=("audit-activity:read", "api-keys:manage"))
+    kept = row(issued).scopes
+    form = client_of(bob).get(address(issued)).context["form"]
+    offered = {title: value for value, title in form.fields["scopes"].choices}
+    assert offered["Read Audit Activity"] == "audit-activity:read", "checked, and offered once"
+    assert not form.unknown
+    assert save(client_of(bob), issued, name="Renamed").status_code == 302
+    assert (row(issued).name, row(issued).scopes) == ("Renamed", kept)
