@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 STOP_SECONDS = 25.0
 _LOOK_SECONDS = 0.2
@@ -21,12 +23,24 @@ _FORWARDED = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A command that may end without ending the others. Its output goes to `log`."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+
+
 def run(
     *commands: Sequence[str],
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    companions: Sequence[Companion] = (),
 ) -> int:
     """Run the commands until one of them ends or a signal comes, then stop the others.
+
+    Companions run beside them and are stopped with them.
 
     Returns the exit status of the command that ended first, or 128 + N if signal N killed it.
     SIGTERM and SIGINT are forwarded; the status is then that of the first command. No command
@@ -37,6 +51,8 @@ def run(
     try:
         for command in commands:
             supervisor.start(command, folder, environment)
+        for companion in companions:
+            supervisor.accompany(companion, folder)
         return supervisor.wait()
     finally:
         supervisor.stop()
@@ -47,23 +63,20 @@ def run(
 class _Supervisor:
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._companions: list[subprocess.Popen[bytes]] = []
         self._signalled: signal.Signals | None = None
 
     def start(
         self, command: Sequence[str], folder: Path | None, environment: Mapping[str, str] | None
     ) -> None:
+        if not self._signalled:
+            self._processes.append(_start(command, folder, environment))
+
+    def accompany(self, companion: Companion, folder: Path | None) -> None:
         if self._signalled:
             return
-        # A session of its own, because Ctrl-C would otherwise reach each command twice: from the
-        # terminal and from `forward`.
-        process = subprocess.Popen(  # noqa: S603  the caller's own commands
-            command,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509  there are no threads
-        )
-        self._processes.append(process)
+        with companion.log.open("ab") as log:
+            self._companions.append(_start(companion.command, folder, companion.environment, log))
 
     def forward(self, number: int, _: object) -> None:
         self._signalled = _FORWARDED[signal.Signals(number)]
@@ -84,17 +97,41 @@ class _Supervisor:
         if number is not self._signalled:
             self._send(number)
         until = time.monotonic() + STOP_SECONDS
-        for process in self._processes:
+        for process in self._all:
             try:
                 process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
+    @property
+    def _all(self) -> list[subprocess.Popen[bytes]]:
+        # Companions first: while they stop, those that they talk to still answer.
+        return [*self._companions, *self._processes]
+
     def _send(self, number: signal.Signals) -> None:
-        for process in self._processes:
+        for process in self._all:
             if process.poll() is None:
                 process.send_signal(number)
+
+
+def _start(
+    command: Sequence[str],
+    folder: Path | None,
+    environment: Mapping[str, str] | None,
+    output: IO[bytes] | None = None,
+) -> "subprocess.Popen[bytes]":
+    # A session of its own, because Ctrl-C would otherwise reach each command twice: from the
+    # terminal and from `forward`.
+    return subprocess.Popen(  # noqa: S603  the caller's own commands
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509  there are no threads
+    )
 
 
 def _status(process: subprocess.Popen[bytes]) -> int:

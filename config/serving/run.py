@@ -15,6 +15,9 @@ from config.lib import secrets_file, supervise
 ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
 DEMO = VAR / "demo.json"
+AGENTS = VAR / "demo-agents"
+AGENT_PROGRAM = ROOT / "clients" / "agent" / "src"
+EVENTS_PER_SECOND = "0.1"
 HOST = "127.0.0.1"
 
 
@@ -39,7 +42,7 @@ def main() -> None:
     server = [sys.executable, "-m", "gunicorn", "-c", "config/serving/gunicorn.py", "config.wsgi"]
     server += [option for option in sys.argv[1:] if option == "--reload"]
     worker = [sys.executable, "manage.py", "work"]
-    sys.exit(supervise.run(server, worker, folder=ROOT))
+    sys.exit(supervise.run(server, worker, folder=ROOT, companions=_agents(address)))
 
 
 def _need_free(port: str) -> None:
@@ -55,9 +58,43 @@ def _seed() -> None:
     """Seed an empty database, and store the demo's passwords in a file only this user can read."""
     seeded = _manage("seed_demo", "--json", "--force", "--if-empty")
     if seeded.strip():
-        descriptor = os.open(DEMO, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(seeded)
+        _write_privately(DEMO, seeded)
+
+
+def _agents(address: str) -> list[supervise.Companion]:
+    """Return the demo's agents. Each sends a simulated server's events and its heartbeats.
+
+    Companions, because an agent ends when a visitor revokes its key, and Keyway must not.
+    """
+    demo = json.loads(DEMO.read_text()) if DEMO.is_file() else {}
+    return [_agent(address, **agent) for agent in demo.get("agents", [])]
+
+
+def _agent(address: str, *, host: str, secret: str) -> supervise.Companion:
+    folder = AGENTS / host
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    configuration = {
+        "ServerUrl": address,
+        "AgentApiKey": secret,
+        "Host": host,
+        "StateDirectory": str(folder / "state"),
+        "Source": {"Type": "simulate"},
+    }
+    path = folder / "agent.json"
+    _write_privately(path, json.dumps(configuration))
+    command = [sys.executable, "-m", "keyway_agent", "--config", str(path)]
+    return supervise.Companion(
+        [*command, "--simulate", EVENTS_PER_SECOND],
+        os.environ | {"PYTHONPATH": str(AGENT_PROGRAM)},
+        folder / "agent.log",
+    )
+
+
+def _write_privately(path: Path, content: str) -> None:
+    """Write a file that only this user can read, because it holds secrets."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
 
 
 def _welcome(address: str) -> None:

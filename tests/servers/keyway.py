@@ -120,7 +120,8 @@ class KeywayServer:
 
     def seed_afresh(self) -> str:
         self.manage("migrate", "--verbosity", "0")
-        return self.manage("seed_demo", "--json", "--force")
+        # Without usage, so that tests count from zero.
+        return self.manage("seed_demo", "--json", "--force", "--usage-days", "0")
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """Run a management command as its own process and return what it printed."""
