@@ -28,6 +28,16 @@ words = sys.argv[1:]
 commands = [[sys.executable, "-c", *words[n : n + 5]] for n in range(0, len(words), 5)]
 sys.exit(supervise.run(*commands))
 """
+WITH_COMPANIONS = """
+import os, pathlib, sys
+from config.lib import supervise
+child, folder = sys.argv[1:]
+def command(name, seconds):
+    return [sys.executable, "-c", child, str(pathlib.Path(folder, name)), "3", seconds, "9"]
+log = pathlib.Path(folder).parent / "companions.log"
+companions = [supervise.Companion(command(n, s), os.environ, log) for n, s in (("1", "0.1"), ("2", "600"))]
+sys.exit(supervise.run(command("0", "600"), companions=companions))
+"""
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -111,3 +121,23 @@ def test_no_child_outlives_a_supervisor_that_is_killed(start: Start, tmp_path: P
     parent.kill()
     parent.wait(30)
     assert all(gone(pid) for pid in children)
+
+
+def test_companion_ends_alone_and_is_stopped_with_the_rest(tmp_path: Path) -> None:
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    parent = subprocess.Popen([sys.executable, "-c", WITH_COMPANIONS, CHILD, str(folder)], cwd=ROOT)
+    try:
+        command, short, long = pids(folder, 3)
+        until = time.monotonic() + 20
+        while psutil.Process(short).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.5)  # longer than the supervisor takes to look
+        assert parent.poll() is None
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(30) == 3
+        assert gone(command)
+        assert gone(long)
+    finally:
+        parent.kill()
