@@ -19,6 +19,7 @@ from apikeys.hand_over import HandOver
 from apikeys.models import Key
 from apikeys.services import hand_over as services
 from apikeys.services.callers import Caller, Holding
+from apikeys.verify import throttling
 from apikeys.views.came_from import return_page
 from apikeys.views.door import key_page
 from apikeys.views.forms import NonceForm
@@ -135,6 +136,7 @@ def hand_over_accept(request: HttpRequest, hand_over_id: uuid.UUID) -> HttpRespo
     if request.method != "POST" or not form.is_valid():
         return _accept_page(request, offer, form)
     try:
+        throttling.issue(by=caller.throttled_as)
         issued = services.accept(
             hand_over=offer,
             within=caller.authority_in(offer.organization_id),
