@@ -35,7 +35,8 @@ child, folder = sys.argv[1:]
 def command(name, seconds):
     return [sys.executable, "-c", child, str(pathlib.Path(folder, name)), "3", seconds, "9"]
 log = pathlib.Path(folder).parent / "companions.log"
-companions = [supervise.Companion(command(n, s), os.environ, log) for n, s in (("1", "0.1"), ("2", "600"))]
+named = (("1", "0.1"), ("2", "600"))
+companions = [supervise.Companion(command(n, s), os.environ, log) for n, s in named]
 sys.exit(supervise.run(command("0", "600"), companions=companions))
 """
 Start = Callable[..., "subprocess.Popen[bytes]"]
