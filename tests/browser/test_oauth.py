@@ -137,7 +137,7 @@ def test_user_allows_and_revokes_an_application(
     expect(row.get_by_text("Read Audit Activity")).to_be_visible()
     row.get_by_role("link", name="Revoke").click()
     page.get_by_role("button", name="Revoke access").click()
-    expect(page.get_by_text(f"Disconnected {name}")).to_be_visible()
+    expect(page.get_by_text(f"Disconnected {name}").first).to_be_visible()
     expect(row).to_have_count(0)
     for path in ("/api/v1/verify", "/api/v1/whoami", "/api/v1/public/audit-activity"):
         refused = get(server, path, token)
