@@ -85,7 +85,7 @@ class KeyRulesView(PersonView):
     @extend_schema(
         operation_id="show_key_rules",
         summary="Show the key rules of an organization",
-        responses={200: KeyRulesSerializer} | problems("not_found", "forbidden"),
+        responses={200: KeyRulesSerializer} | problems("missing_token", "not_found", "forbidden"),
         **_ABOUT,
     )
     @one_snapshot()
@@ -104,6 +104,7 @@ class KeyRulesView(PersonView):
         responses={200: KeyRulesSerializer}
         | BODY
         | problems(
+            "missing_token",
             "not_found",
             "forbidden",
             "not_enough_approvers",

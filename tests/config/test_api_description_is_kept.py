@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.services import Issued
+from config.lib.ids import encode, uuid7
 from config.lib.problems import CONTENT_TYPE
 from config.wsgi import BEFORE_DJANGO
 from tenants.models import Organization, User
@@ -186,7 +187,11 @@ def test_an_unavailable_format_is_refused_as_described(
     client: Any = api(managing_key)  # the stubs do not know that a body may be bytes
     for path in schema["paths"].keys() - BEFORE_DJANGO.keys():
         for method, operation in schema["paths"][path].items():
-            address = path.format(key_id=managing_key.key.public_id)
+            address = path.format(
+                key_id=managing_key.key.public_id,
+                organization_id=managing_key.key.organization.public_id,
+                request_id=encode("req", uuid7()),
+            )
             response = client.generic(
                 method.upper(), address, b"{}", JSON, headers={"accept": "image/png"}
             )

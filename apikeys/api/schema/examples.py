@@ -92,6 +92,7 @@ KEY_REQUEST = {
     "status": "requested",
     "name": "Production Webhook Server",
     "description": "",
+    "held_by": "",
     "kind": "public",
     "environment": "live",
     "organization_id": ORGANIZATION["id"],

@@ -224,6 +224,7 @@ COLLECT: dict[str, Any] = {
     | _MISSING
     | _BUSY
     | problems(
+        "missing_token",
         *("scope_not_grantable", "stronger_than_issuer", "key_rules_broken", "forbidden"),
         *("recent_sign_in_required", "csrf_failed"),
     )

@@ -176,7 +176,7 @@ def test_no_key_costs_a_query_of_its_own(clock: Clock, acme: Organization, alice
     assert len(captured) < 50, "SQLite inserts in small batches"
     with CaptureQueriesContext(connection) as captured:
         notice_keys()
-    assert len(captured) == 4, "three steps and the expired keys"
+    assert len(captured) == 5, "three steps, the expired keys and the key rules"
 
 
 @only_postgresql
