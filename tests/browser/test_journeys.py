@@ -63,7 +63,7 @@ def test_member_manages_a_public_key_for_its_life(
     page.get_by_role("row", name=label).get_by_role("link", name="Revoke").click()
     expect(page.get_by_text(label).first).to_be_visible()
     page.get_by_role("button", name="Revoke").click()
-    expect(page.get_by_text(f"Revoked {label}")).to_be_visible()
+    expect(page.get_by_text(f"Revoked {label}").first).to_be_visible()
     assert refusal(server, secret) == (401, "revoked_key")
 
 
@@ -88,7 +88,7 @@ def test_an_admin_creates_and_deletes_an_agent_key(
     assert refusal(server, secret) == (200, "")
     page.get_by_role("link", name=f"Delete {label}").click()
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text(f"Deleted {label}")).to_be_visible()
+    expect(page.get_by_text(f"Deleted {label}").first).to_be_visible()
     assert refusal(server, secret) == (401, "revoked_key")
 
 

@@ -73,7 +73,7 @@ def test_an_owner_edits_pauses_and_revokes(visit: Visit, key_id: str, javascript
         page.get_by_role("button", name=f"{action} key").click()
         expect(page.get_by_role("status").filter(has_text="Script").first).to_be_visible()
         expect(page).to_have_url(f"{page.url.partition('/keys/')[0]}/keys/{key_id}/")
-    expect(page.get_by_text("No reason was given")).to_be_visible()
+    expect(page.get_by_text("No reason was given").first).to_be_visible()
     expect(page.get_by_role("link", name="Edit")).to_have_count(0)
 
 
@@ -86,7 +86,7 @@ def test_an_action_returns_to_the_list_it_came_from(
     row = page.get_by_role("row").filter(has=page.locator(f"[href*='{key_id}/usage']"))
     row.get_by_role("link", name="Pause").click()
     page.get_by_role("button", name="Pause key").click()
-    expect(page.get_by_text("Paused Script")).to_be_visible()
+    expect(page.get_by_text("Paused Script").first).to_be_visible()
     assert page.url.endswith("/profile/?status=all")
     expect(row.get_by_role("link", name="Resume")).to_be_visible()
 
@@ -102,5 +102,5 @@ def test_the_agent_keys_dialog_pauses_inside(visit: Visit) -> None:
     for action, done in (("Pause", "Paused"), ("Resume", "Resumed")):
         dialog.get_by_role("link", name=f"{action} Staging SQL Agent").click()
         dialog.get_by_role("button", name=f"{action} key").click()
-        expect(dialog.get_by_text(f"{done} Staging SQL Agent")).to_be_visible()
+        expect(dialog.get_by_text(f"{done} Staging SQL Agent").first).to_be_visible()
         expect(dialog.get_by_role("link", name="All")).to_have_attribute("aria-current", "page")

@@ -134,7 +134,7 @@ def test_user_allows_and_revokes_an_application(
 
     page.goto("/profile/")
     row = page.get_by_role("table", name="Connected applications").get_by_role("row", name=name)
-    expect(row.get_by_text("Read Audit Activity")).to_be_visible()
+    expect(row.get_by_text("Read Audit Activity").first).to_be_visible()
     row.get_by_role("link", name="Revoke").click()
     page.get_by_role("button", name="Revoke access").click()
     expect(page.get_by_text(f"Disconnected {name}").first).to_be_visible()

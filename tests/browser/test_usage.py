@@ -88,7 +88,7 @@ def test_ranges_change_inside_the_dialog(visit: Visit) -> None:
     dialog.get_by_role("link", name="View Activity of Production SQL 01 Agent").click()
     dialog.get_by_role("link", name="30 days").click()
     expect(dialog.get_by_role("link", name="30 days")).to_have_attribute("aria-current", "page")
-    expect(dialog.get_by_text("Daily, UTC")).to_be_visible()
+    expect(dialog.get_by_text("Daily, UTC").first).to_be_visible()
     assert visitor.violations() == []
     dialog.get_by_role("link", name="Back to API keys").click()
     expect(dialog.get_by_role("link", name="Create Key")).to_be_visible()

@@ -68,7 +68,7 @@ def delete_agent_key(page: Page, label: str) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("link", name=f"Delete {label}", exact=True).click()
     dialog.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text(f"Deleted {label}")).to_be_visible()
+    expect(page.get_by_text(f"Deleted {label}").first).to_be_visible()
 
 
 def refusal(server: KeywayServer, secret: str) -> tuple[int, str]:
@@ -242,7 +242,7 @@ def test_public_key_is_created_used_and_revoked(alice: Visitor, server: KeywaySe
     row = page.get_by_role("region", name="API Keys").get_by_role("row", name="Audit Export Script")
     row.get_by_role("link", name="Revoke").click()
     page.get_by_role("button", name="Revoke").click()
-    expect(page.get_by_text("Revoked Audit Export Script")).to_be_visible()
+    expect(page.get_by_text("Revoked Audit Export Script").first).to_be_visible()
     assert refusal(server, secret) == (401, "revoked_key")
 
 
