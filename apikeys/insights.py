@@ -9,7 +9,14 @@ from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q
 
 from apikeys.kind import Kind
-from apikeys.models import EXPIRING_WITHIN, Key, KeyQuerySet, Secret, Status
+from apikeys.models import (
+    ACTIVE_OWNER,
+    EXPIRING_WITHIN,
+    Key,
+    KeyQuerySet,
+    Secret,
+    Status,
+)
 from config.lib.ids import decode
 from tenants.models import Organization
 
@@ -96,14 +103,11 @@ def _conditions(at: datetime) -> dict[Selection, Q]:
         | Q(owner__deactivated_at__isnull=False)
         | Q(owner__removed_at__isnull=False)
     )
-    owned = Q(owner=None) | Q(
-        owner__user__is_active=True, owner__deactivated_at=None, owner__removed_at=None
-    )
-    active = living & owned & Q(paused_at=None)
+    active = living & ACTIVE_OWNER & Q(paused_at=None)
     return {
         Selection.ACTIVE: active,
         Selection.EXPIRING: active & Q(expires_at__lte=at + EXPIRING_WITHIN),
-        Selection.PAUSED: living & owned & Q(paused_at__isnull=False),
+        Selection.PAUSED: living & ACTIVE_OWNER & Q(paused_at__isnull=False),
         Selection.INACTIVE: living & ownerless,
         Selection.EXPIRED: Q(revoked_at=None, expires_at__lte=at),
         Selection.REVOKED: Q(revoked_at__isnull=False),

@@ -62,6 +62,10 @@ __all__ = [
 ]
 
 EXPIRING_WITHIN = timedelta(days=14)
+# The owner may act, as verification reads it. A key without an owner is the organization's.
+ACTIVE_OWNER = Q(owner=None) | Q(
+    owner__user__is_active=True, owner__deactivated_at=None, owner__removed_at=None
+)
 
 
 class Status(models.TextChoices):

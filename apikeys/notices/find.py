@@ -16,14 +16,13 @@ from django.db.models import (
     F,
     IntegerField,
     OuterRef,
-    Q,
     Subquery,
     Value,
 )
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
-from apikeys.models import Key, KeyQuerySet
+from apikeys.models import ACTIVE_OWNER, Key, KeyQuerySet
 from apikeys.notices.causes import STEPS, Cause
 from apikeys.notices.models import Notice
 from apikeys.notices.record import about_key, about_organization, put
@@ -67,9 +66,8 @@ def notice_agents() -> None:
 
 def _living() -> KeyQuerySet:
     """The keys that would work but for their end: not those of people who have left."""
-    of_active = Q(owner__user__is_active=True, owner__deactivated_at=None, owner__removed_at=None)
     return (
-        Key.objects.filter(Q(owner=None) | of_active)
+        Key.objects.filter(ACTIVE_OWNER)
         .filter(revoked_at=None, organization__suspended_at=None)
         .select_related("organization", "owner__user")
         .prefetch_related("secrets")

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from apikeys.errors import ApprovalNeedsAnOwner, NotEnoughApprovers, RulesBroken, StaleRules
-from apikeys.models import Key, KeyQuerySet, KeyRules
+from apikeys.models import ACTIVE_OWNER, Key, KeyQuerySet, KeyRules
 from apikeys.rules import NO_RULES, Broken, Issuers, Rules, broken, rotation_due
 from apikeys.rules.judge import LAST_DAY
 from audit import trail
@@ -164,7 +164,8 @@ def due_for_rotation(
             if after:
                 of_secret &= Q(secrets__created_at__gt=after - since)
             due |= Q(environment=environment) & of_secret
-    return Key.objects.for_organization(organization).usable(until).filter(due)
+    keys = Key.objects.for_organization(organization).usable(until)
+    return keys.filter(ACTIVE_OWNER, due)
 
 
 def rotations_due(after: datetime, until: datetime) -> Iterator[tuple[Key, datetime]]:

@@ -15,6 +15,7 @@ from apikeys.services import Changes, Issued
 from apikeys.services.callers import Caller
 from apikeys.services.rules import breaking, due_for_rotation, rotations_due, rules_of
 from audit.models import TrailEntry
+from tenants import services as tenants
 from tenants.models import Organization, User
 from tenants.roles import Role
 from tests.apikeys.test_keys_api import GOOD, create, send
@@ -180,6 +181,14 @@ def test_rotation_is_due_at_its_day_by_environment(
     assert due_for_rotation(acme, rules, until=due_at).get() == key
     assert list(rotations_due(almost, due_at)) == [(key, due_at)]
     assert list(rotations_due(due_at, due_at + DAY)) == []
+
+
+def test_rotation_of_a_leavers_key_is_not_due(acme: Organization, public_key: Issued) -> None:
+    rules, due_at = ruled(acme, rotate_live_days=90), public_key.key.created_at + 90 * DAY
+    assert due_for_rotation(acme, rules, until=due_at).exists()
+    assert public_key.key.owner
+    tenants.remove_member(membership=public_key.key.owner, by=SYSTEM)
+    assert not due_for_rotation(acme, rules, until=due_at).exists()
 
 
 def rules_url(organization: Organization) -> str:
