@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 from django.apps import AppConfig
 
 from config.lib.converters import register_id
@@ -15,11 +13,9 @@ class ApikeysConfig(AppConfig):
         from apikeys.notices import duties as notices  # noqa: PLC0415
         from apikeys.notices import origins  # noqa: PLC0415
         from apikeys.services import duties as key_duties  # noqa: PLC0415
-        from apikeys.services import hand_over  # noqa: PLC0415
         from apikeys.usage import duties  # noqa: PLC0415
         from apikeys.usage.spool.state import SpoolCollector, spool_is_writable  # noqa: PLC0415
         from config.lib import metrics, readiness  # noqa: PLC0415
-        from config.lib.worker import duties as worker  # noqa: PLC0415
         from tenants.sign_in.arrivals import on_sign_in  # noqa: PLC0415
 
         for prefix in ("key", "sec", "hov", "whk", "dlv", "req"):
@@ -27,7 +23,6 @@ class ApikeysConfig(AppConfig):
         duties.register()
         key_duties.register()
         notices.register()
-        worker.register("finish_hand_overs", every=timedelta(seconds=10), run=hand_over.finish)
         on_sign_in(origins.note_sign_in)
         wording.register()
         metrics.register(SpoolCollector())

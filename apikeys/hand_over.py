@@ -14,7 +14,6 @@ from tenants.models import Membership, Organization, User
 
 # An offer that was not accepted by then has lapsed.
 OFFER_LASTS = timedelta(days=7)
-LONGEST_OVERLAP = timedelta(days=7)
 
 
 class HandOverQuerySet(models.QuerySet["HandOver"]):

@@ -86,7 +86,6 @@ def accept(
     by: Actor,
     accepted_by: User,
     idempotency_key: str,
-    request_digest: str | None = None,
 ) -> Issued:
     """Issue the receiver's new key. The old one ends after the overlap, or at the first use of it.
 
@@ -102,33 +101,25 @@ def accept(
         old = lock_usable(hand_over.key)
         _check_receiver(old, hand_over.receiver)
         _refuse_unapproved(old)
-        order = _order(old, idempotency_key, request_digest)
+        order = _order(old, idempotency_key)
         if hand_over.receiver:
             issued = issue_public_key(
                 owner=hand_over.receiver, order=order, scopes=old.scopes, by=by, within=within
             )
         else:
             issued = issue_organization_key(
-                organization=old.organization,
-                order=order,
-                scopes=old.scopes,
-                by=by,
-                created_by=accepted_by,
-                within=within,
-            )
+                organization=old.organization, order=order, scopes=old.scopes, by=by,
+                created_by=accepted_by, within=within,
+            )  # fmt: skip
         HandOver.objects.filter(pk=hand_over.pk).update(replacement=issued.key)
-        _bring_end_nearer(old, now + hand_over.overlap)
-        data = {
-            "receiver": hand_over.receiver_name,
-            "replacement": issued.key.public_id,
-            "old_expires_at": old.expires_at and old.expires_at.isoformat(),
-        }
-        record(Action.KEY_HANDED_OVER, old, by, data)
+        ends_at = _bring_end_nearer(old, now + hand_over.overlap)
+        data = {"receiver": hand_over.receiver_name, "replacement": issued.key.public_id}
+        record(Action.KEY_HANDED_OVER, old, by, data | {"old_expires_at": ends_at.isoformat()})
     leases.end()
     return issued
 
 
-def _order(old: Key, idempotency_key: str, request_digest: str | None) -> Order:
+def _order(old: Key, idempotency_key: str) -> Order:
     return Order(
         name=old.name,
         description=old.description,
@@ -137,14 +128,14 @@ def _order(old: Key, idempotency_key: str, request_digest: str | None) -> Order:
         expires_at=old.expires_at,
         allowed=old.networks,
         idempotency_key=idempotency_key,
-        request_digest=request_digest,
     )
 
 
-def _bring_end_nearer(key: Key, end: datetime) -> None:
+def _bring_end_nearer(key: Key, end: datetime) -> datetime:
     # Never later than it was: the overlap must not lengthen a key that was about to end.
-    key.expires_at = min(end, key.expires_at) if key.expires_at else end
+    key.expires_at = end = min(end, key.expires_at) if key.expires_at else end
     key.save(update_fields=["expires_at"])
+    return end
 
 
 def end_offer(*, hand_over: HandOver, by: Actor) -> None:
@@ -165,7 +156,7 @@ def finish() -> None:
     now = timezone.now()
     over = Q(replacement__last_used_at__isnull=False) | Q(key__revoked_at__isnull=False)
     due = HandOver.objects.accepted().filter(over | Q(key__expires_at__lte=now))
-    for hand_over in due.select_related("key", "replacement", "receiver__user")[:FINISHED_AT_ONCE]:
+    for hand_over in due.select_related("key", "organization", "receiver__user")[:FINISHED_AT_ONCE]:
         _finish(hand_over, now)
 
 

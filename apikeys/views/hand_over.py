@@ -145,12 +145,20 @@ def hand_over_accept(request: HttpRequest, hand_over_id: uuid.UUID) -> HttpRespo
             idempotency_key=form.idempotency_key,
         )
     except AlreadyIssued:
-        links = {"back": _back(offer), "again": _back(offer)}
-        return already_created(request, idempotency_key=form.idempotency_key, **links)
+        return _already_created(request, offer, form)
     except KeywayError as error:
+        # The offer is over: was it this very form that ended it?
+        nonce = form.idempotency_key
+        if HandOver.objects.filter(pk=offer.pk, replacement__idempotency_key=nonce).exists():
+            return _already_created(request, offer, form)
         form.add_error(None, error.detail)
         return _accept_page(request, offer, form)
     return reveal(request, "apikeys/hand_over_reveal.html", issued, back=_back(offer))
+
+
+def _already_created(request: HttpRequest, offer: HandOver, form: NonceForm) -> HttpResponse:
+    links = {"back": _back(offer), "again": _back(offer)}
+    return already_created(request, idempotency_key=form.idempotency_key, **links)
 
 
 def _accept_page(request: HttpRequest, offer: HandOver, form: NonceForm) -> HttpResponse:

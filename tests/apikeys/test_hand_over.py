@@ -1,10 +1,8 @@
 """Handing a key over: the receiver gets a new key, and no key changes its owner."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from apikeys.errors import ApprovalRequired
@@ -144,11 +142,6 @@ def accept_page(offered: HandOver) -> str:
     return f"/hand-overs/{offered.public_id}/accept/"
 
 
-def answer(client: Client, offered: HandOver) -> Any:
-    page = client.get(accept_page(offered))
-    return client.post(accept_page(offered), {"nonce": page.context["form"].fresh_nonce})
-
-
 def test_pages_offer_accept_and_show_the_secret_once(
     public_key: Issued, acme: Organization, alice: User, bob: User
 ) -> None:
@@ -162,8 +155,12 @@ def test_pages_offer_accept_and_show_the_secret_once(
     assert "Offered to Acme" in giver.get(f"/keys/{key.public_id}/").content.decode()
     assert receiver.get(accept_page(offered)).status_code == 404
     assert "read:audit-activity" in giver.get(accept_page(offered)).content.decode()
-    shown = answer(giver, offered)
+    nonce = giver.get(accept_page(offered)).context["form"].fresh_nonce
+    shown = giver.post(accept_page(offered), {"nonce": nonce})
     assert shown.status_code == 200
+    again = giver.post(accept_page(offered), {"nonce": nonce})
+    assert again.status_code == 409
+    assert "Already created" in again.content.decode()
     assert shown.headers["Cache-Control"] == "no-store"
     new = Key.objects.get(owner=None)
     assert new.is_organization_key
