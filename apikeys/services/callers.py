@@ -173,13 +173,13 @@ class Caller:
         now.
         """
         key = self.find(key_id)
-        self._require_change(key, to_end=to_end)
+        self.require_change(key, to_end=to_end)
         return key
 
     def may_change(self, key: Key, *, to_end: bool = False) -> bool:
         """Whether `find_to_change` would return this key, which the caller may see."""
         try:
-            self._require_change(key, to_end=to_end)
+            self.require_change(key, to_end=to_end)
         except (Forbidden, NotKeyOwner, StrongerThanIssuer):
             return False
         return True
@@ -191,7 +191,8 @@ class Caller:
         place = self.reach.get(organization_id)
         return place is not None and place.may(permission)
 
-    def _require_change(self, key: Key, *, to_end: bool) -> None:
+    def require_change(self, key: Key, *, to_end: bool) -> None:
+        """Raise like `find_to_change` if the caller may see this key but not change it."""
         is_own = self.owns(key)
         if self.user and not (is_own and to_end):
             self._require(key, is_own=is_own)

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys import services as keys
@@ -103,6 +105,18 @@ def test_own_key_of_another_organization_is_not_changed_here(
     client_of(bob).post(REVOKE, ids(public_key, other))
     assert outcome(public_key) == Denial(Reason.REVOKED_KEY)
     assert isinstance(outcome(other), Credential)
+
+
+def test_no_selected_key_costs_a_query(alice: User, issue_agent_key: IssueKey) -> None:
+    chosen = [issue_agent_key(name=f"Agent {n}") for n in range(12)]
+    client = client_of(alice)
+    client.get(REVOKE, ids(*chosen[:2]))  # what only the first page needs
+    counts = []
+    for some in (chosen[:2], chosen):
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(REVOKE, ids(*some)).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
 
 
 def test_more_than_ten_keys_need_typing(alice: User, issue_agent_key: IssueKey) -> None:
