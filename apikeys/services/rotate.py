@@ -68,7 +68,7 @@ def rotate(
     rotated it, and AlreadyRotated if this idempotency key made a secret of this key before.
     """
     # Read before the lock on purpose: this is the secret the caller decided to replace. If another
-    # rotation comes first, the comparison below differs, and this caller does not end the secret
+    # rotation comes first, the comparison below fails, and this caller does not end the secret
     # that the other one has just been shown.
     newest = _newest(key)
     _refuse_replay(key, idempotency_key)
@@ -76,10 +76,7 @@ def rotate(
     with transaction.atomic():
         locked = lock_usable(key)
         require_authority(locked, within)
-        # Again under the lock, where no concurrent copy of the form can be between the two.
-        _refuse_replay(key, idempotency_key)
-        if _newest(key) != newest:
-            raise NotUsable("This key was rotated by another request a moment ago.")
+        _require_unrotated(key, newest, idempotency_key)
         # Take the time after waiting for the lock. An earlier time would lie before the other
         # rotation's, and the guard counts usable secrets at `created_at`.
         secret.created_at = now = timezone.now()
@@ -87,17 +84,14 @@ def rotate(
         # End the others first. Any other order breaks key_has_at_most_two_usable_secrets or
         # key_has_one_live_secret.
         old = _make_room(key, now, overlap)
-        if overlap.grace:
-            secret.lapses_at = now + LAPSES_AFTER
-            secret.grace_seconds = int(overlap.grace.total_seconds())
-            secret.ends_with_last_host = overlap.ends_with_last_host
+        _let_wait(secret, overlap)
         secret.save(force_insert=True)
         record(Action.KEY_ROTATED, locked, by, _recorded(secret, old, now))
     # Even with a grace period: the secret of an earlier overlap may have ended just now.
-    receipt = leases.end()
+    effective_at = leases.end().effective_at
     if overlap.grace:
         return Rotated(key, plaintext, now, None, None, secret.lapses_at)
-    return Rotated(key, plaintext, now, now, max(receipt.effective_at, now), None)
+    return Rotated(key, plaintext, now, now, max(effective_at, now), None)
 
 
 def _newest(key: Key) -> uuid.UUID:
@@ -111,6 +105,13 @@ def _refuse_replay(key: Key, idempotency_key: str | None) -> None:
         raise AlreadyRotated()
 
 
+def _require_unrotated(key: Key, newest: uuid.UUID, idempotency_key: str | None) -> None:
+    """Call under the lock, where no concurrent copy of the form can come between."""
+    _refuse_replay(key, idempotency_key)
+    if _newest(key) != newest:
+        raise NotUsable("This key was rotated by another request a moment ago.")
+
+
 def _make_room(key: Key, now: datetime, overlap: Overlap) -> Secret:
     """End all usable secrets, or with an overlap all but the live one, and return that one."""
     live = Secret.objects.live().get(key=key)
@@ -119,6 +120,14 @@ def _make_room(key: Key, now: datetime, overlap: Overlap) -> Secret:
         ending = ending.exclude(pk=live.pk)
     ending.update(retired_at=now)
     return live
+
+
+def _let_wait(secret: Secret, overlap: Overlap) -> None:
+    """With an overlap, make the secret pending until its first use."""
+    if overlap.grace:
+        secret.lapses_at = secret.created_at + LAPSES_AFTER
+        secret.grace_seconds = int(overlap.grace.total_seconds())
+        secret.ends_with_last_host = overlap.ends_with_last_host
 
 
 def _recorded(secret: Secret, old: Secret, now: datetime) -> dict[str, object]:
