@@ -22,10 +22,10 @@ from rest_framework.test import APIClient
 from apikeys import services as keys
 from apikeys.guards import GUARDS as KEY_GUARDS
 from apikeys.guards import REQUEST_GUARDS
-from apikeys.models import KeyRequest
+from apikeys.models import KeyRequest, Webhook
 from apikeys.notices import deliveries, webhooks
 from apikeys.oauth import services as applications
-from apikeys.oauth.models import Purpose
+from apikeys.oauth.models import Application, Purpose
 from apikeys.oauth.services import Draft
 from apikeys.services import Issued, Order, hand_over
 from apikeys.verify.throttling import recently_refused
@@ -258,19 +258,7 @@ def loot(
         key=script.key, receiver=None, overlap=timedelta(0), by=SYSTEM, offered_by=bob
     )
     outbox.put(kind="email", recipient=bob.email, subject="Reset", payload=b"acme_reset_link")
-    draft = Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
-    application = applications.register(
-        organization=acme, draft=draft, by=SYSTEM, created_by=bob
-    ).application
-    webhook = webhooks.add(
-        organization=acme,
-        url="https://hooks.acme-siem.example/in",
-        causes=["key.issued"],
-        by=SYSTEM,
-        created_by=bob,
-        idempotency_key="loot",
-    ).webhook
-    delivery = deliveries.send_test(webhook)
+    webhook = _webhook_of(acme, bob)
     presence = agents.Presence(acme.pk, "live", agent_key.key.pk, timezone.now(), SYSTEM)
     agent = agents.heartbeat(
         presence, host="sql-acme-77", version="1", configuration_version=1, queue_depth=0
@@ -287,13 +275,33 @@ def loot(
         "hand_over_id": [offer.public_id],
         "event_id": [encode("evt", _event_of(acme).event_id)],
         "agent_id": [agent.public_id],
-        "application_id": [application.public_id],
+        "application_id": [_application_of(acme, bob).public_id],
         "session_id": [str(UserSession.objects.filter(user=bob).latest("pk").pk)],
         "domain_id": [claim_domain(organization=acme, domain="acme.example", by=SYSTEM).public_id],
         "webhook_id": [webhook.public_id],
-        "delivery_id": [delivery.public_id],
+        "delivery_id": [deliveries.send_test(webhook).public_id],
         "family_id": [bob.token_families.get(user_agent="acme-ledger-import/2").public_id],
     }
+
+
+def _application_of(organization: Organization, user: User) -> Application:
+    draft = Draft(name="Acme ledger", purpose=Purpose.SERVICE, scopes=["read:audit-activity"])
+    registered = applications.register(
+        organization=organization, draft=draft, by=SYSTEM, created_by=user
+    )
+    return registered.application
+
+
+def _webhook_of(organization: Organization, user: User) -> Webhook:
+    added = webhooks.add(
+        organization=organization,
+        url="https://hooks.acme-siem.example/in",
+        causes=["key.issued"],
+        by=SYSTEM,
+        created_by=user,
+        idempotency_key="loot",
+    )
+    return added.webhook
 
 
 def _request_of(organization: Organization, requester: User, approver: User) -> KeyRequest:

@@ -1,9 +1,8 @@
 """Rate limits for incoming requests. The verdict travels in the WSGI environment to the response.
 
 A valid key spends its own quota and its organization's, a token its application's or user's. A
-refused presentation spends the quota of
-its network. Valid keys from the same network are not affected, because many agents may share one
-address.
+refused presentation spends the quota of its network. Valid keys from the same network are not
+affected, because many agents may share one address.
 """
 
 import threading

@@ -113,7 +113,7 @@ def key_request_approve(
     if request.method != "POST":
         return _page(request, access, found, "apikeys/key_request_approve.html")
     try:
-        services.approve(request=found, by=_caller(access))
+        services.approve(request=found, by=Caller.at(access))
     except KeywayError as error:
         messages.error(request, f"{found.name}: {error.detail}")
     else:
@@ -133,7 +133,7 @@ def key_request_refuse(request: HttpRequest, access: Access, request_id: uuid.UU
         return _page(request, access, found, "apikeys/key_request_refuse.html", form=form)
     try:
         reason = form.cleaned_data["reason"]
-        services.refuse(request=found, by=_caller(access), reason=reason)
+        services.refuse(request=found, by=Caller.at(access), reason=reason)
     except KeywayError as error:
         messages.error(request, f"{found.name}: {error.detail}")
     else:
@@ -157,7 +157,7 @@ def key_request_collect(
     nonce = form.idempotency_key
     try:
         throttling.issue(by=str(access.user.pk))
-        issued = services.collect(request=found, by=_caller(access), idempotency_key=nonce)
+        issued = services.collect(request=found, by=Caller.at(access), idempotency_key=nonce)
     except AlreadyIssued:
         return already_created(request, idempotency_key=nonce, **_links(access))
     except KeywayError as error:
@@ -169,7 +169,7 @@ def key_request_collect(
 
 
 def _seen(access: Access) -> KeyRequestQuerySet:
-    return requests_seen_by(_caller(access)).for_organization(access.organization)
+    return requests_seen_by(Caller.at(access)).for_organization(access.organization)
 
 
 def _find(access: Access, request_id: uuid.UUID) -> KeyRequest:
@@ -177,10 +177,6 @@ def _find(access: Access, request_id: uuid.UUID) -> KeyRequest:
     if found is None:
         raise Http404
     return found
-
-
-def _caller(access: Access) -> Caller:
-    return Caller.at(access)
 
 
 def _page(
